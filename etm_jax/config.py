@@ -1,0 +1,301 @@
+"""Every setting of a run: frozen dataclasses that own the defaults, to and from JSON.
+
+A field's metadata holds its help line and, where the flag is spelt otherwise, its flag. No field name occurs twice, so
+settings can be given as one flat mapping. A published variant differs from the dataclass defaults by its row in
+`VARIANTS`; what a user gives wins over both.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from etm_jax.errors import UserError
+
+
+def setting(default: Any, help: str, *, flag: str | None = None, choices: tuple[str, ...] = ()) -> Any:
+    """A dataclass field with its help line, its flag's spelling and its allowed values."""
+    return field(default=default, metadata={"help": help, "flag": flag, "choices": choices})
+
+
+@dataclass(frozen=True)
+class CorpusConfig:
+    """Where the documents come from and how they become counts."""
+
+    corpus: str = setting("", "a file (.txt, .jsonl, .csv, .tsv; a document a line), a folder, or a corpus by name")
+    corpus_fallback: str = setting("", "the corpus to use where --corpus is not there")
+    text_field: str = setting("text", "the column or key that holds the text (.jsonl, .csv, .tsv)")
+    encoding: str = setting("utf-8", "of text files: utf-8, gb18030, …")
+    lang: str = setting("zh", "language of the text", choices=("zh", "en"))
+    unit: str = setting(
+        "paragraph", "what a document is in a named corpus of longer texts", choices=("paragraph", "document")
+    )
+    segmenter: str = setting(
+        "",
+        "how text becomes words; default: pkuseg for zh, words for en, gold where the corpus is segmented by hand",
+        choices=("pkuseg", "rjieba", "jieba", "spacy_pkuseg", "words", "whitespace", "gold"),
+    )
+    segmenter_model: str = setting("", "folder of the model of --segmenter=spacy_pkuseg")
+    workers: int = setting(0, "processes that segment; 0: as many as repay their start")
+    nfkc: bool = setting(True, "fold full-width and compatibility characters (Unicode NFKC) before segmentation")
+    lowercase: bool | None = setting(None, "fold case; default: for en only")
+    stopwords: str = setting("", "file of words to drop, one a line; none are dropped by default")
+    min_token_len: int | None = setting(None, "shortest word kept, in characters; default: 1 for zh, 2 for en")
+    no_below: int = setting(5, "drop words found in fewer documents than this")
+    no_above: float = setting(0.1, "drop words found in more than this share of the documents")
+    keep_n: int = setting(0, "keep only this many words, those of most documents; 0: all")
+    auto_adj: bool = setting(False, "drop the 20 words found in most documents, in place of --no_above")
+    valid_share: float = setting(0.05, "share of the documents set aside for validation")
+    test_share: float = setting(0.10, "share of the documents set aside for the test")
+    split_seed: int = setting(1, "seed of the split into train, validation and test")
+    cache_dir: str = setting("", "where prepared corpora are kept; default: inside the workdir")
+    rebuild: bool = setting(False, "prepare the corpus again even where it is cached")
+
+
+@dataclass(frozen=True)
+class VectorsConfig:
+    """Where the word embeddings ρ come from."""
+
+    vectors: str = setting(
+        "ppmi", "word vectors to start from: ppmi, skipgram, cbow, use, random, or file:PATH (word2vec format)"
+    )
+    embed_dim: int | None = setting(
+        100, "length of the word vectors; default for file: and use: what they have", flag="emb_dim"
+    )
+    vectors_epochs: int = setting(15, "passes over the text for skipgram and cbow")
+    vectors_window: int = setting(8, "words to each side that count as context for skipgram and cbow")
+    train_rho: bool = setting(True, "train the word vectors along with the topics")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of encoder and decoder. Hashable, so that it can be a static argument of `jax.jit`."""
+
+    num_topics: int = setting(50, "topics", flag="n_topic")
+    hidden: tuple[int, ...] = setting((256, 256), "widths of the encoder's hidden layers")
+    dropout: float = setting(0.0, "share of the encoder's hidden units dropped in training")
+    encoder_input: str = setting(
+        "log1p", "what the encoder reads", choices=("counts", "normalized", "log1p", "tfidf")
+    )
+    skip: bool = setting(True, "add a linear path from the words to the topics, started from ρ and α")
+    theta_layer: bool = setting(False, "pass the sample through a linear layer before the softmax")
+    torch_bias: bool = setting(False, "give ρ and α the biases of torch's Linear; they change nothing")
+    warm_start: bool = setting(True, "start α from clusters of the word vectors")
+    background: float = setting(0.6, "share of the log word frequency added to every topic's logits")
+    prior_variance: float = setting(10.0, "variance of the prior of δ")
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """What is minimised. Hashable."""
+
+    criterion: str = setting(
+        "cross_entropy", "reconstruction term", choices=("cross_entropy", "bce_softmax", "bce_sigmoid")
+    )
+    likelihood_eps: float = setting(0.0, "added to θβ inside the logarithm; both published codes use 1e-6")
+    renormalize: bool = setting(False, "divide θβ + eps by its sum over the vocabulary, as the report does")
+    reduction: str = setting("mean", "how a batch's losses become one", choices=("mean", "sum"))
+    overlap_weight: float = setting(0.5, "weight of the penalty on the overlap of topics")
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """How parameters move. Hashable."""
+
+    optimizer: str = setting(
+        "adam", "update rule", choices=("adam", "adamw", "sgd", "adagrad", "rmsprop")
+    )
+    learning_rate: float = setting(0.006, "step size at the start")
+    lr_schedule: str = setting("cosine", "how the step size falls", choices=("cosine", "constant"))
+    rho_lr: float = setting(0.1, "step size of ρ, as a multiple of --learning_rate")
+    alpha_lr: float = setting(0.7, "step size of α, as a multiple of --learning_rate")
+    weight_decay: float = setting(0.0, "L2 penalty in the gradient; decoupled for adamw")
+    clip_norm: float = setting(0.0, "largest norm of the gradient; 0: unbounded")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How long, in what batches, and what is kept."""
+
+    num_epochs: int = setting(0, "passes over the training documents; 0: 400 steps, at least 8 and at most 60 passes")
+    batch_size: int = setting(256, "documents a step")
+    seed: int = setting(1, "seed of everything random but the split")
+    eval_every: int = setting(1, "epochs between evaluations on the validation documents")
+    checkpoint_every: int = setting(5, "epochs between checkpoints")
+    patience: int = setting(0, "stop after this many evaluations without a better validation nelbo; 0: never")
+    anneal_lr: bool = setting(False, "divide the step size where the validation nelbo stops falling")
+    anneal_factor: float = setting(4.0, "what --anneal_lr divides by")
+    anneal_patience: int = setting(10, "evaluations that --anneal_lr waits")
+    export_from: str = setting(
+        "best", "checkpoint that is exported: best by validation nelbo, or last", choices=("best", "last")
+    )
+
+
+SECTIONS: dict[str, type] = {
+    "corpus": CorpusConfig,
+    "vectors": VectorsConfig,
+    "model": ModelConfig,
+    "objective": ObjectiveConfig,
+    "optimizer": OptimizerConfig,
+    "train": TrainConfig,
+}
+
+_PUBLISHED: dict[str, Any] = {
+    "skip": False,
+    "warm_start": False,
+    "background": 0.0,
+    "prior_variance": 1.0,
+    "likelihood_eps": 1e-6,
+    "overlap_weight": 0.0,
+    "learning_rate": 0.005,
+    "lr_schedule": "constant",
+    "rho_lr": 1.0,
+    "alpha_lr": 1.0,
+    "num_epochs": 100,
+    "embed_dim": 300,
+}
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "report": _PUBLISHED
+    | {
+        "vectors": "cbow",
+        "train_rho": False,
+        "num_topics": 20,
+        "hidden": (1024, 512),
+        "encoder_input": "counts",
+        "theta_layer": True,
+        "torch_bias": True,
+        "renormalize": True,
+        "reduction": "sum",
+        "batch_size": 512,
+    },
+    "paper": _PUBLISHED
+    | {
+        "vectors": "random",
+        "num_topics": 50,
+        "hidden": (800, 800),
+        "encoder_input": "normalized",
+        "weight_decay": 1.2e-6,
+        "batch_size": 1000,
+        "num_epochs": 1000,
+    },
+}
+"""What each variant sets otherwise than the dataclasses: zll17/Neural_Topic_Models' EVAE, adjidieng/ETM, and ours."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a run computes."""
+
+    variant: str
+    corpus: CorpusConfig
+    vectors: VectorsConfig
+    model: ModelConfig
+    objective: ObjectiveConfig
+    optimizer: OptimizerConfig
+    train: TrainConfig
+
+    def to_json(self) -> dict[str, Any]:
+        """Nested plain values, ready for `json.dump`."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Config":
+        """The inverse of `to_json`. Raises UserError where a section or a setting is missing, unknown or mistyped."""
+        try:
+            flat: dict[str, Any] = {}
+            for section, kind in SECTIONS.items():
+                names = {f.name for f in dataclasses.fields(kind)}
+                if set(values[section]) != names:
+                    raise UserError(f"section {section!r} has settings {sorted(set(values[section]) ^ names)} amiss")
+                flat |= values[section]
+            return make_config(values["variant"], flat)
+        except (KeyError, TypeError) as error:
+            raise UserError(f"not a configuration of etm_jax: {error!r}") from error
+
+
+def make_config(variant: str = "default", given: Mapping[str, Any] | None = None) -> Config:
+    """A whole configuration: the dataclass defaults, then the variant's, then what is `given` by field name.
+
+    Raises UserError for an unknown variant or setting, and for a value that is not allowed.
+    """
+    if variant not in VARIANTS:
+        raise UserError(f"--variant={variant!r} is unknown; choose from {', '.join(VARIANTS)}")
+    merged = VARIANTS[variant] | dict(given or {})
+    sections = {}
+    for name, kind in SECTIONS.items():
+        fields = {f.name: f for f in dataclasses.fields(kind)}
+        taken = {key: _checked(fields[key], kind, merged.pop(key)) for key in list(merged) if key in fields}
+        sections[name] = kind(**taken)
+    if merged:
+        raise UserError(f"unknown setting {next(iter(merged))!r}")
+    config = Config(variant=variant, **sections)
+    _check_ranges(config)
+    return config
+
+
+def flag_name(f: "dataclasses.Field[Any]") -> str:
+    """The spelling of a field's flag."""
+    return f.metadata["flag"] or f.name
+
+
+def field_type(kind: type, f: "dataclasses.Field[Any]") -> tuple[type, bool]:
+    """A field's plain type and whether it may be None: `int | None` gives `(int, True)`."""
+    hint = typing.get_type_hints(kind)[f.name]
+    if isinstance(hint, types.UnionType):
+        return next(arg for arg in typing.get_args(hint) if arg is not type(None)), True
+    return typing.get_origin(hint) or hint, False
+
+
+def _checked(f: "dataclasses.Field[Any]", kind: type, value: Any) -> Any:
+    wanted, optional = field_type(kind, f)
+    if value is None and optional:
+        return None
+    if wanted is tuple and isinstance(value, list):
+        value = tuple(value)
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted:
+        raise UserError(f"--{flag_name(f)}={value!r} must be of type {wanted.__name__}")
+    choices = f.metadata["choices"]
+    if choices and value and value not in choices:
+        raise UserError(f"--{flag_name(f)}={value!r} is not one of {', '.join(choices)}")
+    return value
+
+
+def _check_ranges(config: Config) -> None:
+    """Bounds that need no corpus. Each row: flag, value, whether it is allowed, what is."""
+    c, v, m, o, t = config.corpus, config.vectors, config.model, config.optimizer, config.train
+    rows: list[tuple[str, Any, bool, str]] = [
+        ("n_topic", m.num_topics, m.num_topics >= 2, "at least 2"),
+        ("hidden", m.hidden, bool(m.hidden) and all(h >= 1 for h in m.hidden), "positive widths such as 800,800"),
+        ("dropout", m.dropout, 0 <= m.dropout < 1, "at least 0 and below 1"),
+        ("prior_variance", m.prior_variance, m.prior_variance > 0, "above 0"),
+        ("emb_dim", v.embed_dim, v.embed_dim is None or v.embed_dim >= 2, "at least 2"),
+        ("vectors_epochs", v.vectors_epochs, v.vectors_epochs >= 1, "at least 1"),
+        ("vectors_window", v.vectors_window, v.vectors_window >= 1, "at least 1"),
+        ("no_below", c.no_below, c.no_below >= 1, "at least 1"),
+        ("no_above", c.no_above, 0 < c.no_above <= 1, "above 0 and at most 1"),
+        ("keep_n", c.keep_n, c.keep_n >= 0, "0 for all, or a positive number"),
+        ("workers", c.workers, c.workers >= 0, "0 for as many as are useful, or a positive number"),
+        ("min_token_len", c.min_token_len, c.min_token_len is None or c.min_token_len >= 1, "at least 1"),
+        ("valid_share", c.valid_share, 0 <= c.valid_share < 1, "at least 0 and below 1"),
+        ("test_share", c.test_share, 0 <= c.test_share < 1, "at least 0 and below 1"),
+        ("valid_share", c.valid_share, c.valid_share + c.test_share < 1, "such that documents are left to train on"),
+        ("learning_rate", o.learning_rate, o.learning_rate > 0, "above 0"),
+        ("weight_decay", o.weight_decay, o.weight_decay >= 0, "at least 0"),
+        ("clip_norm", o.clip_norm, o.clip_norm >= 0, "at least 0"),
+        ("num_epochs", t.num_epochs, t.num_epochs >= 0, "0 for automatic, or a positive number"),
+        ("batch_size", t.batch_size, t.batch_size >= 1, "at least 1"),
+        ("eval_every", t.eval_every, t.eval_every >= 1, "at least 1"),
+        ("checkpoint_every", t.checkpoint_every, t.checkpoint_every >= 1, "at least 1"),
+        ("patience", t.patience, t.patience >= 0, "at least 0"),
+        ("anneal_factor", t.anneal_factor, t.anneal_factor > 1, "above 1"),
+        ("anneal_patience", t.anneal_patience, t.anneal_patience >= 1, "at least 1"),
+    ]
+    for flag, value, allowed, wanted in rows:
+        if not allowed:
+            raise UserError(f"--{flag}={value} is out of range; give {wanted}")
