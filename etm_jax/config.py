@@ -28,7 +28,7 @@ class CorpusConfig:
     corpus_fallback: str = setting("", "the corpus to use where --corpus is not there")
     text_field: str = setting("text", "the column or key that holds the text (.jsonl, .csv, .tsv)")
     encoding: str = setting("utf-8", "of text files: utf-8, gb18030, …")
-    lang: str = setting("zh", "language of the text", choices=("zh", "en"))
+    lang: str = setting("", "language of the text; default: a named corpus's own, else zh", choices=("zh", "en"))
     unit: str = setting(
         "paragraph", "what a document is in a named corpus of longer texts", choices=("paragraph", "document")
     )
@@ -77,8 +77,9 @@ class ModelConfig:
     hidden: tuple[int, ...] = setting((256, 256), "widths of the encoder's hidden layers")
     dropout: float = setting(0.0, "share of the encoder's hidden units dropped in training")
     encoder_input: str = setting(
-        "log1p", "what the encoder reads", choices=("counts", "normalized", "log1p", "tfidf")
+        "log1p", "what the encoder reads of the counts", choices=("counts", "normalized", "log1p")
     )
+    use_tfidf: bool = setting(False, "let the encoder read tf-idf in place of --encoder_input")
     skip: bool = setting(True, "add a linear path from the words to the topics, started from ρ and α")
     theta_layer: bool = setting(False, "pass the sample through a linear layer before the softmax")
     torch_bias: bool = setting(False, "give ρ and α the biases of torch's Linear; they change nothing")
@@ -104,9 +105,7 @@ class ObjectiveConfig:
 class OptimizerConfig:
     """How parameters move. Hashable."""
 
-    optimizer: str = setting(
-        "adam", "update rule", choices=("adam", "adamw", "sgd", "adagrad", "rmsprop")
-    )
+    optimizer: str = setting("adam", "update rule", choices=("adam", "adamw", "sgd", "adagrad", "rmsprop"))
     learning_rate: float = setting(0.006, "step size at the start")
     lr_schedule: str = setting("cosine", "how the step size falls", choices=("cosine", "constant"))
     rho_lr: float = setting(0.1, "step size of ρ, as a multiple of --learning_rate")

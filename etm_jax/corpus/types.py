@@ -1,6 +1,9 @@
 """What a prepared corpus is. Everything later reads these and nothing earlier."""
 
+import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,6 +16,34 @@ class Document:
     id: str
     text: str = ""
     tokens: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A corpus that comes as counts and brings its own split. Each matrix: [D, V] CSR over the columns `words`."""
+
+    words: list[str]
+    train: sp.csr_matrix
+    valid: sp.csr_matrix
+    test_h1: sp.csr_matrix
+    test_h2: sp.csr_matrix
+
+
+@dataclass(frozen=True)
+class Source:
+    """A corpus that was found but not yet read.
+
+    files: those whose bytes decide its content. lang: `zh`, `en`, or `""` where the corpus does not say. segmenter: the
+    one that suits it (`gold` where documents carry tokens), or `""` to go by the language. Exactly one of `documents`,
+    which starts anew at each call, and `counted` is given.
+    """
+
+    name: str
+    files: list[Path]
+    lang: str = ""
+    segmenter: str = ""
+    documents: Callable[[], Iterator[Document]] | None = None
+    counted: Callable[[], Counted] | None = None
 
 
 @dataclass(frozen=True)
@@ -35,8 +66,6 @@ class Vocabulary:
     @property
     def hash(self) -> str:
         """SHA-256 of the words in order: two models with the same hash have the same columns."""
-        import hashlib
-
         return hashlib.sha256("\n".join(self.words).encode("utf-8", "surrogatepass")).hexdigest()
 
 
