@@ -76,6 +76,7 @@ class ModelConfig:
     num_topics: int = setting(50, "topics", flag="n_topic")
     hidden: tuple[int, ...] = setting((256, 256), "widths of the encoder's hidden layers")
     dropout: float = setting(0.0, "share of the encoder's hidden units dropped in training")
+    dropout_layers: str = setting("last", "which hidden layers --dropout falls on", choices=("last", "all"))
     encoder_input: str = setting(
         "log1p", "what the encoder reads of the counts", choices=("counts", "normalized", "log1p")
     )
@@ -121,15 +122,30 @@ class TrainConfig:
     num_epochs: int = setting(0, "passes over the training documents; 0: 400 steps, at least 8 and at most 60 passes")
     batch_size: int = setting(256, "documents a step")
     seed: int = setting(1, "seed of everything random but the split")
-    eval_every: int = setting(1, "epochs between evaluations on the validation documents")
     checkpoint_every: int = setting(5, "epochs between checkpoints")
-    patience: int = setting(0, "stop after this many evaluations without a better validation nelbo; 0: never")
+    patience: int = setting(0, "stop after this many epochs without a better validation nelbo; 0: never")
     anneal_lr: bool = setting(False, "divide the step size where the validation nelbo stops falling")
     anneal_factor: float = setting(4.0, "what --anneal_lr divides by")
-    anneal_patience: int = setting(10, "evaluations that --anneal_lr waits")
+    anneal_patience: int = setting(10, "epochs that --anneal_lr waits")
     export_from: str = setting(
         "best", "checkpoint that is exported: best by validation nelbo, or last", choices=("best", "last")
     )
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where a run lives and what it begins from. No number of a run depends on these but by `ckpt`."""
+
+    variant: str = setting(
+        "default", "which ETM: ours, or a published one to the letter", choices=("default", "report", "paper")
+    )
+    taskname: str = setting(
+        "", "name of the run; without --corpus it reads data/<taskname>_lines.txt or data/<taskname>.txt"
+    )
+    workdir: str = setting("", "folder of the run; default: runs/<taskname>")
+    ckpt: str = setting("", "start from the weights of the run in this folder")
+    bkpt_continue: bool = setting(True, "go on where the run in --workdir stopped; --nobkpt_continue refuses to")
+    tensorboard: bool = setting(False, "write TensorBoard events to <workdir>/tensorboard (extra: tensorboard)")
 
 
 SECTIONS: dict[str, type] = {
@@ -164,6 +180,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "train_rho": False,
         "num_topics": 20,
         "hidden": (1024, 512),
+        "dropout_layers": "all",
         "encoder_input": "counts",
         "theta_layer": True,
         "torch_bias": True,
@@ -289,7 +306,6 @@ def _check_ranges(config: Config) -> None:
         ("clip_norm", o.clip_norm, o.clip_norm >= 0, "at least 0"),
         ("num_epochs", t.num_epochs, t.num_epochs >= 0, "0 for automatic, or a positive number"),
         ("batch_size", t.batch_size, t.batch_size >= 1, "at least 1"),
-        ("eval_every", t.eval_every, t.eval_every >= 1, "at least 1"),
         ("checkpoint_every", t.checkpoint_every, t.checkpoint_every >= 1, "at least 1"),
         ("patience", t.patience, t.patience >= 0, "at least 0"),
         ("anneal_factor", t.anneal_factor, t.anneal_factor > 1, "above 1"),

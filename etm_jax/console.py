@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -39,10 +39,64 @@ def track(items: Iterable[T], label: str, total: int | None = None, unit: str = 
         now = time.monotonic()
         if now >= due:
             of_total = f" of {total}" if total else ""
-            left = f", about {(now - start) / done * (total - done):.0f} s left" if total and done else ""
+            left = f", about {duration((now - start) / done * (total - done))} left" if total and done else ""
             note(f"{label}: {done}{of_total} {unit}{left}")
             due = now + SECONDS_BETWEEN_LINES
         yield item
+
+
+class TrainingMeter:
+    """How far training is: a bar on a terminal; in a log a line an epoch, and one every ten seconds in a long epoch."""
+
+    def __init__(self, first_epoch: int, num_epochs: int, steps_per_epoch: int) -> None:
+        self.first_epoch, self.num_epochs, self.steps_per_epoch = first_epoch, num_epochs, steps_per_epoch
+        self.steps = 0
+        self.start = self.last_line = time.monotonic()
+        self.bar: Any = None
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            done, total = first_epoch * steps_per_epoch, num_epochs * steps_per_epoch
+            self.bar = tqdm(
+                total=total, initial=done, unit="step", bar_format="{l_bar}{bar:20}|{remaining} left{postfix}"
+            )
+
+    def step(self) -> None:
+        """One step is under way or done."""
+        self.steps += 1
+        if self.bar is not None:
+            self.bar.update()
+        elif time.monotonic() - self.last_line > SECONDS_BETWEEN_LINES:
+            epochs, steps = divmod(self.steps, self.steps_per_epoch)
+            self._line(f"epoch {self.first_epoch + epochs + 1}/{self.num_epochs}  step {steps}/{self.steps_per_epoch}")
+
+    def epoch(self, epoch: int, figures: str) -> None:
+        """An epoch has ended with these figures."""
+        if self.bar is not None:
+            self.bar.set_description(f"epoch {epoch}/{self.num_epochs}")
+            self.bar.set_postfix_str(figures)
+        else:
+            self._line(f"epoch {epoch}/{self.num_epochs}  {figures}")
+
+    def close(self) -> None:
+        """Leave the terminal ready for the next line."""
+        if self.bar is not None:
+            self.bar.close()
+
+    def _line(self, text: str) -> None:
+        self.last_line = time.monotonic()
+        steps_left = (self.num_epochs - self.first_epoch) * self.steps_per_epoch - self.steps
+        note(f"{text}  {duration((self.last_line - self.start) / self.steps * steps_left)} left")
+
+
+def duration(seconds: float) -> str:
+    """`8 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def table(rows: Iterable[Iterable[object]], header: Iterable[str], align: str = "") -> str:

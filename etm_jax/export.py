@@ -1,0 +1,68 @@
+"""The folder of results that anything can read: text, CSV, numpy and scipy arrays, no pickle."""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.corpus.types import Corpus
+from etm_jax.files import replace_folder
+from etm_jax.results import Model, Summary
+
+LEAST_WEIGHT_LISTED = 0.05
+
+
+def write_export(folder: Path, model: Model, corpus: Corpus, summary: Summary) -> None:
+    """Fill `folder`, replacing it whole."""
+    vocab = corpus.vocabulary.words
+    with replace_folder(folder) as new:
+        (new / "vocab.txt").write_text("".join(word + "\n" for word in vocab), encoding="utf-8")
+        for name in ("beta", "rho", "alpha", "background", "theta_train", "theta_test_h1"):
+            np.save(new / f"{name}.npy", getattr(model, name).astype(np.float32))
+        counts: dict[str, sp.csr_matrix] = {
+            "train": corpus.train.counts,
+            "valid": corpus.valid.counts,
+            "test_h1": corpus.test_h1,
+            "test_h2": corpus.test_h2,
+        }
+        for name, matrix in counts.items():
+            sp.save_npz(new / f"{name}.npz", matrix)
+        by_share = np.argsort(-summary.share, kind="stable")
+        _write_csv(
+            new / "topics.csv",
+            ["topic", "share", "words", "npmi"],
+            (
+                [k, f"{summary.share[k]:.6f}", " ".join(vocab[j] for j in summary.words[k]), f"{summary.npmi[k]:.6f}"]
+                for k in by_share
+            ),
+        )
+        parts = (
+            (corpus.train, model.theta_train),
+            (corpus.valid, model.theta_valid),
+            (corpus.test, model.theta_test),
+        )
+        _write_csv(
+            new / "doc_topics.csv",
+            ["document", "topics", "first_words"],
+            (
+                [doc, _topics_of(theta), first]
+                for documents, thetas in parts
+                for doc, theta, first in zip(documents.ids, thetas, documents.first_words, strict=True)
+            ),
+        )
+
+
+def _topics_of(theta: np.ndarray) -> str:
+    """`3:0.62 11:0.20`: the topics above LEAST_WEIGHT_LISTED by weight, the largest in any case."""
+    order = np.argsort(-theta, kind="stable")
+    return " ".join(f"{k}:{theta[k]:.2f}" for i, k in enumerate(order) if i == 0 or theta[k] >= LEAST_WEIGHT_LISTED)
+
+
+def _write_csv(path: Path, header: list[str], rows: Iterable[list[object]]) -> None:
+    # The mark at the start makes spreadsheets read UTF-8, without which Chinese words are shown as noise.
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)

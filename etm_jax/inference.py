@@ -1,0 +1,37 @@
+"""Topic proportions and validation figures of many documents, a batch at a time."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from etm_jax.batches import Batcher
+from etm_jax.model import Variables
+from etm_jax.steps import Spec, Sums, eval_step, theta_step
+
+
+class Bound(NamedTuple):
+    """Nats per document: reconstruction, KL, and their sum, the negative evidence lower bound."""
+
+    nelbo: float
+    recon: float
+    kl: float
+
+
+def bound(sums: list[Sums]) -> Bound:
+    """Means over all documents of the batches. Waits for the device."""
+    recon, kl, docs = (float(np.sum(column)) for column in zip(*jax.device_get(sums), strict=True))
+    return Bound((recon + kl) / docs, recon / docs, kl / docs)
+
+
+def evaluate_bound(variables: Variables, batcher: Batcher, key: jax.Array, spec: Spec) -> Bound:
+    """The bound by one sample a document, the same one at each call with the same key."""
+    batches = enumerate(batcher.epoch(np.arange(batcher.counts.shape[0])))
+    return bound([eval_step(variables, batch, jax.random.fold_in(key, i), spec) for i, batch in batches])
+
+
+def infer_theta(variables: Variables, batcher: Batcher, spec: Spec) -> np.ndarray:
+    """Topic proportions at the posterior mean, in the order of the rows: [D, K] float32."""
+    num_docs = batcher.counts.shape[0]
+    parts = [np.asarray(theta_step(variables, batch, spec)) for batch in batcher.epoch(np.arange(num_docs))]
+    return np.concatenate([*parts, np.empty((0, spec.model.num_topics), np.float32)])[:num_docs]

@@ -1,0 +1,48 @@
+"""The variables that training starts from."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from etm_jax.config import ModelConfig
+from etm_jax.corpus.types import Vocabulary
+from etm_jax.model import ETM, Variables, init_variables
+from etm_jax.warm_start import WarmStart
+
+
+def initial_variables(
+    key: jax.Array, module: ETM, vocabulary: Vocabulary, rho: np.ndarray, warm: WarmStart | None
+) -> Variables:
+    """torch's initialisation with ρ from the word vectors and, where given, everything from the warm start.
+
+    rho: [V, L]. warm: ρ and α of equal norm, which then replace `rho`.
+    """
+    params, _ = init_variables(key, module)
+    params = params | {"rho": jnp.asarray(rho)}
+    if warm is not None:
+        params = _warm(params, warm, module.config)
+    # The share of each word in the text, in log: common words then need no topic of their own.
+    log_unigram = np.log(vocabulary.term_freq + 1.0) - np.log(max(vocabulary.term_freq.sum(), 1))
+    background = module.config.background * log_unigram
+    return Variables(params, {"background": jnp.asarray(background, jnp.float32)})
+
+
+def _warm(params: dict[str, Any], warm: WarmStart, config: ModelConfig) -> dict[str, Any]:
+    """Topics that differ from the first step on, and an encoder that can already tell them apart."""
+    heads = {
+        "mu": {"kernel": params["mu"]["kernel"] * 0.1, "bias": jnp.zeros_like(params["mu"]["bias"])},
+        "logvar": {
+            "kernel": params["logvar"]["kernel"] * 0.1,
+            "bias": jnp.full_like(params["logvar"]["bias"], np.log(config.prior_variance) - 1),
+        },
+    }
+    skip = {}
+    if config.skip:
+        skip = {"skip_words": _unit_rows(warm.rho), "skip_topics": _unit_rows(warm.alpha).T}
+    return params | heads | {"rho": jnp.asarray(warm.rho), "alpha": jnp.asarray(warm.alpha)} | skip
+
+
+def _unit_rows(x: np.ndarray) -> jax.Array:
+    return jnp.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12), jnp.float32)

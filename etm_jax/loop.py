@@ -1,0 +1,140 @@
+"""Training from the first step or from where it stopped: plain Python, no model code."""
+
+import math
+import time
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import numpy as np
+
+from etm_jax.batches import Batcher
+from etm_jax.checkpoint import Checkpoints, Progress
+from etm_jax.config import TrainConfig
+from etm_jax.console import TrainingMeter
+from etm_jax.errors import UserError
+from etm_jax.inference import Bound, bound, evaluate_bound
+from etm_jax.model import Variables
+from etm_jax.optimizer import learning_rate
+from etm_jax.run_folder import RunFolder
+from etm_jax.steps import Spec, abstract_state, new_state, train_step
+
+AUTOMATIC_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 400, 8, 60
+LEAST_LR = 1e-5
+"""Annealing stops here, as in adjidieng/ETM."""
+
+
+class Fitted(NamedTuple):
+    """What training ends with. epoch: the one that was chosen."""
+
+    variables: Variables
+    epoch: int
+    last_epoch: int
+
+
+class Writer(Protocol):
+    """Takes each epoch's figures elsewhere, such as to TensorBoard."""
+
+    def __call__(self, row: dict[str, Any]) -> None: ...
+
+
+def num_epochs_for(config: TrainConfig, num_docs: int, batch_size: int) -> int:
+    """The epochs asked for, or enough of them for AUTOMATIC_STEPS steps."""
+    if config.num_epochs:
+        return config.num_epochs
+    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(AUTOMATIC_STEPS * batch_size / num_docs)))
+
+
+def fit(
+    spec: Spec,
+    config: TrainConfig,
+    num_epochs: int,
+    train: Batcher,
+    valid: Batcher,
+    initial: Variables | None,
+    folder: RunFolder,
+    write: Writer | None = None,
+) -> Fitted:
+    """Train until `num_epochs`, from the folder's newest checkpoint or else from `initial`.
+
+    Nothing random is stored: the order of epoch e comes from (seed, e), the noise of step s from (seed, s). So a run
+    that was stopped and goes on computes what an unbroken one does, bit for bit on CPU. Without validation documents,
+    epochs are compared by the training nelbo. Raises UserError where the loss is no longer a number.
+    """
+    key, eval_key = jax.random.split(jax.random.key(config.seed))
+    checkpoints = Checkpoints(folder.checkpoints)
+    has_valid = valid.counts.shape[0] > 0
+
+    def evaluate(variables: Variables) -> Bound:
+        return evaluate_bound(variables, valid if has_valid else train, eval_key, spec)
+
+    # The one place where a run decides between beginning and going on.
+    if initial is None:
+        state, progress = checkpoints.restore(abstract_state(spec))
+        folder.forget_after(progress.epoch)
+    else:
+        state = new_state(initial, spec)
+        progress = Progress(0, [evaluate(state.variables).nelbo])
+        folder.forget_after(0)
+        checkpoints.save(state, progress)
+
+    meter = TrainingMeter(progress.epoch, num_epochs, len(train))
+    while progress.epoch < num_epochs and not out_of_patience(progress.nelbos, config.patience):
+        epoch, started = progress.epoch + 1, time.perf_counter()
+        order = np.random.default_rng([config.seed, epoch]).permutation(train.counts.shape[0])
+        sums = []
+        for batch in train.epoch(order):
+            state, step_sums = train_step(state, batch, key, spec)
+            sums.append(step_sums)
+            meter.step()
+        trained = bound(sums)
+        if not math.isfinite(trained.nelbo):
+            meter.close()
+            raise UserError(
+                f"the loss became {trained.nelbo} in epoch {epoch}; lower --learning_rate or set --clip_norm=1. "
+                f"The state of epoch {checkpoints.epochs()[-1]} is kept"
+            )
+        seconds = time.perf_counter() - started
+        validated = evaluate(state.variables) if has_valid else trained
+        progress = Progress(epoch, [*progress.nelbos, validated.nelbo])
+        lr = learning_rate(spec.optimizer, spec.num_steps, int(state.step) - 1) * float(state.lr_scale)
+        row = {
+            "epoch": epoch,
+            "step": int(state.step),
+            "lr": lr,
+            "seconds": seconds,
+            "docs_per_s": len(order) / seconds,
+        }
+        row |= trained._asdict()
+        if has_valid:
+            row |= {f"valid_{name}": value for name, value in validated._asdict().items()}
+        folder.log(row)
+        if write:
+            write(row)
+        meter.epoch(epoch, _summary(row))
+        if config.anneal_lr and should_anneal(progress.nelbos, config.anneal_patience) and row["lr"] > LEAST_LR:
+            state = state._replace(lr_scale=state.lr_scale / config.anneal_factor)
+        last = epoch == num_epochs or out_of_patience(progress.nelbos, config.patience)
+        if last or epoch % config.checkpoint_every == 0:
+            checkpoints.save(state, progress)
+    meter.close()
+    if config.export_from == "last":
+        return Fitted(state.variables, progress.epoch, progress.epoch)
+    best, chosen = checkpoints.restore(abstract_state(spec), "best")
+    return Fitted(best.variables, chosen.epoch, progress.epoch)
+
+
+def _summary(row: dict[str, Any]) -> str:
+    valid = f"  valid {row['valid_nelbo']:.2f}" if "valid_nelbo" in row else ""
+    parts = f"nelbo {row['nelbo']:.2f}  recon {row['recon']:.2f}  kl {row['kl']:.2f}"
+    return f"{parts}{valid}  {row['docs_per_s']:,.0f} docs/s"
+
+
+def out_of_patience(nelbos: list[float], patience: int) -> bool:
+    """Whether the best nelbo is `patience` epochs old."""
+    return patience > 0 and len(nelbos) - 1 - int(np.argmin(nelbos)) >= patience
+
+
+def should_anneal(nelbos: list[float], patience: int) -> bool:
+    """Whether the newest nelbo is above the best of those more than `patience` epochs old: the paper's rule."""
+    older = nelbos[:-1][:-patience]
+    return bool(older) and nelbos[-1] > min(older)

@@ -1,0 +1,93 @@
+"""The terms of the negative evidence lower bound, per document, in nats. Lower is better.
+
+Shapes: B documents, V words, K topics, N nonzeros of the batch.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import logsumexp
+
+from etm_jax import sparse
+from etm_jax.config import ObjectiveConfig
+
+
+def kl_divergence(mu: jax.Array, logvar: jax.Array, prior_variance: float = 1.0) -> jax.Array:
+    """KL(q‖N(0, s²I)) per document, s² the prior variance. mu, logvar: [B, K] → [B]. Dieng et al. 2020, eq. 7.
+
+    ½ Σ_k (exp(logvar)/s² + μ²/s² − 1 − logvar + log s²).
+    """
+    terms = (jnp.exp(logvar) + mu**2) / prior_variance - 1 - logvar + jnp.log(prior_variance)
+    return 0.5 * terms.sum(-1)
+
+
+def log_px_nonzero(log_theta: jax.Array, log_beta: jax.Array, pattern: sparse.Pattern, eps: float = 0.0) -> jax.Array:
+    """log(Σ_k θ_k β_kw + eps) at the nonzeros. log_theta: [B, K], log_beta: [K, V] → [N].
+
+    Exact without the other words: the softmax over V belongs to a topic, not to a document.
+    """
+    return _log_mixture(log_theta, log_beta.T, pattern, eps)
+
+
+@jax.custom_vjp
+def _log_mixture(log_theta: jax.Array, log_beta_t: jax.Array, pattern: sparse.Pattern, eps: float) -> jax.Array:
+    return _log_mixture_fwd(log_theta, log_beta_t, pattern, eps)[0]
+
+
+def _log_mixture_fwd(
+    log_theta: jax.Array, log_beta_t: jax.Array, pattern: sparse.Pattern, eps: float
+) -> tuple[jax.Array, tuple[jax.Array, sparse.Pattern]]:
+    joint = log_theta[pattern.rows] + log_beta_t[pattern.cols]
+    log_px = jnp.logaddexp(logsumexp(joint, axis=-1), jnp.log(eps))
+    # What is left for the gradient is each topic's share of the word, p(z = k | w): [N, K].
+    return log_px, (jnp.exp(joint - log_px[:, None]), pattern)
+
+
+def _log_mixture_bwd(
+    residuals: tuple[jax.Array, sparse.Pattern], grad: jax.Array
+) -> tuple[jax.Array, jax.Array, None, None]:
+    share, pattern = residuals
+    # The sums over rows and columns go through the CSR kernel; autodiff would write a scatter-add, slow on CPU.
+    weighted = grad[:, None] * share
+    return sparse.sum_rows(weighted, pattern), sparse.sum_cols(weighted, pattern), None, None
+
+
+_log_mixture.defvjp(_log_mixture_fwd, _log_mixture_bwd)
+
+
+def reconstruction(
+    log_theta: jax.Array,
+    log_beta: jax.Array,
+    counts: sparse.Array,
+    pattern: sparse.Pattern,
+    config: ObjectiveConfig,
+) -> jax.Array:
+    """−log p(x | θ) per document by the chosen criterion: [B]. counts: [N].
+
+    cross_entropy: −Σ_w x_w log p_w. bce_softmax and bce_sigmoid: Σ_w of the binary cross entropy of word w's presence
+    against p_w, where p is θβ + eps divided by its sum, or σ(log(θβ + eps)). zll17/Neural_Topic_Models feeds them the
+    counts themselves, which are no target where one is above 1.
+    """
+    eps, vocab_size = config.likelihood_eps, log_beta.shape[1]
+    log_px = log_px_nonzero(log_theta, log_beta, pattern, eps)
+    # log_softmax of log(θβ + eps) over V subtracts a constant, since Σ_v (θβ)_v = 1.
+    log_total = jnp.log1p(vocab_size * eps)
+    if config.criterion == "cross_entropy":
+        log_likelihood = counts * (log_px - log_total if config.renormalize else log_px)
+        return -sparse.sum_rows(log_likelihood[:, None], pattern)[:, 0]
+    px = jnp.exp(log_theta) @ jnp.exp(log_beta) + eps
+    present = (counts > 0).astype(log_px.dtype)
+    if config.criterion == "bce_softmax":
+        log_p = log_px - log_total
+        absent = jnp.log1p(-px / jnp.exp(log_total))
+        log_odds = log_p - jnp.log1p(-jnp.exp(log_p))
+    else:
+        absent = -jnp.log1p(px)
+        log_odds = log_px
+    return -absent.sum(-1) - sparse.sum_rows((present * log_odds)[:, None], pattern)[:, 0]
+
+
+def topic_overlap(log_beta: jax.Array) -> jax.Array:
+    """Σ_{j≠k} BC(β_j, β_k)² / K, BC the Bhattacharyya coefficient Σ_v √(β_jv β_kv). log_beta: [K, V] → scalar."""
+    root = jnp.exp(log_beta / 2)
+    gram = root @ root.T
+    return ((gram**2).sum() - (jnp.diagonal(gram) ** 2).sum()) / log_beta.shape[0]

@@ -1,0 +1,59 @@
+"""Optax update rules from settings."""
+
+from typing import Any
+
+import optax
+
+from etm_jax.config import OptimizerConfig
+
+RULES = {
+    "adam": optax.scale_by_adam,
+    "adamw": optax.scale_by_adam,
+    "sgd": optax.identity,
+    "adagrad": optax.scale_by_rss,
+    "rmsprop": optax.scale_by_rms,
+}
+
+
+def make_optimizer(config: OptimizerConfig, num_steps: int, train_rho: bool) -> optax.GradientTransformation:
+    """The update rule over `num_steps` steps. A ρ that is not trained gets neither updates nor moments."""
+    links = []
+    if config.clip_norm > 0:
+        links.append(optax.clip_by_global_norm(config.clip_norm))
+    if config.weight_decay > 0 and config.optimizer != "adamw":
+        # In the gradient, as torch.optim's weight_decay: the paper's L2 penalty.
+        links.append(optax.add_decayed_weights(config.weight_decay))
+    links.append(RULES[config.optimizer]())
+    if config.weight_decay > 0 and config.optimizer == "adamw":
+        links.append(optax.add_decayed_weights(config.weight_decay))
+    links.append(_scale_groups({"rho": config.rho_lr, "alpha": config.alpha_lr}))
+    links.append(optax.scale_by_learning_rate(_schedule(config, num_steps)))
+    trained = optax.chain(*links)
+    if train_rho:
+        return trained
+    return optax.partition({"trained": trained, "fixed": optax.set_to_zero()}, _fixed_rho)
+
+
+def learning_rate(config: OptimizerConfig, num_steps: int, step: int) -> float:
+    """The step size of one step, before plateau annealing."""
+    return float(_schedule(config, num_steps)(step))
+
+
+def _schedule(config: OptimizerConfig, num_steps: int) -> optax.Schedule:
+    if config.lr_schedule == "constant":
+        return optax.constant_schedule(config.learning_rate)
+    return optax.cosine_decay_schedule(config.learning_rate, num_steps, alpha=0.02)
+
+
+def _scale_groups(factors: dict[str, float]) -> optax.GradientTransformation:
+    """Multiply the updates of the parameters named."""
+
+    def update(updates: Any, state: optax.EmptyState, params: Any = None) -> tuple[Any, optax.EmptyState]:
+        scaled = {name: optax.tree.scale(factors.get(name, 1.0), subtree) for name, subtree in updates.items()}
+        return scaled, state
+
+    return optax.GradientTransformation(lambda _: optax.EmptyState(), update)
+
+
+def _fixed_rho(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: "fixed" if name == "rho" else "trained" for name in params}

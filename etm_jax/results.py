@@ -1,0 +1,65 @@
+"""A fitted model as arrays, and the figures and the table that a run ends with."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from etm_jax.console import table
+from etm_jax.corpus.types import Corpus
+from etm_jax.metrics.perplexity import Perplexity, completion_perplexity
+from etm_jax.metrics.topics import diversity, npmi_coherence, top_words, topic_shares
+
+WORDS_SHOWN, WORDS_OF_DIVERSITY = 10, 25
+
+
+class Model(NamedTuple):
+    """A fitted model as arrays. beta: [K, V], rho: [V, L], alpha: [K, L], background: [V]; theta_*: [·, K].
+
+    β is the softmax over V of ρα + background.
+    """
+
+    beta: np.ndarray
+    rho: np.ndarray
+    alpha: np.ndarray
+    background: np.ndarray
+    theta_train: np.ndarray
+    theta_valid: np.ndarray
+    theta_test: np.ndarray
+    theta_test_h1: np.ndarray
+
+
+class Summary(NamedTuple):
+    """What a run shows at its end. words: [K, 10] columns; share, npmi: [K]; topics in the order of β's rows."""
+
+    words: np.ndarray
+    share: np.ndarray
+    npmi: np.ndarray
+    diversity: float
+    perplexity: Perplexity
+
+
+def summarize(model: Model, corpus: Corpus) -> Summary:
+    """Coherence over the top 10 words on the training documents, diversity over the top 25, completion perplexity."""
+    words = top_words(model.beta, WORDS_SHOWN)
+    return Summary(
+        words=words,
+        share=topic_shares(model.theta_train, corpus.train.counts),
+        npmi=npmi_coherence(words, corpus.train.counts),
+        diversity=diversity(top_words(model.beta, WORDS_OF_DIVERSITY)),
+        perplexity=completion_perplexity(model.theta_test_h1, model.beta, corpus.test_h2),
+    )
+
+
+def topic_table(summary: Summary, vocab: list[str]) -> str:
+    """The topics by share, and below them the quality figures."""
+    rows = (
+        (k, f"{summary.share[k]:.1%}", f"{summary.npmi[k]:.2f}", " ".join(vocab[j] for j in summary.words[k]))
+        for k in np.argsort(-summary.share, kind="stable")
+    )
+    perplexity = summary.perplexity
+    figures = (
+        f"coherence {summary.npmi.mean():.3f} (NPMI of the top {WORDS_SHOWN} words)   "
+        f"diversity {summary.diversity:.3f} (unique among the top {WORDS_OF_DIVERSITY})\n"
+        f"completion perplexity {perplexity.by_document:,.0f} by document, {perplexity.by_token:,.0f} by token"
+    )
+    return table(rows, ("topic", "share", "NPMI", "words"), ">>><") + "\n\n" + figures

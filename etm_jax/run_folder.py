@@ -1,0 +1,135 @@
+"""The folder of one run: what it was told to do, how it went, and what it left.
+
+config.json: version, what the corpus really was, and every setting. vocabulary: the words, their hash and the
+segmenter. metrics.jsonl: a line an epoch. checkpoints/: to go on from. export/: the results. corpus/: the prepared
+corpus.
+"""
+
+import dataclasses
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from etm_jax import __version__
+from etm_jax.config import SECTIONS, Config, RunOptions, flag_name
+from etm_jax.errors import UserError
+from etm_jax.files import replace_text
+from etm_jax.steps import Spec
+
+CHANGEABLE = {
+    "corpus", "corpus_fallback", "workers", "cache_dir", "rebuild", "checkpoint_every", "patience", "export_from",
+}  # fmt: skip
+"""Settings that may differ when a run goes on, since no number of it depends on them."""
+
+
+class Record(NamedTuple):
+    """What decides a run's numbers: its settings and what became of them once the corpus was read."""
+
+    config: Config
+    ckpt: str
+    corpus: str
+    corpus_digest: str
+    vocabulary_hash: str
+    vocab_size: int
+    num_docs: int
+    embed_dim: int
+    batch_size: int
+    num_epochs: int
+
+    def spec(self) -> Spec:
+        """What the compiled programs of this run depend on."""
+        return Spec(
+            model=self.config.model,
+            objective=self.config.objective,
+            optimizer=self.config.optimizer,
+            vocab_size=self.vocab_size,
+            embed_dim=self.embed_dim,
+            num_steps=self.num_epochs * math.ceil(self.num_docs / self.batch_size),
+            train_rho=self.config.vectors.train_rho,
+        )
+
+
+class RunFolder:
+    """Paths of a run, its record and its metrics. Creating the object writes nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.export = path / "export"
+        self.corpus = path / "corpus"
+        self.vocabulary = path / "vocabulary"
+        self._config = path / "config.json"
+        self._metrics = path / "metrics.jsonl"
+
+    def record(self) -> Record | None:
+        """The run that the folder holds, or None. Raises UserError where it holds something else."""
+        if not self._config.exists():
+            if self.path.is_dir() and any(p.name != "corpus" for p in self.path.iterdir()):
+                raise UserError(f"--workdir={self.path} holds files but no run; give another --workdir")
+            return None
+        try:
+            values = json.loads(self._config.read_text("utf-8"))
+            kept = {name: values["run"][name] for name in Record._fields if name != "config"}
+            return Record(config=Config.from_json(values["config"]), **kept)
+        except (ValueError, KeyError, TypeError, UserError) as error:
+            raise UserError(f"{self._config} cannot be read ({error}); give another --workdir") from error
+
+    def check_writable(self) -> None:
+        """Raise UserError where the folder could not be made or written to."""
+        nearest = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
+        if not nearest.is_dir():
+            raise UserError(f"--workdir={self.path}: {nearest} is a file; give another --workdir")
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise UserError(f"--workdir={self.path}: {nearest} is not writable; give another --workdir")
+
+    def begin(self, record: Record) -> None:
+        """Write the record of a new run."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        run = record._asdict()
+        values = {"etm_jax": __version__, "run": run, "config": run.pop("config").to_json()}
+        replace_text(self._config, json.dumps(values, ensure_ascii=False, indent=2) + "\n")
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Append one epoch's figures."""
+        with self._metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def forget_after(self, epoch: int) -> None:
+        """Drop the figures of epochs that were not saved and will be trained again, a half-written line included."""
+        if self._metrics.exists():
+            kept = [line for line in self._metrics.read_text("utf-8").splitlines() if _epoch(line) <= epoch]
+            replace_text(self._metrics, "".join(line + "\n" for line in kept))
+
+
+def check_continues(record: Record, given: Config, options: RunOptions, workdir: Path) -> None:
+    """Raise UserError that names the first setting which a run that goes on cannot change, with both values."""
+    if not options.bkpt_continue:
+        raise UserError(f"--workdir={workdir} holds a run; give another --workdir, or drop --nobkpt_continue")
+    saved = record.config
+    if saved.variant != given.variant:
+        raise _changed("variant", saved.variant, given.variant, workdir)
+    if record.ckpt != options.ckpt:
+        raise _changed("ckpt", record.ckpt, options.ckpt, workdir)
+    for section, kind in SECTIONS.items():
+        for f in dataclasses.fields(kind):
+            before, now = (getattr(getattr(config, section), f.name) for config in (saved, given))
+            # Without a schedule that ends with the last epoch, a longer run begins with the shorter one.
+            longer = f.name == "num_epochs" and given.optimizer.lr_schedule == "constant" and now > before > 0
+            if before != now and f.name not in CHANGEABLE and not longer:
+                raise _changed(flag_name(f), before, now, workdir)
+
+
+def _changed(flag: str, before: object, now: object, workdir: Path) -> UserError:
+    return UserError(
+        f"--{flag}={now} cannot be honoured: the run in {workdir} was begun with --{flag}={before}; "
+        "drop the flag, or give another --workdir"
+    )
+
+
+def _epoch(line: str) -> float:
+    try:
+        return float(json.loads(line)["epoch"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")

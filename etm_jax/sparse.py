@@ -1,0 +1,96 @@
+"""Products of a batch's sparse counts with dense matrices, and sums over its nonzeros.
+
+This file alone uses `jax.experimental.sparse`, for the native CSR kernel that jaxlib has on CPU. Elsewhere, or where
+that module is gone, a gather and a segment sum compute the same.
+"""
+
+import importlib.util
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Array = jax.Array | np.ndarray
+
+
+class Pattern(NamedTuple):
+    """Where the nonzeros of a [B, V] matrix lie, by row and by column.
+
+    cols, rows: [N] int32, nonzeros in row order. row_starts: [B+1] int32. order: [N] int32, the nonzeros in column
+    order. col_starts: [V+1] int32. Entries from `row_starts[-1]` on are padding; they belong to no row and no column.
+    """
+
+    cols: Array
+    rows: Array
+    row_starts: Array
+    order: Array
+    col_starts: Array
+
+
+@jax.custom_vjp
+def matmul(values: jax.Array, pattern: Pattern, dense: jax.Array) -> jax.Array:
+    """Sparse [B, V] times dense [V, H] → [B, H]. values: [N], data that takes no gradient."""
+    return _csr_dot(values, pattern.cols, pattern.row_starts, dense)
+
+
+def _matmul_fwd(values: jax.Array, pattern: Pattern, dense: jax.Array) -> tuple[jax.Array, tuple[jax.Array, Pattern]]:
+    return matmul(values, pattern, dense), (values, pattern)
+
+
+def _matmul_bwd(residuals: tuple[jax.Array, Pattern], grad: jax.Array) -> tuple[None, None, jax.Array]:
+    values, pattern = residuals
+    order = jnp.asarray(pattern.order)
+    return None, None, _csr_dot(values[order], jnp.asarray(pattern.rows)[order], pattern.col_starts, grad)
+
+
+matmul.defvjp(_matmul_fwd, _matmul_bwd)
+
+
+@jax.custom_vjp
+def sum_rows(values: jax.Array, pattern: Pattern) -> jax.Array:
+    """Sum over the nonzeros of each row: [N, K] → [B, K]. Padding is left out."""
+    ones = jnp.ones(values.shape[0], values.dtype)
+    return _csr_dot(ones, jnp.arange(values.shape[0], dtype=jnp.int32), pattern.row_starts, values)
+
+
+def _sum_rows_bwd(pattern: Pattern, grad: jax.Array) -> tuple[jax.Array, None]:
+    real = jnp.arange(pattern.rows.shape[0]) < pattern.row_starts[-1]
+    return jnp.where(real[:, None], grad[pattern.rows], 0), None
+
+
+sum_rows.defvjp(lambda values, pattern: (sum_rows(values, pattern), pattern), _sum_rows_bwd)
+
+
+def sum_cols(values: jax.Array, pattern: Pattern) -> jax.Array:
+    """Sum over the nonzeros of each column: [N, K] → [V, K]. Padding is left out."""
+    return _csr_dot(jnp.ones(values.shape[0], values.dtype), pattern.order, pattern.col_starts, values)
+
+
+def _csr_dot(values: jax.Array, cols: Array, starts: Array, dense: jax.Array) -> jax.Array:
+    """CSR (values [N], cols [N], starts [M+1]) times dense [n, H] → [M, H], by the kernel that the platform has."""
+    if importlib.util.find_spec("jax.experimental.sparse") is None:
+        return _csr_dot_gather(values, cols, starts, dense)
+    return jax.lax.platform_dependent(
+        values, jnp.asarray(cols), jnp.asarray(starts), dense, cpu=_csr_dot_native, default=_csr_dot_gather
+    )
+
+
+def _csr_dot_native(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
+    from jax.experimental import sparse
+
+    return sparse.BCSR((values, cols, starts), shape=(starts.shape[0] - 1, dense.shape[0])) @ dense
+
+
+def _csr_dot_gather(values: jax.Array, cols: Array, starts: Array, dense: jax.Array) -> jax.Array:
+    num_rows = starts.shape[0] - 1
+    rows = jnp.searchsorted(jnp.asarray(starts), jnp.arange(values.shape[0]), side="right", method="sort") - 1
+    # Padding falls behind the last row, where segment_sum drops it.
+    return jax.ops.segment_sum(values[:, None] * dense[cols], rows, num_rows, indices_are_sorted=True)
+
+
+def to_dense(values: jax.Array, pattern: Pattern) -> jax.Array:
+    """The [B, V] matrix itself, for the criteria that need every word of every document."""
+    shape = (pattern.row_starts.shape[0] - 1, pattern.col_starts.shape[0] - 1)
+    real = jnp.arange(values.shape[0]) < pattern.row_starts[-1]
+    return jnp.zeros(shape, values.dtype).at[pattern.rows, pattern.cols].add(jnp.where(real, values, 0))

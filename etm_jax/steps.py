@@ -1,0 +1,108 @@
+"""What is compiled: one step of training, one of evaluation, one of inference. Pure functions of their arguments."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from etm_jax.batches import Batch
+from etm_jax.config import ModelConfig, ObjectiveConfig, OptimizerConfig
+from etm_jax.model import ETM, Noise, Params, Variables, draw_noise, forward, init_variables, log_beta, mean_log_theta
+from etm_jax.objective import kl_divergence, reconstruction, topic_overlap
+from etm_jax.optimizer import make_optimizer
+
+
+class Spec(NamedTuple):
+    """All that shapes the compiled programs, hashable: the static argument of every step."""
+
+    model: ModelConfig
+    objective: ObjectiveConfig
+    optimizer: OptimizerConfig
+    vocab_size: int
+    embed_dim: int
+    num_steps: int
+    train_rho: bool
+
+    def module(self) -> ETM:
+        return ETM(self.model, self.vocab_size, self.embed_dim)
+
+    def transformation(self) -> optax.GradientTransformation:
+        return make_optimizer(self.optimizer, self.num_steps, self.train_rho)
+
+
+class TrainState(NamedTuple):
+    """All that a run carries from step to step. lr_scale: scalar that plateau annealing lowers."""
+
+    step: jax.Array
+    variables: Variables
+    opt_state: Any
+    lr_scale: jax.Array
+
+
+class Sums(NamedTuple):
+    """Sums over the documents of a batch, in nats; divide by `docs` once, on the host."""
+
+    recon: jax.Array
+    kl: jax.Array
+    docs: jax.Array
+
+
+def new_state(variables: Variables, spec: Spec) -> TrainState:
+    """The state before the first step."""
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        variables=variables,
+        opt_state=spec.transformation().init(variables.params),
+        lr_scale=jnp.ones(()),
+    )
+
+
+def abstract_state(spec: Spec) -> TrainState:
+    """Shapes and dtypes of a state, without its values."""
+    return jax.eval_shape(lambda: new_state(init_variables(jax.random.key(0), spec.module()), spec))
+
+
+def batch_loss(params: Params, constants: Params, batch: Batch, noise: Noise, spec: Spec) -> tuple[jax.Array, Sums]:
+    """The scalar that training minimises, and the batch's sums."""
+    out = forward(spec.module(), Variables(params, constants), batch.inputs, batch.pattern, noise)
+    recon = batch.real * reconstruction(out.log_theta, out.log_beta, batch.counts, batch.pattern, spec.objective)
+    kl = batch.real * kl_divergence(*out.posterior, spec.model.prior_variance)
+    sums = Sums(recon.sum(), kl.sum(), batch.real.sum())
+    loss = sums.recon + sums.kl
+    if spec.objective.reduction == "mean":
+        loss = loss / sums.docs
+    if spec.objective.overlap_weight > 0:
+        loss = loss + spec.objective.overlap_weight * topic_overlap(out.log_beta)
+    return loss, sums
+
+
+@partial(jax.jit, static_argnames="spec", donate_argnames="state")
+def train_step(state: TrainState, batch: Batch, key: jax.Array, spec: Spec) -> tuple[TrainState, Sums]:
+    """One update. key: the run's own key; the step's number is folded in here, so nothing random is stored."""
+    noise = draw_noise(jax.random.fold_in(key, state.step), spec.model, batch.real.shape[0])
+    params, constants = state.variables
+    grads, sums = jax.grad(batch_loss, has_aux=True)(params, constants, batch, noise, spec)
+    updates, opt_state = spec.transformation().update(grads, state.opt_state, params)
+    params = optax.apply_updates(params, optax.tree.scale(state.lr_scale, updates))
+    return state._replace(step=state.step + 1, variables=Variables(params, constants), opt_state=opt_state), sums
+
+
+@partial(jax.jit, static_argnames="spec")
+def eval_step(variables: Variables, batch: Batch, key: jax.Array, spec: Spec) -> Sums:
+    """One sample of the bound without dropout. The same key gives the same sample, so epochs can be compared."""
+    eps = jax.random.normal(key, (batch.real.shape[0], spec.model.num_topics))
+    return batch_loss(*variables, batch, Noise(eps), spec)[1]
+
+
+@partial(jax.jit, static_argnames="spec")
+def theta_step(variables: Variables, batch: Batch, spec: Spec) -> jax.Array:
+    """Topic proportions at the posterior mean: [B, K]."""
+    return jnp.exp(mean_log_theta(spec.module(), variables, batch.inputs, batch.pattern))
+
+
+@partial(jax.jit, static_argnames="spec")
+def beta_step(variables: Variables, spec: Spec) -> jax.Array:
+    """The topics: [K, V], rows sum to 1."""
+    return jnp.exp(log_beta(spec.module(), variables))
