@@ -2,7 +2,8 @@
 
 import math
 import time
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -31,12 +32,6 @@ class Fitted(NamedTuple):
     last_epoch: int
 
 
-class Writer(Protocol):
-    """Takes each epoch's figures elsewhere, such as to TensorBoard."""
-
-    def __call__(self, row: dict[str, Any]) -> None: ...
-
-
 def num_epochs_for(config: TrainConfig, num_docs: int, batch_size: int) -> int:
     """The epochs asked for, or enough of them for AUTOMATIC_STEPS steps."""
     if config.num_epochs:
@@ -52,9 +47,11 @@ def fit(
     valid: Batcher,
     initial: Variables | None,
     folder: RunFolder,
-    write: Writer | None = None,
+    write: Callable[[dict[str, Any]], None] | None = None,
 ) -> Fitted:
     """Train until `num_epochs`, from the folder's newest checkpoint or else from `initial`.
+
+    Each epoch's figures go to the folder's metrics and to `write`.
 
     Nothing random is stored: the order of epoch e comes from (seed, e), the noise of step s from (seed, s). So a run
     that was stopped and goes on computes what an unbroken one does, bit for bit on CPU. Without validation documents,

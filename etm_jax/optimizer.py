@@ -7,12 +7,13 @@ import optax
 from etm_jax.config import OptimizerConfig
 
 RULES = {
-    "adam": optax.scale_by_adam,
-    "adamw": optax.scale_by_adam,
-    "sgd": optax.identity,
-    "adagrad": optax.scale_by_rss,
-    "rmsprop": optax.scale_by_rms,
+    "adam": optax.scale_by_adam(),
+    "adamw": optax.scale_by_adam(),
+    "sgd": optax.identity(),
+    "adagrad": optax.scale_by_rss(initial_accumulator_value=0.0, eps=1e-10),
+    "rmsprop": optax.scale_by_rms(decay=0.99, eps=1e-8, eps_in_sqrt=False),
 }
+"""With torch.optim's constants."""
 
 
 def make_optimizer(config: OptimizerConfig, num_steps: int, train_rho: bool) -> optax.GradientTransformation:
@@ -23,7 +24,7 @@ def make_optimizer(config: OptimizerConfig, num_steps: int, train_rho: bool) -> 
     if config.weight_decay > 0 and config.optimizer != "adamw":
         # In the gradient, as torch.optim's weight_decay: the paper's L2 penalty.
         links.append(optax.add_decayed_weights(config.weight_decay))
-    links.append(RULES[config.optimizer]())
+    links.append(RULES[config.optimizer])
     if config.weight_decay > 0 and config.optimizer == "adamw":
         links.append(optax.add_decayed_weights(config.weight_decay))
     links.append(_scale_groups({"rho": config.rho_lr, "alpha": config.alpha_lr}))

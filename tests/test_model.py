@@ -1,0 +1,129 @@
+"""The model's invariances and its published variants, against dense formulas."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from conftest import planted_counts
+
+from etm_jax.batches import Batcher
+from etm_jax.config import make_config
+from etm_jax.model import (
+    ETM,
+    Noise,
+    Posterior,
+    Variables,
+    draw_noise,
+    forward,
+    init_variables,
+    log_beta,
+    reparameterize,
+)
+
+V, K, L, B = 40, 5, 7, 8
+
+
+def make(variant, **given):
+    config = make_config(variant, {"num_topics": K, "hidden": (16, 12)} | given).model
+    module = ETM(config, V, L)
+    return module, init_variables(jax.random.key(0), module)
+
+
+def a_batch():
+    counts = planted_counts(B, V, K)
+    batch = Batcher(counts, counts.astype(np.float32), B).take(np.arange(B))
+    return counts.toarray().astype(np.float32), batch
+
+
+NOISE = Noise(jax.random.normal(jax.random.key(1), (B, K)))
+
+
+def test_report_equals_the_dense_formula():
+    x, batch = a_batch()
+    module, variables = make("report")
+    p = jax.tree.map(np.asarray, variables.params)
+    hidden = x
+    for name in ("hidden_0", "hidden_1"):
+        hidden = np.maximum(hidden @ p[name]["kernel"] + p[name]["bias"], 0)
+    mu, logvar = (hidden @ p[head]["kernel"] + p[head]["bias"] for head in ("mu", "logvar"))
+    z = mu + np.exp(logvar / 2) * np.asarray(NOISE.eps)
+    theta = jax.nn.softmax(z @ p["theta_layer"]["kernel"] + p["theta_layer"]["bias"], axis=1)
+    beta = jax.nn.softmax(p["rho"] @ p["alpha"].T + p["alpha_bias"], axis=0).T
+    out = forward(module, variables, batch.inputs, batch.pattern, NOISE)
+    np.testing.assert_allclose(out.posterior.mu, mu, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(out.posterior.logvar, logvar, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(jnp.exp(out.log_theta), theta, rtol=1e-4)
+    np.testing.assert_allclose(jnp.exp(out.log_beta), beta, rtol=1e-4)
+
+
+def test_parameters_of_the_published_variants():
+    def shapes(variant):
+        return jax.tree.map(jnp.shape, make(variant)[1].params)
+
+    linear = {
+        "hidden_0": {"kernel": (V, 16), "bias": (16,)},
+        "hidden_1": {"kernel": (16, 12), "bias": (12,)},
+        "mu": {"kernel": (12, K), "bias": (K,)},
+        "logvar": {"kernel": (12, K), "bias": (K,)},
+    }
+    embeddings = {"rho": (V, L), "alpha": (K, L)}
+    fc1 = {"theta_layer": {"kernel": (K, K), "bias": (K,)}}
+    assert shapes("paper") == linear | embeddings
+    assert shapes("report") == linear | embeddings | fc1 | {"rho_bias": (V,), "alpha_bias": (K,)}
+
+
+@pytest.mark.parametrize("variant", ["default", "report", "paper"])
+def test_theta_and_beta_are_distributions(variant):
+    _, batch = a_batch()
+    out = forward(*make(variant), batch.inputs, batch.pattern, NOISE)
+    np.testing.assert_allclose(jnp.exp(out.log_theta).sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(jnp.exp(out.log_beta).sum(1), 1, rtol=1e-5)
+
+
+def test_permuting_alpha_permutes_the_topics():
+    module, variables = make("default")
+    order = np.array([3, 0, 4, 1, 2])
+    permuted = Variables(variables.params | {"alpha": variables.params["alpha"][order]}, variables.constants)
+    np.testing.assert_allclose(log_beta(module, permuted), log_beta(module, variables)[order], rtol=1e-5)
+
+
+def test_background_is_an_extra_coordinate_of_rho_whose_alpha_is_one():
+    module, variables = make("default")
+    background = np.random.default_rng(0).normal(size=V).astype(np.float32)
+    with_background = Variables(variables.params, {"background": jnp.asarray(background)})
+    rho = np.concatenate([variables.params["rho"], background[:, None]], axis=1)
+    alpha = np.concatenate([variables.params["alpha"], np.ones((K, 1))], axis=1)
+    np.testing.assert_allclose(
+        jnp.exp(log_beta(module, with_background)), jax.nn.softmax(alpha @ rho.T, axis=1), rtol=1e-4
+    )
+
+
+def test_one_document_does_not_change_another():
+    counts = planted_counts(B, V, K)
+    batcher = Batcher(counts, counts.astype(np.float32), B)
+    module, variables = make("default")
+    whole, part = (
+        forward(module, variables, batch.inputs, batch.pattern, NOISE).posterior.mu
+        for batch in (batcher.take(np.arange(B)), batcher.take(np.arange(3)))
+    )
+    np.testing.assert_allclose(whole[:3], part[:3], rtol=1e-5)
+
+
+def test_reparameterize_by_hand():
+    posterior = Posterior(jnp.array([[1.0]]), jnp.array([[2 * np.log(3.0)]]))
+    assert reparameterize(posterior, jnp.array([[-2.0]])) == pytest.approx(-5.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("variant, masked", [("report", [True, True]), ("paper", [False, True])])
+def test_dropout_falls_where_the_published_code_has_it(variant, masked):
+    config = make_config(variant, {"dropout": 0.5, "hidden": (300, 200)}).model
+    noise = draw_noise(jax.random.key(0), config, 50)
+    assert [mask is not None for mask in noise.dropout] == masked
+    assert set(np.unique(noise.dropout[1])) == {0.0, 2.0}
+    assert noise.dropout[1].mean() == pytest.approx(1, abs=0.05)
+
+
+def test_initialisation_is_torch_linears():
+    _, variables = make("report")
+    assert np.abs(variables.params["hidden_0"]["kernel"]).max() == pytest.approx(1 / np.sqrt(V), rel=0.05)
+    assert np.abs(variables.params["rho"]).max() == pytest.approx(1 / np.sqrt(L), rel=0.05)

@@ -1,0 +1,59 @@
+"""The sparse products equal the dense ones, forward and backward, by both kernels."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from etm_jax import sparse
+from etm_jax.batches import Batcher
+
+
+def batch_of(density: float, rows: int = 7, cols: int = 23, pad_rows: int = 2, seed: int = 0):
+    counts = sp.random(rows, cols, density, format="csr", random_state=seed, dtype=np.float32)
+    batch = Batcher(counts, counts, rows + pad_rows).take(np.arange(rows))
+    dense = np.zeros((rows + pad_rows, cols), np.float32)
+    dense[:rows] = counts.toarray()
+    return batch, dense
+
+
+@pytest.fixture(params=["native", "gather"])
+def kernel(request, monkeypatch):
+    if request.param == "gather":
+        monkeypatch.setattr(sparse, "_csr_dot", sparse._csr_dot_gather)
+    return request.param
+
+
+@pytest.mark.parametrize("density", [0.0, 0.02, 0.4, 1.0])
+def test_matmul_and_its_gradient_equal_dense(kernel, density):
+    batch, dense = batch_of(density)
+    weights = np.random.default_rng(1).normal(size=(23, 5)).astype(np.float32)
+    out, pullback = jax.vjp(lambda w: sparse.matmul(batch.counts, batch.pattern, w), weights)
+    np.testing.assert_allclose(out, dense @ weights, rtol=1e-5, atol=1e-6)
+    cotangent = np.random.default_rng(2).normal(size=out.shape).astype(np.float32)
+    np.testing.assert_allclose(pullback(cotangent)[0], dense.T @ cotangent, rtol=1e-5, atol=1e-6)
+
+
+def test_sums_leave_padding_out(kernel):
+    batch, dense = batch_of(0.3)
+    poisoned = np.full((len(batch.counts), 2), np.float32(1e6))
+    nnz = int(batch.pattern.row_starts[-1])
+    assert nnz < len(batch.counts)
+    poisoned[:nnz] = batch.counts[:nnz, None] * np.array([1.0, 2.0], np.float32)
+    np.testing.assert_allclose(sparse.sum_rows(poisoned, batch.pattern)[:, 1], 2 * dense.sum(1), rtol=1e-5)
+    np.testing.assert_allclose(sparse.sum_cols(poisoned, batch.pattern)[:, 0], dense.sum(0), rtol=1e-5)
+
+
+def test_gradient_of_sum_rows_is_zero_at_padding(kernel):
+    batch, _ = batch_of(0.3)
+    nnz = int(batch.pattern.row_starts[-1])
+    grad = jax.grad(lambda v: (sparse.sum_rows(v, batch.pattern) * 3.0).sum())(jnp.ones((len(batch.counts), 2)))
+    np.testing.assert_array_equal(grad[:nnz], 3.0)
+    np.testing.assert_array_equal(grad[nnz:], 0.0)
+
+
+def test_repeated_columns_add_up(kernel):
+    counts = sp.csr_matrix((np.array([1.0, 2.0], np.float32), [4, 4], [0, 2]), shape=(1, 6))
+    batch = Batcher(counts, counts, 1).take(np.array([0]))
+    np.testing.assert_allclose(sparse.matmul(batch.counts, batch.pattern, jnp.eye(6)), [[0, 0, 0, 0, 3, 0]])
