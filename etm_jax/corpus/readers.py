@@ -77,7 +77,7 @@ def read_csv(path: Path, text_field: str, encoding: str, delimiter: str = ",") -
 
 
 def csv_rows(lines: Iterable[str], name: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, the header first, each with the number of the line that it begins on.
+    """The rows of which not all fields are blank, the header first, each with the number of the line that it begins on.
 
     Raises UserError, which calls the file `name`, for broken quotes, for a field longer than `MAX_CSV_FIELD` and for
     a row with more or fewer fields than the first.
@@ -97,7 +97,7 @@ def csv_rows(lines: Iterable[str], name: str, delimiter: str = ",") -> Iterator[
                 f"{name}, line {number}, is not a row of a table: {error}; a field that holds a quote or the separator "
                 'stands in quotes, and quotes inside it are doubled ("")'
             ) from error
-        if not row:
+        if not any(cell.strip() for cell in row):
             continue
         width = width or len(row)
         if len(row) != width:
@@ -117,7 +117,9 @@ def _json_text(line: str, text_field: str, where: str) -> str:
     try:
         record: Any = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{where}, is not JSON: {error}; each line holds one whole object") from error
+        # Python's own message counts lines too, from the one that it was given.
+        fault = f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise UserError(f"{where}, is not JSON: {fault}; each line holds one whole object") from error
     if not isinstance(record, dict):
         raise UserError(f"{where}, is not a JSON object; each line looks like {{{json.dumps(text_field)}: …}}")
     if text_field not in record:

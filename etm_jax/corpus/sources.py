@@ -18,27 +18,12 @@ def find_source(config: CorpusConfig) -> Source:
     Only looks; reading, and the errors of what the files hold, begin with `documents` or `counted`. Raises UserError
     where there is nothing to read.
     """
-    corpus = corpus_or_fallback(config)
-    path = Path(corpus).expanduser()
-    if path.is_dir():
-        source = _find_in_folder(path, config)
-    elif path.is_file():
-        source = Source(str(path), [path], documents=_file_reader(path, config))
-    elif corpus in NAMED:
-        source = find_named(corpus, config)
-    else:
-        flag = "--corpus" if corpus == config.corpus else "--corpus_fallback"
+    try:
+        return _find(corpus_or_fallback(config), config)
+    except OSError as error:
         raise UserError(
-            f"{flag}={corpus!r} is neither a file nor a folder; correct the path, or give a corpus by name: "
-            f"{', '.join(NAMED)}"
-        )
-    if config.segmenter == "gold" and source.documents and source.segmenter != "gold":
-        segmented = ", ".join(name for name, named in NAMED.items() if named.segmented)
-        raise UserError(
-            f"--segmenter=gold is for corpora that a person has segmented ({segmented}), not for {corpus}; "
-            "give --segmenter=whitespace where spaces part its words, or leave the flag out"
-        )
-    return source
+            f"--corpus={config.corpus} cannot be looked at: {error.strerror}; check the path and its permissions"
+        ) from error
 
 
 def corpus_or_fallback(config: CorpusConfig) -> str:
@@ -56,6 +41,28 @@ def corpus_or_fallback(config: CorpusConfig) -> str:
     return config.corpus_fallback
 
 
+def _find(corpus: str, config: CorpusConfig) -> Source:
+    path = Path(corpus).expanduser()
+    if path.is_dir():
+        source = _find_in_folder(path, config)
+    elif path.is_file():
+        source = Source(str(path), [path], documents=_file_reader(path, config))
+    elif corpus in NAMED:
+        source = find_named(corpus, config)
+    else:
+        flag = "--corpus" if corpus == config.corpus else "--corpus_fallback"
+        raise UserError(
+            f"{flag}={corpus!r} is not there; correct the path, or give a corpus by name: {', '.join(NAMED)}"
+        )
+    if config.segmenter == "gold" and source.documents and source.segmenter != "gold":
+        segmented = ", ".join(name for name, named in NAMED.items() if named.segmented)
+        raise UserError(
+            f"--segmenter=gold is for corpora that a person has segmented ({segmented}), not for {corpus}; "
+            "give --segmenter=whitespace where spaces part its words, or leave the flag out"
+        )
+    return source
+
+
 def _file_reader(path: Path, config: CorpusConfig) -> Callable[[], Iterator[Document]]:
     packed = path.suffix.lower() == ".gz"
     suffix = (path.with_suffix("") if packed else path).suffix.lower()
@@ -66,6 +73,8 @@ def _file_reader(path: Path, config: CorpusConfig) -> Callable[[], Iterator[Docu
             return lambda: read_csv(path, config.text_field, config.encoding)
         case ".tsv":
             return lambda: read_csv(path, config.text_field, config.encoding, delimiter="\t")
+        case ".json":
+            raise UserError(f"{path} is one JSON value; write one object a line, each a document, and name it .jsonl")
         case _:
             return lambda: read_lines(path, config.encoding)
 
