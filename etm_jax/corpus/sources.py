@@ -1,0 +1,100 @@
+"""From what --corpus says to where the documents are."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from etm_jax.config import CorpusConfig
+from etm_jax.console import note
+from etm_jax.corpus import exported, original
+from etm_jax.corpus.named import NAMED, find_named
+from etm_jax.corpus.readers import read_csv, read_folder, read_jsonl, read_lines
+from etm_jax.corpus.types import Document, Source
+from etm_jax.errors import UserError
+
+
+def find_source(config: CorpusConfig) -> Source:
+    """What `config.corpus` names, or `config.corpus_fallback` where that is not there: a path, else a corpus by name.
+
+    Only looks; reading, and the errors of what the files hold, begin with `documents` or `counted`. Raises UserError
+    where there is nothing to read.
+    """
+    try:
+        return _find(corpus_or_fallback(config), config)
+    except OSError as error:
+        raise UserError(
+            f"--corpus={config.corpus} cannot be looked at: {error.strerror}; check the path and its permissions"
+        ) from error
+
+
+def corpus_or_fallback(config: CorpusConfig) -> str:
+    """`config.corpus`, or `config.corpus_fallback` where the former is not there, which is then said in three lines."""
+    if not config.corpus.strip():
+        raise UserError(
+            f"--corpus is empty; give a file with one document a line, a folder, or a name: {', '.join(NAMED)}"
+        )
+    path = Path(config.corpus).expanduser()
+    if path.exists() or config.corpus in NAMED or not config.corpus_fallback:
+        return config.corpus
+    note(f"The corpus of this run, {config.corpus}, is not there.")
+    note(f"To use it, save it as {path.absolute()}, one document a line, and give the same command again.")
+    note(f"Until then, {config.corpus_fallback} is used in its place.")
+    return config.corpus_fallback
+
+
+def _find(corpus: str, config: CorpusConfig) -> Source:
+    path = Path(corpus).expanduser()
+    if path.is_dir():
+        source = _find_in_folder(path, config)
+    elif path.is_file():
+        source = Source(str(path), [path], documents=_file_reader(path, config))
+    elif corpus in NAMED:
+        source = find_named(corpus, config)
+    else:
+        flag = "--corpus" if corpus == config.corpus else "--corpus_fallback"
+        raise UserError(
+            f"{flag}={corpus!r} is not there; correct the path, or give a corpus by name: {', '.join(NAMED)}"
+        )
+    if config.segmenter == "gold" and source.documents and source.segmenter != "gold":
+        segmented = ", ".join(name for name, named in NAMED.items() if named.segmented)
+        raise UserError(
+            f"--segmenter=gold is for corpora that a person has segmented ({segmented}), not for {corpus}; "
+            "give --segmenter=whitespace where spaces part its words, or leave the flag out"
+        )
+    return source
+
+
+def _file_reader(path: Path, config: CorpusConfig) -> Callable[[], Iterator[Document]]:
+    packed = path.suffix.lower() == ".gz"
+    suffix = (path.with_suffix("") if packed else path).suffix.lower()
+    match suffix:
+        case ".jsonl" | ".ndjson":
+            return lambda: read_jsonl(path, config.text_field, config.encoding)
+        case ".csv":
+            return lambda: read_csv(path, config.text_field, config.encoding)
+        case ".tsv":
+            return lambda: read_csv(path, config.text_field, config.encoding, delimiter="\t")
+        case ".json":
+            raise UserError(f"{path} is one JSON value; write one object a line, each a document, and name it .jsonl")
+        case _:
+            return lambda: read_lines(path, config.encoding)
+
+
+def _find_in_folder(folder: Path, config: CorpusConfig) -> Source:
+    if (folder / "bow_tr_tokens.mat").is_file():
+        files = [folder / name for name in original.FILES]
+        return Source(str(folder), files, counted=lambda: original.read_original(folder))
+    if (folder / "vocab.txt").is_file() and (folder / "train.npz").is_file():
+        files = [folder / name for name in exported.FILES]
+        return Source(str(folder), files, counted=lambda: exported.read_exported(folder))
+    files = sorted(path for path in folder.rglob("*") if _is_text_file(path.relative_to(folder)) and path.is_file())
+    if not files:
+        raise UserError(
+            f"--corpus={folder} holds no .txt files; give a folder of them, one in the original ETM format "
+            "(bow_tr_tokens.mat, …) or an export folder (vocab.txt, train.npz, …)"
+        )
+    return Source(str(folder), files, documents=lambda: read_folder(folder, files, config.encoding))
+
+
+def _is_text_file(inside: Path) -> bool:
+    """Hidden files and folders are the leavings of editors and archivers, often copies of the documents."""
+    return inside.suffix.lower() == ".txt" and not any(part.startswith(".") for part in inside.parts)
