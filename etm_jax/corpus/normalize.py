@@ -1,0 +1,98 @@
+"""Text before segmentation, and tokens after it."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+
+_IGNORABLE = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
+    + "".join(map(chr, [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)]))
+)
+"""Invisible characters that Unicode files under letters and marks: joiners, fillers, variation selectors."""
+
+_SENTENCE_END = re.compile(r"[。！？!?；;…]+[”’」』）)\"']*|\.[”’\"')]*(?= )")
+_CLAUSE_END = re.compile(r"[，,、：: ]")
+
+
+class _Table(dict[int, str]):
+    """A table for `str.translate` that asks `rule` about a character when it first meets it."""
+
+    def __init__(self, rule: Callable[[str], str]) -> None:
+        super().__init__()
+        self._rule = rule
+
+    def __missing__(self, code: int) -> str:
+        value = self[code] = self._rule(chr(code))
+        return value
+
+
+def _visible(char: str) -> str:
+    category = unicodedata.category(char)
+    if category == "Cf" or char in _IGNORABLE:
+        return ""
+    return " " if category[0] == "Z" or category in ("Cc", "Cs") else char
+
+
+def _letter(char: str) -> str:
+    category = unicodedata.category(char)
+    dropped = category[0] in "PSZC" or category in ("Nd", "No", "Me") or char in _IGNORABLE
+    return "" if dropped else char
+
+
+_VISIBLE = _Table(_visible)
+_LETTERS = _Table(_letter)
+
+
+def normalize(text: str, nfkc: bool, lowercase: bool) -> str:
+    """Text as a segmenter should see it: nothing invisible, and single spaces for whatever separates.
+
+    Format characters (zero-width spaces, byte-order marks, soft hyphens) go; control characters, line ends and lone
+    surrogates become spaces. nfkc: fold full-width and compatibility characters. Applying it twice changes nothing.
+    """
+    text = text.translate(_VISIBLE)
+    if nfkc:
+        text = unicodedata.normalize("NFKC", text)
+    if lowercase:
+        text = text.lower()
+    return " ".join(text.split())
+
+
+def chunks(text: str, limit: int) -> Iterator[str]:
+    """Pieces of at most `limit` characters that join to `text`.
+
+    Cut behind the last sentence that fits; without one behind the last comma or space; without those at the limit.
+    """
+    start = 0
+    while len(text) - start > limit:
+        window = text[start : start + limit]
+        size = _last_end(_SENTENCE_END, window) or _last_end(_CLAUSE_END, window) or limit
+        yield window[:size]
+        start += size
+    if start < len(text):
+        yield text[start:]
+
+
+def _last_end(pattern: re.Pattern[str], text: str) -> int:
+    end = 0
+    for match in pattern.finditer(text):
+        end = match.end()
+    return end
+
+
+@lru_cache(maxsize=1 << 18)
+def clean_token(token: str) -> str:
+    """The token without digits, punctuation, symbols, spaces and control characters; empty where nothing is left.
+
+    Number letters stay (〇 is one), and so does an apostrophe between letters: without it `we'll` would be `well`.
+    """
+    parts = token.replace("’", "'").split("'")
+    return "'".join(word for word in map(_letters, parts) if word)
+
+
+def _letters(text: str) -> str:
+    text = text.translate(_LETTERS)
+    # Compatibility folding turns a free-standing accent into a space and a mark, which then begins a token.
+    while text and unicodedata.category(text[0])[0] == "M":
+        text = text[1:]
+    return text

@@ -1,0 +1,205 @@
+"""The whole way from a corpus that was found to sparse counts that a model can be trained on."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.config import CorpusConfig
+from etm_jax.console import note, warn
+from etm_jax.corpus.cache import corpus_digest, load_corpus, save_corpus
+from etm_jax.corpus.normalize import normalize
+from etm_jax.corpus.segment import raw_text, segment_documents, segmenter_version
+from etm_jax.corpus.split import halves, split_documents
+from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Source, Vocabulary
+from etm_jax.corpus.vocabulary import count_matrix, filter_words, index_tokens, read_stopwords, select_stream
+from etm_jax.errors import UserError
+
+FIRST_WORDS = 60  # characters
+_COUNTED_SEGMENTER = "none"
+
+
+def prepare(source: Source, config: CorpusConfig, cache_dir: Path | None = None) -> Corpus:
+    """The corpus as `config` wants it: from the cache where it is there, else made and put there.
+
+    cache_dir: holds one folder a prepared corpus; None keeps nothing. Raises UserError where the corpus, a setting or
+    the cache folder cannot be used.
+    """
+    settings = resolve(config, source)
+    version = _COUNTED_SEGMENTER if source.counted else segmenter_version(settings.segmenter)
+    digest = corpus_digest(source, settings, version)
+    folder = cache_dir / digest[:16] if cache_dir else None
+    if folder and folder.exists() and not config.rebuild:
+        try:
+            corpus = load_corpus(folder)
+            note(f"corpus: prepared before, in {folder}; --rebuild prepares it again")
+            return dataclasses.replace(corpus, name=source.name)
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            note(f"corpus: {folder} is damaged ({error}); preparing it again")
+    if source.counted:
+        corpus = _from_counts(source, digest)
+    else:
+        corpus = _from_documents(source, settings, version, digest)
+        if not (config.lang or source.lang):
+            _warn_of_language(corpus.vocabulary)
+    if folder:
+        save_corpus(corpus, folder)
+    return corpus
+
+
+def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
+    """`config` with `lang`, `segmenter`, `lowercase` and `min_token_len` decided, as new documents will need them."""
+    lang = config.lang or source.lang or "zh"
+    english = lang == "en"
+    return dataclasses.replace(
+        config,
+        lang=lang,
+        segmenter=config.segmenter or source.segmenter or ("words" if english else "pkuseg"),
+        lowercase=english if config.lowercase is None else config.lowercase,
+        min_token_len=config.min_token_len or (2 if english else 1),
+    )
+
+
+def _from_documents(source: Source, config: CorpusConfig, version: str, digest: str) -> Corpus:
+    assert source.documents is not None
+    stopwords = (
+        read_stopwords(config.stopwords, config.nfkc, bool(config.lowercase)) if config.stopwords else frozenset()
+    )
+    ids: list[str] = []
+    first_words: list[str] = []
+    dictionary, stream = index_tokens(_tokens_noting(source.documents, config, ids, first_words))
+    _check_read(source, config, len(ids), len(stream.ids))
+    words_before = len(dictionary)
+
+    words = filter_words(dictionary, config, stopwords)
+    counts = count_matrix(stream, words)
+    train, valid, test = split_documents(_lengths(counts), config.valid_share, config.test_share, config.split_seed)
+
+    # A word of no training document could be learnt from nothing. Leaving it out may empty a document.
+    columns = _by_frequency(counts[train], words)
+    counts = sp.csr_matrix(counts[:, columns])
+    counts.sort_indices()
+    lengths = _lengths(counts)
+    valid, test = valid[lengths[valid] >= 1], test[lengths[test] >= 2]
+    vocabulary = _vocabulary([words[j] for j in columns], counts[train], version)
+
+    def part(rows: np.ndarray) -> Documents:
+        return Documents(counts[rows], [ids[i] for i in rows], [first_words[i] for i in rows])
+
+    test_h1, test_h2 = halves(counts[test], config.split_seed)
+    kept = np.concatenate([train, valid, test])
+    return Corpus(
+        name=source.name,
+        digest=digest,
+        vocabulary=vocabulary,
+        train=part(train),
+        valid=part(valid),
+        test=part(test),
+        test_h1=test_h1,
+        test_h2=test_h2,
+        text=select_stream(stream, train),
+        report=FilterReport(
+            docs_before=len(ids),
+            docs_after=len(kept),
+            tokens_before=len(stream.ids),
+            tokens_after=int(lengths[kept].sum()),
+            words_before=words_before,
+            words_after=len(vocabulary),
+            median_length_before=float(np.median(np.diff(stream.starts))),
+            median_length_after=float(np.median(lengths[kept])),
+        ),
+    )
+
+
+def _from_counts(source: Source, digest: str) -> Corpus:
+    """A corpus that brings counts and split keeps both, and its columns."""
+    assert source.counted is not None
+    given = source.counted()
+
+    def part(name: str, matrix: sp.csr_matrix) -> Documents:
+        counts = _canonical(matrix)
+        ids = [f"{name}-{i}" for i in range(counts.shape[0])]
+        return Documents(counts, ids, _commonest_words(counts, given.words))
+
+    train = part("train", given.train)
+    return Corpus(
+        name=source.name,
+        digest=digest,
+        vocabulary=_vocabulary(given.words, train.counts, _COUNTED_SEGMENTER),
+        train=train,
+        valid=part("valid", given.valid),
+        test=part("test", given.test_h1 + given.test_h2),
+        test_h1=_canonical(given.test_h1),
+        test_h2=_canonical(given.test_h2),
+    )
+
+
+def _tokens_noting(
+    documents: Callable[[], Iterator[Document]], config: CorpusConfig, ids: list[str], first_words: list[str]
+) -> Iterator[list[str]]:
+    """The documents' tokens, while their ids and first words are put down."""
+    for document, tokens in segment_documents(documents, config):
+        ids.append(document.id)
+        # Ten times as much as is shown leaves enough when blanks are folded.
+        beginning = raw_text(document, config.lang)[: 10 * FIRST_WORDS]
+        first_words.append(_shortened(normalize(beginning, nfkc=False, lowercase=False)))
+        yield tokens
+
+
+def _commonest_words(counts: sp.csr_matrix, words: list[str]) -> list[str]:
+    """In place of a document's first words, which counts do not hold: its commonest ones."""
+    shown = []
+    for start, stop in zip(counts.indptr[:-1], counts.indptr[1:], strict=True):
+        order = np.argsort(-counts.data[start:stop], kind="stable")[:12]
+        shown.append(_shortened(" ".join(words[j] for j in counts.indices[start:stop][order])))
+    return shown
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= FIRST_WORDS else text[:FIRST_WORDS] + "…"
+
+
+def _by_frequency(counts: sp.csr_matrix, words: list[str]) -> np.ndarray:
+    """The columns that occur, by falling document frequency and then by spelling."""
+    freq = _doc_freq(counts)
+    return np.array(sorted(np.flatnonzero(freq), key=lambda j: (-freq[j], words[j])), dtype=np.int64)
+
+
+def _vocabulary(words: list[str], train: sp.csr_matrix, segmenter: str) -> Vocabulary:
+    if len(words) < 2:
+        raise UserError(f"the training documents hold {len(words)} words, and topics need at least 2; give more text")
+    term_freq = np.asarray(train.sum(axis=0, dtype=np.int64)).ravel()
+    return Vocabulary(words, _doc_freq(train), term_freq, train.shape[0], segmenter)
+
+
+def _doc_freq(counts: sp.csr_matrix) -> np.ndarray:
+    return np.bincount(counts.indices, minlength=counts.shape[1]).astype(np.int64)
+
+
+def _lengths(counts: sp.csr_matrix) -> np.ndarray:
+    return np.asarray(counts.sum(axis=1, dtype=np.int64)).ravel()
+
+
+def _canonical(counts: sp.csr_matrix) -> sp.csr_matrix:
+    counts = sp.csr_matrix(counts, dtype=np.int32, copy=True)
+    counts.sum_duplicates()
+    counts.eliminate_zeros()
+    return counts
+
+
+def _check_read(source: Source, config: CorpusConfig, docs: int, tokens: int) -> None:
+    if not docs:
+        raise UserError(f"{source.name} holds no documents; give a corpus with one text a line")
+    if not tokens:
+        raise UserError(
+            f"{source.name}: nothing is left of its {docs:,} documents without digits and punctuation; "
+            f"look whether it is text in --encoding={config.encoding}"
+        )
+
+
+def _warn_of_language(vocabulary: Vocabulary) -> None:
+    """Chinese is assumed where nothing says otherwise; say so where it looks wrong."""
+    if sum(any(char >= "\u2e80" for char in word) for word in vocabulary.words) < len(vocabulary) / 10:
+        warn("the corpus holds hardly any Chinese, which is assumed by default; for English give --lang=en")

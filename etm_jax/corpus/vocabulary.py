@@ -1,0 +1,98 @@
+"""From tokens to the columns of the model, and to counts over them."""
+
+from array import array
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.config import CorpusConfig
+from etm_jax.corpus.normalize import clean_token, normalize
+from etm_jax.corpus.types import TokenStream
+from etm_jax.errors import UserError
+
+if TYPE_CHECKING:
+    from gensim.corpora import Dictionary
+
+AUTO_ADJ_WORDS = 20
+
+
+def index_tokens(token_lists: Iterable[list[str]]) -> tuple["Dictionary", TokenStream]:
+    """gensim's dictionary of all words, and all tokens by its ids; the lists are read once and not kept."""
+    from gensim.corpora import Dictionary
+
+    dictionary = Dictionary()
+    ids, starts = array("i"), array("q", [0])
+    for tokens in token_lists:
+        dictionary.doc2bow(tokens, allow_update=True)
+        ids.extend(map(dictionary.token2id.__getitem__, tokens))
+        starts.append(len(ids))
+    words = sorted(dictionary.token2id, key=dictionary.token2id.__getitem__)
+    return dictionary, TokenStream(words, np.array(ids, dtype=np.int32), np.array(starts, dtype=np.int64))
+
+
+def filter_words(dictionary: "Dictionary", config: CorpusConfig, stopwords: frozenset[str] = frozenset()) -> list[str]:
+    """The words that the settings keep, by falling document frequency and then by spelling.
+
+    config: with `min_token_len` resolved. `dictionary` is filtered in place. Raises UserError with the numbers where
+    fewer than two words are left.
+    """
+    unfiltered, docs = len(dictionary), dictionary.num_docs
+    if config.auto_adj:
+        dictionary.filter_n_most_frequent(AUTO_ADJ_WORDS)
+    shortest = config.min_token_len or 1
+    dictionary.filter_tokens(
+        [i for word, i in dictionary.token2id.items() if len(word) < shortest or word in stopwords]
+    )
+    no_above = 1.0 if config.auto_adj else config.no_above
+    rare = sum(df < config.no_below for df in dictionary.dfs.values())
+    common = sum(df > int(no_above * docs) for df in dictionary.dfs.values())
+    candidates = len(dictionary)
+    dictionary.filter_extremes(no_below=config.no_below, no_above=no_above, keep_n=config.keep_n or None)
+    if len(dictionary) < 2:
+        raise UserError(
+            f"filtering leaves {len(dictionary)} of {unfiltered:,} words, and topics need at least 2: "
+            f"{unfiltered - candidates:,} are stop words, too short or dropped by --auto_adj, "
+            f"{rare:,} are in fewer than --no_below={config.no_below} documents, "
+            f"{common:,} in more than --no_above={no_above:g} of the {docs:,} documents; relax the one that drops most"
+        )
+    freq = {word: dictionary.dfs[i] for word, i in dictionary.token2id.items()}
+    return sorted(freq, key=lambda word: (-freq[word], word))
+
+
+def count_matrix(stream: TokenStream, words: list[str]) -> sp.csr_matrix:
+    """[D, V] int32 counts of the D documents of `stream` over the columns `words`; other tokens are left out."""
+    column = {word: j for j, word in enumerate(words)}
+    columns = np.array([column.get(word, -1) for word in stream.words], dtype=np.int32)[stream.ids]
+    kept = columns >= 0
+    starts = np.concatenate([[0], np.cumsum(kept)])[stream.starts]
+    columns = columns[kept]
+    shape = (len(stream.starts) - 1, len(words))
+    counts = sp.csr_matrix((np.ones(len(columns), dtype=np.int32), columns, starts), shape=shape)
+    counts.sum_duplicates()
+    return counts
+
+
+def select_stream(stream: TokenStream, rows: np.ndarray) -> TokenStream:
+    """The stream of some of its documents, with the words that these hold. rows: [R] increasing."""
+    lengths = np.diff(stream.starts)
+    chosen = np.zeros(len(lengths), dtype=bool)
+    chosen[rows] = True
+    used, ids = np.unique(stream.ids[np.repeat(chosen, lengths)], return_inverse=True)
+    starts = np.concatenate([[0], np.cumsum(lengths[rows])])
+    return TokenStream([stream.words[i] for i in used], ids.astype(np.int32), starts.astype(np.int64))
+
+
+def read_stopwords(path: str, nfkc: bool, lowercase: bool) -> frozenset[str]:
+    """The words of a UTF-8 file, one a line, put through the same mill as the tokens they are to match."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(f"--stopwords={path} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
+    except OSError as error:
+        raise UserError(
+            f"--stopwords={path} cannot be read ({error.strerror}); give a file of one word a line"
+        ) from error
+    return frozenset(clean_token(normalize(line, nfkc, lowercase)) for line in lines) - {""}
