@@ -65,7 +65,7 @@ class Checkpoints:
         def nelbo(metrics: Any) -> float:
             return float(metrics["nelbo"])
 
-        keep = [checkpoint_managers.LatestN(1), checkpoint_managers.BestN(lambda m: -nelbo(m), n=1)]
+        keep = [checkpoint_managers.LatestN(n=1), checkpoint_managers.BestN(get_metric_fn=lambda m: -nelbo(m), n=1)]
         return ocp.CheckpointManager(
             self.folder.resolve(),
             options=ocp.CheckpointManagerOptions(

@@ -1,6 +1,7 @@
 """One whole run: corpus, word vectors, training, results. What the command line and the Python API share."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import jax
@@ -12,9 +13,9 @@ from etm_jax.batches import Batcher
 from etm_jax.checkpoint import Checkpoints
 from etm_jax.config import Config, RunOptions
 from etm_jax.corpus.cache import vocabulary_to_json
+from etm_jax.corpus.filter_report import format_report, report_warnings
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.prepare import prepare
-from etm_jax.corpus.report import format_report, report_warnings
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Corpus
 from etm_jax.errors import UserError
@@ -28,7 +29,7 @@ from etm_jax.results import Model, summarize, topic_table
 from etm_jax.run_folder import Record, RunFolder, check_continues
 from etm_jax.steps import Spec, abstract_state, beta_step
 from etm_jax.tensorboard import tensorboard_writer
-from etm_jax.vectors import word_vectors
+from etm_jax.vectors import check_vectors, word_vectors
 from etm_jax.warm_start import warm_start
 
 
@@ -43,10 +44,11 @@ def run(config: Config, options: RunOptions) -> None:
     saved = folder.record()
     if saved:
         check_continues(saved, config, options, folder.path)
+    check_vectors(config.vectors)
     corpus = _prepared(config, folder, saved)
     record, variables = _start(config, options, corpus, folder, saved)
     folder.begin(record)
-    replace_text(folder.vocabulary, vocabulary_to_json(corpus.vocabulary))
+    replace_text(folder.vocabulary, json.dumps(vocabulary_to_json(corpus.vocabulary), ensure_ascii=False) + "\n")
 
     spec = record.spec()
     batchers = {
