@@ -1,0 +1,209 @@
+"""Reading word vectors from a file: word2vec's text and binary formats and GloVe's headerless text, gzipped or not.
+
+The file is streamed, and only the vectors of the words asked for are held. What the file is, is told from its bytes,
+never from its name.
+"""
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+
+from etm_jax.console import track
+from etm_jax.errors import UserError
+
+MAX_DIM = 10_000
+"""Longer vectors are taken for a broken header."""
+
+MAX_WORD = 10_000
+"""Bytes; a longer word is taken for a broken file."""
+
+_HEAD = 1 << 20
+_CHUNK = 1 << 20
+_NUMBER_BYTES = 64
+_HEADER = re.compile(rb"\s*(\d{1,18})\s+(\d{1,18})\s*")
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a vector file is. count: the vectors its header promises, None without a header. dim: numbers a vector."""
+
+    name: str
+    count: int | None
+    dim: int
+    binary: bool
+
+
+def sniff(path: Path) -> Layout:
+    """The format of a vector file, from its first bytes. Raises UserError where it has none that is known."""
+    with _opened(path) as stream:
+        head = stream.read(_HEAD)
+    if not head:
+        raise UserError(f"{path} is empty; give a file of word vectors")
+    first, _, rest = head.removeprefix(_BOM).partition(b"\n")
+    header = _HEADER.fullmatch(first)
+    if header is None:
+        numbers = first.split()[1:]
+        if len(numbers) < 2 or not all(_is_number(field) for field in numbers):
+            raise UserError(
+                f"{path} is neither word2vec's text or binary format nor GloVe's (it begins {first[:40]!r}); "
+                "convert it, with gensim's save_word2vec_format for instance"
+            )
+        return Layout("GloVe text", None, len(numbers), binary=False)
+    count, dim = int(header[1]), int(header[2])
+    if not (count >= 1 and 1 <= dim <= MAX_DIM):
+        raise UserError(
+            f"{path}, line 1: the header says {count} vectors of {dim} numbers; mend it, or get a whole file"
+        )
+    if not rest.strip():
+        raise UserError(f"{path} is cut off: its header says {count} vectors but none follows; get a whole file")
+    binary = _is_binary(rest.partition(b" ")[2][: 4 * dim])
+    return Layout(f"word2vec {'binary' if binary else 'text'}", count, dim, binary)
+
+
+def read(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors [V, L] float32 of `words`, and which of them the file holds [V] bool; the others' rows are zero.
+
+    Where a word occurs twice in the file, its first vector counts.
+
+    Raises UserError, naming the line or the vector: a file that is missing, cut off or not what its header says; a
+    vector of another length; a word that is not UTF-8; a number that is not one or not finite.
+    """
+    layout = sniff(path)
+    wanted = {word: row for row, word in enumerate(words)}
+    matrix = np.zeros((len(words), layout.dim), dtype=np.float32)
+    known = np.zeros(len(words), dtype=bool)
+    with _opened(path) as stream:
+        records = _binary_records(stream, layout, path) if layout.binary else _text_records(stream, layout, path)
+        for place, raw_word, numbers in track(records, f"reading {path.name}", total=layout.count, unit="vectors"):
+            try:
+                row = wanted.get(raw_word.decode())
+            except UnicodeDecodeError as error:
+                raise UserError(
+                    f"{path}, {place}: the word {raw_word[:40]!r} is not UTF-8; convert the file"
+                ) from error
+            if row is None or known[row]:
+                continue
+            if layout.binary:
+                vector = np.frombuffer(cast(bytes, numbers), dtype="<f4")
+            else:
+                vector = _parse(cast(list[bytes], numbers), path, place)
+            if not np.isfinite(vector).all():
+                raise UserError(f"{path}, {place}: the vector of {raw_word.decode()!r} holds nan or inf; mend the file")
+            matrix[row], known[row] = vector, True
+    return matrix, known
+
+
+_Record = tuple[str, bytes, bytes | list[bytes]]
+"""Where it stands in the file, the word, and its numbers: raw float32 or text fields."""
+
+
+def _text_records(stream: BinaryIO, layout: Layout, path: Path) -> Iterator[_Record]:
+    longest = MAX_WORD + _NUMBER_BYTES * layout.dim
+    line_number, found = 0, 0
+    if layout.count is not None:
+        stream.readline(longest)
+        line_number = 1
+    while line := stream.readline(longest):
+        line_number += 1
+        place = f"line {line_number}"
+        if not line.endswith(b"\n"):
+            if len(line) == longest:
+                raise UserError(f"{path}, {place}: longer than any line of {layout.dim} numbers; the file is broken")
+            raise UserError(
+                f"{path}, {place}: no line end, so its last number may be cut off; "
+                "get a whole file, or add a line end if this one is whole"
+            )
+        fields = line.removeprefix(_BOM if line_number == 1 else b"").split()
+        if not fields:
+            continue
+        found += 1
+        if layout.count is not None and found > layout.count:
+            raise UserError(f"{path}, {place}: more vectors than the {layout.count} that the header says; mend line 1")
+        extra = len(fields) - 1 - layout.dim
+        # Some published GloVe words hold spaces. Numbers before the vector are no words: then the vector is too long.
+        if extra < 0 or any(_is_number(field) for field in fields[1 : 1 + extra]):
+            raise UserError(f"{path}, {place}: {len(fields) - 1} numbers where {layout.dim} are due; mend the line")
+        yield place, b" ".join(fields[: 1 + extra]), fields[1 + extra :]
+    if layout.count is not None and found < layout.count:
+        raise UserError(
+            f"{path} is cut off: its header says {layout.count} vectors but it has {found}; get a whole file"
+        )
+
+
+def _binary_records(stream: BinaryIO, layout: Layout, path: Path) -> Iterator[_Record]:
+    assert layout.count is not None
+    stream.readline(_HEAD)
+    size = 4 * layout.dim
+    buffer, position = b"", 0
+    for index in range(1, layout.count + 1):
+        while True:
+            space = buffer.find(b" ", position)
+            end = space + 1 + size
+            if space >= 0 and end <= len(buffer):
+                break
+            if space < 0 and len(buffer) - position > MAX_WORD:
+                raise UserError(f"{path}, vector {index}: no word found; the file is broken or its header is wrong")
+            more = stream.read(_CHUNK)
+            if not more:
+                raise UserError(
+                    f"{path} is cut off: its header says {layout.count} vectors of {layout.dim} numbers but it ends "
+                    f"within vector {index}; get a whole file"
+                )
+            buffer, position = buffer[position:] + more, 0
+        # The original C program ends every vector with a newline, gensim does not.
+        yield f"vector {index}", buffer[position:space].removeprefix(b"\n"), buffer[space + 1 : end]
+        position = end
+    if (buffer[position:] + stream.read(_CHUNK)).strip():
+        raise UserError(
+            f"{path} goes on after the {layout.count} vectors of {layout.dim} numbers that its header says; "
+            "mend the header, or get a whole file"
+        )
+
+
+def _parse(fields: list[bytes], path: Path, place: str) -> np.ndarray:
+    for field in fields:
+        if not _is_number(field):
+            raise UserError(f"{path}, {place}: {field[:40]!r} is not a number; mend the line")
+    with np.errstate(over="ignore"):
+        return np.array([float(field) for field in fields]).astype(np.float32)
+
+
+def _is_number(field: bytes) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return b"_" not in field
+
+
+def _is_binary(numbers: bytes) -> bool:
+    """Whether these bytes, the first of a vector, are raw floats: numbers as text are ASCII without control characters.
+
+    Text of short numbers reaches into the next line, whose word can be anything printable.
+    """
+    controls = any(byte < 0x20 and byte not in b"\t\r\n" for byte in numbers)
+    return controls or not numbers.partition(b"\n")[0].isascii()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """The file's bytes, unpacked where they are gzipped. What goes wrong while it is open becomes a UserError."""
+    try:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+            file.seek(0)
+            yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+    except FileNotFoundError as error:
+        raise UserError(f"--vectors=file:{path}: there is no such file; give the path of a file of vectors") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{path} is broken or cut off ({error}); get a whole file") from error
+    except OSError as error:
+        raise UserError(f"--vectors=file:{path} cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,101 @@
+"""Word vectors from the bag of words alone: document-level PPMI, factorised by a randomised SVD.
+
+Positive pointwise mutual information with the context distribution smoothed to the power 0.75 and vectors U·√S follow
+Levy, Goldberg and Dagan 2015 (TACL 3); here a word's context is the whole document.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.console import note, track
+
+CONTEXT_POWER = 0.75
+POWER_ITERATIONS = 3
+MAX_PAIRS = 200_000_000
+"""Pairs of words kept at most: 8 bytes each, so 1.6 GB. The pairs of 14,000 words always fit."""
+
+_BLOCK_ENTRIES = 4_000_000
+_SECONDS_PER_PAIR = 4e-7
+
+
+def ppmi_vectors(counts: sp.csr_matrix, dim: int, seed: int) -> np.ndarray:
+    """U·√S of the `dim` largest singular values of the PPMI matrix. counts: [D, V] → [V, dim] float32; dim ≤ V.
+
+    A word that goes with no other has a row of zeros. The same seed gives the same bytes, whatever the number of cores.
+    """
+    from sklearn.utils.extmath import randomized_svd
+    from threadpoolctl import threadpool_limits
+
+    matrix = ppmi_matrix(counts)
+    # The library's factorisation cannot tell how far it is.
+    if (seconds := matrix.nnz * _SECONDS_PER_PAIR) > 2:
+        note(f"ppmi vectors: factorising {matrix.nnz / 1e6:.0f} million pairs of words, about {seconds:.0f} s")
+    # Sums in another order round otherwise: one thread, for the same bytes everywhere.
+    with threadpool_limits(limits=1):
+        left, singular, _ = randomized_svd(matrix, dim, n_iter=POWER_ITERATIONS, random_state=seed)
+    vectors = (left * np.sqrt(singular)).astype(np.float32)
+    vectors[np.diff(matrix.indptr) == 0] = 0
+    return vectors
+
+
+def ppmi_matrix(counts: sp.csr_matrix, max_pairs: int = MAX_PAIRS) -> sp.csr_matrix:
+    """Symmetrised PPMI of words against context words. counts: [D, V] → [V, N] CSR float32, zero where i = j.
+
+    With y = log(1 + counts), each document's row divided by the root of its sum, and c = yᵀy without its diagonal,
+    PMI_ij = log c_ij − log r_i − log q_j + log Σr, where r is the row sums of c and q ∝ r^0.75 has their total. The
+    result is the mean of the positive parts of PMI_ij and PMI_ji.
+
+    N = V where c surely has no more than `max_pairs` entries; else the contexts are as many of the most frequent words
+    as that allows, in order of frequency. c is never held whole.
+    """
+    y = counts.astype(np.float32).tocsr()
+    y.data = np.log1p(y.data)
+    y = (sp.diags_array(1 / np.sqrt(np.maximum(_row_sums(y), 1)), dtype=np.float32) @ y).tocsr()
+    num_words = y.shape[1]
+    # Row sums of c, without c: a document's total times the word's share of it, less the word with itself.
+    r = y.T @ _row_sums(y) - np.asarray(y.multiply(y).sum(axis=0)).ravel()
+    r = np.maximum(r, np.finfo(np.float32).tiny)
+    log_r = np.log(r).astype(np.float32)
+    log_q = np.float32(CONTEXT_POWER) * log_r - np.float32(np.log(np.sum(r**CONTEXT_POWER)))
+
+    contexts = _contexts(counts, max_pairs)
+    y_contexts = y if len(contexts) == num_words else y[:, contexts]
+    y_words = y.T.tocsr()
+    step = max(1, _BLOCK_ENTRIES // len(contexts))
+    data, indices, lengths = [], [], []
+    for low in track(range(0, num_words, step), "ppmi vectors: pairs of words", unit="blocks"):
+        block = y_words[low : low + step] @ y_contexts
+        rows = np.repeat(np.arange(low, low + block.shape[0]), np.diff(block.indptr))
+        cols = contexts[block.indices]
+        log_c = np.log(block.data)
+        values = np.maximum(log_c - log_r[rows] - log_q[cols], 0)
+        values += np.maximum(log_c - log_r[cols] - log_q[rows], 0)
+        kept = (values > 0) & (rows != cols)
+        data.append(values[kept] / 2)
+        indices.append(block.indices[kept])
+        lengths.append(np.bincount(rows[kept] - low, minlength=block.shape[0]))
+    # One array after the other, so that no more than half of the matrix is ever held twice.
+    all_data = np.concatenate(data)
+    data.clear()
+    all_indices = np.concatenate(indices)
+    indices.clear()
+    indptr = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(all_indices.dtype)
+    return sp.csr_matrix((all_data, all_indices, indptr), shape=(num_words, len(contexts)))
+
+
+def _row_sums(matrix: sp.csr_matrix) -> np.ndarray:
+    return np.asarray(matrix.sum(axis=1, dtype=np.float64)).ravel()
+
+
+def _contexts(counts: sp.csr_matrix, max_pairs: int) -> np.ndarray:
+    """Columns to take as contexts [N]: all, or the most frequent whose pairs surely number `max_pairs` at most."""
+    num_words = counts.shape[1]
+    present = counts.astype(bool)
+    # A word goes with no more words than its documents have, all told.
+    partners = np.minimum(present.T @ np.diff(counts.indptr).astype(np.int64), num_words)
+    if partners.sum() <= max_pairs:
+        return np.arange(num_words)
+    by_frequency = np.argsort(-np.asarray(counts.sum(axis=0)).ravel(), kind="stable")
+    fitting = max(1, int(np.searchsorted(np.cumsum(partners[by_frequency]), max_pairs, side="right")))
+    note(f"ppmi vectors: only the {fitting:,} most frequent of {num_words:,} words serve as contexts, to save memory")
+    return by_frequency[:fitting]

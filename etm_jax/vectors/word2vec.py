@@ -1,0 +1,84 @@
+"""Skip-gram and CBOW vectors by gensim's Word2Vec (Mikolov et al. 2013, arXiv 1301.3781 and 1310.4546)."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from etm_jax.console import track
+from etm_jax.corpus.types import TokenStream
+
+MAX_PASSAGE = 10_000
+"""Words that gensim reads of one passage; it drops the rest without a word."""
+
+SUBSAMPLE = 1e-4
+"""Words more frequent than this are thinned. Ten times stronger than gensim's default, for stop words are not removed
+here, and topics are made of the words between them; Mikolov et al. recommend 1e-5 to 1e-3."""
+
+MIN_THINNED = 50
+"""Words of fewer occurrences are never thinned: in a small text every word's share is above `SUBSAMPLE`."""
+
+
+def train(
+    text: TokenStream, words: Sequence[str], kind: str, dim: int, window: int, epochs: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors [V, L] float32 of `words`, and which of them occur in the text [V] bool; the others' rows are zero.
+
+    kind: `skipgram` or `cbow`. One worker thread, so that a seed always gives the same vectors.
+    """
+    from gensim.models import Word2Vec
+
+    wanted = {word: row for row, word in enumerate(words)}
+    counts = np.bincount(text.ids, minlength=len(text.words))
+    rows = [(index, wanted[word]) for index, word in enumerate(text.words) if word in wanted and counts[index]]
+    matrix = np.zeros((len(words), dim), dtype=np.float32)
+    known = np.zeros(len(words), dtype=bool)
+    if not rows:
+        return matrix, known
+    passages = _Passages(text, f"{kind} vectors", epochs)
+    model = Word2Vec(
+        vector_size=dim,
+        window=window,
+        sg=int(kind == "skipgram"),
+        sample=max(SUBSAMPLE, MIN_THINNED / len(text.ids)),
+        # Rarer words than the vocabulary's rarest get no vector that anyone reads.
+        min_count=int(min(counts[index] for index, _ in rows)),
+        # The step size falls once a batch: a small text needs smaller batches for it to fall smoothly.
+        batch_words=max(1, min(MAX_PASSAGE, len(text.ids) // 20)),
+        workers=1,
+        seed=seed,
+    )
+    model.build_vocab_from_freq(dict(zip(text.words, counts.tolist(), strict=True)), corpus_count=len(passages))
+    model.train(passages, total_examples=len(passages), epochs=epochs)
+    for index, row in rows:
+        matrix[row] = model.wv[text.words[index]]
+        known[row] = True
+    return matrix, known
+
+
+def source() -> str:
+    """Name and version of what trains."""
+    import gensim
+
+    return f"gensim {gensim.__version__}"
+
+
+class _Passages:
+    """The text as lists of words. gensim iterates over it once an epoch; all epochs share one progress line."""
+
+    def __init__(self, text: TokenStream, label: str, epochs: int) -> None:
+        self._text = text
+        self._spans = [
+            (start, min(start + MAX_PASSAGE, end))
+            for first, end in zip(text.starts[:-1].tolist(), text.starts[1:].tolist(), strict=True)
+            for start in range(first, end, MAX_PASSAGE)
+        ]
+        self._ticks = track(range(epochs * len(self._spans)), f"{label}, {epochs} passes", unit="documents")
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def __iter__(self) -> Iterator[list[str]]:
+        words = self._text.words
+        for start, end in self._spans:
+            next(self._ticks, None)
+            yield [words[i] for i in self._text.ids[start:end].tolist()]
