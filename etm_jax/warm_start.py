@@ -1,0 +1,59 @@
+"""Where `default` starts ρ and α: word vectors on a sphere, and the centres of their clusters."""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+SCALE = 6**0.5
+"""Norm of every row of ρ and α, so that a topic's logits span ±6: peaked from the first step, and not yet settled."""
+
+MAX_CANDIDATES = 4000
+"""Only the most frequent words are clustered: rare words' vectors are noise."""
+
+MIN_DOCUMENTS = 4
+"""Words of fewer documents are left out too, where enough others remain."""
+
+WORDS_PER_TOPIC = 4
+"""How many candidates a topic needs before rare words are left out."""
+
+
+class WarmStart(NamedTuple):
+    """Initial parameters. rho: [V, L] float32; alpha: [K, L] float32; every row has norm √6."""
+
+    rho: np.ndarray
+    alpha: np.ndarray
+
+
+def warm_start(vectors: np.ndarray, counts: sp.csr_matrix, num_topics: int, seed: int) -> WarmStart:
+    """ρ and α from word vectors [V, L] and training counts [D, V] CSR.
+
+    ρ is the vectors, centred, each row brought to norm √6. α is the centres of a k-means clustering of the frequent
+    words' rows, brought to the same norm, so that topics differ from the first step and θ gets a gradient. Where there
+    are more topics than words to cluster, the rest start in random directions. The same seed gives the same bytes.
+    """
+    from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
+
+    directions = _unit_rows(vectors - vectors.mean(axis=0))
+    candidates = _frequent_words(counts, num_topics)
+    num_clusters = min(num_topics, len(candidates))
+    # Sums in another order round otherwise: one thread, for the same bytes everywhere.
+    with threadpool_limits(limits=1):
+        clusters = KMeans(num_clusters, n_init=2, random_state=seed).fit(directions[candidates])
+    rest = np.random.default_rng(seed).normal(size=(num_topics - num_clusters, vectors.shape[1]))
+    centres = _unit_rows(np.concatenate([clusters.cluster_centers_, rest]))
+    return WarmStart((SCALE * directions).astype(np.float32), (SCALE * centres).astype(np.float32))
+
+
+def _frequent_words(counts: sp.csr_matrix, num_topics: int) -> np.ndarray:
+    """Columns of the words to cluster, the most frequent first."""
+    frequency = np.asarray(counts.sum(axis=0)).ravel()
+    top = np.argsort(-frequency, kind="stable")[:MAX_CANDIDATES]
+    documents = np.bincount(counts.indices, minlength=counts.shape[1])
+    common = top[documents[top] >= MIN_DOCUMENTS]
+    return common if len(common) >= WORDS_PER_TOPIC * num_topics else top
+
+
+def _unit_rows(matrix: np.ndarray) -> np.ndarray:
+    return matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-6)
