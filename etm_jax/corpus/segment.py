@@ -5,7 +5,6 @@ import importlib.metadata
 import logging
 import multiprocessing
 import os
-import pickle
 import re
 import sys
 import types
@@ -22,6 +21,7 @@ from typing import Any, NamedTuple
 from etm_jax.config import CorpusConfig
 from etm_jax.console import note, track
 from etm_jax.corpus.normalize import chunks, clean_token, normalize
+from etm_jax.corpus.plain_pickle import load_plain_pickle
 from etm_jax.corpus.types import Document
 from etm_jax.errors import UserError
 
@@ -228,11 +228,6 @@ def _without_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"it names {module}.{name}")
-
-
 def _checked_model(folder: str) -> str:
     """The folder, once it is known to be a pkuseg model of plain values."""
     if not folder:
@@ -245,11 +240,7 @@ def _checked_model(folder: str) -> str:
             f"--segmenter_model={folder} holds neither features.msgpack nor features.pkl; give the folder of a model"
         )
     # spacy_pkuseg unpickles this file, so nothing in it may run code.
-    try:
-        with pickled.open("rb") as file:
-            _PlainUnpickler(file).load()
-    except (pickle.UnpicklingError, EOFError, ValueError) as error:
-        raise UserError(f"{pickled} is not the features of a model ({error}); give another folder") from error
+    load_plain_pickle(pickled)
     return folder
 
 

@@ -115,8 +115,12 @@ def _text_records(stream: BinaryIO, layout: Layout, path: Path) -> Iterator[_Rec
         line_number += 1
         place = f"line {line_number}"
         if not line.endswith(b"\n"):
-            problem = "is too long" if len(line) == longest else "has no line end, so its last number may be cut off"
-            raise UserError(f"{path}, {place}: the line {problem}; get a whole file, or add what is missing")
+            if len(line) == longest:
+                raise UserError(f"{path}, {place}: longer than any line of {layout.dim} numbers; the file is broken")
+            raise UserError(
+                f"{path}, {place}: no line end, so its last number may be cut off; "
+                "get a whole file, or add a line end if this one is whole"
+            )
         fields = line.removeprefix(_BOM if line_number == 1 else b"").split()
         if not fields:
             continue
