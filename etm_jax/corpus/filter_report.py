@@ -5,16 +5,16 @@ from etm_jax.corpus.types import FilterReport
 
 
 def format_report(report: FilterReport) -> str:
-    """A table of documents, tokens and words before and after, and how many documents were emptied."""
+    """A table of documents, tokens and words before and after. Emptied documents are those that kept no token."""
     pairs = [
         ("documents", report.docs_before, report.docs_after),
         ("tokens", report.tokens_before, report.tokens_after),
         ("words", report.words_before, report.words_after),
     ]
     rows = [(what, f"{before:,}", f"{after:,}", _share(before, after)) for what, before, after in pairs]
-    median = ("median length", f"{report.median_length_before:g}", f"{report.median_length_after:g}", "")
-    emptied = ("emptied", "", f"{report.docs_before - report.docs_after:,}", "")
-    return table([*rows[:1], emptied, *rows[1:], median], ["filtering", "before", "after", "kept"], "<>>>")
+    rows.append(("median tokens a document", f"{report.median_length_before:g}", f"{report.median_length_after:g}", ""))
+    rows.append(("documents emptied", "", f"{report.docs_before - report.docs_after:,}", ""))
+    return table(rows, ["filtering", "before", "after", "kept"], "<>>>")
 
 
 def report_warnings(report: FilterReport) -> list[str]:

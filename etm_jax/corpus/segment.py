@@ -39,8 +39,8 @@ class _Cost(NamedTuple):
 
 # A segmenter that is not here is too fast to repay another process.
 _COSTS = {
-    "pkuseg": _Cost(6.0, 25_000, 0.9),
-    "spacy_pkuseg": _Cost(6.0, 25_000, 0.9),
+    "pkuseg": _Cost(5.0, 25_000, 0.9),
+    "spacy_pkuseg": _Cost(5.0, 25_000, 0.9),
     "jieba": _Cost(1.5, 150_000, 0.2),
 }
 _DISTRIBUTIONS = {"pkuseg": "pkuseg", "rjieba": "rjieba", "jieba": "jieba", "spacy_pkuseg": "spacy-pkuseg"}

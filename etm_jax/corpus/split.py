@@ -19,8 +19,8 @@ def split_documents(
     num_test = max(1, round(test_share * len(rows))) if test_share else 0
     if num_valid + num_test >= len(rows):
         raise UserError(
-            f"the {len(rows)} documents that filtering leaves cannot be split into train, validation and test; "
-            "give more documents, or --valid_share=0 --test_share=0"
+            f"{len(rows)} of {len(lengths)} documents have words left after filtering, too few to split into train, "
+            "validation and test; filter less, give more documents, or --valid_share=0 --test_share=0"
         )
     order = np.random.default_rng([seed]).permutation(rows)
     test = order[lengths[order] >= 2][:num_test]

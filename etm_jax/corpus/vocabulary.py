@@ -48,7 +48,8 @@ def filter_words(dictionary: "Dictionary", config: CorpusConfig, stopwords: froz
     )
     no_above = 1.0 if config.auto_adj else config.no_above
     rare = sum(df < config.no_below for df in dictionary.dfs.values())
-    common = sum(df > int(no_above * docs) for df in dictionary.dfs.values())
+    limit = int(no_above * docs)
+    common = sum(df > limit for df in dictionary.dfs.values())
     candidates = len(dictionary)
     dictionary.filter_extremes(no_below=config.no_below, no_above=no_above, keep_n=config.keep_n or None)
     if len(dictionary) < 2:
@@ -56,7 +57,8 @@ def filter_words(dictionary: "Dictionary", config: CorpusConfig, stopwords: froz
             f"filtering leaves {len(dictionary)} of {unfiltered:,} words, and topics need at least 2: "
             f"{unfiltered - candidates:,} are stop words, too short or dropped by --auto_adj, "
             f"{rare:,} are in fewer than --no_below={config.no_below} documents, "
-            f"{common:,} in more than --no_above={no_above:g} of the {docs:,} documents; relax the one that drops most"
+            f"{common:,} in more than {limit:,} of the {docs:,} documents (--no_above={no_above:g}); "
+            "relax the one that drops most"
         )
     freq = {word: dictionary.dfs[i] for word, i in dictionary.token2id.items()}
     return sorted(freq, key=lambda word: (-freq[word], word))
