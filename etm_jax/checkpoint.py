@@ -12,7 +12,10 @@ from etm_jax.steps import TrainState
 
 
 class Progress(NamedTuple):
-    """How far a run is. nelbos: [epoch + 1], by which epochs are compared, the first one before any step."""
+    """How far a run is.
+
+    nelbos: [epoch + 1], by which epochs are compared; infinite for epoch 0, since no topic is learnt before the first.
+    """
 
     epoch: int
     nelbos: list[float]

@@ -192,6 +192,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "renormalize": True,
         "reduction": "sum",
         "batch_size": 512,
+        "export_from": "last",
     },
     "paper": _PUBLISHED
     | {

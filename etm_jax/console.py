@@ -37,9 +37,9 @@ def track(items: Iterable[T], label: str, total: int | None = None, unit: str = 
     due = start + SECONDS_BEFORE_FIRST_LINE
     for done, item in enumerate(items):
         now = time.monotonic()
-        if now >= due:
+        if now >= due and done:
             of_total = f" of {total}" if total else ""
-            left = f", about {duration((now - start) / done * (total - done))} left" if total and done else ""
+            left = f", about {duration((now - start) / done * (total - done))} left" if total else ""
             note(f"{label}: {done}{of_total} {unit}{left}")
             due = now + SECONDS_BETWEEN_LINES
         yield item

@@ -61,16 +61,13 @@ def fit(
     checkpoints = Checkpoints(folder.checkpoints)
     has_valid = valid.counts.shape[0] > 0
 
-    def evaluate(variables: Variables) -> Bound:
-        return evaluate_bound(variables, valid if has_valid else train, eval_key, spec)
-
     # The one place where a run decides between beginning and going on.
     if initial is None:
         state, progress = checkpoints.restore(abstract_state(spec))
         folder.forget_after(progress.epoch)
     else:
         state = new_state(initial, spec)
-        progress = Progress(0, [evaluate(state.variables).nelbo])
+        progress = Progress(0, [math.inf])
         folder.forget_after(0)
         checkpoints.save(state, progress)
 
@@ -91,7 +88,7 @@ def fit(
                 f"The state of epoch {checkpoints.epochs()[-1]} is kept"
             )
         seconds = time.perf_counter() - started
-        validated = evaluate(state.variables) if has_valid else trained
+        validated = evaluate_bound(state.variables, valid, eval_key, spec) if has_valid else trained
         progress = Progress(epoch, [*progress.nelbos, validated.nelbo])
         lr = learning_rate(spec.optimizer, spec.num_steps, int(state.step) - 1) * float(state.lr_scale)
         row = {

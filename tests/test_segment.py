@@ -88,7 +88,7 @@ def test_a_model_folder_that_could_run_code_is_refused(tmp_path):
     with pytest.raises(UserError, match="holds neither"):
         make_segmenter("spacy_pkuseg", str(tmp_path))
     (tmp_path / "features.pkl").write_bytes(pickle.dumps(Path.cwd))
-    with pytest.raises(UserError, match="it names"):
+    with pytest.raises(UserError, match="it asks for"):
         make_segmenter("spacy_pkuseg", str(tmp_path))
 
 
