@@ -13,7 +13,7 @@ from etm_jax.checkpoint import Checkpoints, Progress
 from etm_jax.config import TrainConfig
 from etm_jax.console import TrainingMeter
 from etm_jax.errors import UserError
-from etm_jax.inference import Bound, bound, evaluate_bound
+from etm_jax.inference import bound, evaluate_bound
 from etm_jax.model import Variables
 from etm_jax.optimizer import learning_rate
 from etm_jax.run_folder import RunFolder
