@@ -33,3 +33,41 @@ def planted_counts(num_docs: int, vocab_size: int, num_topics: int, seed: int = 
     )
     counts.sum_duplicates()
     return counts
+
+
+THEMES = {
+    "海": "海洋 船 港口 渔民 风浪 水手 灯塔 码头 潮水 鱼",
+    "山": "山峰 森林 猎人 雪线 小路 溪水 松树 岩石 峡谷 鹿",
+    "城": "城市 街道 地铁 工厂 工人 大楼 商店 广场 汽车 电影",
+}
+
+
+def themed_lines(num_docs: int = 120, seed: int = 0) -> list[str]:
+    """Segmented Chinese lines that speak of one of three themes each, with a few common words."""
+    rng = np.random.default_rng(seed)
+    themes = [words.split() for words in THEMES.values()]
+    return [
+        " ".join(rng.choice(themes[i % 3], 12).tolist() + rng.choice(["的", "是", "在", "了"], 3).tolist())
+        for i in range(num_docs)
+    ]
+
+
+@pytest.fixture
+def lines_file(tmp_path: Path) -> Path:
+    """A corpus of one document a line."""
+    file = tmp_path / "故事 lines.txt"
+    file.write_text("\n".join(themed_lines()) + "\n", encoding="utf-8")
+    return file
+
+
+SMALL = (
+    "--segmenter=whitespace",
+    "--n_topic=3",
+    "--hidden=16",
+    "--emb_dim=8",
+    "--no_below=1",
+    "--no_above=0.6",
+    "--batch_size=32",
+    "--num_epochs=6",
+)
+"""Flags of a run that takes a second."""

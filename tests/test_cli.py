@@ -12,22 +12,12 @@ from etm_jax import cli
 from etm_jax.config import SECTIONS, VARIANTS, Config, RunOptions, flag_name, make_config
 from etm_jax.errors import UserError
 
+# fmt: off
 REPORT_FLAGS = [
-    "taskname",
-    "no_below",
-    "no_above",
-    "num_epochs",
-    "n_topic",
-    "bkpt_continue",
-    "use_tfidf",
-    "rebuild",
-    "batch_size",
-    "criterion",
-    "emb_dim",
-    "auto_adj",
-    "ckpt",
-    "lang",
+    "taskname", "no_below", "no_above", "num_epochs", "n_topic", "bkpt_continue", "use_tfidf", "rebuild", "batch_size",
+    "criterion", "emb_dim", "auto_adj", "ckpt", "lang",
 ]
+# fmt: on
 
 
 def parse(*argv):

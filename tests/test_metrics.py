@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from conftest import planted_counts
 
+from conftest import planted_counts
 from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.topics import diversity, npmi_coherence, top_words, topic_shares
 

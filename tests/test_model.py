@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from conftest import planted_counts
 
+from conftest import planted_counts
 from etm_jax.batches import Batcher
 from etm_jax.config import make_config
 from etm_jax.model import (

@@ -3,9 +3,9 @@
 import jax
 import numpy as np
 import pytest
-from conftest import planted_counts
 from scipy.optimize import linear_sum_assignment
 
+from conftest import planted_counts
 from etm_jax.batches import Batcher
 from etm_jax.config import make_config
 from etm_jax.model import init_variables
