@@ -23,13 +23,18 @@ class Batch(NamedTuple):
 
 
 class Batcher:
-    """Cuts rows of `counts` into batches of `batch_size`. `inputs` has the sparsity of `counts`. Both: [D, V] CSR."""
+    """Cuts rows of `counts` into batches of `batch_size`. `inputs` has the sparsity of `counts`. Both: [D, V] CSR.
 
-    def __init__(self, counts: sp.csr_matrix, inputs: sp.csr_matrix, batch_size: int) -> None:
+    sizes: numbers of nonzeros to pad to, as of `static_sizes`, where several batchers are to share compiled programs.
+    """
+
+    def __init__(
+        self, counts: sp.csr_matrix, inputs: sp.csr_matrix, batch_size: int, sizes: tuple[int, ...] = ()
+    ) -> None:
         if not np.array_equal(counts.indptr, inputs.indptr):
             raise ValueError("counts and inputs differ in their sparsity")
         self.counts, self.inputs, self.batch_size = counts, inputs, batch_size
-        self.sizes = static_sizes(np.diff(counts.indptr), batch_size)
+        self.sizes = sizes or static_sizes(np.diff(counts.indptr), batch_size)
 
     def __len__(self) -> int:
         """Batches an epoch; the last one may be short."""

@@ -90,7 +90,7 @@ def fit(
         seconds = time.perf_counter() - started
         validated = evaluate_bound(state.variables, valid, eval_key, spec) if has_valid else trained
         progress = Progress(epoch, [*progress.nelbos, validated.nelbo])
-        lr = learning_rate(spec.optimizer, spec.num_steps, int(state.step) - 1) * float(state.lr_scale)
+        lr = float(learning_rate(spec.optimizer, spec.num_steps, state.step - 1) * state.lr_scale)
         row = {
             "epoch": epoch,
             "step": int(state.step),

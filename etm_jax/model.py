@@ -5,6 +5,7 @@ arXiv 1907.04907.
 """
 
 import itertools
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
@@ -123,6 +124,7 @@ def _torch_uniform(fan_in: int) -> Any:
     return init
 
 
+@partial(jax.jit, static_argnames="module")
 def init_variables(key: jax.Array, module: ETM) -> Variables:
     """Fresh variables in torch's initialisation, without a background."""
     zeros = jnp.zeros(1, jnp.int32)

@@ -1,7 +1,10 @@
 """Optax update rules from settings."""
 
+from functools import partial
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import optax
 
 from etm_jax.config import OptimizerConfig
@@ -35,9 +38,10 @@ def make_optimizer(config: OptimizerConfig, num_steps: int, train_rho: bool) -> 
     return optax.partition({"trained": trained, "fixed": optax.set_to_zero()}, _fixed_rho)
 
 
-def learning_rate(config: OptimizerConfig, num_steps: int, step: int) -> float:
-    """The step size of one step, before plateau annealing."""
-    return float(_schedule(config, num_steps)(step))
+@partial(jax.jit, static_argnames=("config", "num_steps"))
+def learning_rate(config: OptimizerConfig, num_steps: int, step: jax.Array) -> jax.Array:
+    """The step size of one step, before plateau annealing: scalar."""
+    return jnp.asarray(_schedule(config, num_steps)(step))
 
 
 def _schedule(config: OptimizerConfig, num_steps: int) -> optax.Schedule:

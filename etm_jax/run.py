@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax import console
-from etm_jax.batches import Batcher
+from etm_jax.batches import Batcher, static_sizes
 from etm_jax.checkpoint import Checkpoints
 from etm_jax.config import Config, RunOptions
 from etm_jax.corpus.cache import vocabulary_to_json
@@ -51,15 +51,7 @@ def run(config: Config, options: RunOptions) -> None:
     replace_text(folder.vocabulary, json.dumps(vocabulary_to_json(corpus.vocabulary), ensure_ascii=False) + "\n")
 
     spec = record.spec()
-    batchers = {
-        part: Batcher(counts, _encoder_input(counts, corpus, config), record.batch_size)
-        for part, counts in {
-            "train": corpus.train.counts,
-            "valid": corpus.valid.counts,
-            "test": corpus.test.counts,
-            "test_h1": corpus.test_h1,
-        }.items()
-    }
+    batchers = _batchers(corpus, config, record.batch_size)
     write = tensorboard_writer(folder.path / "tensorboard") if options.tensorboard else None
     fitted = fit(spec, config.train, record.num_epochs, batchers["train"], batchers["valid"], variables, folder, write)
 
@@ -170,6 +162,17 @@ def _check_same_shapes(weights: Variables, spec: Spec, ckpt: str) -> None:
             )
 
 
-def _encoder_input(counts: sp.csr_matrix, corpus: Corpus, config: Config) -> sp.csr_matrix:
+def _batchers(corpus: Corpus, config: Config, batch_size: int) -> dict[str, Batcher]:
+    """One for each part of the corpus, all of the same static sizes, so that a program is compiled once for all."""
+    parts: dict[str, sp.csr_matrix] = {
+        "train": corpus.train.counts,
+        "valid": corpus.valid.counts,
+        "test": corpus.test.counts,
+        "test_h1": corpus.test_h1,
+    }
+    sizes = static_sizes(np.concatenate([np.diff(counts.indptr) for counts in parts.values()]), batch_size)
     kind = "tfidf" if config.model.use_tfidf else config.model.encoder_input
-    return encoder_input(counts, kind, corpus.vocabulary)
+    return {
+        name: Batcher(counts, encoder_input(counts, kind, corpus.vocabulary), batch_size, sizes)
+        for name, counts in parts.items()
+    }

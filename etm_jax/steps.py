@@ -49,6 +49,7 @@ class Sums(NamedTuple):
     docs: jax.Array
 
 
+@partial(jax.jit, static_argnames="spec")
 def new_state(variables: Variables, spec: Spec) -> TrainState:
     """The state before the first step."""
     return TrainState(
