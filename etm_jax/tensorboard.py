@@ -12,7 +12,7 @@ def tensorboard_writer(folder: Path) -> Callable[[dict[str, Any]], None]:
     try:
         from tensorboardX import SummaryWriter
     except ImportError as error:
-        raise UserError("--tensorboard needs tensorboardX; pip install 'etm_jax[tensorboard]'") from error
+        raise UserError("--tensorboard needs tensorboardX; pip install '.[tensorboard]'") from error
     writer = SummaryWriter(str(folder))
 
     def write(row: dict[str, Any]) -> None:
