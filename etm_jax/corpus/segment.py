@@ -247,7 +247,7 @@ def _checked_model(folder: str) -> str:
 def _missing(name: str) -> str:
     if name == "pkuseg":
         return (
-            "--segmenter=pkuseg (the default for Chinese) is not installed: BUILD.md says how; or install "
-            ".[zh] and give --segmenter=rjieba; for English text give --lang=en"
+            "--segmenter=pkuseg (the default for Chinese) is not installed: BUILD.md says how; or pip install "
+            "'.[zh]' and give --segmenter=rjieba; for English text give --lang=en"
         )
     return f"--segmenter={name} is not installed: pip install '.[zh]', or choose another segmenter"
