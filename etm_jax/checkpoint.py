@@ -1,14 +1,16 @@
 """Saving and restoring the state of a run. This file alone uses orbax."""
 
+import shutil
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import orbax.checkpoint as ocp
-from orbax.checkpoint import checkpoint_managers
 
 from etm_jax.errors import UserError
 from etm_jax.steps import TrainState
+
+_DELETED = ".deleted"
 
 
 class Progress(NamedTuple):
@@ -24,7 +26,8 @@ class Progress(NamedTuple):
 class Checkpoints:
     """The checkpoints of one run, a folder an epoch. The newest and the one of lowest nelbo are kept.
 
-    A save is complete or absent: orbax writes beside and renames.
+    A checkpoint is complete or absent at any moment: orbax writes it beside and renames it, and moves it away before
+    it is deleted. One process at a time may save here; restoring writes nothing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -42,6 +45,14 @@ class Checkpoints:
                 ),
                 metrics={"nelbo": progress.nelbos[-1]},
             )
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Delete all but the newest and the best, and what a killed process left half-written or half-deleted."""
+        with self._manager() as manager:
+            for epoch in set(manager.all_steps()) - {manager.latest_step(), manager.best_step()}:
+                manager.delete(epoch)
+        shutil.rmtree(self.folder / _DELETED, ignore_errors=True)
 
     def epochs(self) -> list[int]:
         """Epochs that can be restored, ascending."""
@@ -57,24 +68,21 @@ class Checkpoints:
         if not self.epochs():
             raise UserError(f"{self.folder} holds no checkpoint")
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like._asdict())
-        with self._manager() as manager:
+        with self._manager(writing=False) as manager:
             found = manager.restore(
                 manager.best_step() if which == "best" else manager.latest_step(),
                 args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract), progress=ocp.args.JsonRestore()),
             )
         return TrainState(**found["state"]), Progress(**found["progress"])
 
-    def _manager(self) -> ocp.CheckpointManager:
-        def nelbo(metrics: Any) -> float:
-            return float(metrics["nelbo"])
-
-        keep = [checkpoint_managers.LatestN(n=1), checkpoint_managers.BestN(get_metric_fn=lambda m: -nelbo(m), n=1)]
+    def _manager(self, writing: bool = True) -> ocp.CheckpointManager:
         return ocp.CheckpointManager(
             self.folder.resolve(),
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=checkpoint_managers.AnyPreservationPolicy(keep),
-                best_fn=nelbo,
+                best_fn=lambda metrics: float(metrics["nelbo"]),
                 best_mode="min",
+                cleanup_tmp_directories=writing,
+                todelete_subdir=_DELETED,
                 enable_async_checkpointing=False,
             ),
         )

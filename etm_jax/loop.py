@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from etm_jax.batches import Batcher
 from etm_jax.checkpoint import Checkpoints, Progress
 from etm_jax.config import TrainConfig
-from etm_jax.console import TrainingMeter
+from etm_jax.console import TrainingMeter, note
 from etm_jax.errors import UserError
 from etm_jax.inference import bound, evaluate_bound
 from etm_jax.model import Variables
@@ -61,10 +62,18 @@ def fit(
     checkpoints = Checkpoints(folder.checkpoints)
     has_valid = valid.counts.shape[0] > 0
 
+    def finished(progress: Progress) -> bool:
+        return progress.epoch >= num_epochs or out_of_patience(progress.nelbos, config.patience)
+
     # The one place where a run decides between beginning and going on.
     if initial is None:
+        checkpoints.sweep()
         state, progress = checkpoints.restore(abstract_state(spec))
         folder.forget_after(progress.epoch)
+        if finished(progress):
+            note(f"the run in {folder.path} was already complete, {progress.epoch} epochs: nothing is trained")
+        else:
+            note(f"the run in {folder.path} goes on after epoch {progress.epoch} of {num_epochs}")
     else:
         state = new_state(initial, spec)
         progress = Progress(0, [math.inf])
@@ -72,7 +81,7 @@ def fit(
         checkpoints.save(state, progress)
 
     meter = TrainingMeter(progress.epoch, num_epochs, len(train))
-    while progress.epoch < num_epochs and not out_of_patience(progress.nelbos, config.patience):
+    while not finished(progress):
         epoch, started = progress.epoch + 1, time.perf_counter()
         order = np.random.default_rng([config.seed, epoch]).permutation(train.counts.shape[0])
         sums = []
@@ -81,14 +90,16 @@ def fit(
             sums.append(step_sums)
             meter.step()
         trained = bound(sums)
-        if not math.isfinite(trained.nelbo):
-            meter.close()
-            raise UserError(
-                f"the loss became {trained.nelbo} in epoch {epoch}; lower --learning_rate or set --clip_norm=1. "
-                f"The state of epoch {checkpoints.epochs()[-1]} is kept"
-            )
         seconds = time.perf_counter() - started
         validated = evaluate_bound(state.variables, valid, eval_key, spec) if has_valid else trained
+        # The last step's figures are of the parameters before its update.
+        if not (math.isfinite(trained.nelbo + validated.nelbo) and _all_finite(state.variables)):
+            meter.close()
+            raise UserError(
+                f"training diverged in epoch {epoch} (its nelbo is {trained.nelbo:.6g}); begin anew in another "
+                f"--workdir with less than --learning_rate={spec.optimizer.learning_rate:g}, or with --clip_norm=1. "
+                f"The state of epoch {checkpoints.epochs()[-1]} stays in {folder.checkpoints}"
+            )
         progress = Progress(epoch, [*progress.nelbos, validated.nelbo])
         lr = float(learning_rate(spec.optimizer, spec.num_steps, state.step - 1) * state.lr_scale)
         row = {
@@ -107,14 +118,17 @@ def fit(
         meter.epoch(epoch, _summary(row))
         if config.anneal_lr and should_anneal(progress.nelbos, config.anneal_patience) and row["lr"] > LEAST_LR:
             state = state._replace(lr_scale=state.lr_scale / config.anneal_factor)
-        last = epoch == num_epochs or out_of_patience(progress.nelbos, config.patience)
-        if last or epoch % config.checkpoint_every == 0:
+        if finished(progress) or epoch % config.checkpoint_every == 0:
             checkpoints.save(state, progress)
     meter.close()
     if config.export_from == "last":
         return Fitted(state.variables, progress.epoch, progress.epoch)
     best, chosen = checkpoints.restore(abstract_state(spec), "best")
     return Fitted(best.variables, chosen.epoch, progress.epoch)
+
+
+def _all_finite(variables: Variables) -> bool:
+    return all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(variables))
 
 
 def _summary(row: dict[str, Any]) -> str:

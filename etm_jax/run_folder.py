@@ -9,6 +9,7 @@ import dataclasses
 import json
 import math
 import os
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,7 +67,7 @@ class RunFolder:
     def record(self) -> Record | None:
         """The run that the folder holds, or None. Raises UserError where it holds something else."""
         if not self._config.exists():
-            if self.path.is_dir() and any(p.name != "corpus" for p in self.path.iterdir()):
+            if self.path.is_dir() and any(map(_is_content, self.path.iterdir())):
                 raise UserError(f"--workdir={self.path} holds files but no run; give another --workdir")
             return None
         try:
@@ -85,8 +86,10 @@ class RunFolder:
             raise UserError(f"--workdir={self.path}: {nearest} is not writable; give another --workdir")
 
     def begin(self, record: Record) -> None:
-        """Write the record of a new run."""
+        """Write the record of a run, and remove what a killed one left of a corpus half-written."""
         self.path.mkdir(parents=True, exist_ok=True)
+        for partial in self.corpus.glob(".*"):
+            shutil.rmtree(partial, ignore_errors=True)
         run = record._asdict()
         values = {"etm_jax": __version__, "run": run, "config": run.pop("config").to_json()}
         replace_text(self._config, json.dumps(values, ensure_ascii=False, indent=2) + "\n")
@@ -99,8 +102,10 @@ class RunFolder:
     def forget_after(self, epoch: int) -> None:
         """Drop the figures of epochs that were not saved and will be trained again, a half-written line included."""
         if self._metrics.exists():
-            kept = [line for line in self._metrics.read_text("utf-8").splitlines() if _epoch(line) <= epoch]
-            replace_text(self._metrics, "".join(line + "\n" for line in kept))
+            lines = self._metrics.read_text("utf-8").splitlines()
+            kept = [line for line in lines if _epoch(line) <= epoch]
+            if kept != lines:
+                replace_text(self._metrics, "".join(line + "\n" for line in kept))
 
 
 def check_continues(record: Record, given: Config, options: RunOptions, workdir: Path) -> None:
@@ -126,6 +131,11 @@ def _changed(flag: str, before: object, now: object, workdir: Path) -> UserError
         f"--{flag}={now} cannot be honoured: the run in {workdir} was begun with --{flag}={before}; "
         "drop the flag, or give another --workdir"
     )
+
+
+def _is_content(path: Path) -> bool:
+    """Whether a file or folder is not what a run leaves that was killed before it wrote its record."""
+    return path.name != "corpus" and not path.name.startswith(".")
 
 
 def _epoch(line: str) -> float:
