@@ -63,16 +63,24 @@ class Checkpoints:
     def restore(self, like: TrainState, which: Literal["best", "last"] = "last") -> tuple[TrainState, Progress]:
         """The state of the newest or the best checkpoint. `like` gives shapes and dtypes; its values are not read.
 
-        Raises UserError where there is none.
+        Raises UserError where there is none, and where it is damaged.
         """
         if not self.epochs():
             raise UserError(f"{self.folder} holds no checkpoint")
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like._asdict())
         with self._manager(writing=False) as manager:
-            found = manager.restore(
-                manager.best_step() if which == "best" else manager.latest_step(),
-                args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract), progress=ocp.args.JsonRestore()),
-            )
+            epoch = manager.best_step() if which == "best" else manager.latest_step()
+            try:
+                found = manager.restore(
+                    epoch,
+                    args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract), progress=ocp.args.JsonRestore()),
+                )
+            except Exception as error:  # On damaged files orbax raises whatever the bytes lead it to.
+                reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+                raise UserError(
+                    f"the checkpoint {self.folder / str(epoch)} cannot be read ({reason}); "
+                    "delete that folder to go on from what is left, or give another folder"
+                ) from error
         return TrainState(**found["state"]), Progress(**found["progress"])
 
     def _manager(self, writing: bool = True) -> ocp.CheckpointManager:
