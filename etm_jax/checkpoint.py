@@ -1,6 +1,10 @@
 """Saving and restoring the state of a run. This file alone uses orbax."""
 
 import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -37,7 +41,7 @@ class Checkpoints:
         """Write the state after `progress.epoch`. An epoch that is already there is left as it is."""
         if progress.epoch in self.epochs():
             return
-        with self._manager() as manager:
+        with _uninterrupted(), self._manager() as manager:
             manager.save(
                 progress.epoch,
                 args=ocp.args.Composite(
@@ -94,3 +98,19 @@ class Checkpoints:
                 enable_async_checkpointing=False,
             ),
         )
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait until the block has ended: threads of orbax that it reaches print tracebacks of their own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked: list[object] = []
+    before = signal.signal(signal.SIGINT, lambda *arguments: asked.append(arguments))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked:
+        raise KeyboardInterrupt
