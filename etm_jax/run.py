@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -11,16 +12,16 @@ import scipy.sparse as sp
 from etm_jax import console
 from etm_jax.batches import Batcher, static_sizes
 from etm_jax.checkpoint import Checkpoints
-from etm_jax.config import Config, RunOptions
+from etm_jax.config import Config, ModelConfig, RunOptions, spelled
 from etm_jax.corpus.cache import vocabulary_to_json
 from etm_jax.corpus.filter_report import format_report, report_warnings
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
-from etm_jax.corpus.types import Corpus
+from etm_jax.corpus.types import Corpus, Source
 from etm_jax.errors import UserError
 from etm_jax.export import write_export
-from etm_jax.files import replace_text
+from etm_jax.files import check_writable, replace_text
 from etm_jax.inference import infer_theta
 from etm_jax.initial import initial_variables
 from etm_jax.loop import fit, num_epochs_for
@@ -28,7 +29,7 @@ from etm_jax.model import Variables
 from etm_jax.results import Model, summarize, topic_table
 from etm_jax.run_folder import Record, RunFolder, check_continues
 from etm_jax.steps import Spec, abstract_state, beta_step
-from etm_jax.tensorboard import tensorboard_writer
+from etm_jax.tensorboard import check_tensorboard, tensorboard_writer
 from etm_jax.vectors import check_vectors, word_vectors
 from etm_jax.warm_start import warm_start
 
@@ -39,14 +40,22 @@ def run(config: Config, options: RunOptions) -> None:
     A user's mistake raises UserError before anything that exists is touched.
     """
     config, name = _with_corpus(config, options)
-    folder = RunFolder(Path(options.workdir) if options.workdir else Path("runs") / name)
-    folder.check_writable()
+    folder = RunFolder(Path(options.workdir).expanduser() if options.workdir else Path("runs") / name)
+    folder.check_usable()
     saved = folder.record()
     if saved:
         check_continues(saved, config, options, folder.path)
-    check_vectors(config.vectors)
-    corpus = _prepared(config, folder, saved)
-    record, variables = _start(config, options, corpus, folder, saved)
+    if options.tensorboard:
+        check_tensorboard()
+    goes_on = saved is not None and bool(Checkpoints(folder.checkpoints).epochs())
+    source = find_source(config.corpus)
+    other = None
+    if options.ckpt and not goes_on:
+        other = _other_run(options.ckpt, config.model)
+    elif not goes_on:
+        check_vectors(config.vectors, source.name if source.counted else None)
+    corpus = _prepared(source, config, folder, saved)
+    record, variables = _start(config, options, corpus, saved if goes_on else None, other)
     folder.begin(record)
     replace_text(folder.vocabulary, json.dumps(vocabulary_to_json(corpus.vocabulary), ensure_ascii=False) + "\n")
 
@@ -72,22 +81,29 @@ def run(config: Config, options: RunOptions) -> None:
 def _with_corpus(config: Config, options: RunOptions) -> tuple[Config, str]:
     """The settings with the corpus that --taskname stands for, and the name of the run."""
     if config.corpus.corpus:
-        return config, options.taskname or Path(config.corpus.corpus).name.partition(".")[0]
+        path = Path(config.corpus.corpus).absolute()
+        return config, options.taskname or path.name.lstrip(".").partition(".")[0] or "corpus"
     if not options.taskname:
         raise UserError("no corpus; give --corpus=FILE with one document a line, or --taskname (see --help)")
     candidates = [Path("data") / f"{options.taskname}{end}" for end in ("_lines.txt", ".txt")]
     found = next((path for path in candidates if path.is_file()), None)
     if found is None and not config.corpus.corpus_fallback:
-        raise UserError(f"--taskname={options.taskname} reads {' or '.join(map(str, candidates))}; neither is there")
+        raise UserError(
+            f"--taskname={options.taskname} reads {' or '.join(map(str, candidates))}, and neither is there; "
+            "put the text there, a document a line, or give --corpus=FILE"
+        )
     corpus = dataclasses.replace(config.corpus, corpus=str(found or candidates[-1]))
     return dataclasses.replace(config, corpus=corpus), options.taskname
 
 
-def _prepared(config: Config, folder: RunFolder, saved: Record | None) -> Corpus:
+def _prepared(source: Source, config: Config, folder: RunFolder, saved: Record | None) -> Corpus:
     """The corpus, told about on the screen. Raises UserError where it is not the one that the run was begun with."""
-    cache = Path(config.corpus.cache_dir) if config.corpus.cache_dir else folder.corpus
-    source = find_source(config.corpus)
-    corpus = prepare(source, config.corpus, cache, expected_digest=saved.corpus_digest if saved else None)
+    cache = folder.corpus
+    if config.corpus.cache_dir:
+        cache = Path(config.corpus.cache_dir).expanduser()
+        check_writable(cache, "cache_dir")
+    expected = (saved.corpus_digest, saved.corpus) if saved else ()
+    corpus = prepare(source, config.corpus, cache, *expected)
     parts = f"{len(corpus.train):,} to train, {len(corpus.valid):,} to validate, {len(corpus.test):,} to test"
     console.note(f"corpus {corpus.name}: {len(corpus.vocabulary):,} words; documents: {parts}")
     if corpus.report:
@@ -98,9 +114,12 @@ def _prepared(config: Config, folder: RunFolder, saved: Record | None) -> Corpus
 
 
 def _start(
-    config: Config, options: RunOptions, corpus: Corpus, folder: RunFolder, saved: Record | None
+    config: Config, options: RunOptions, corpus: Corpus, saved: Record | None, other: "_OtherRun | None"
 ) -> tuple[Record, Variables | None]:
-    """What the run is, and the variables that it begins with; None where it goes on from a checkpoint of its own."""
+    """What the run is, and the variables that it begins with; None where it goes on from a checkpoint of its own.
+
+    saved: what the run was, where it goes on. other: the run whose weights it begins with.
+    """
     num_docs, num_topics, seed = len(corpus.train), config.model.num_topics, config.train.seed
     if num_topics > num_docs:
         console.warn(f"--n_topic={num_topics} is more than the {num_docs} documents to train on; some will stay empty")
@@ -122,13 +141,16 @@ def _start(
             num_epochs=num_epochs_for(config.train, num_docs, batch_size),
         )
 
-    if saved and Checkpoints(folder.checkpoints).epochs():
+    if saved:
         return record(saved.embed_dim), None
-    if options.ckpt:
-        weights = _weights_of(RunFolder(Path(options.ckpt)), corpus)
-        ours = record(weights.params["rho"].shape[1])
-        _check_same_shapes(weights, ours.spec(), options.ckpt)
-        return ours, weights
+    if other:
+        if other.record.vocabulary_hash != corpus.vocabulary.hash:
+            raise UserError(
+                f"--ckpt={options.ckpt} has a vocabulary of {other.record.vocab_size} words that is not this corpus's "
+                f"of {len(corpus.vocabulary)}; give its corpus ({other.record.corpus}) and the same filters"
+            )
+        console.note(f"word vectors and topics: those of {options.ckpt} after epoch {other.epoch}")
+        return record(other.record.embed_dim), other.variables
     vectors = word_vectors(corpus, config.vectors, seed)
     console.note(vectors.describe())
     ours = record(vectors.matrix.shape[1])
@@ -137,29 +159,35 @@ def _start(
     return ours, initial_variables(key, ours.spec().module(), corpus.vocabulary, vectors.matrix, warm)
 
 
-def _weights_of(other: RunFolder, corpus: Corpus) -> Variables:
-    """The best weights of another run over the same vocabulary."""
-    record = other.record()
-    if record is None:
-        raise UserError(f"--ckpt={other.path} holds no run; give the --workdir of one")
-    if record.vocabulary_hash != corpus.vocabulary.hash:
-        raise UserError(
-            f"--ckpt={other.path} has a vocabulary of {record.vocab_size} words that is not this corpus's of "
-            f"{len(corpus.vocabulary)}; give the same corpus and filters"
-        )
-    state, _ = Checkpoints(other.checkpoints).restore(abstract_state(record.spec()), "best")
-    return state.variables
+class _OtherRun(NamedTuple):
+    """A run to begin from: its record, and its best epoch's number and variables."""
+
+    record: Record
+    epoch: int
+    variables: Variables
 
 
-def _check_same_shapes(weights: Variables, spec: Spec, ckpt: str) -> None:
-    theirs, ours = (jax.tree_util.tree_leaves_with_path(v) for v in (weights, abstract_state(spec).variables))
-    have, want = ({jax.tree_util.keystr(path): leaf.shape for path, leaf in leaves} for leaves in (theirs, ours))
-    for name in sorted(have.keys() | want.keys()):
-        if have.get(name) != want.get(name):
+def _other_run(ckpt: str, model: ModelConfig) -> _OtherRun:
+    """The run that --ckpt names. Raises UserError where there is none, and where its weights do not fit `model`."""
+    folder = RunFolder(Path(ckpt).expanduser())
+    record, checkpoints = folder.record(), Checkpoints(folder.checkpoints)
+    if record is None or not checkpoints.epochs():
+        raise UserError(f"--ckpt={ckpt} holds no run with a checkpoint; give the --workdir of a run")
+    spec = record.spec()
+    for f in dataclasses.fields(model):
+        theirs, ours = getattr(spec.model, f.name), getattr(model, f.name)
+        changed = spec._replace(model=dataclasses.replace(spec.model, **{f.name: ours}))
+        if theirs != ours and _shapes(changed) != _shapes(spec):
             raise UserError(
-                f"--ckpt={ckpt} has {name} of shape {have.get(name)}, this run {want.get(name)}; "
-                "give the settings of section `model` that it was trained with"
+                f"--ckpt={ckpt} was trained with {spelled(f, theirs)}, and its weights do not fit {spelled(f, ours)}; "
+                "make it the same, or leave out --ckpt"
             )
+    state, progress = checkpoints.restore(abstract_state(spec), "best")
+    return _OtherRun(record, progress.epoch, state.variables)
+
+
+def _shapes(spec: Spec) -> Variables:
+    return jax.tree.map(lambda leaf: leaf.shape, abstract_state(spec).variables)
 
 
 def _batchers(corpus: Corpus, config: Config, batch_size: int) -> dict[str, Batcher]:
