@@ -1,0 +1,241 @@
+"""Training in process: going on, stopping, annealing, diverging, and what is compiled."""
+
+import json
+import math
+
+import jax
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from conftest import planted_counts
+from etm_jax import loop
+from etm_jax.batches import Batcher
+from etm_jax.checkpoint import Checkpoints
+from etm_jax.config import RunOptions, make_config
+from etm_jax.errors import UserError
+from etm_jax.inference import Bound
+from etm_jax.loop import Fitted, fit, num_epochs_for, should_anneal
+from etm_jax.model import init_variables
+from etm_jax.run_folder import Record, RunFolder, check_continues
+from etm_jax.steps import Spec, TrainState, abstract_state, eval_step, train_step
+
+V, K, L, DOCS, BATCH = 24, 3, 4, 96, 32
+COUNTS = planted_counts(DOCS, V, K, length=8)
+NO_DOCUMENTS = sp.csr_matrix((0, V), dtype=np.int32)
+TIMES = {"seconds", "docs_per_s"}
+
+
+def settings(**given):
+    small = {"num_topics": K, "hidden": (8,), "embed_dim": L, "checkpoint_every": 1}
+    small |= {"learning_rate": 0.016, "lr_schedule": "constant"}
+    return make_config("default", small | given)
+
+
+def batcher(counts):
+    return Batcher(counts, counts.astype(np.float32), BATCH)
+
+
+def train(path, epochs, planned=4, valid=COUNTS[:20], counts=COUNTS, **given) -> Fitted:
+    """Train in `path` until `epochs`, or go on there, as part of a run of `planned` epochs."""
+    config = settings(**given)
+    spec = Spec(config.model, config.objective, config.optimizer, V, L, 3 * planned, config.vectors.train_rho)
+    path.mkdir(exist_ok=True)
+    folder = RunFolder(path)
+    begun = Checkpoints(folder.checkpoints).epochs()
+    initial = None if begun else init_variables(jax.random.key(config.train.seed), spec.module())
+    return fit(spec, config.train, epochs, batcher(counts), batcher(valid), initial, folder)
+
+
+def state(path, which="last", **given) -> TrainState:
+    config = settings(**given)
+    spec = Spec(config.model, config.objective, config.optimizer, V, L, 12, config.vectors.train_rho)
+    return Checkpoints(path / "checkpoints").restore(abstract_state(spec), which)[0]
+
+
+def rows(path) -> list[dict]:
+    lines = (path / "metrics.jsonl").read_text("utf-8").splitlines()
+    return [{name: v for name, v in json.loads(line).items() if name not in TIMES} for line in lines]
+
+
+def bits(tree) -> list[bytes]:
+    return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(tree)]
+
+
+def feed(monkeypatch, nelbos):
+    """Let validation find these figures, one an epoch."""
+    figures = iter(nelbos)
+    monkeypatch.setattr(loop, "evaluate_bound", lambda *_: Bound(next(figures), 0.0, 0.0))
+
+
+WAYS = [
+    {"lr_schedule": "cosine"},
+    {"optimizer": "adamw", "weight_decay": 0.1, "dropout": 0.3, "clip_norm": 1.0},
+    {"optimizer": "rmsprop", "train_rho": False},
+]
+
+
+@pytest.mark.parametrize("given", WAYS, ids=["cosine", "dropout", "fixed rho"])
+def test_two_epochs_and_two_more_are_four(tmp_path, given):
+    whole = train(tmp_path / "whole", 4, **given)
+    train(tmp_path / "parts", 2, **given)
+    parts = train(tmp_path / "parts", 4, **given)
+    assert bits(parts.variables) == bits(whole.variables)
+    assert bits(state(tmp_path / "parts", **given)) == bits(state(tmp_path / "whole", **given))
+    assert rows(tmp_path / "parts") == rows(tmp_path / "whole")
+    assert (parts.epoch, parts.last_epoch) == (whole.epoch, whole.last_epoch)
+
+
+def test_epochs_after_the_last_checkpoint_are_trained_again(tmp_path, monkeypatch):
+    whole = train(tmp_path / "whole", 5, checkpoint_every=2)
+
+    def stop(row):
+        if row["epoch"] == 3:
+            raise KeyboardInterrupt
+
+    config = settings(checkpoint_every=2)
+    spec = Spec(config.model, config.objective, config.optimizer, V, L, 12, True)
+    folder = RunFolder(tmp_path / "parts")
+    folder.path.mkdir()
+    initial = init_variables(jax.random.key(config.train.seed), spec.module())
+    with pytest.raises(KeyboardInterrupt):
+        fit(spec, config.train, 5, batcher(COUNTS), batcher(COUNTS[:20]), initial, folder, stop)
+    assert [row["epoch"] for row in rows(folder.path)] == [1, 2, 3]
+    with (folder.path / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 4, "step"')  # half a line
+    assert bits(train(folder.path, 5, checkpoint_every=2).variables) == bits(whole.variables)
+    assert rows(folder.path) == rows(tmp_path / "whole")
+
+
+def test_a_finished_run_is_left_as_it_is(tmp_path, capsys):
+    first = train(tmp_path, 2)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    compiled = train_step._cache_size()
+    assert "complete" not in capsys.readouterr().err
+    again = train(tmp_path, 2)
+    assert bits(again.variables) == bits(first.variables)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert train_step._cache_size() == compiled
+    assert "was already complete, 2 epochs: nothing is trained" in capsys.readouterr().err
+
+
+def test_going_on_is_said(tmp_path, capsys):
+    train(tmp_path, 1)
+    capsys.readouterr()
+    train(tmp_path, 3)
+    assert f"the run in {tmp_path} goes on after epoch 1 of 3" in capsys.readouterr().err
+
+
+def test_patience_ends_a_run_once_and_for_all(tmp_path, monkeypatch):
+    feed(monkeypatch, [5.0, 4.0, 4.5, 4.25, 3.0])
+    fitted = train(tmp_path, 9, patience=2)
+    assert (fitted.epoch, fitted.last_epoch) == (2, 4)
+    again = train(tmp_path, 9, patience=2)
+    assert (again.epoch, again.last_epoch) == (2, 4)
+    assert [row["epoch"] for row in rows(tmp_path)] == [1, 2, 3, 4]
+
+
+def test_patience_counts_on_after_a_restart(tmp_path, monkeypatch):
+    feed(monkeypatch, [5.0, 4.0, 4.5, 4.25, 4.125, 3.0])
+    train(tmp_path, 3, patience=3)
+    fitted = train(tmp_path, 9, patience=3)
+    assert (fitted.epoch, fitted.last_epoch) == (2, 5)
+
+
+@pytest.mark.parametrize(
+    "figures, anneal",
+    [
+        ([7.0, 8.0, 9.0], False),  # nothing is older than the two epochs before this one
+        ([7.0, 8.0, 8.0, 9.0], True),  # 9 > 7
+        ([7.0, 8.0, 8.0, 7.0], False),  # as good as the old best is not worse
+        ([9.0, 6.0, 7.0, 8.0], False),  # better than 9; the best itself is too young to count
+        ([7.0, 9.0, 9.0, 9.0, 8.0], True),  # falling again, but still above the old best
+        ([7.0, 9.0, 9.0, 9.0, 6.0], False),
+    ],
+)
+def test_the_rule_of_the_paper(figures, anneal):
+    # adjidieng/ETM, main.py: len(all) > nonmono and newest > min(all[:-nonmono]), `all` being without the newest.
+    assert should_anneal([math.inf, *figures], 2) == anneal
+
+
+def test_annealing_divides_the_rate_and_is_remembered(tmp_path, monkeypatch):
+    given = {"anneal_lr": True, "anneal_patience": 1, "anneal_factor": 4.0}
+    figures = [5.0, 6.0, 7.0, 4.0, 8.0, 3.0]  # epochs 3 and 5 are above the best figure more than an epoch old
+    feed(monkeypatch, figures)
+    whole = train(tmp_path / "whole", 6, **given)
+    feed(monkeypatch, figures)
+    train(tmp_path / "parts", 3, **given)
+    parts = train(tmp_path / "parts", 6, **given)
+    expected = [0.016, 0.016, 0.016, 0.004, 0.004, 0.001]
+    for path in ("whole", "parts"):
+        assert [row["lr"] for row in rows(tmp_path / path)] == pytest.approx(expected, rel=1e-6)
+    assert bits(parts.variables) == bits(whole.variables)
+
+
+def test_annealing_stops_at_the_least_rate(tmp_path, monkeypatch):
+    feed(monkeypatch, [1.0, 2.0, 2.0, 2.0, 2.0, 2.0])
+    train(tmp_path, 6, anneal_lr=True, anneal_patience=1, anneal_factor=1000.0)
+    # Annealed after epochs 3 and 4; 1.6e-8 is no longer above 1e-5.
+    assert [row["lr"] for row in rows(tmp_path)] == pytest.approx([1.6e-2] * 3 + [1.6e-5] + [1.6e-8] * 2, rel=1e-6)
+
+
+def test_divergence_names_the_way_out(tmp_path):
+    with pytest.raises(UserError, match=r"diverged in epoch \d.*--learning_rate=1e\+06.*--clip_norm=1") as error:
+        train(tmp_path, 30, learning_rate=1e6)
+    assert f"epoch {Checkpoints(tmp_path / 'checkpoints').epochs()[-1]} stays" in str(error.value)
+    assert np.isfinite(np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(state(tmp_path))])).all()
+
+
+def test_divergence_in_the_only_step_is_seen_too(tmp_path):
+    # The loss of an epoch's only step is that of the parameters before it.
+    with pytest.raises(UserError, match=r"diverged in epoch 1"):
+        train(tmp_path, 1, learning_rate=math.inf, counts=COUNTS[:BATCH], valid=NO_DOCUMENTS)
+    assert Checkpoints(tmp_path / "checkpoints").epochs() == [0]
+
+
+def test_the_best_or_the_last_epoch_is_exported(tmp_path, monkeypatch):
+    feed(monkeypatch, [5.0, 3.0, 4.0])
+    best = train(tmp_path, 3)
+    last = train(tmp_path, 3, export_from="last")
+    assert (best.epoch, last.epoch) == (2, 3)
+    assert bits(best.variables) == bits(state(tmp_path, "best").variables)
+    assert bits(last.variables) == bits(state(tmp_path, "last").variables)
+    assert bits(best.variables) != bits(last.variables)
+
+
+def test_without_validation_documents_the_training_nelbo_decides(tmp_path):
+    fitted = train(tmp_path, 3, valid=NO_DOCUMENTS)
+    nelbos = [row["nelbo"] for row in rows(tmp_path)]
+    assert "valid_nelbo" not in rows(tmp_path)[0]
+    assert fitted.epoch == 1 + int(np.argmin(nelbos))
+
+
+def test_a_run_compiles_one_program_for_each_size_and_function(tmp_path):
+    before = train_step._cache_size(), eval_step._cache_size()
+    dropout = 0.125  # of no other test
+    train(tmp_path, 2, dropout=dropout)
+    assert (train_step._cache_size() - before[0], eval_step._cache_size() - before[1]) == (1, 1)
+    going_on = train_step._cache_size()
+    train(tmp_path, 4, dropout=dropout)
+    assert train_step._cache_size() - going_on <= 1
+
+
+def record(config) -> Record:
+    return Record(config, "", "lines.txt", "d", "h", V, DOCS, L, BATCH, num_epochs_for(config.train, DOCS, BATCH))
+
+
+def test_a_longer_run_goes_on_where_the_rate_is_constant(tmp_path):
+    before = settings(num_epochs=2)
+    longer = settings(num_epochs=4)
+    check_continues(record(before), longer, RunOptions(), tmp_path)
+    train(tmp_path / "parts", 2, planned=2)
+    parts = train(tmp_path / "parts", 4)
+    whole = train(tmp_path / "whole", 4)
+    assert bits(parts.variables) == bits(whole.variables)
+
+
+@pytest.mark.parametrize("before, now, schedule", [(2, 4, "cosine"), (4, 2, "constant")])
+def test_another_number_of_epochs_is_refused_where_it_changes_the_first(tmp_path, before, now, schedule):
+    begun, given = (settings(num_epochs=n, lr_schedule=schedule) for n in (before, now))
+    with pytest.raises(UserError, match=rf"--num_epochs={now} cannot.*begun with --num_epochs={before}"):
+        check_continues(record(begun), given, RunOptions(), tmp_path)
