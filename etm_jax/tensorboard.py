@@ -11,7 +11,7 @@ from etm_jax.errors import UserError
 def check_tensorboard() -> None:
     """Raise UserError where tensorboardX is missing."""
     if find_spec("tensorboardX") is None:
-        raise UserError("--tensorboard needs tensorboardX; pip install 'etm_jax[tensorboard]'")
+        raise UserError("--tensorboard needs tensorboardX; pip install '.[tensorboard]'")
 
 
 def tensorboard_writer(folder: Path) -> Callable[[dict[str, Any]], None]:

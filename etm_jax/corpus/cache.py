@@ -133,7 +133,8 @@ def _write(corpus: Corpus, folder: Path) -> None:
 
 
 def _load_counts(folder: Path, name: str) -> sp.csr_matrix:
-    return sp.csr_matrix(sp.load_npz(folder / f"{name}.npz"))
+    with (folder / f"{name}.npz").open("rb") as file:
+        return sp.csr_matrix(sp.load_npz(file))
 
 
 def _load_text(folder: Path) -> TokenStream:
