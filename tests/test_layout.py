@@ -26,6 +26,7 @@ ROWS: list[tuple[int, tuple[str, ...]]] = [
     (2, ("etm_jax.steps", "etm_jax.initial", "etm_jax.results")),
     (2, ("etm_jax.checkpoint", "etm_jax.inference", "etm_jax.run_folder", "etm_jax.export")),
     (3, ("etm_jax.loop",)),
+    (3, ("etm_jax.start",)),
     (3, ("etm_jax.run",)),
     (4, ("etm_jax.cli",)),
     (4, ("etm_jax.train",)),
