@@ -1,6 +1,10 @@
 """Saving and restoring the state of a run. This file alone uses orbax."""
 
 import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -37,7 +41,7 @@ class Checkpoints:
         """Write the state after `progress.epoch`. An epoch that is already there is left as it is."""
         if progress.epoch in self.epochs():
             return
-        with self._manager() as manager:
+        with _uninterrupted(), self._manager() as manager:
             manager.save(
                 progress.epoch,
                 args=ocp.args.Composite(
@@ -63,16 +67,24 @@ class Checkpoints:
     def restore(self, like: TrainState, which: Literal["best", "last"] = "last") -> tuple[TrainState, Progress]:
         """The state of the newest or the best checkpoint. `like` gives shapes and dtypes; its values are not read.
 
-        Raises UserError where there is none.
+        Raises UserError where there is none, and where it is damaged.
         """
         if not self.epochs():
             raise UserError(f"{self.folder} holds no checkpoint")
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like._asdict())
         with self._manager(writing=False) as manager:
-            found = manager.restore(
-                manager.best_step() if which == "best" else manager.latest_step(),
-                args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract), progress=ocp.args.JsonRestore()),
-            )
+            epoch = manager.best_step() if which == "best" else manager.latest_step()
+            try:
+                found = manager.restore(
+                    epoch,
+                    args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract), progress=ocp.args.JsonRestore()),
+                )
+            except Exception as error:  # On damaged files orbax raises whatever the bytes lead it to.
+                reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+                raise UserError(
+                    f"the checkpoint {self.folder / str(epoch)} cannot be read ({reason}); "
+                    "delete that folder to go on from what is left, or give another folder"
+                ) from error
         return TrainState(**found["state"]), Progress(**found["progress"])
 
     def _manager(self, writing: bool = True) -> ocp.CheckpointManager:
@@ -86,3 +98,19 @@ class Checkpoints:
                 enable_async_checkpointing=False,
             ),
         )
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait until the block has ended: threads of orbax that it reaches print tracebacks of their own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked: list[object] = []
+    before = signal.signal(signal.SIGINT, lambda *arguments: asked.append(arguments))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked:
+        raise KeyboardInterrupt

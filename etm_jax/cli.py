@@ -1,6 +1,7 @@
 """Flags from the settings, help that reads well, and one clean line for a user's mistake."""
 
 import dataclasses
+import difflib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -31,18 +32,7 @@ def run(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None = None
 
 def parse(argv: Sequence[str]) -> tuple[Config, RunOptions]:
     """The settings that the command line and its flagfiles give. Raises UserError."""
-    values = _flag_values()
-    try:
-        rest = values(list(argv))[1:]
-    except flags.Error as error:
-        raise UserError(f"{error}{_where(error, argv)}; --help lists the flags") from error
-    if rest:
-        raise UserError(f"{rest[0]!r} is no flag; flags begin with --, and --help lists them")
-    given = {
-        f.name: value
-        for _, kind, f in _settings()
-        if (value := _parsed(kind, f, values[flag_name(f)].value)) is not None
-    }
+    given = _given(_without_flagfiles(argv[1:], ()))
     options = {f.name: given.pop(f.name) for f in dataclasses.fields(RunOptions) if f.name in given}
     return make_config(options.get("variant", "default"), given), RunOptions(**options)
 
@@ -70,45 +60,98 @@ def _settings() -> Iterator[tuple[str, type, "dataclasses.Field[Any]"]]:
             yield section, kind, f
 
 
+def _without_flagfiles(args: Sequence[str], inside: tuple[Path, ...]) -> list[str]:
+    """The arguments with the lines of each flagfile in its place. inside: the flagfiles that these arguments stand in.
+
+    absl could do this, but then an error would not know which file it is in.
+    """
+    out: list[str] = []
+    rest = iter(args)
+    for arg in rest:
+        option, given, name = arg.partition("=")
+        if option in ("--flagfile", "-flagfile"):
+            path = Path(name if given else next(rest, "")).expanduser()
+            if path in inside:
+                raise UserError(f"--flagfile={path} reads itself; take that line out of {inside[-1]}")
+            out += _read_flagfile(path, inside)
+        else:
+            out.append(arg)
+    return out
+
+
+def _read_flagfile(path: Path, inside: tuple[Path, ...]) -> list[str]:
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+    except OSError as error:
+        where = f" (in {inside[-1]})" if inside else ""
+        raise UserError(
+            f"--flagfile={path}{where} cannot be read: {error.strerror}; give a file of flags, one a line"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"--flagfile={path} is not UTF-8 at byte {error.start}; save it as UTF-8 text") from error
+    args = _without_flagfiles([line for line in lines if line and not line.startswith(("#", "//"))], (*inside, path))
+    try:
+        _given(args)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    return args
+
+
+def _given(args: Sequence[str]) -> dict[str, Any]:
+    """What these flags say, by field name. Raises UserError for an unknown flag and for a value of the wrong type."""
+    values = _flag_values()
+    try:
+        rest = values(["", *args])[1:]
+    except flags.UnrecognizedFlagError as error:
+        close = difflib.get_close_matches(error.flagname, list(values), n=1)
+        meant = f"; did you mean --{close[0]}?" if close else ";"
+        raise UserError(f"there is no flag --{error.flagname}{meant} --help lists all flags") from error
+    except flags.IllegalFlagValueError as error:
+        flag = str(error).removeprefix("flag ").partition(": ")[0]
+        raise UserError(f"{flag} must be true or false") from error
+    except (flags.Error, ValueError) as error:  # ValueError: a value after --noNAME
+        raise UserError(f"{error}; --help lists all flags") from error
+    if rest:
+        raise UserError(f"{rest[0]!r} is no flag; flags begin with --, as in --corpus=FILE, and --help lists them")
+    parsed = ((f.name, _parsed(kind, f, values[flag_name(f)].value)) for _, kind, f in _settings())
+    return {name: value for name, value in parsed if value is not None}
+
+
 def _flag_values() -> flags.FlagValues:
-    """Flags of their own, not absl's global ones, so that a program can parse twice. None: not given."""
+    """Flags of their own, not absl's global ones, so that a program can parse twice. None: not given.
+
+    Only booleans have a type here, for the sake of --noNAME; the others' values are parsed by `_parsed`.
+    """
     values = flags.FlagValues()
     for _, kind, f in _settings():
         plain, _ = field_type(kind, f)
         name, text = flag_name(f), f.metadata["help"]
         if plain is bool:
             flags.DEFINE_boolean(name, None, text, flag_values=values)
-        elif plain is int:
-            flags.DEFINE_integer(name, None, text, flag_values=values)
-        elif plain is float:
-            flags.DEFINE_float(name, None, text, flag_values=values)
         else:
             flags.DEFINE_string(name, None, text, flag_values=values)
     return values
 
 
+_READERS: dict[type, tuple[Callable[[str], Any], str]] = {
+    int: (int, "a whole number"),
+    float: (float, "a number"),
+    tuple: (lambda text: tuple(int(width) for width in text.split(",")), "whole numbers such as 800,800"),
+}
+
+
 def _parsed(kind: type, f: "dataclasses.Field[Any]", value: Any) -> Any:
-    if field_type(kind, f)[0] is tuple and value is not None:
+    plain, _ = field_type(kind, f)
+    if value is not None and plain in _READERS:
+        read, wanted = _READERS[plain]
         try:
-            return tuple(int(width) for width in value.split(","))
+            return read(value)
         except ValueError:
-            raise UserError(f"--{flag_name(f)}={value!r} must be numbers such as 800,800") from None
+            raise UserError(f"--{flag_name(f)}={value!r} must be {wanted}") from None
     choices = f.metadata["choices"]
     if value and choices and value not in choices:
         raise UserError(f"--{flag_name(f)}={value!r} is not one of {', '.join(choices)}")
     return value
-
-
-def _where(error: flags.Error, argv: Sequence[str]) -> str:
-    """The flagfile that an unknown flag stands in."""
-    name = getattr(error, "flagname", None)
-    for arg in argv[1:]:
-        option, _, path = arg.lstrip("-").partition("=")
-        if name and option == "flagfile" and Path(path).is_file():
-            lines = Path(path).read_text("utf-8", "replace").splitlines()
-            if any(line.strip().lstrip("-").partition("=")[0] == name for line in lines):
-                return f" (in {path})"
-    return ""
 
 
 def _help_of(kind: type, f: "dataclasses.Field[Any]") -> list[str]:

@@ -6,6 +6,7 @@ settings can be given as one flat mapping. A published variant differs from the 
 """
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -159,6 +160,9 @@ SECTIONS: dict[str, type] = {
     "train": TrainConfig,
 }
 
+MAX_SEED = 2**32 - 1
+"""scikit-learn and numpy take no larger one."""
+
 VECTOR_KINDS = ("ppmi", "skipgram", "cbow", "use", "random")
 """What --vectors can be, besides file:PATH."""
 
@@ -277,6 +281,16 @@ def flag_name(f: "dataclasses.Field[Any]") -> str:
     return f.metadata["flag"] or f.name
 
 
+def spelled(f: "dataclasses.Field[Any]", value: Any) -> str:
+    """A setting as it is given on the command line: `--hidden=800,800`, `--nouse_tfidf`; `no --ckpt` where empty."""
+    name = flag_name(f)
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no{name}"
+    if value is None or value == "":
+        return f"no --{name}"
+    return f"--{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}"
+
+
 def field_type(kind: type, f: "dataclasses.Field[Any]") -> tuple[type, bool]:
     """A field's plain type and whether it may be None: `int | None` gives `(int, True)`."""
     hint = typing.get_type_hints(kind)[f.name]
@@ -295,6 +309,8 @@ def _checked(f: "dataclasses.Field[Any]", kind: type, value: Any) -> Any:
         value = float(value)
     if type(value) is not wanted:
         raise UserError(f"--{flag_name(f)}={value!r} must be of type {wanted.__name__}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"--{flag_name(f)}={value} must be a finite number")
     choices = f.metadata["choices"]
     if choices and value and value not in choices:
         raise UserError(f"--{flag_name(f)}={value!r} is not one of {', '.join(choices)}")
@@ -304,9 +320,11 @@ def _checked(f: "dataclasses.Field[Any]", kind: type, value: Any) -> Any:
 def _check_ranges(config: Config) -> None:
     """Bounds that need no corpus. Each row: flag, value, whether it is allowed, what is."""
     c, v, m, o, t = config.corpus, config.vectors, config.model, config.optimizer, config.train
+    j, hidden = config.objective, ",".join(map(str, m.hidden))
+    shares = f"less, so that with --test_share={c.test_share} documents are left to train on"
     rows: list[tuple[str, Any, bool, str]] = [
         ("n_topic", m.num_topics, m.num_topics >= 2, "at least 2"),
-        ("hidden", m.hidden, bool(m.hidden) and all(h >= 1 for h in m.hidden), "positive widths such as 800,800"),
+        ("hidden", hidden, bool(m.hidden) and all(h >= 1 for h in m.hidden), "positive widths such as 800,800"),
         ("dropout", m.dropout, 0 <= m.dropout < 1, "at least 0 and below 1"),
         ("prior_variance", m.prior_variance, m.prior_variance > 0, "above 0"),
         ("emb_dim", v.embed_dim, v.embed_dim is None or v.embed_dim >= 2, "at least 2"),
@@ -325,12 +343,18 @@ def _check_ranges(config: Config) -> None:
         ("min_token_len", c.min_token_len, c.min_token_len is None or c.min_token_len >= 1, "at least 1"),
         ("valid_share", c.valid_share, 0 <= c.valid_share < 1, "at least 0 and below 1"),
         ("test_share", c.test_share, 0 <= c.test_share < 1, "at least 0 and below 1"),
-        ("valid_share", c.valid_share, c.valid_share + c.test_share < 1, "such that documents are left to train on"),
+        ("valid_share", c.valid_share, c.valid_share + c.test_share < 1, shares),
+        ("split_seed", c.split_seed, 0 <= c.split_seed <= MAX_SEED, f"0 to {MAX_SEED}"),
+        ("likelihood_eps", j.likelihood_eps, j.likelihood_eps >= 0, "at least 0"),
+        ("overlap_weight", j.overlap_weight, j.overlap_weight >= 0, "at least 0"),
         ("learning_rate", o.learning_rate, o.learning_rate > 0, "above 0"),
+        ("rho_lr", o.rho_lr, o.rho_lr >= 0, "at least 0"),
+        ("alpha_lr", o.alpha_lr, o.alpha_lr >= 0, "at least 0"),
         ("weight_decay", o.weight_decay, o.weight_decay >= 0, "at least 0"),
         ("clip_norm", o.clip_norm, o.clip_norm >= 0, "at least 0"),
         ("num_epochs", t.num_epochs, t.num_epochs >= 0, "0 for automatic, or a positive number"),
         ("batch_size", t.batch_size, t.batch_size >= 1, "at least 1"),
+        ("seed", t.seed, 0 <= t.seed <= MAX_SEED, f"0 to {MAX_SEED}"),
         ("checkpoint_every", t.checkpoint_every, t.checkpoint_every >= 1, "at least 1"),
         ("patience", t.patience, t.patience >= 0, "at least 0"),
         ("anneal_factor", t.anneal_factor, t.anneal_factor > 1, "above 1"),

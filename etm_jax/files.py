@@ -4,9 +4,25 @@ What a killed process leaves beside, the next one that writes the same path take
 """
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from etm_jax.errors import UserError
+
+
+def check_writable(folder: Path, flag: str) -> None:
+    """Raise UserError, which names `flag`, where `folder` could not be made or written to. Leaves nothing behind."""
+    try:
+        nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not nearest.is_dir():
+            raise UserError(f"--{flag}={folder}: {nearest} is a file; give another --{flag}")
+        # Permissions do not tell: root is above them, and a file system can be read-only.
+        with tempfile.TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise UserError(f"--{flag}={folder} cannot be written to: {error.strerror}; give another --{flag}") from error
 
 
 def replace_text(path: Path, text: str) -> None:

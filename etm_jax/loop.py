@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import jax
@@ -80,47 +81,46 @@ def fit(
         folder.forget_after(0)
         checkpoints.save(state, progress)
 
-    meter = TrainingMeter(progress.epoch, num_epochs, len(train))
-    while not finished(progress):
-        epoch, started = progress.epoch + 1, time.perf_counter()
-        order = np.random.default_rng([config.seed, epoch]).permutation(train.counts.shape[0])
-        sums = []
-        for batch in train.epoch(order):
-            state, step_sums = train_step(state, batch, key, spec)
-            sums.append(step_sums)
-            meter.step()
-        trained = bound(sums)
-        seconds = time.perf_counter() - started
-        validated = evaluate_bound(state.variables, valid, eval_key, spec) if has_valid else trained
-        # The last step's figures are of the parameters before its update.
-        if not (math.isfinite(trained.nelbo + validated.nelbo) and _all_finite(state.variables)):
-            meter.close()
-            raise UserError(
-                f"training diverged in epoch {epoch} (its nelbo is {trained.nelbo:.6g}); begin anew in another "
-                f"--workdir with less than --learning_rate={spec.optimizer.learning_rate:g}, or with --clip_norm=1. "
-                f"The state of epoch {checkpoints.epochs()[-1]} stays in {folder.checkpoints}"
-            )
-        progress = Progress(epoch, [*progress.nelbos, validated.nelbo])
-        lr = float(learning_rate(spec.optimizer, spec.num_steps, state.step - 1) * state.lr_scale)
-        row = {
-            "epoch": epoch,
-            "step": int(state.step),
-            "lr": lr,
-            "seconds": seconds,
-            "docs_per_s": len(order) / seconds,
-        }
-        row |= trained._asdict()
-        if has_valid:
-            row |= {f"valid_{name}": value for name, value in validated._asdict().items()}
-        folder.log(row)
-        if write:
-            write(row)
-        meter.epoch(epoch, _summary(row))
-        if config.anneal_lr and should_anneal(progress.nelbos, config.anneal_patience) and row["lr"] > LEAST_LR:
-            state = state._replace(lr_scale=state.lr_scale / config.anneal_factor)
-        if finished(progress) or epoch % config.checkpoint_every == 0:
-            checkpoints.save(state, progress)
-    meter.close()
+    # Closed whatever happens, so that what is printed next has a line of its own.
+    with closing(TrainingMeter(progress.epoch, num_epochs, len(train))) as meter:
+        while not finished(progress):
+            epoch, started = progress.epoch + 1, time.perf_counter()
+            order = np.random.default_rng([config.seed, epoch]).permutation(train.counts.shape[0])
+            sums = []
+            for batch in train.epoch(order):
+                state, step_sums = train_step(state, batch, key, spec)
+                sums.append(step_sums)
+                meter.step()
+            trained = bound(sums)
+            seconds = time.perf_counter() - started
+            validated = evaluate_bound(state.variables, valid, eval_key, spec) if has_valid else trained
+            # The last step's figures are of the parameters before its update.
+            if not (math.isfinite(trained.nelbo + validated.nelbo) and _all_finite(state.variables)):
+                raise UserError(
+                    f"training diverged in epoch {epoch} (its nelbo is {trained.nelbo:.6g}); begin anew in another "
+                    f"--workdir, with less than --learning_rate={spec.optimizer.learning_rate:g} or with "
+                    f"--clip_norm=1. The state of epoch {checkpoints.epochs()[-1]} stays in {folder.checkpoints}"
+                )
+            progress = Progress(epoch, [*progress.nelbos, validated.nelbo])
+            lr = float(learning_rate(spec.optimizer, spec.num_steps, state.step - 1) * state.lr_scale)
+            row = {
+                "epoch": epoch,
+                "step": int(state.step),
+                "lr": lr,
+                "seconds": seconds,
+                "docs_per_s": len(order) / seconds,
+            }
+            row |= trained._asdict()
+            if has_valid:
+                row |= {f"valid_{name}": value for name, value in validated._asdict().items()}
+            folder.log(row)
+            if write:
+                write(row)
+            meter.epoch(epoch, _summary(row))
+            if config.anneal_lr and should_anneal(progress.nelbos, config.anneal_patience) and row["lr"] > LEAST_LR:
+                state = state._replace(lr_scale=state.lr_scale / config.anneal_factor)
+            if finished(progress) or epoch % config.checkpoint_every == 0:
+                checkpoints.save(state, progress)
     if config.export_from == "last":
         return Fitted(state.variables, progress.epoch, progress.epoch)
     best, chosen = checkpoints.restore(abstract_state(spec), "best")

@@ -1,5 +1,6 @@
 """A fitted model as arrays, and the figures and the table that a run ends with."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -57,9 +58,13 @@ def topic_table(summary: Summary, vocab: list[str]) -> str:
         for k in np.argsort(-summary.share, kind="stable")
     )
     perplexity = summary.perplexity
-    figures = (
+    quality = (
         f"coherence {summary.npmi.mean():.3f} (NPMI of the top {WORDS_SHOWN} words)   "
-        f"diversity {summary.diversity:.3f} (unique among the top {WORDS_OF_DIVERSITY})\n"
-        f"completion perplexity {perplexity.by_document:,.0f} by document, {perplexity.by_token:,.0f} by token"
+        f"diversity {summary.diversity:.3f} (unique among the top {WORDS_OF_DIVERSITY})"
     )
-    return table(rows, ("topic", "share", "NPMI", "words"), ">>><") + "\n\n" + figures
+    completion = "no completion perplexity, as there are no test documents"
+    if not math.isnan(perplexity.by_document):
+        completion = (
+            f"completion perplexity {perplexity.by_document:,.0f} by document, {perplexity.by_token:,.0f} by token"
+        )
+    return table(rows, ("topic", "share", "NPMI", "words"), ">>><") + f"\n\n{quality}\n{completion}"

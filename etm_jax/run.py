@@ -4,7 +4,6 @@ import dataclasses
 import json
 from pathlib import Path
 
-import jax
 import numpy as np
 import scipy.sparse as sp
 
@@ -17,20 +16,18 @@ from etm_jax.corpus.filter_report import format_report, report_warnings
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
-from etm_jax.corpus.types import Corpus
+from etm_jax.corpus.types import Corpus, Source
 from etm_jax.errors import UserError
 from etm_jax.export import write_export
-from etm_jax.files import replace_text
+from etm_jax.files import check_writable, replace_text
 from etm_jax.inference import infer_theta
-from etm_jax.initial import initial_variables
-from etm_jax.loop import fit, num_epochs_for
-from etm_jax.model import Variables
+from etm_jax.loop import fit
 from etm_jax.results import Model, summarize, topic_table
 from etm_jax.run_folder import Record, RunFolder, check_continues
-from etm_jax.steps import Spec, abstract_state, beta_step
-from etm_jax.tensorboard import tensorboard_writer
-from etm_jax.vectors import check_vectors, word_vectors
-from etm_jax.warm_start import warm_start
+from etm_jax.start import other_run, start
+from etm_jax.steps import beta_step
+from etm_jax.tensorboard import check_tensorboard, tensorboard_writer
+from etm_jax.vectors import check_vectors
 
 
 def run(config: Config, options: RunOptions) -> None:
@@ -39,14 +36,22 @@ def run(config: Config, options: RunOptions) -> None:
     A user's mistake raises UserError before anything that exists is touched.
     """
     config, name = _with_corpus(config, options)
-    folder = RunFolder(Path(options.workdir) if options.workdir else Path("runs") / name)
-    folder.check_writable()
+    folder = RunFolder(Path(options.workdir).expanduser() if options.workdir else Path("runs") / name)
+    folder.check_usable()
     saved = folder.record()
     if saved:
         check_continues(saved, config, options, folder.path)
-    check_vectors(config.vectors)
-    corpus = _prepared(config, folder, saved)
-    record, variables = _start(config, options, corpus, folder, saved)
+    if options.tensorboard:
+        check_tensorboard()
+    goes_on = saved is not None and bool(Checkpoints(folder.checkpoints).epochs())
+    source = find_source(config.corpus)
+    other = None
+    if options.ckpt and not goes_on:
+        other = other_run(options.ckpt, config.model)
+    elif not goes_on:
+        check_vectors(config.vectors, source.name if source.counted else None)
+    corpus = _prepared(source, config, folder, saved)
+    record, variables = start(config, options, corpus, saved if goes_on else None, other)
     folder.begin(record)
     replace_text(folder.vocabulary, json.dumps(vocabulary_to_json(corpus.vocabulary), ensure_ascii=False) + "\n")
 
@@ -72,22 +77,29 @@ def run(config: Config, options: RunOptions) -> None:
 def _with_corpus(config: Config, options: RunOptions) -> tuple[Config, str]:
     """The settings with the corpus that --taskname stands for, and the name of the run."""
     if config.corpus.corpus:
-        return config, options.taskname or Path(config.corpus.corpus).name.partition(".")[0]
+        path = Path(config.corpus.corpus).absolute()
+        return config, options.taskname or path.name.lstrip(".").partition(".")[0] or "corpus"
     if not options.taskname:
         raise UserError("no corpus; give --corpus=FILE with one document a line, or --taskname (see --help)")
     candidates = [Path("data") / f"{options.taskname}{end}" for end in ("_lines.txt", ".txt")]
     found = next((path for path in candidates if path.is_file()), None)
     if found is None and not config.corpus.corpus_fallback:
-        raise UserError(f"--taskname={options.taskname} reads {' or '.join(map(str, candidates))}; neither is there")
+        raise UserError(
+            f"--taskname={options.taskname} reads {' or '.join(map(str, candidates))}, and neither is there; "
+            "put the text there, a document a line, or give --corpus=FILE"
+        )
     corpus = dataclasses.replace(config.corpus, corpus=str(found or candidates[-1]))
     return dataclasses.replace(config, corpus=corpus), options.taskname
 
 
-def _prepared(config: Config, folder: RunFolder, saved: Record | None) -> Corpus:
+def _prepared(source: Source, config: Config, folder: RunFolder, saved: Record | None) -> Corpus:
     """The corpus, told about on the screen. Raises UserError where it is not the one that the run was begun with."""
-    cache = Path(config.corpus.cache_dir) if config.corpus.cache_dir else folder.corpus
-    source = find_source(config.corpus)
-    corpus = prepare(source, config.corpus, cache, expected_digest=saved.corpus_digest if saved else None)
+    cache = folder.corpus
+    if config.corpus.cache_dir:
+        cache = Path(config.corpus.cache_dir).expanduser()
+        check_writable(cache, "cache_dir")
+    expected = (saved.corpus_digest, saved.corpus) if saved else ()
+    corpus = prepare(source, config.corpus, cache, *expected)
     parts = f"{len(corpus.train):,} to train, {len(corpus.valid):,} to validate, {len(corpus.test):,} to test"
     console.note(f"corpus {corpus.name}: {len(corpus.vocabulary):,} words; documents: {parts}")
     if corpus.report:
@@ -95,71 +107,6 @@ def _prepared(config: Config, folder: RunFolder, saved: Record | None) -> Corpus
         for warning in report_warnings(corpus.report):
             console.warn(warning)
     return corpus
-
-
-def _start(
-    config: Config, options: RunOptions, corpus: Corpus, folder: RunFolder, saved: Record | None
-) -> tuple[Record, Variables | None]:
-    """What the run is, and the variables that it begins with; None where it goes on from a checkpoint of its own."""
-    num_docs, num_topics, seed = len(corpus.train), config.model.num_topics, config.train.seed
-    if num_topics > num_docs:
-        console.warn(f"--n_topic={num_topics} is more than the {num_docs} documents to train on; some will stay empty")
-    batch_size = min(config.train.batch_size, num_docs)
-    if batch_size < config.train.batch_size:
-        console.note(f"--batch_size={config.train.batch_size} is reduced to the {num_docs} documents there are")
-
-    def record(embed_dim: int) -> Record:
-        return Record(
-            config=config,
-            ckpt=options.ckpt,
-            corpus=corpus.name,
-            corpus_digest=corpus.digest,
-            vocabulary_hash=corpus.vocabulary.hash,
-            vocab_size=len(corpus.vocabulary),
-            num_docs=num_docs,
-            embed_dim=embed_dim,
-            batch_size=batch_size,
-            num_epochs=num_epochs_for(config.train, num_docs, batch_size),
-        )
-
-    if saved and Checkpoints(folder.checkpoints).epochs():
-        return record(saved.embed_dim), None
-    if options.ckpt:
-        weights = _weights_of(RunFolder(Path(options.ckpt)), corpus)
-        ours = record(weights.params["rho"].shape[1])
-        _check_same_shapes(weights, ours.spec(), options.ckpt)
-        return ours, weights
-    vectors = word_vectors(corpus, config.vectors, seed)
-    console.note(vectors.describe())
-    ours = record(vectors.matrix.shape[1])
-    warm = warm_start(vectors.matrix, corpus.train.counts, num_topics, seed) if config.model.warm_start else None
-    key = jax.random.key(seed)
-    return ours, initial_variables(key, ours.spec().module(), corpus.vocabulary, vectors.matrix, warm)
-
-
-def _weights_of(other: RunFolder, corpus: Corpus) -> Variables:
-    """The best weights of another run over the same vocabulary."""
-    record = other.record()
-    if record is None:
-        raise UserError(f"--ckpt={other.path} holds no run; give the --workdir of one")
-    if record.vocabulary_hash != corpus.vocabulary.hash:
-        raise UserError(
-            f"--ckpt={other.path} has a vocabulary of {record.vocab_size} words that is not this corpus's of "
-            f"{len(corpus.vocabulary)}; give the same corpus and filters"
-        )
-    state, _ = Checkpoints(other.checkpoints).restore(abstract_state(record.spec()), "best")
-    return state.variables
-
-
-def _check_same_shapes(weights: Variables, spec: Spec, ckpt: str) -> None:
-    theirs, ours = (jax.tree_util.tree_leaves_with_path(v) for v in (weights, abstract_state(spec).variables))
-    have, want = ({jax.tree_util.keystr(path): leaf.shape for path, leaf in leaves} for leaves in (theirs, ours))
-    for name in sorted(have.keys() | want.keys()):
-        if have.get(name) != want.get(name):
-            raise UserError(
-                f"--ckpt={ckpt} has {name} of shape {have.get(name)}, this run {want.get(name)}; "
-                "give the settings of section `model` that it was trained with"
-            )
 
 
 def _batchers(corpus: Corpus, config: Config, batch_size: int) -> dict[str, Batcher]:

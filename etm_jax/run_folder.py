@@ -8,15 +8,14 @@ corpus.
 import dataclasses
 import json
 import math
-import os
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from etm_jax import __version__
-from etm_jax.config import SECTIONS, Config, RunOptions, flag_name
+from etm_jax.config import SECTIONS, Config, RunOptions, spelled
 from etm_jax.errors import UserError
-from etm_jax.files import replace_text
+from etm_jax.files import check_writable, replace_text
 from etm_jax.steps import Spec
 
 CHANGEABLE = {
@@ -65,25 +64,24 @@ class RunFolder:
         self._metrics = path / "metrics.jsonl"
 
     def record(self) -> Record | None:
-        """The run that the folder holds, or None. Raises UserError where it holds something else."""
+        """The run that the folder holds, or None. Raises UserError where its record is damaged."""
         if not self._config.exists():
-            if self.path.is_dir() and any(map(_is_content, self.path.iterdir())):
-                raise UserError(f"--workdir={self.path} holds files but no run; give another --workdir")
             return None
         try:
             values = json.loads(self._config.read_text("utf-8"))
             kept = {name: values["run"][name] for name in Record._fields if name != "config"}
             return Record(config=Config.from_json(values["config"]), **kept)
-        except (ValueError, KeyError, TypeError, UserError) as error:
-            raise UserError(f"{self._config} cannot be read ({error}); give another --workdir") from error
+        except (OSError, ValueError, KeyError, TypeError, UserError) as error:
+            reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+            raise UserError(
+                f"{self._config} is damaged, or not of this version ({reason}); give another folder"
+            ) from error
 
-    def check_writable(self) -> None:
-        """Raise UserError where the folder could not be made or written to."""
-        nearest = next(p for p in (self.path, *self.path.absolute().parents) if p.exists())
-        if not nearest.is_dir():
-            raise UserError(f"--workdir={self.path}: {nearest} is a file; give another --workdir")
-        if not os.access(nearest, os.W_OK | os.X_OK):
-            raise UserError(f"--workdir={self.path}: {nearest} is not writable; give another --workdir")
+    def check_usable(self) -> None:
+        """Raise UserError where the folder could not be made or written to, and where it holds what is no run's."""
+        check_writable(self.path, "workdir")
+        if self.path.is_dir() and not self._config.exists() and any(map(_is_content, self.path.iterdir())):
+            raise UserError(f"--workdir={self.path} holds files but no run; give another --workdir")
 
     def begin(self, record: Record) -> None:
         """Write the record of a run, and remove what a killed one left of a corpus half-written."""
@@ -113,23 +111,24 @@ def check_continues(record: Record, given: Config, options: RunOptions, workdir:
     if not options.bkpt_continue:
         raise UserError(f"--workdir={workdir} holds a run; give another --workdir, or drop --nobkpt_continue")
     saved = record.config
+    option = {f.name: f for f in dataclasses.fields(RunOptions)}
     if saved.variant != given.variant:
-        raise _changed("variant", saved.variant, given.variant, workdir)
+        raise _changed(option["variant"], saved.variant, given.variant, workdir)
     if record.ckpt != options.ckpt:
-        raise _changed("ckpt", record.ckpt, options.ckpt, workdir)
+        raise _changed(option["ckpt"], record.ckpt, options.ckpt, workdir)
     for section, kind in SECTIONS.items():
         for f in dataclasses.fields(kind):
             before, now = (getattr(getattr(config, section), f.name) for config in (saved, given))
             # Without a schedule that ends with the last epoch, a longer run begins with the shorter one.
             longer = f.name == "num_epochs" and given.optimizer.lr_schedule == "constant" and now > before > 0
             if before != now and f.name not in CHANGEABLE and not longer:
-                raise _changed(flag_name(f), before, now, workdir)
+                raise _changed(f, before, now, workdir)
 
 
-def _changed(flag: str, before: object, now: object, workdir: Path) -> UserError:
+def _changed(f: "dataclasses.Field[Any]", before: object, now: object, workdir: Path) -> UserError:
     return UserError(
-        f"--{flag}={now} cannot be honoured: the run in {workdir} was begun with --{flag}={before}; "
-        "drop the flag, or give another --workdir"
+        f"this command has {spelled(f, now)}, but the run in {workdir} was begun with {spelled(f, before)}; "
+        "make it the same, or give another --workdir"
     )
 
 

@@ -1,18 +1,23 @@
 """TensorBoard events, by tensorboardX."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from etm_jax.errors import UserError
 
 
+def check_tensorboard() -> None:
+    """Raise UserError where tensorboardX is missing."""
+    if find_spec("tensorboardX") is None:
+        raise UserError("--tensorboard needs tensorboardX; pip install '.[tensorboard]'")
+
+
 def tensorboard_writer(folder: Path) -> Callable[[dict[str, Any]], None]:
-    """What writes one epoch's figures as scalars. Raises UserError where tensorboardX is missing."""
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError as error:
-        raise UserError("--tensorboard needs tensorboardX; pip install 'etm_jax[tensorboard]'") from error
+    """What writes one epoch's figures as scalars."""
+    from tensorboardX import SummaryWriter
+
     writer = SummaryWriter(str(folder))
 
     def write(row: dict[str, Any]) -> None:

@@ -75,7 +75,7 @@ def test_parsing_twice_is_independent():
     "argv, said",
     [
         (["--n_topics=3"], "n_topics.*n_topic"),
-        (["--n_topic=many"], "n_topic=many"),
+        (["--n_topic=many"], "n_topic=.many"),
         (["--criterion=mse"], "criterion='mse'.*cross_entropy"),
         (["--no_above=1.5"], "no_above=1.5.*at most 1"),
         (["--hidden=a,b"], "hidden='a,b'.*800,800"),

@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the ground up; a name stands for its submodules too, unless they have a row of their own. A file imports only
 # from rows above its own. Several rows make a floor where one of its files needs another.
 ROWS: list[tuple[int, tuple[str, ...]]] = [
-    (0, ("etm_jax", "etm_jax.errors", "etm_jax.console", "etm_jax.files")),
-    (0, ("etm_jax.config",)),
+    (0, ("etm_jax", "etm_jax.errors", "etm_jax.console")),
+    (0, ("etm_jax.config", "etm_jax.files")),
     (1, ("etm_jax.corpus.types", "etm_jax.sparse")),
     (1, ("etm_jax.corpus", "etm_jax.batches", "etm_jax.objective")),
     (1, ("etm_jax.model", "etm_jax.vectors")),
@@ -26,6 +26,7 @@ ROWS: list[tuple[int, tuple[str, ...]]] = [
     (2, ("etm_jax.steps", "etm_jax.initial", "etm_jax.results")),
     (2, ("etm_jax.checkpoint", "etm_jax.inference", "etm_jax.run_folder", "etm_jax.export")),
     (3, ("etm_jax.loop",)),
+    (3, ("etm_jax.start",)),
     (3, ("etm_jax.run",)),
     (4, ("etm_jax.cli",)),
     (4, ("etm_jax.train",)),

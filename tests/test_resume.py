@@ -184,7 +184,7 @@ def test_weights_of_another_vocabulary_or_shape_are_refused(unbroken, tmp_path, 
     corpus, ckpt = unbroken.flags[0], f"--ckpt={unbroken.folder}"
     for given, said in (
         ([f"--corpus={tmp_path / 'lines.txt'}"], "is not this corpus's"),
-        ([corpus, "--hidden=8"], "section `model`"),
+        ([corpus, "--hidden=8"], "do not fit --hidden=8"),
     ):
         assert train(*SMALL, *given, ckpt, f"--workdir={tmp_path / 'run'}") == 2
         assert said in capsys.readouterr().err.splitlines()[-1]

@@ -27,7 +27,7 @@ def corpus_digest(source: Source, config: CorpusConfig, segmenter_version: str) 
     """SHA-256 of what decides the prepared corpus: the names and bytes of its files, the settings, the segmenter.
 
     config: resolved (`etm_jax.corpus.prepare.resolve`). Where the corpus lies and how fast it is prepared do not count,
-    nor does any setting for a corpus that comes as counts.
+    nor does any setting for a corpus that comes as counts. Raises UserError where a file is missing or cannot be read.
     """
     files = list(source.files)
     settings: dict[str, Any] = {"format": FORMAT, "segmenter": segmenter_version}
@@ -35,7 +35,12 @@ def corpus_digest(source: Source, config: CorpusConfig, segmenter_version: str) 
         values = dataclasses.asdict(config)
         settings |= {name: value for name, value in values.items() if name not in _WITHOUT_EFFECT | _FILES}
         files += [file for name in sorted(_FILES) if values[name] for file in _files_at(name, Path(values[name]))]
-    settings["files"] = [[file.name, _file_digest(file)] for file in files]
+    try:
+        settings["files"] = [[file.name, _file_digest(file)] for file in files]
+    except OSError as error:
+        raise UserError(
+            f"{error.filename} cannot be read: {error.strerror}; check its permissions, or bring what is missing"
+        ) from error
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
@@ -128,7 +133,8 @@ def _write(corpus: Corpus, folder: Path) -> None:
 
 
 def _load_counts(folder: Path, name: str) -> sp.csr_matrix:
-    return sp.csr_matrix(sp.load_npz(folder / f"{name}.npz"))
+    with (folder / f"{name}.npz").open("rb") as file:
+        return sp.csr_matrix(sp.load_npz(file))
 
 
 def _load_text(folder: Path) -> TokenStream:
@@ -140,7 +146,7 @@ def _files_at(flag: str, path: Path) -> list[Path]:
     if path.is_dir():
         return sorted(file for file in path.iterdir() if file.is_file())
     if not path.is_file():
-        raise UserError(f"--{flag}={path} is not there; give the path of what exists, or leave the flag out")
+        raise UserError(f"--{flag}={path} is not there; correct the path, or leave the flag out")
     return [path]
 
 

@@ -33,7 +33,9 @@ def read_exported(folder: Path) -> Counted:
 
 def _read_counts(path: Path, vocab_size: int) -> sp.csr_matrix:
     try:
-        matrix: Any = sp.load_npz(path)  # It loads no pickle.
+        # Given the path, numpy leaves a damaged file open. No pickle is loaded.
+        with path.open("rb") as file:
+            matrix: Any = sp.load_npz(file)
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is not a matrix saved by scipy ({error}); export the run again") from error
     if matrix.format != "csr":

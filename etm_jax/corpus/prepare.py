@@ -22,21 +22,25 @@ _COUNTED_SEGMENTER = "none"
 
 
 def prepare(
-    source: Source, config: CorpusConfig, cache_dir: Path | None = None, expected_digest: str | None = None
+    source: Source,
+    config: CorpusConfig,
+    cache_dir: Path | None = None,
+    expected_digest: str | None = None,
+    expected_name: str = "",
 ) -> Corpus:
     """The corpus as `config` wants it: from the cache where it is there, else made and put there.
 
-    cache_dir: holds one folder a prepared corpus; None keeps nothing. expected_digest: that of the corpus which a run
-    was begun with. Raises UserError where the corpus, a setting or the cache folder cannot be used, or the corpus is
-    another one.
+    cache_dir: holds one folder a prepared corpus; None keeps nothing. expected_digest, expected_name: those of the
+    corpus which a run was begun with. Raises UserError where the corpus, a setting or the cache folder cannot be used,
+    or the corpus is another one.
     """
     settings = resolve(config, source)
     version = _COUNTED_SEGMENTER if source.counted else segmenter_version(settings.segmenter)
     digest = corpus_digest(source, settings, version)
     if expected_digest not in (None, digest):
         raise UserError(
-            f"{source.name} is not what this run was begun with (the text, a stop-word file or the segmenter "
-            f"{version} has changed); bring that back, or give another --workdir"
+            f"--corpus={source.name} is not what the run in --workdir was begun with ({expected_name}): another text, "
+            f"or another stop-word file or segmenter (now {version}); bring that back, or give another --workdir"
         )
     folder = cache_dir / digest[:16] if cache_dir else None
     if folder and folder.exists() and not config.rebuild:

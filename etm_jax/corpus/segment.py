@@ -247,7 +247,7 @@ def _checked_model(folder: str) -> str:
 def _missing(name: str) -> str:
     if name == "pkuseg":
         return (
-            "--segmenter=pkuseg (the default for Chinese) is not installed: BUILD.md says how; or install "
-            "etm_jax[zh] and give --segmenter=rjieba; for English text give --lang=en"
+            "--segmenter=pkuseg (the default for Chinese) is not installed: BUILD.md says how; or pip install "
+            "'.[zh]' and give --segmenter=rjieba; for English text give --lang=en"
         )
-    return f"--segmenter={name} is not installed: pip install 'etm_jax[zh]', or choose another segmenter"
+    return f"--segmenter={name} is not installed: pip install '.[zh]', or choose another segmenter"

@@ -86,6 +86,10 @@ def _find_in_folder(folder: Path, config: CorpusConfig) -> Source:
     if (folder / "vocab.txt").is_file() and (folder / "train.npz").is_file():
         files = [folder / name for name in exported.FILES]
         return Source(str(folder), files, counted=lambda: exported.read_exported(folder))
+    if (folder / "export" / "vocab.txt").is_file():
+        raise UserError(
+            f"--corpus={folder} is the folder of a run; for the corpus of that run give {folder / 'export'}"
+        )
     files = sorted(path for path in folder.rglob("*") if _is_text_file(path.relative_to(folder)) and path.is_file())
     if not files:
         raise UserError(

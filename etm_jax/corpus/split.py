@@ -20,7 +20,8 @@ def split_documents(
     if num_valid + num_test >= len(rows):
         raise UserError(
             f"{len(rows)} of {len(lengths)} documents have words left after filtering, too few to split into train, "
-            "validation and test; filter less, give more documents, or --valid_share=0 --test_share=0"
+            f"validation and test with --valid_share={valid_share:g} --test_share={test_share:g}; "
+            "filter less, give more documents, or --valid_share=0 --test_share=0"
         )
     order = np.random.default_rng([seed]).permutation(rows)
     test = order[lengths[order] >= 2][:num_test]

@@ -40,6 +40,11 @@ def filter_words(dictionary: "Dictionary", config: CorpusConfig, stopwords: froz
     fewer than two words are left.
     """
     unfiltered, docs = len(dictionary), dictionary.num_docs
+    if unfiltered < 2:
+        raise UserError(
+            f"the corpus holds {unfiltered} different words, and topics need at least 2; "
+            "give more text, or another --segmenter if this one left whole lines uncut"
+        )
     if config.auto_adj:
         dictionary.filter_n_most_frequent(AUTO_ADJ_WORDS)
     shortest = config.min_token_len or 1

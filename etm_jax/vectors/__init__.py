@@ -8,7 +8,7 @@ import numpy as np
 
 from etm_jax.config import VECTOR_KINDS, VectorsConfig
 from etm_jax.console import warn
-from etm_jax.corpus.types import Corpus, TokenStream
+from etm_jax.corpus.types import Corpus
 from etm_jax.errors import UserError
 from etm_jax.vectors import encoder, files, ppmi, word2vec
 
@@ -35,11 +35,12 @@ class WordVectors:
         return f"{size}, {self.covered:,} of them covered ({self.covered / num_words:.1%}); the rest got random ones"
 
 
-def check_vectors(config: VectorsConfig) -> None:
-    """Raise what `word_vectors` would, as far as it can be known before there is a corpus.
+def check_vectors(config: VectorsConfig, counts_of: str | None = None) -> None:
+    """Raise what `word_vectors` would, as far as it can be known before the corpus is read.
 
-    Raises UserError: a vector file that is missing, of no known format or of another dimension than --emb_dim; a
-    sentence encoder that is not installed or is asked for more dimensions than it has.
+    counts_of: the name of the corpus where it comes as counts. Raises UserError: `skipgram` or `cbow` for such a one; a
+    vector file that is missing, of no known format or of another dimension than --emb_dim; a sentence encoder that is
+    not installed or is asked for more dimensions than it has.
     """
     if config.vectors.startswith("file:"):
         path = _path(config)
@@ -63,6 +64,10 @@ def check_vectors(config: VectorsConfig) -> None:
         raise UserError(f"--vectors={config.vectors!r} is unknown; give one of {', '.join(VECTOR_KINDS)}, file:PATH")
     elif config.embed_dim is None:
         raise UserError(f"--vectors={config.vectors} needs --emb_dim, the length of the vectors")
+    elif config.vectors in ("skipgram", "cbow") and counts_of is not None:
+        raise UserError(
+            f"--vectors={config.vectors} needs running text, but {counts_of} came as counts; use --vectors=ppmi"
+        )
 
 
 def word_vectors(corpus: Corpus, config: VectorsConfig, seed: int) -> WordVectors:
@@ -70,10 +75,9 @@ def word_vectors(corpus: Corpus, config: VectorsConfig, seed: int) -> WordVector
 
     `ppmi` gives at most V dimensions, with a warning where --emb_dim asks for more; the caller reads L off the matrix.
 
-    Raises UserError as `check_vectors` does; where `skipgram` or `cbow` are asked of a corpus without running text; and
-    where the vector file is broken or knows none of the words.
+    Raises UserError as `check_vectors` does, and where the vector file is broken or knows none of the words.
     """
-    check_vectors(config)
+    check_vectors(config, corpus.name if corpus.text is None else None)
     words = corpus.vocabulary.words
     known = np.ones(len(words), dtype=bool)
     dim = config.embed_dim
@@ -102,9 +106,9 @@ def word_vectors(corpus: Corpus, config: VectorsConfig, seed: int) -> WordVector
         known, source = np.asarray(matrix.any(axis=1)), "document-level PPMI, randomised SVD"
     else:
         assert dim is not None
-        text = _running_text(corpus, config)
+        assert corpus.text is not None
         matrix, known = word2vec.train(
-            text, words, config.vectors, dim, config.vectors_window, config.vectors_epochs, seed
+            corpus.text, words, config.vectors, dim, config.vectors_window, config.vectors_epochs, seed
         )
         source = f"{config.vectors}, {word2vec.source()}"
     return WordVectors(_fill(matrix, known, seed), int(known.sum()), source)
@@ -112,14 +116,6 @@ def word_vectors(corpus: Corpus, config: VectorsConfig, seed: int) -> WordVector
 
 def _path(config: VectorsConfig) -> Path:
     return Path(config.vectors.removeprefix("file:")).expanduser()
-
-
-def _running_text(corpus: Corpus, config: VectorsConfig) -> TokenStream:
-    if corpus.text is None:
-        raise UserError(
-            f"--vectors={config.vectors} needs running text, but {corpus.name} came as counts; use --vectors=ppmi"
-        )
-    return corpus.text
 
 
 def _fill(matrix: np.ndarray, known: np.ndarray, seed: int) -> np.ndarray:

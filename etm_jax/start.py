@@ -1,0 +1,97 @@
+"""What a run is, and the variables it begins with: from word vectors, another run, or its own checkpoint."""
+
+import dataclasses
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+
+from etm_jax import console
+from etm_jax.checkpoint import Checkpoints
+from etm_jax.config import Config, ModelConfig, RunOptions, spelled
+from etm_jax.corpus.types import Corpus
+from etm_jax.errors import UserError
+from etm_jax.initial import initial_variables
+from etm_jax.loop import num_epochs_for
+from etm_jax.model import Variables
+from etm_jax.run_folder import Record, RunFolder
+from etm_jax.steps import Spec, abstract_state
+from etm_jax.vectors import word_vectors
+from etm_jax.warm_start import warm_start
+
+
+def start(
+    config: Config, options: RunOptions, corpus: Corpus, saved: Record | None, other: "OtherRun | None"
+) -> tuple[Record, Variables | None]:
+    """What the run is, and the variables that it begins with; None where it goes on from a checkpoint of its own.
+
+    saved: what the run was, where it goes on. other: the run whose weights it begins with.
+    """
+    num_docs, num_topics, seed = len(corpus.train), config.model.num_topics, config.train.seed
+    if num_topics > num_docs:
+        console.warn(f"--n_topic={num_topics} is more than the {num_docs} documents to train on; some will stay empty")
+    batch_size = min(config.train.batch_size, num_docs)
+    if batch_size < config.train.batch_size:
+        console.note(f"--batch_size={config.train.batch_size} is reduced to the {num_docs} documents there are")
+
+    def record(embed_dim: int) -> Record:
+        return Record(
+            config=config,
+            ckpt=options.ckpt,
+            corpus=corpus.name,
+            corpus_digest=corpus.digest,
+            vocabulary_hash=corpus.vocabulary.hash,
+            vocab_size=len(corpus.vocabulary),
+            num_docs=num_docs,
+            embed_dim=embed_dim,
+            batch_size=batch_size,
+            num_epochs=num_epochs_for(config.train, num_docs, batch_size),
+        )
+
+    if saved:
+        return record(saved.embed_dim), None
+    if other:
+        if other.record.vocabulary_hash != corpus.vocabulary.hash:
+            raise UserError(
+                f"--ckpt={options.ckpt} has a vocabulary of {other.record.vocab_size} words that is not this corpus's "
+                f"of {len(corpus.vocabulary)}; give its corpus ({other.record.corpus}) and the same filters"
+            )
+        console.note(f"word vectors and topics: those of {options.ckpt} after epoch {other.epoch}")
+        return record(other.record.embed_dim), other.variables
+    vectors = word_vectors(corpus, config.vectors, seed)
+    console.note(vectors.describe())
+    ours = record(vectors.matrix.shape[1])
+    warm = warm_start(vectors.matrix, corpus.train.counts, num_topics, seed) if config.model.warm_start else None
+    key = jax.random.key(seed)
+    return ours, initial_variables(key, ours.spec().module(), corpus.vocabulary, vectors.matrix, warm)
+
+
+class OtherRun(NamedTuple):
+    """A run to begin from: its record, and its best epoch's number and variables."""
+
+    record: Record
+    epoch: int
+    variables: Variables
+
+
+def other_run(ckpt: str, model: ModelConfig) -> OtherRun:
+    """The run that --ckpt names. Raises UserError where there is none, and where its weights do not fit `model`."""
+    folder = RunFolder(Path(ckpt).expanduser())
+    record, checkpoints = folder.record(), Checkpoints(folder.checkpoints)
+    if record is None or not checkpoints.epochs():
+        raise UserError(f"--ckpt={ckpt} holds no run with a checkpoint; give the --workdir of a run")
+    spec = record.spec()
+    for f in dataclasses.fields(model):
+        theirs, ours = getattr(spec.model, f.name), getattr(model, f.name)
+        changed = spec._replace(model=dataclasses.replace(spec.model, **{f.name: ours}))
+        if theirs != ours and _shapes(changed) != _shapes(spec):
+            raise UserError(
+                f"--ckpt={ckpt} was trained with {spelled(f, theirs)}, and its weights do not fit {spelled(f, ours)}; "
+                "make it the same, or leave out --ckpt"
+            )
+    state, progress = checkpoints.restore(abstract_state(spec), "best")
+    return OtherRun(record, progress.epoch, state.variables)
+
+
+def _shapes(spec: Spec) -> Variables:
+    return jax.tree.map(lambda leaf: leaf.shape, abstract_state(spec).variables)
