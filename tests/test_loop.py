@@ -189,7 +189,7 @@ def test_divergence_names_the_way_out(tmp_path):
 def test_divergence_in_the_only_step_is_seen_too(tmp_path):
     # The loss of an epoch's only step is that of the parameters before it.
     with pytest.raises(UserError, match=r"diverged in epoch 1"):
-        train(tmp_path, 1, learning_rate=1e39, counts=COUNTS[:BATCH], valid=NO_DOCUMENTS)
+        train(tmp_path, 1, learning_rate=1e38, rho_lr=100.0, counts=COUNTS[:BATCH], valid=NO_DOCUMENTS)
     assert Checkpoints(tmp_path / "checkpoints").epochs() == [0]
 
 
