@@ -186,10 +186,11 @@ def test_divergence_names_the_way_out(tmp_path):
     assert np.isfinite(np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(state(tmp_path))])).all()
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
 def test_divergence_in_the_only_step_is_seen_too(tmp_path):
     # The loss of an epoch's only step is that of the parameters before it.
     with pytest.raises(UserError, match=r"diverged in epoch 1"):
-        train(tmp_path, 1, learning_rate=math.inf, counts=COUNTS[:BATCH], valid=NO_DOCUMENTS)
+        train(tmp_path, 1, learning_rate=1e300, counts=COUNTS[:BATCH], valid=NO_DOCUMENTS)
     assert Checkpoints(tmp_path / "checkpoints").epochs() == [0]
 
 
@@ -237,5 +238,5 @@ def test_a_longer_run_goes_on_where_the_rate_is_constant(tmp_path):
 @pytest.mark.parametrize("before, now, schedule", [(2, 4, "cosine"), (4, 2, "constant")])
 def test_another_number_of_epochs_is_refused_where_it_changes_the_first(tmp_path, before, now, schedule):
     begun, given = (settings(num_epochs=n, lr_schedule=schedule) for n in (before, now))
-    with pytest.raises(UserError, match=rf"--num_epochs={now} cannot.*begun with --num_epochs={before}"):
+    with pytest.raises(UserError, match=rf"--num_epochs={now},.*begun with --num_epochs={before}"):
         check_continues(record(begun), given, RunOptions(), tmp_path)
