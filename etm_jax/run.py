@@ -71,7 +71,10 @@ def run(config: Config, options: RunOptions) -> None:
     summary = summarize(model, corpus)
     write_export(folder.export, model, corpus, summary)
     print(topic_table(summary, corpus.vocabulary.words))
-    console.note(f"\nepoch {fitted.epoch} of {fitted.last_epoch} is in {folder.export}")
+    console.note(
+        f"\n{folder.export} holds these results, of epoch {fitted.epoch} of {fitted.last_epoch}: topics.csv, "
+        "doc_topics.csv, and arrays as README.md lists them"
+    )
 
 
 def _with_corpus(config: Config, options: RunOptions) -> tuple[Config, str]:
