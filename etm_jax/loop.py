@@ -19,7 +19,7 @@ from etm_jax.inference import bound, evaluate_bound
 from etm_jax.model import Variables
 from etm_jax.optimizer import learning_rate
 from etm_jax.run_folder import RunFolder
-from etm_jax.steps import Spec, abstract_state, new_state, train_step
+from etm_jax.steps import Spec, TrainState, abstract_state, new_state, train_step
 
 AUTOMATIC_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 400, 8, 60
 LEAST_LR = 1e-5
@@ -51,7 +51,7 @@ def fit(
     folder: RunFolder,
     write: Callable[[dict[str, Any]], None] | None = None,
 ) -> Fitted:
-    """Train until `num_epochs`, from the folder's newest checkpoint or else from `initial`.
+    """Train until `num_epochs`, from `initial`, or where that is None from the folder's newest checkpoint.
 
     Each epoch's figures go to the folder's metrics and to `write`.
 
@@ -61,29 +61,18 @@ def fit(
     """
     key, eval_key = jax.random.split(jax.random.key(config.seed))
     checkpoints = Checkpoints(folder.checkpoints)
-    has_valid = valid.counts.shape[0] > 0
+    state, progress = _begin_or_go_on(initial, spec, checkpoints, folder)
 
-    def finished(progress: Progress) -> bool:
+    def finished() -> bool:
         return progress.epoch >= num_epochs or out_of_patience(progress.nelbos, config.patience)
 
-    # The one place where a run decides between beginning and going on.
     if initial is None:
-        checkpoints.sweep()
-        state, progress = checkpoints.restore(abstract_state(spec))
-        folder.forget_after(progress.epoch)
-        if finished(progress):
-            note(f"the run in {folder.path} was already complete, {progress.epoch} epochs: nothing is trained")
-        else:
-            note(f"the run in {folder.path} goes on after epoch {progress.epoch} of {num_epochs}")
-    else:
-        state = new_state(initial, spec)
-        progress = Progress(0, [math.inf])
-        folder.forget_after(0)
-        checkpoints.save(state, progress)
-
+        complete = f"was already complete, {progress.epoch} epochs: nothing is trained"
+        goes_on = f"goes on after epoch {progress.epoch} of {num_epochs}"
+        note(f"the run in {folder.path} {complete if finished() else goes_on}")
     # Closed whatever happens, so that what is printed next has a line of its own.
     with closing(TrainingMeter(progress.epoch, num_epochs, len(train))) as meter:
-        while not finished(progress):
+        while not finished():
             epoch, started = progress.epoch + 1, time.perf_counter()
             order = np.random.default_rng([config.seed, epoch]).permutation(train.counts.shape[0])
             sums = []
@@ -91,40 +80,48 @@ def fit(
                 state, step_sums = train_step(state, batch, key, spec)
                 sums.append(step_sums)
                 meter.step()
-            trained = bound(sums)
-            seconds = time.perf_counter() - started
-            validated = evaluate_bound(state.variables, valid, eval_key, spec) if has_valid else trained
+            trained, seconds = bound(sums), time.perf_counter() - started
+            validated = evaluate_bound(state.variables, valid, eval_key, spec) if len(valid) else None
+            nelbo = (validated or trained).nelbo
             # The last step's figures are of the parameters before its update.
-            if not (math.isfinite(trained.nelbo + validated.nelbo) and _all_finite(state.variables)):
+            if not (math.isfinite(trained.nelbo + nelbo) and _all_finite(state.variables)):
                 raise UserError(
                     f"training diverged in epoch {epoch} (its nelbo is {trained.nelbo:.6g}); begin anew in another "
                     f"--workdir, with less than --learning_rate={spec.optimizer.learning_rate:g} or with "
                     f"--clip_norm=1. The state of epoch {checkpoints.epochs()[-1]} stays in {folder.checkpoints}"
                 )
-            progress = Progress(epoch, [*progress.nelbos, validated.nelbo])
+            progress = Progress(epoch, [*progress.nelbos, nelbo])
             lr = float(learning_rate(spec.optimizer, spec.num_steps, state.step - 1) * state.lr_scale)
-            row = {
-                "epoch": epoch,
-                "step": int(state.step),
-                "lr": lr,
-                "seconds": seconds,
-                "docs_per_s": len(order) / seconds,
-            }
-            row |= trained._asdict()
-            if has_valid:
-                row |= {f"valid_{name}": value for name, value in validated._asdict().items()}
+            row = {"epoch": epoch, "step": int(state.step), "lr": lr, **trained._asdict()}
+            row |= {f"valid_{name}": value for name, value in (validated._asdict() if validated else {}).items()}
+            row |= {"seconds": seconds, "docs_per_s": len(order) / seconds}
             folder.log(row)
             if write:
                 write(row)
             meter.epoch(epoch, _summary(row))
-            if config.anneal_lr and should_anneal(progress.nelbos, config.anneal_patience) and row["lr"] > LEAST_LR:
+            if config.anneal_lr and should_anneal(progress.nelbos, config.anneal_patience) and lr > LEAST_LR:
                 state = state._replace(lr_scale=state.lr_scale / config.anneal_factor)
-            if finished(progress) or epoch % config.checkpoint_every == 0:
+            if finished() or epoch % config.checkpoint_every == 0:
                 checkpoints.save(state, progress)
     if config.export_from == "last":
         return Fitted(state.variables, progress.epoch, progress.epoch)
     best, chosen = checkpoints.restore(abstract_state(spec), "best")
     return Fitted(best.variables, chosen.epoch, progress.epoch)
+
+
+def _begin_or_go_on(
+    initial: Variables | None, spec: Spec, checkpoints: Checkpoints, folder: RunFolder
+) -> tuple[TrainState, Progress]:
+    """The state to train from, and how far it is. A new run's is saved at once: nothing before it is computed again."""
+    if initial is None:
+        checkpoints.sweep()
+        state, progress = checkpoints.restore(abstract_state(spec))
+        folder.forget_after(progress.epoch)
+        return state, progress
+    state, progress = new_state(initial, spec), Progress(0, [math.inf])
+    folder.forget_after(0)
+    checkpoints.save(state, progress)
+    return state, progress
 
 
 def _all_finite(variables: Variables) -> bool:
