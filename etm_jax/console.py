@@ -33,11 +33,13 @@ def track(items: Iterable[T], label: str, total: int | None = None, unit: str = 
 
         yield from tqdm(items, desc=label, total=total, unit=unit, delay=SECONDS_BEFORE_FIRST_LINE, leave=False)
         return
-    start = time.monotonic()
-    due = start + SECONDS_BEFORE_FIRST_LINE
+    due = time.monotonic() + SECONDS_BEFORE_FIRST_LINE
+    start = 0.0
     for done, item in enumerate(items):
         now = time.monotonic()
-        if now >= due and done:
+        # What comes before the first item, such as loading a model, says nothing of the speed.
+        start = start if done else now
+        if now >= due and now > start:
             of_total = f" of {total}" if total else ""
             left = f", about {duration((now - start) / done * (total - done))} left" if total else ""
             note(f"{label}: {done}{of_total} {unit}{left}")
