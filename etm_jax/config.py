@@ -76,6 +76,12 @@ class VectorsConfig:
 class ModelConfig:
     """The shape of encoder and decoder. Hashable, so that it can be a static argument of `jax.jit`."""
 
+    kind: str = setting(
+        "etm",
+        "etm, or a model to compare it with: gsm (NVDM-GSM: topics from an MLP in place of ρ and α) or lda",
+        flag="model",
+        choices=("etm", "gsm", "lda"),
+    )
     num_topics: int = setting(50, "topics", flag="n_topic")
     hidden: tuple[int, ...] = setting((256, 256), "widths of the encoder's hidden layers")
     dropout: float = setting(0.0, "share of the encoder's hidden units dropped in training")
@@ -85,6 +91,7 @@ class ModelConfig:
     )
     use_tfidf: bool = setting(False, "let the encoder read tf-idf in place of --encoder_input")
     skip: bool = setting(True, "add a linear path from the words to the topics, started from ρ and α")
+    decoder_hidden: tuple[int, ...] = setting((512,), "widths of the hidden layers of the decoder of --model=gsm")
     theta_layer: bool = setting(False, "pass the sample through a linear layer before the softmax")
     torch_bias: bool = setting(False, "give ρ and α the biases of torch's Linear; they change nothing")
     warm_start: bool = setting(True, "start α from clusters of the word vectors")
@@ -136,6 +143,14 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class LdaConfig:
+    """How --model=lda is fitted. Of the other sections it reads the corpus', --n_topic and --seed alone."""
+
+    lda_engine: str = setting("gensim", "which LDA", choices=("gensim", "tomotopy"))
+    lda_iterations: int = setting(0, "passes of gensim or sweeps of tomotopy's sampler; 0: 20 passes, 500 sweeps")
+
+
+@dataclass(frozen=True)
 class RunOptions:
     """Where a run lives and what it begins from. No number of a run depends on these but by `ckpt`."""
 
@@ -158,6 +173,7 @@ SECTIONS: dict[str, type] = {
     "objective": ObjectiveConfig,
     "optimizer": OptimizerConfig,
     "train": TrainConfig,
+    "lda": LdaConfig,
 }
 
 MAX_SEED = 2**32 - 1
@@ -211,6 +227,17 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 """What each variant sets otherwise than the dataclasses: zll17/Neural_Topic_Models' EVAE, adjidieng/ETM, and ours."""
 
+WITHOUT_EMBEDDINGS: dict[str, Any] = {
+    "vectors": "random",
+    "train_rho": True,
+    "skip": False,
+    "warm_start": False,
+    "background": 0.0,
+    "torch_bias": False,
+    "overlap_weight": 0.0,
+}
+"""Settings that mean nothing to a model without ρ and α. They hold for it whatever a flagfile written for ETM says."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -223,6 +250,7 @@ class Config:
     objective: ObjectiveConfig
     optimizer: OptimizerConfig
     train: TrainConfig
+    lda: LdaConfig
 
     def to_json(self) -> dict[str, Any]:
         """Nested plain values, ready for `json.dump`."""
@@ -258,6 +286,8 @@ def make_config(variant: str = "default", given: Mapping[str, Any] | None = None
     if not dim_is_given:
         given.pop("embed_dim", None)
     merged = VARIANTS[variant] | given
+    if merged.get("kind") in ("gsm", "lda"):
+        merged |= WITHOUT_EMBEDDINGS
     if not dim_is_given and _has_own_dim(merged.get("vectors")):
         merged["embed_dim"] = None
     sections = {}
@@ -325,6 +355,12 @@ def _check_ranges(config: Config) -> None:
     rows: list[tuple[str, Any, bool, str]] = [
         ("n_topic", m.num_topics, m.num_topics >= 2, "at least 2"),
         ("hidden", hidden, bool(m.hidden) and all(h >= 1 for h in m.hidden), "positive widths such as 800,800"),
+        (
+            "decoder_hidden",
+            ",".join(map(str, m.decoder_hidden)),
+            bool(m.decoder_hidden) and all(h >= 1 for h in m.decoder_hidden),
+            "positive widths such as 512",
+        ),
         ("dropout", m.dropout, 0 <= m.dropout < 1, "at least 0 and below 1"),
         ("prior_variance", m.prior_variance, m.prior_variance > 0, "above 0"),
         ("emb_dim", v.embed_dim, v.embed_dim is None or v.embed_dim >= 2, "at least 2"),
@@ -359,6 +395,12 @@ def _check_ranges(config: Config) -> None:
         ("patience", t.patience, t.patience >= 0, "at least 0"),
         ("anneal_factor", t.anneal_factor, t.anneal_factor > 1, "above 1"),
         ("anneal_patience", t.anneal_patience, t.anneal_patience >= 1, "at least 1"),
+        (
+            "lda_iterations",
+            config.lda.lda_iterations,
+            config.lda.lda_iterations >= 0,
+            "0 for the default, or a positive number",
+        ),
     ]
     for flag, value, allowed, wanted in rows:
         if not allowed:

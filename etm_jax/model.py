@@ -67,6 +67,7 @@ class ETM(nn.Module):
         self.rho = self.param("rho", _torch_uniform(dim), (v, dim))
         self.alpha = self.param("alpha", _torch_uniform(dim), (k, dim))
         if c.torch_bias:
+            # Carried along for exchange with torch: ρ's bias is not used there, and α's cancels in the softmax.
             self.rho_bias = self.param("rho_bias", _torch_uniform(dim), (v,))
             self.alpha_bias = self.param("alpha_bias", _torch_uniform(dim), (k,))
         self.background = self.variable("constants", "background", jnp.zeros, (v,))
@@ -90,10 +91,7 @@ class ETM(nn.Module):
 
     def log_beta(self) -> jax.Array:
         """log softmax_v(ρ_v·α_k + b_v): [K, V]."""
-        logits = self.rho @ self.alpha.T + self.background.value[:, None]
-        if self.config.torch_bias:
-            logits = logits + self.alpha_bias[None, :]
-        return jax.nn.log_softmax(logits, axis=0).T
+        return jax.nn.log_softmax(self.rho @ self.alpha.T + self.background.value[:, None], axis=0).T
 
     def __call__(self, inputs: sparse.Array, pattern: sparse.Pattern, noise: Noise) -> Output:
         posterior = self.encode(inputs, pattern, noise.dropout)

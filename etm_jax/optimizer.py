@@ -19,11 +19,11 @@ RULES = {
 """With torch.optim's constants."""
 
 
-def make_optimizer(config: OptimizerConfig, num_steps: int, train_rho: bool) -> optax.GradientTransformation:
-    """The update rule over `num_steps` steps. A ρ that is not trained gets neither updates nor moments."""
+def make_optimizer(config: OptimizerConfig, num_steps: int, fixed: frozenset[str]) -> optax.GradientTransformation:
+    """The update rule over `num_steps` steps. fixed: names of parameters that get neither updates nor moments."""
     links = []
     if config.clip_norm > 0:
-        links.append(optax.clip_by_global_norm(config.clip_norm))
+        links.append(_clip_by_global_norm(config.clip_norm))
     if config.weight_decay > 0 and config.optimizer != "adamw":
         # In the gradient, as torch.optim's weight_decay: the paper's L2 penalty.
         links.append(optax.add_decayed_weights(config.weight_decay))
@@ -33,9 +33,13 @@ def make_optimizer(config: OptimizerConfig, num_steps: int, train_rho: bool) -> 
     links.append(_scale_groups({"rho": config.rho_lr, "alpha": config.alpha_lr}))
     links.append(optax.scale_by_learning_rate(_schedule(config, num_steps)))
     trained = optax.chain(*links)
-    if train_rho:
+    if not fixed:
         return trained
-    return optax.partition({"trained": trained, "fixed": optax.set_to_zero()}, _fixed_rho)
+
+    def labels(params: dict[str, Any]) -> dict[str, Any]:
+        return {name: "fixed" if name in fixed else "trained" for name in params}
+
+    return optax.partition({"trained": trained, "fixed": optax.set_to_zero()}, labels)
 
 
 @partial(jax.jit, static_argnames=("config", "num_steps"))
@@ -50,6 +54,16 @@ def _schedule(config: OptimizerConfig, num_steps: int) -> optax.Schedule:
     return optax.cosine_decay_schedule(config.learning_rate, num_steps, alpha=0.02)
 
 
+def _clip_by_global_norm(max_norm: float) -> optax.GradientTransformation:
+    """torch's clip_grad_norm_, which divides by the norm + 1e-6 where optax divides by the norm."""
+
+    def update(updates: Any, state: optax.EmptyState, params: Any = None) -> tuple[Any, optax.EmptyState]:
+        scale = jnp.minimum(1, max_norm / (optax.tree.norm(updates) + 1e-6))
+        return optax.tree.scale(scale, updates), state
+
+    return optax.GradientTransformation(lambda _: optax.EmptyState(), update)
+
+
 def _scale_groups(factors: dict[str, float]) -> optax.GradientTransformation:
     """Multiply the updates of the parameters named."""
 
@@ -58,7 +72,3 @@ def _scale_groups(factors: dict[str, float]) -> optax.GradientTransformation:
         return scaled, state
 
     return optax.GradientTransformation(lambda _: optax.EmptyState(), update)
-
-
-def _fixed_rho(params: dict[str, Any]) -> dict[str, Any]:
-    return {name: "fixed" if name == "rho" else "trained" for name in params}

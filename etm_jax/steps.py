@@ -29,7 +29,9 @@ class Spec(NamedTuple):
         return ETM(self.model, self.vocab_size, self.embed_dim)
 
     def transformation(self) -> optax.GradientTransformation:
-        return make_optimizer(self.optimizer, self.num_steps, self.train_rho)
+        # ρ's bias takes part in nothing: torch gives it no gradient, so that not even weight decay moves it.
+        fixed = frozenset({"rho_bias"} if self.model.torch_bias else ()) | (set() if self.train_rho else {"rho"})
+        return make_optimizer(self.optimizer, self.num_steps, fixed)
 
 
 class TrainState(NamedTuple):

@@ -1,0 +1,1 @@
+"""The published models in torch, and the comparison of ours with them, number by number."""
