@@ -161,7 +161,7 @@ class RunOptions:
         "", "name of the run; without --corpus it reads data/<taskname>_lines.txt or data/<taskname>.txt"
     )
     workdir: str = setting("", "folder of the run; default: runs/<taskname>")
-    ckpt: str = setting("", "start from the weights of the run in this folder")
+    ckpt: str = setting("", "start from weights: of the run in this folder, a .safetensors file, or a torch checkpoint")
     bkpt_continue: bool = setting(True, "go on where the run in --workdir stopped; --nobkpt_continue refuses to")
     tensorboard: bool = setting(False, "write TensorBoard events to <workdir>/tensorboard (extra: tensorboard)")
 

@@ -24,7 +24,7 @@ from etm_jax.inference import infer_theta
 from etm_jax.loop import fit
 from etm_jax.results import Model, summarize, topic_table
 from etm_jax.run_folder import Record, RunFolder, check_continues
-from etm_jax.start import other_run, start
+from etm_jax.start import other_model, start
 from etm_jax.steps import beta_step
 from etm_jax.tensorboard import check_tensorboard, tensorboard_writer
 from etm_jax.vectors import check_vectors
@@ -47,7 +47,7 @@ def run(config: Config, options: RunOptions) -> None:
     source = find_source(config.corpus)
     other = None
     if options.ckpt and not goes_on:
-        other = other_run(options.ckpt, config.model)
+        other = other_model(options.ckpt, config.model)
     elif not goes_on:
         check_vectors(config.vectors, source.name if source.counted else None)
     corpus = _prepared(source, config, folder, saved)
