@@ -166,14 +166,24 @@ def dense_quantities(variables: Variables, batch: Dense, noise: Noise) -> dict:
     return found
 
 
-def assert_same(found: dict, wanted: dict, tolerance: float, gradient_tolerance: float) -> None:
-    """Each array to within a share of the largest absolute value of the wanted one."""
+def assert_same(found: dict, wanted: dict, tolerance: float, gradient_tolerance: float, floor: float) -> None:
+    """Each array to within a share of the largest absolute value of the wanted one.
+
+    floor: a gradient counts as at least this share of the largest gradient of the loss. In float32 it is needed:
+    rounding goes with the terms of a sum, and a gradient that cancels is smaller than they are.
+    """
     assert jax.tree.structure(found) == jax.tree.structure(wanted)
+    largest = {name: max(map(largest_of, jax.tree.leaves(tree))) for name, tree in wanted.items()}
     for path, got in jax.tree_util.tree_flatten_with_path(found)[0]:
-        want = np.asarray(functools.reduce(lambda tree, key: tree[key.key], path, wanted))
-        worst = np.abs(np.asarray(got) - want).max(initial=0)
-        allowed = gradient_tolerance if path[0].key.startswith("grad") else tolerance
-        assert worst <= allowed * np.abs(want).max(initial=0), (jax.tree_util.keystr(path), worst, want)
+        want, name = functools.reduce(lambda tree, key: tree[key.key], path, wanted), path[0].key
+        allowed = tolerance * largest_of(want)
+        if name.startswith("grad"):
+            allowed = gradient_tolerance * max(largest_of(want), floor * largest[name])
+        assert largest_of(got - want) <= allowed, (jax.tree_util.keystr(path), got, want)
+
+
+def largest_of(array: jax.Array) -> float:
+    return float(np.abs(np.asarray(array)).max(initial=0))
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
@@ -185,9 +195,9 @@ def test_sparse_equals_dense_for_any_batch(kernel, precision, monkeypatch, reque
         monkeypatch.setattr(sparse, "_csr_dot", sparse._csr_dot_gather)
     dtype = getattr(np, precision)
     by_library, densely = jax.jit(lambda *a: library_quantities(*a)), jax.jit(lambda *a: dense_quantities(*a))
-    tolerances = (1e-9, 1e-9) if precision == "float64" else (1e-5, 1e-4)
+    tolerances = (1e-9, 1e-9, 0.0) if precision == "float64" else (1e-5, 1e-4, 0.01)
 
-    @settings(max_examples=60, deadline=None, derandomize=True)
+    @settings(max_examples=40, deadline=None, derandomize=True)
     @given(batches())
     def agree(drawn) -> None:
         counts, inputs, seed = drawn
