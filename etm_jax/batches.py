@@ -25,6 +25,9 @@ class Batch(NamedTuple):
 class Batcher:
     """Cuts rows of `counts` into batches of `batch_size`. `inputs` has the sparsity of `counts`. Both: [D, V] CSR.
 
+    An entry given more than once stands for the sum, as everywhere in scipy: a word is present once a document, however
+    its count was put together. Raises ValueError where the two matrices, so summed, have entries in different places.
+
     sizes: numbers of nonzeros to pad to, as of `static_sizes`, where several batchers are to share compiled programs.
     dtype: of the batches' numbers.
     """
@@ -37,7 +40,8 @@ class Batcher:
         sizes: tuple[int, ...] = (),
         dtype: type = np.float32,
     ) -> None:
-        if not np.array_equal(counts.indptr, inputs.indptr):
+        counts, inputs = _canonical(counts), _canonical(inputs)
+        if not (np.array_equal(counts.indptr, inputs.indptr) and np.array_equal(counts.indices, inputs.indices)):
             raise ValueError("counts and inputs differ in their sparsity")
         self.counts, self.inputs, self.batch_size = counts, inputs, batch_size
         self.dtype = dtype
@@ -89,6 +93,15 @@ def static_sizes(lengths: np.ndarray, batch_size: int) -> tuple[int, ...]:
     while sizes[-1] < worst:
         sizes.append(_round_up(min(sizes[-1] * 1.5, worst)))
     return tuple(sizes)
+
+
+def _canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """Sorted by column and without repeated entries: the matrix itself where it is so already."""
+    if matrix.has_canonical_format:
+        return matrix
+    matrix = matrix.copy()
+    matrix.sum_duplicates()
+    return matrix
 
 
 def _round_up(size: float, step: int = 256) -> int:
