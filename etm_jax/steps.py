@@ -81,15 +81,20 @@ def batch_loss(params: Params, constants: Params, batch: Batch, noise: Noise, sp
     return loss, sums
 
 
-@partial(jax.jit, static_argnames="spec", donate_argnames="state")
-def train_step(state: TrainState, batch: Batch, key: jax.Array, spec: Spec) -> tuple[TrainState, Sums]:
-    """One update. key: the run's own key; the step's number is folded in here, so nothing random is stored."""
-    noise = draw_noise(jax.random.fold_in(key, state.step), spec.model, batch.real.shape[0])
+def update_step(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tuple[TrainState, Sums]:
+    """One update under given noise: what `train_step` compiles once it has drawn it."""
     params, constants = state.variables
     grads, sums = jax.grad(batch_loss, has_aux=True)(params, constants, batch, noise, spec)
     updates, opt_state = spec.transformation().update(grads, state.opt_state, params)
     params = optax.apply_updates(params, optax.tree.scale(state.lr_scale, updates))
     return state._replace(step=state.step + 1, variables=Variables(params, constants), opt_state=opt_state), sums
+
+
+@partial(jax.jit, static_argnames="spec", donate_argnames="state")
+def train_step(state: TrainState, batch: Batch, key: jax.Array, spec: Spec) -> tuple[TrainState, Sums]:
+    """One update. key: the run's own key; the step's number is folded in here, so nothing random is stored."""
+    noise = draw_noise(jax.random.fold_in(key, state.step), spec.model, batch.real.shape[0])
+    return update_step(state, batch, noise, spec)
 
 
 @partial(jax.jit, static_argnames="spec")
