@@ -13,7 +13,7 @@ from etm_jax.corpus.types import Corpus
 from etm_jax.errors import UserError
 from etm_jax.initial import initial_variables
 from etm_jax.loop import num_epochs_for
-from etm_jax.model import Variables
+from etm_jax.model import Variables, init_variables
 from etm_jax.run_folder import Record, RunFolder
 from etm_jax.steps import Spec, abstract_state
 from etm_jax.vectors import word_vectors
@@ -56,13 +56,16 @@ def start(
                 f"--ckpt={options.ckpt} has a vocabulary of {other.record.vocab_size} words that is not this corpus's "
                 f"of {len(corpus.vocabulary)}; give its corpus ({other.record.corpus}) and the same filters"
             )
-        console.note(f"word vectors and topics: those of {options.ckpt} after epoch {other.epoch}")
+        console.note(f"weights: those of {options.ckpt} after epoch {other.epoch}")
         return record(other.record.embed_dim), other.variables
+    key = jax.random.key(seed)
+    if config.model.kind == "gsm":
+        ours = record(embed_dim=0)
+        return ours, init_variables(key, ours.spec().module())
     vectors = word_vectors(corpus, config.vectors, seed)
     console.note(vectors.describe())
     ours = record(vectors.matrix.shape[1])
     warm = warm_start(vectors.matrix, corpus.train.counts, num_topics, seed) if config.model.warm_start else None
-    key = jax.random.key(seed)
     return ours, initial_variables(key, ours.spec().module(), corpus.vocabulary, vectors.matrix, warm)
 
 
