@@ -180,7 +180,13 @@ class VAEConfig:
 
 def figure_2(image_size: int = 784, h_dim: int = 400, z_dim: int = 20) -> VAEConfig:
     """The report's Figure 2: the basic VAE of images."""
-    return VAEConfig((image_size, h_dim, z_dim), (z_dim, h_dim, image_size), 0.0, 0.2, False, True)
+    return VAEConfig(
+        encode_dims=(image_size, h_dim, z_dim),
+        decode_dims=(z_dim, h_dim, image_size),
+        slope=0.2,
+        sample_layer=False,
+        sigmoid=True,
+    )
 
 
 class VAE(nn.Module):
