@@ -25,10 +25,20 @@ from etm_jax.errors import UserError
 from etm_jax.files import check_writable
 from etm_jax.model import Noise, Params, draw_vae_noise, figure_2
 from etm_jax.objective import bce_from_logits
-from etm_jax.vae import Terms, VAESpec, init_vae, new_vae_state, reconstruct, sample_images, vae_loss, vae_step
+from etm_jax.vae import (
+    Terms,
+    VAEObjective,
+    VAESpec,
+    init_vae,
+    new_vae_state,
+    reconstruct,
+    sample_images,
+    vae_loss,
+    vae_step,
+)
 
 SIDE, HELD_OUT_EVERY = 8, 6
-COLUMNS, GAP = 14, 2
+COLUMNS, SAMPLE_ROWS, GAP = 14, 6, 2
 INK, ACCENT, FAINT = "#14213d", "#d1495b", "#8a94a6"
 
 
@@ -46,26 +56,28 @@ def main(argv: Sequence[str]) -> None:
         raise UserError("the picture needs matplotlib; pip install '.[figures]'")
     check_writable(given.out, "out")
     train, held_out = digits()
-    spec = VAESpec(figure_2(SIDE * SIDE, h_dim=given.h_dim, z_dim=given.z_dim))
+    spec = VAESpec(figure_2(SIDE * SIDE, given.h_dim, given.z_dim), VAEObjective(given.recon, given.c))
     print(f"{len(train):,} digits to train on, {len(held_out)} held out; {SIDE}×{SIDE} pixels, z_dim={given.z_dim}")
     params, curve = fit(train, held_out, spec, given.epochs, given.batch_size, given.seed)
-    baseline = mean_image_nats(train, held_out)
+    baseline = mean_image_nats(train, held_out, spec.objective)
     print(f"held-out digits: nelbo {curve.held_out[-1]:.2f} nats an image; {baseline:.2f} for the mean image alone")
     given.out.mkdir(parents=True, exist_ok=True)
     picture = given.out / "digits.png"
     shown = held_out[:: len(held_out) // COLUMNS][:COLUMNS]
-    samples = sample_images(params, jax.random.key(given.seed + 1), 5 * COLUMNS, spec.config)
+    samples = sample_images(params, jax.random.key(given.seed + 1), SAMPLE_ROWS * COLUMNS, spec.config)
     draw(picture, shown, np.asarray(reconstruct(params, shown, spec.config)), np.asarray(samples), curve, baseline)
     print(f"{picture}: held-out digits, their reconstructions, digits drawn from the prior, and the bound by epoch")
 
 
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """Images to train on and held-out ones: [·, 64] float32 in [0, 1]."""
+    """Images to train on, and held-out ones in the order of their digits: [·, 64] float32 in [0, 1]."""
     from sklearn.datasets import load_digits
 
-    images = (load_digits().data / 16).astype(np.float32)
+    loaded = load_digits()
+    images = (loaded.data / 16).astype(np.float32)
     is_held_out = np.arange(len(images)) % HELD_OUT_EVERY == 0
-    return images[~is_held_out], images[is_held_out]
+    order = np.argsort(loaded.target[is_held_out], kind="stable")
+    return images[~is_held_out], images[is_held_out][order]
 
 
 def fit(
@@ -103,10 +115,12 @@ def held_out_terms(params: Params, x: jax.Array, noise: Noise, spec: VAESpec) ->
     return vae_loss(params, x, noise, spec)[1]
 
 
-def mean_image_nats(train: np.ndarray, held_out: np.ndarray) -> float:
+def mean_image_nats(train: np.ndarray, held_out: np.ndarray, objective: VAEObjective) -> float:
     """Nats per held-out image where every image is predicted to be the mean of the training images."""
-    mean = np.clip(train.mean(0), 1e-4, 1 - 1e-4)
-    return float(bce_from_logits(jnp.log(mean / (1 - mean))[None, :], jnp.asarray(held_out)).mean())
+    mean = np.clip(train.mean(0), 1e-4, 1 - 1e-4)[None, :]
+    if objective.recon == "gaussian":
+        return float(((held_out - mean) ** 2).sum(1).mean() / (2 * objective.c))
+    return float(bce_from_logits(jnp.log(mean / (1 - mean)), jnp.asarray(held_out)).mean())
 
 
 def draw(
@@ -119,17 +133,25 @@ def draw(
     from matplotlib import pyplot as plt
 
     plt.rcParams.update({"font.size": 11, "text.color": INK, "axes.labelcolor": INK, "font.family": "DejaVu Sans"})
-    fig = plt.figure(figsize=(12.5, 6.3), dpi=160)
-    rows = [2, len(samples) // COLUMNS]
-    grid = fig.add_gridspec(
-        2, 2, width_ratios=[1.75, 1], height_ratios=rows, wspace=0.14, hspace=0.22,
-        left=0.025, right=0.965, top=0.84, bottom=0.085,
-    )  # fmt: skip
-    fig.text(0.025, 0.93, "A variational auto-encoder of handwritten digits", fontsize=17, fontweight="bold")
-    pairs = np.concatenate([originals, reconstructions])
-    _mosaic(fig.add_subplot(grid[0, 0]), pairs, "held-out digits (above) and their reconstructions (below)")
-    _mosaic(fig.add_subplot(grid[1, 0]), samples, "digits drawn from the prior: f(z), z ~ N(0, I)")
-    _bound(fig.add_subplot(grid[:, 1]), curve, baseline)
+    tile, left, head, between, foot = 0.5, 0.35, 1.15, 0.5, 0.3
+    sheets = [
+        (np.concatenate([originals, reconstructions]), "held-out digits, and below them their reconstructions"),
+        (samples, "digits that it draws itself: f(z), z ~ N(0, I)"),
+    ]
+    heights = [len(images) // COLUMNS * tile for images, _ in sheets]
+    width, height = 12.6, head + sum(heights) + between + foot
+    fig = plt.figure(figsize=(width, height), dpi=160)
+    fig.text(
+        left / width, 1 - 0.52 / height, "A variational auto-encoder of handwritten digits", size=17, weight="bold"
+    )
+    top = height - head
+    for (images, title), tall in zip(sheets, heights, strict=True):
+        box = (left / width, (top - tall) / height, COLUMNS * tile / width, tall / height)
+        _mosaic(fig.add_axes(box), images, title)
+        top -= tall + between
+    x, y = left + COLUMNS * tile + 0.75, foot + 0.42
+    box = (x / width, y / height, (width - x - 0.3) / width, (height - head - y) / height)
+    _bound(fig.add_axes(box), curve, baseline)
     fig.savefig(path)
     plt.close(fig)
 
@@ -140,24 +162,27 @@ def _mosaic(axes: Any, images: np.ndarray, title: str) -> None:
 
     tiles = images.reshape(-1, COLUMNS, SIDE, SIDE)
     padded = np.pad(tiles, ((0, 0), (0, 0), (0, GAP), (0, GAP)), constant_values=np.nan)
-    sheet = padded.swapaxes(1, 2).reshape(len(tiles) * (SIDE + GAP), -1)[:-GAP, :-GAP]
+    sheet = padded.swapaxes(1, 2).reshape(len(tiles) * (SIDE + GAP), -1)
     colours = LinearSegmentedColormap.from_list("ink", ["#f1f3f7", INK])
     axes.imshow(sheet, cmap=colours, vmin=0, vmax=1, interpolation="nearest", aspect="equal")
-    axes.set_anchor("NW")
     axes.set_title(title, loc="left", pad=7)
     axes.axis("off")
 
 
 def _bound(axes: Any, curve: Curve, baseline: float) -> None:
+    """Both curves, cut where they are far above the baseline."""
     epochs = np.arange(1, len(curve.train) + 1)
-    axes.axhline(baseline, color=FAINT, lw=1.2, ls=(0, (4, 3)))
-    axes.plot(epochs, curve.train, color=FAINT, lw=1.6)
-    axes.plot(epochs, curve.held_out, color=ACCENT, lw=2.2)
+    axes.axhline(baseline, color=INK, lw=1, ls=(0, (4, 3)))
+    axes.plot(epochs, curve.train, color=FAINT, lw=1.6, label="training digits")
+    axes.plot(epochs, curve.held_out, color=ACCENT, lw=2.2, label="held-out digits")
     axes.annotate(
-        "the mean image alone", (epochs[-1], baseline), (0, 5), textcoords="offset points", ha="right", color=FAINT
+        "the mean image alone", (epochs[-1], baseline), (0, 4), textcoords="offset points", ha="right", va="bottom"
     )
-    axes.set_title("negative evidence lower bound (nats an image)", loc="left", pad=7)
+    low = min(curve.train + curve.held_out + [baseline])
+    axes.set_ylim(low - 0.06 * (baseline - low + 1), baseline + 0.25 * (baseline - low + 1))
+    axes.set_title("the bound: nats an image, lower is better", loc="left", pad=7)
     axes.set_xlabel("epoch")
+    axes.legend(frameon=False, labelcolor="linecolor", loc="center right")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(colors=INK)
     axes.margins(x=0.02)
@@ -169,6 +194,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--out", type=Path, default=Path("runs/digits"), help="folder of the picture (default: runs/digits)"
+    )
+    parser.add_argument(
+        "--recon", choices=("bce", "gaussian"), default="gaussian", help="reconstruction term (default: gaussian)"
+    )
+    parser.add_argument(
+        "--c", type=float, default=0.05, help="variance of a pixel given z, for gaussian (default: 0.05)"
     )
     for name, default, text in (
         ("epochs", 200, "passes over the training images"),
