@@ -12,7 +12,7 @@ from etm_jax.errors import UserError
 from etm_jax.initial import initial_variables
 from etm_jax.interop import Trained, read_trained
 from etm_jax.loop import num_epochs_for
-from etm_jax.model import Variables
+from etm_jax.model import Variables, init_variables
 from etm_jax.run_folder import Record
 from etm_jax.steps import Spec, abstract_state
 from etm_jax.vectors import word_vectors
@@ -51,14 +51,17 @@ def start(
         return record(saved.embed_dim), None
     if other:
         _check_vocabulary(other, corpus, options.ckpt)
-        console.note(f"word vectors and topics: those of {other.origin}")
+        console.note(f"weights: those of {other.origin}")
         variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), other.variables)
         return record(other.embed_dim), variables
+    key = jax.random.key(seed)
+    if config.model.kind == "gsm":
+        ours = record(embed_dim=0)
+        return ours, init_variables(key, ours.spec().module())
     vectors = word_vectors(corpus, config.vectors, seed)
     console.note(vectors.describe())
     ours = record(vectors.matrix.shape[1])
     warm = warm_start(vectors.matrix, corpus.train.counts, num_topics, seed) if config.model.warm_start else None
-    key = jax.random.key(seed)
     return ours, initial_variables(key, ours.spec().module(), corpus.vocabulary, vectors.matrix, warm)
 
 

@@ -30,6 +30,7 @@ ROWS: list[tuple[int, tuple[str, ...]]] = [
     (3, ("etm_jax.start",)),
     (3, ("etm_jax.run",)),
     (3, ("etm_jax.parity.torch_models",)),
+    (3, ("etm_jax.parity.vae_rows",)),
     (3, ("etm_jax.parity",)),
     (4, ("etm_jax.cli",)),
     (4, ("etm_jax.train", "etm_jax.convert", "etm_jax.parity.__main__")),

@@ -43,9 +43,9 @@ class Trained(NamedTuple):
 
     @property
     def embed_dim(self) -> int:
-        """Length of the word embeddings; of a model without them, what its settings say, which nothing depends on."""
+        """Length of the word embeddings; 0 of a model without them."""
         rho = self.variables.params.get("rho")
-        return rho.shape[1] if rho is not None else self.config.vectors.embed_dim or 0
+        return 0 if rho is None else rho.shape[1]
 
     def spec(self) -> Spec:
         """What the model's programs depend on. It is not trained on."""
@@ -68,9 +68,9 @@ def read_trained(path: str, rho: np.ndarray | None = None) -> Trained:
         return from_safetensors(place)
     weights = from_torch(place, rho)
     config = make_config(weights.variant, weights.settings)
-    background = np.zeros(weights.vocab_size, np.float32)
+    constants = {"background": np.zeros(weights.vocab_size, np.float32)} if "rho" in weights.params else {}
     origin = f"{place.name}, weights of {LAYOUTS[weights.layout].package}"
-    return Trained(config, Variables(weights.params, {"background": background}), None, origin)
+    return Trained(config, Variables(weights.params, constants), None, origin)
 
 
 def read_run(path: str) -> Trained:
