@@ -4,6 +4,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from etm_jax import console
 from etm_jax.config import Config, ModelConfig, RunOptions, spelled
@@ -70,7 +71,11 @@ def other_model(ckpt: str, model: ModelConfig) -> Trained:
     try:
         trained = read_trained(ckpt)
     except UserError as error:
-        raise UserError(f"--ckpt={ckpt}: {str(error).removeprefix(f'{ckpt}: ')}") from error
+        # What is wrong with the file itself begins with it; what is wrong inside a folder names the file there.
+        told = str(error)
+        raise UserError(f"--ckpt={told}" if told.startswith((f"{ckpt}:", f"{ckpt} ")) else told) from error
+    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(trained.variables)):
+        raise UserError(f"--ckpt={ckpt} holds numbers that are not finite; give weights of an earlier epoch")
     spec = trained.spec()
     for f in dataclasses.fields(model):
         theirs, ours = getattr(spec.model, f.name), getattr(model, f.name)
@@ -89,7 +94,7 @@ def _check_vocabulary(other: Trained, corpus: Corpus, ckpt: str) -> None:
     if differs or other.vocab_size != len(corpus.vocabulary):
         raise UserError(
             f"--ckpt={ckpt} has a vocabulary of {other.vocab_size} words that is not this corpus's of "
-            f"{len(corpus.vocabulary)}; give its corpus and the same filters"
+            f"{len(corpus.vocabulary)}; give its corpus and the same filters (it is {other.origin})"
         )
     if other.vocabulary is None:
         console.warn(

@@ -11,13 +11,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
+from etm_jax.batches import Batcher
 from etm_jax.config import make_config
+from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.errors import UserError
-from etm_jax.interop import Trained, from_safetensors, from_torch, save_torch, to_safetensors, to_torch
+from etm_jax.interop import (
+    Trained,
+    from_safetensors,
+    from_torch,
+    read_trained,
+    save_torch,
+    to_safetensors,
+    to_torch,
+)
 from etm_jax.interop.layouts import from_state, to_state
-from etm_jax.model import init_variables
+from etm_jax.interop.tensor_files import write_tensors
+from etm_jax.model import Noise, Variables, forward, init_variables
+from etm_jax.start import other_model
 from etm_jax.steps import Spec
 
 V, H, K, L = 12, 6, 3, 4
@@ -177,7 +190,7 @@ def test_the_later_form_of_the_reports_checkpoint_with_a_device_in_it(torch, tmp
 
 
 def live(torch, which):
-    """A third party's module of our sizes, with ρ trained."""
+    """A third party's module of our sizes and its layout; `fixed`: embedded-topic-model on fixed word embeddings."""
     if which == "ours, report":
         from etm_jax.parity.torch_models import EVAE
 
@@ -186,11 +199,12 @@ def live(torch, which):
         from etm_jax.parity.torch_models import VAE
 
         return VAE((V, 7, H, K), (K, 5, V)), "ntm"
-    if which == "embedded-topic-model":
+    if which in ("embedded-topic-model", "fixed"):
         pytest.importorskip("embedded_topic_model", reason="embedded-topic-model is not installed (make parity)")
         from embedded_topic_model.models.model import Model
 
-        return Model(torch.device("cpu"), K, V, H, L, L, "relu"), "etm"
+        rho = torch.randn(V, L) if which == "fixed" else None
+        return Model(torch.device("cpu"), K, V, H, L, L, "relu", rho, which != "fixed", 0.0), "etm"
     try:
         file = importlib.metadata.distribution("topmost").locate_file("topmost/models/basic/ETM.py")
     except importlib.metadata.PackageNotFoundError:
@@ -210,6 +224,43 @@ def test_theirs_to_ours_and_back_is_exact(torch, which):
     other.load_state_dict(to_torch(weights.params, layout), strict=True)
     for key, value in module.state_dict().items():
         assert torch.equal(value, other.state_dict()[key]), key
+
+
+def posterior_and_beta(weights):
+    """What our model of these weights makes of `COUNTS`, prepared as its variant does: mu, logvar, beta."""
+    config = make_config(weights.variant, weights.settings)
+    spec = Spec(config.model, config.objective, config.optimizer, weights.vocab_size, L, 1, True)
+    constants = {"background": jnp.zeros(V)} if "rho" in weights.params else {}
+    variables = jax.tree.map(jnp.asarray, Variables(weights.params, constants))
+    kind = config.model.encoder_input
+    inputs = encoder_input(COUNTS, kind, Vocabulary([""] * V, np.ones(V), np.ones(V), 1, ""))
+    batch = Batcher(COUNTS, inputs, len(COUNTS.indptr) - 1).take(np.arange(2))
+    out = forward(spec.module(), variables, batch.inputs, batch.pattern, Noise(jnp.zeros((2, K))))
+    return *(x[:2] for x in out.posterior), jnp.exp(out.log_beta)
+
+
+COUNTS = sp.csr_matrix(np.random.default_rng(3).integers(0, 4, size=(2, V)), dtype=np.int32)
+
+
+@pytest.mark.parametrize("which", ["ours, report", "ours, gsm", "embedded-topic-model", "fixed", "topmost"])
+def test_their_module_with_our_weights_gives_our_numbers(torch, which):
+    torch.manual_seed(1)
+    module, layout = live(torch, which)
+    rho = module.rho.numpy() if which == "fixed" else None
+    weights = from_torch(module.state_dict(), rho)
+    torch.manual_seed(2)
+    theirs, _ = live(torch, which)
+    carried = to_torch(weights.params, layout)
+    if which == "fixed":
+        theirs.rho = carried.pop("rho.weight")
+    theirs.load_state_dict(carried, strict=True)
+    theirs.eval()
+    counts = torch.from_numpy(COUNTS.toarray()).float()
+    with torch.no_grad():
+        encoded = theirs.encode(counts if layout == "ntm" else counts / counts.sum(1, keepdim=True))
+        beta = theirs.topics() if layout == "ntm" else theirs.get_beta()
+    for value, ours in zip((encoded[0], encoded[1], beta), posterior_and_beta(weights), strict=True):
+        np.testing.assert_allclose(ours, value.numpy(), rtol=2e-5, atol=1e-6)
 
 
 # A model as one file.
@@ -251,6 +302,32 @@ def test_a_file_whose_arrays_are_another_models_is_refused(trained, tmp_path):
         from_safetensors(tmp_path / "m.safetensors")
 
 
+def test_a_file_that_is_no_model_is_named(trained, tmp_path):
+    (tmp_path / "m.safetensors").write_bytes(b"nothing")
+    with pytest.raises(UserError, match=r"m\.safetensors: it cannot be read as safetensors"):
+        read_trained(str(tmp_path / "m.safetensors"))
+
+
+def test_a_state_dict_as_a_tensor_file_is_read_without_torch(trained, tmp_path):
+    write_tensors(tmp_path / "m.safetensors", state(), {})
+    read = read_trained(str(tmp_path / "m.safetensors"))
+    assert (read.config.variant, read.vocabulary, read.vocab_size) == ("paper", None, V)
+    assert_same(read.variables.params, jax.tree.map(np.asarray, variables_of()[1].params))
+
+
+def test_word_embeddings_for_a_model_that_has_its_own_are_refused(trained, tmp_path):
+    to_safetensors(tmp_path / "m.safetensors", trained)
+    with pytest.raises(UserError, match="leave out rho"):
+        read_trained(str(tmp_path / "m.safetensors"), np.zeros((V, L)))
+
+
+def test_weights_that_are_not_finite_are_no_beginning(trained, tmp_path):
+    params = trained.variables.params | {"alpha": np.full((K, L), np.nan, np.float32)}
+    to_safetensors(tmp_path / "m.safetensors", trained._replace(variables=trained.variables._replace(params=params)))
+    with pytest.raises(UserError, match=r"--ckpt=.*m\.safetensors holds numbers that are not finite"):
+        other_model(str(tmp_path / "m.safetensors"), trained.config.model)
+
+
 # The commands.
 
 
@@ -271,7 +348,7 @@ def test_a_run_goes_out_and_another_begins_from_the_file(lines_file, tmp_path):
     assert (done.returncode, len(done.stderr.splitlines())) == (0, 1)
     begun = command("etm_jax.train", *run_flags(lines_file, tmp_path / "b", f"--ckpt={file}"))
     assert begun.returncode == 0, begun.stderr
-    assert "word vectors and topics: those of" in begun.stderr
+    assert f"weights: those of {tmp_path / 'a'} after epoch 2" in begun.stderr
     wrong = command("etm_jax.train", *run_flags(lines_file, tmp_path / "c", f"--ckpt={file}", "--n_topic=4"))
     assert wrong.returncode == 2
     assert "--n_topic=3" in wrong.stderr
@@ -302,7 +379,8 @@ def test_training_begins_from_a_torch_file(torch, lines_file, tmp_path):
     [
         ([], "give --from"),
         (["--from=x", "--to=y.bin"], "ends in .safetensors or .pt"),
-        (["--from=x", "--to=y.pt"], "--layout"),
+        (["--from=x", "--to=y.ckpt"], "--layout"),
+        (["--from=x", "--to=y.safetensors", "--layout=etm"], "--layout=etm is for torch"),
         (["--from=x", "--to=y.safetensors"], "x holds no run"),
         (["--from=x.pt", "--to=y.safetensors"], "x.pt: it cannot be read"),
         (["--form=x"], "form"),

@@ -1,13 +1,15 @@
 """Files of named arrays in the safetensors format. This file alone uses safetensors."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from etm_jax.errors import UserError
 from etm_jax.files import replace_file
+
+T = TypeVar("T")
 
 SUFFIX = ".safetensors"
 
@@ -17,8 +19,17 @@ def is_tensor_file(path: Path) -> bool:
     return path.suffix == SUFFIX
 
 
-def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The arrays and the metadata of a file. Raises UserError, which does not name it, where it cannot be read."""
+def read_tensors(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file. Raises UserError, which does not name it, where it cannot be read."""
+    return _read(path, lambda file: {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What stands in a file beside its arrays. Raises UserError as `read_tensors` does."""
+    return _read(path, lambda file: file.metadata() or {})
+
+
+def _read(path: Path, read: Callable[[Any], T]) -> T:
     library = _safetensors()
     try:
         with path.open("rb"):
@@ -27,7 +38,7 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         raise UserError(f"it cannot be read: {error.strerror}; correct the path") from error
     try:
         with library.safe_open(path, framework="np") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            return read(file)
     except Exception as error:  # On bytes that are no such file the library raises what they lead it to.
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise UserError(f"it cannot be read as safetensors ({reason}); copy or export it again") from error

@@ -35,7 +35,7 @@ def from_torch(source: str | Path | Mapping[str, Any], rho: np.ndarray | None = 
     path = Path(source).expanduser()
     try:
         if is_tensor_file(path):
-            return from_state(read_tensors(path)[0], rho)
+            return from_state(read_tensors(path), rho)
         return from_state(_arrays(_load(path)), rho)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error

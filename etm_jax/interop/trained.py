@@ -15,7 +15,7 @@ from etm_jax.corpus.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.errors import UserError
 from etm_jax.interop.layouts import LAYOUTS, flatten, nested
-from etm_jax.interop.tensor_files import SUFFIX, is_tensor_file, read_tensors, write_tensors
+from etm_jax.interop.tensor_files import SUFFIX, is_tensor_file, read_metadata, read_tensors, write_tensors
 from etm_jax.interop.torch_files import from_torch
 from etm_jax.model import Params, Variables
 from etm_jax.run_folder import RunFolder
@@ -23,7 +23,9 @@ from etm_jax.steps import Spec, abstract_state
 
 _MARK = "etm_jax"
 """The key of the metadata that says whose file it is."""
+
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
+"""Of files that torch writes. A file that is there may be called otherwise."""
 
 
 class Trained(NamedTuple):
@@ -62,10 +64,11 @@ def read_trained(path: str, rho: np.ndarray | None = None) -> Trained:
     rho: as for `from_torch`. Raises UserError where there is none or it cannot be read.
     """
     place = Path(path).expanduser()
-    if not place.is_file() and place.suffix not in (SUFFIX, *TORCH_SUFFIXES):
-        return read_run(path)
-    if is_tensor_file(place) and _is_ours(place):
-        return from_safetensors(place)
+    is_run = not place.is_file() and place.suffix not in (SUFFIX, *TORCH_SUFFIXES)
+    if is_run or (is_tensor_file(place) and _is_ours(place)):
+        if rho is not None:
+            raise UserError(f"{path} holds word embeddings of its own; leave out rho, which is for torch checkpoints")
+        return read_run(path) if is_run else from_safetensors(place)
     weights = from_torch(place, rho)
     config = make_config(weights.variant, weights.settings)
     constants = {"background": np.zeros(weights.vocab_size, np.float32)} if "rho" in weights.params else {}
@@ -78,7 +81,7 @@ def read_run(path: str) -> Trained:
     folder = RunFolder(Path(path).expanduser())
     record, checkpoints = folder.record(), Checkpoints(folder.checkpoints)
     if record is None or not checkpoints.epochs():
-        raise UserError(f"{path} holds no run with a checkpoint; give the --workdir of a run")
+        raise UserError(f"{path} holds no run with a checkpoint; give the --workdir of a run, or a file of weights")
     state, progress = checkpoints.restore(abstract_state(record.spec()), "best")
     try:
         vocabulary = vocabulary_from_json(json.loads(folder.vocabulary.read_text("utf-8")))
@@ -86,7 +89,7 @@ def read_run(path: str) -> Trained:
         raise UserError(
             f"{folder.vocabulary} is damaged ({error}); the same training command writes it anew"
         ) from error
-    origin = f"{path} after epoch {progress.epoch} ({record.corpus})"
+    origin = f"{path} after epoch {progress.epoch}, of corpus {record.corpus}"
     return Trained(record.config, jax.device_get(state.variables), vocabulary, origin)
 
 
@@ -105,7 +108,7 @@ def from_safetensors(path: str | Path) -> Trained:
     """The inverse of `to_safetensors`, bit for bit. Raises UserError where the file is another, or damaged."""
     path = Path(path).expanduser()
     try:
-        arrays, metadata = read_tensors(path)
+        arrays, metadata = read_tensors(path), read_metadata(path)
         if _MARK not in metadata:
             raise UserError("it is not of etm_jax: it lacks the settings of the model")
         config = Config.from_json(json.loads(metadata["config"]))
@@ -139,4 +142,7 @@ def _shapes(trained: Trained) -> Variables:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.is_file() and _MARK in read_tensors(path)[1]
+    try:
+        return _MARK in read_metadata(path)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
