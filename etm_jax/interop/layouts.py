@@ -124,7 +124,7 @@ def to_state(params: Params, layout: str) -> Flat:
     if without_place:
         package, variant = LAYOUTS[layout].package, LAYOUTS[layout].variant
         raise UserError(
-            f"layout {layout!r} has no place for {', '.join(without_place)}: {package} has no such part; "
+            f"layout {layout!r} has no place for {', '.join(without_place)}: there is no such part in {package}; "
             f"a model of --variant={variant} goes into it"
         )
     _settings(LAYOUTS[layout], flat, from_torch=False)
