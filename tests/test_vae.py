@@ -126,9 +126,8 @@ def test_gradients_are_those_of_finite_differences(float64):
     for layer in params:
         step = jax.tree.map(jnp.zeros_like, params)
         step[layer]["bias"] = step[layer]["bias"].at[0].set(1e-6)
-        up, down = (
-            vae_loss(jax.tree.map(lambda p, s: p + sign * s, params, step), x, noise, spec)[0] for sign in (1, -1)
-        )
+        up = vae_loss(jax.tree.map(jnp.add, params, step), x, noise, spec)[0]
+        down = vae_loss(jax.tree.map(jnp.subtract, params, step), x, noise, spec)[0]
         assert grads[layer]["bias"][0] == pytest.approx((up - down) / 2e-6, rel=1e-6, abs=1e-6)
 
 
