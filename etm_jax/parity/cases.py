@@ -88,7 +88,7 @@ class Material(NamedTuple):
         counts = self.corpus.train.counts
         kind = "tfidf" if config.model.use_tfidf else config.model.encoder_input
         inputs = encoder_input(counts, kind, self.corpus.vocabulary, np.dtype(dtype).type)
-        return Batches(counts, inputs, Batcher(counts, inputs, batch_size, dtype=np.dtype(dtype).type), config)
+        return Batches.of(counts, inputs, batch_size, np.dtype(dtype).type, config)
 
 
 class Batches:
@@ -96,6 +96,13 @@ class Batches:
 
     def __init__(self, counts: sp.csr_matrix, inputs: sp.csr_matrix, batcher: Batcher, config: Config) -> None:
         self.counts, self.inputs, self.batcher, self.config = counts, inputs, batcher, config
+
+    @classmethod
+    def of(
+        cls, counts: sp.csr_matrix, inputs: sp.csr_matrix, batch_size: int, dtype: type, config: Config
+    ) -> "Batches":
+        """Batches of the rows of these matrices: [D, V] each."""
+        return cls(counts, inputs, Batcher(counts, inputs, batch_size, dtype=dtype), config)
 
     def __len__(self) -> int:
         return len(self.batcher)
