@@ -95,15 +95,15 @@ def test_permuting_topics_permutes_theta_and_beta_and_nothing_else(spec):
     others = Variables(permuted(variables.params, order), variables.constants)
     moved = Noise(noise.eps[:, order], noise.dropout)
     a, b = (forward(spec.module(), v, batch.inputs, batch.pattern, n) for v, n in ((variables, noise), (others, moved)))
-    np.testing.assert_allclose(b.theta, a.theta[:, order], rtol=1e-12)
-    np.testing.assert_allclose(b.beta, a.beta[order], rtol=1e-12)
+    np.testing.assert_allclose(np.asarray(b.theta), np.asarray(a.theta)[:, order], rtol=1e-12)
+    np.testing.assert_allclose(np.asarray(b.beta), np.asarray(a.beta)[order], rtol=1e-12)
     np.testing.assert_allclose(a.theta.sum(1), 1, rtol=1e-13)
     np.testing.assert_allclose((a.theta @ a.beta).sum(1), 1, rtol=1e-13)
     if a.logits is None:
-        log_px = [log_px_nonzero(out.theta, out.beta, batch.pattern) for out in (a, b)]
+        log_px = (np.asarray(log_px_nonzero(out.theta, out.beta, batch.pattern)) for out in (a, b))
         np.testing.assert_allclose(*log_px, rtol=1e-12)
     losses = [batch_loss(v.params, v.constants, batch, n, spec)[0] for v, n in ((variables, noise), (others, moved))]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-12)
+    assert float(losses[0]) == pytest.approx(float(losses[1]), rel=1e-12)
 
 
 def sums_and_loss(spec, counts, eps, batch_size=DOCS):
@@ -171,6 +171,6 @@ def test_the_reports_unused_bias_never_moves_and_alphas_decays_alone(float64):
     state, _ = update_step(new_state(variables, spec), batch, draw_noise(jax.random.key(2), spec.model, DOCS), spec)
     np.testing.assert_array_equal(state.variables.params["rho_bias"], variables.params["rho_bias"])
     moved = state.variables.params["alpha_bias"] - variables.params["alpha_bias"]
-    np.testing.assert_allclose(
-        moved, -spec.optimizer.learning_rate * np.sign(variables.params["alpha_bias"]), rtol=1e-4
-    )
+    # Adam's first step is the sign of the gradient, here of the decay alone.
+    step = spec.optimizer.learning_rate * np.sign(variables.params["alpha_bias"])
+    np.testing.assert_allclose(moved, -step, rtol=1e-3)

@@ -1,10 +1,10 @@
 """Make the golden files beside this script, from live torch: python tests/golden/make.py
 
-A file a case of the parity suite, by the live package where it is installed and our rendering of it elsewhere; both give
-the same numbers. Each holds float64 arrays: `state/…` torch's parameters under its own names, `counts`, `inputs`, `eps`
-and `mask_i` the batch, `out/…` every quantity of one pass, `grad/…` the gradients, and where the case is a variant's
-plain one `REGIME/STEP/params`, `first` and `second`: all parameters and Adam's moments, end to end in the order of our
-names, after that many steps on this batch.
+A file a case of the parity suite, by the live package where it is installed and our rendering of it elsewhere; both
+give the same numbers. Each holds float64 arrays: `state/…` torch's parameters under its own names, `counts`, `inputs`,
+`eps` and `mask_i` the batch, `out/…` every quantity of one pass, `grad/…` the gradients, and where the case is a
+variant's plain one `REGIME/STEP/params`, `first` and `second`: all parameters and Adam's moments, end to end in the
+order of our names, after that many steps on this batch.
 """
 
 import sys
