@@ -14,19 +14,19 @@ WORDS_SHOWN, WORDS_OF_DIVERSITY = 10, 25
 
 
 class Model(NamedTuple):
-    """A fitted model as arrays. beta: [K, V], rho: [V, L], alpha: [K, L], background: [V]; theta_*: [·, K].
+    """A fitted model as arrays. beta: [K, V]; theta_*: [·, K]; rho: [V, L], alpha: [K, L], background: [V].
 
-    β is the softmax over V of ρα + background.
+    β is the softmax over V of ρα + background; a model whose β comes otherwise has none of the three.
     """
 
     beta: np.ndarray
-    rho: np.ndarray
-    alpha: np.ndarray
-    background: np.ndarray
     theta_train: np.ndarray
     theta_valid: np.ndarray
     theta_test: np.ndarray
     theta_test_h1: np.ndarray
+    rho: np.ndarray | None = None
+    alpha: np.ndarray | None = None
+    background: np.ndarray | None = None
 
 
 class Summary(NamedTuple):
