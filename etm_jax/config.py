@@ -238,6 +238,11 @@ WITHOUT_EMBEDDINGS: dict[str, Any] = {
 }
 """Settings that mean nothing to a model without ρ and α. They hold for it whatever a flagfile written for ETM says."""
 
+READ_BY_LDA = {"kind", "num_topics", "seed"} | {
+    f.name for k in (CorpusConfig, LdaConfig) for f in dataclasses.fields(k)
+}
+"""All that --model=lda reads; whatever a flagfile written for ETM says of other settings, they keep their defaults."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -288,6 +293,9 @@ def make_config(variant: str = "default", given: Mapping[str, Any] | None = None
     merged = VARIANTS[variant] | given
     if merged.get("kind") in ("gsm", "lda"):
         merged |= WITHOUT_EMBEDDINGS
+    if merged.get("kind") == "lda":
+        known = {f.name for kind in SECTIONS.values() for f in dataclasses.fields(kind)}
+        merged = {name: value for name, value in merged.items() if name in READ_BY_LDA or name not in known}
     if not dim_is_given and _has_own_dim(merged.get("vectors")):
         merged["embed_dim"] = None
     sections = {}
