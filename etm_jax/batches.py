@@ -12,7 +12,7 @@ from etm_jax.sparse import Array, Pattern
 class Batch(NamedTuple):
     """B documents, the last of which may be padding.
 
-    counts, inputs: [N] float, at the nonzeros: word counts, and what the encoder reads. real: [B] float, 1 for a
+    counts, inputs: [N], at the nonzeros: word counts, and what the encoder reads. real: [B], 1 for a
     document and 0 for padding.
     """
 
@@ -25,15 +25,26 @@ class Batch(NamedTuple):
 class Batcher:
     """Cuts rows of `counts` into batches of `batch_size`. `inputs` has the sparsity of `counts`. Both: [D, V] CSR.
 
+    An entry given more than once stands for the sum, as everywhere in scipy: a word is present once a document, however
+    its count was put together. Raises ValueError where the two matrices, so summed, have entries in different places.
+
     sizes: numbers of nonzeros to pad to, as of `static_sizes`, where several batchers are to share compiled programs.
+    dtype: of the batches' numbers.
     """
 
     def __init__(
-        self, counts: sp.csr_matrix, inputs: sp.csr_matrix, batch_size: int, sizes: tuple[int, ...] = ()
+        self,
+        counts: sp.csr_matrix,
+        inputs: sp.csr_matrix,
+        batch_size: int,
+        sizes: tuple[int, ...] = (),
+        dtype: type = np.float32,
     ) -> None:
-        if not np.array_equal(counts.indptr, inputs.indptr):
+        counts, inputs = _canonical(counts), _canonical(inputs)
+        if not (np.array_equal(counts.indptr, inputs.indptr) and np.array_equal(counts.indices, inputs.indices)):
             raise ValueError("counts and inputs differ in their sparsity")
         self.counts, self.inputs, self.batch_size = counts, inputs, batch_size
+        self.dtype = dtype
         self.sizes = sizes or static_sizes(np.diff(counts.indptr), batch_size)
 
     def __len__(self) -> int:
@@ -57,8 +68,8 @@ class Batcher:
         cols = self.counts.indices[source]
         per_col = np.bincount(cols, minlength=self.counts.shape[1])
         return Batch(
-            counts=_padded(self.counts.data[source], size, np.float32),
-            inputs=_padded(self.inputs.data[source], size, np.float32),
+            counts=_padded(self.counts.data[source], size, self.dtype),
+            inputs=_padded(self.inputs.data[source], size, self.dtype),
             pattern=Pattern(
                 cols=_padded(cols, size, np.int32),
                 rows=_padded(np.repeat(np.arange(self.batch_size), picked), size, np.int32),
@@ -66,7 +77,7 @@ class Batcher:
                 order=_padded(np.argsort(cols, kind="stable"), size, np.int32),
                 col_starts=np.concatenate([[0], np.cumsum(per_col)]).astype(np.int32),
             ),
-            real=(np.arange(self.batch_size) < len(rows)).astype(np.float32),
+            real=(np.arange(self.batch_size) < len(rows)).astype(self.dtype),
         )
 
 
@@ -82,6 +93,15 @@ def static_sizes(lengths: np.ndarray, batch_size: int) -> tuple[int, ...]:
     while sizes[-1] < worst:
         sizes.append(_round_up(min(sizes[-1] * 1.5, worst)))
     return tuple(sizes)
+
+
+def _canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """Sorted by column and without repeated entries: the matrix itself where it is so already."""
+    if matrix.has_canonical_format:
+        return matrix
+    matrix = matrix.copy()
+    matrix.sum_duplicates()
+    return matrix
 
 
 def _round_up(size: float, step: int = 256) -> int:

@@ -1,6 +1,7 @@
 """Strict switches for every test, and what several of them share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # The same small programs are compiled again and again, in subprocesses too; unless told otherwise they are kept.
@@ -22,6 +23,14 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there (the paper's corpus and the yardstick; set ETM_SHARED)")
     return folder
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    """JAX computes in double precision, so that tolerances can be those of the mathematics."""
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", False)
 
 
 def planted_counts(num_docs: int, vocab_size: int, num_topics: int, seed: int = 0, length: int = 30) -> sp.csr_matrix:

@@ -1,6 +1,7 @@
 """Batches hold their documents whole, in a few static sizes."""
 
 import numpy as np
+import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,7 +53,17 @@ def test_sizes_hold_the_longest_documents_and_are_few():
 
 
 def test_inputs_of_another_sparsity_are_refused():
-    import pytest
-
     with pytest.raises(ValueError, match="sparsity"):
         Batcher(sp.eye(3, format="csr"), sp.csr_matrix((3, 3)), 2)
+    with pytest.raises(ValueError, match="sparsity"):
+        Batcher(sp.eye(3, format="csr"), sp.csr_matrix(np.eye(3)[::-1]), 2)
+
+
+def test_repeated_and_unsorted_entries_are_summed_and_sorted_and_the_callers_matrix_stays():
+    counts = sp.csr_matrix((np.array([1, 2, 4]), [3, 3, 0], [0, 3]), shape=(1, 5))
+    inputs = sp.csr_matrix((np.array([0.5, 8.0]), [0, 3], [0, 2]), shape=(1, 5))
+    batch = Batcher(counts, inputs, 1).take(np.array([0]))
+    np.testing.assert_array_equal(batch.pattern.cols[:2], [0, 3])
+    np.testing.assert_array_equal(batch.counts[:2], [4, 3])
+    np.testing.assert_array_equal(batch.inputs[:2], [0.5, 8])
+    assert counts.nnz == 3

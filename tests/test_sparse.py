@@ -54,6 +54,16 @@ def test_gradient_of_sum_rows_is_zero_at_padding(kernel):
 
 
 def test_repeated_columns_add_up(kernel):
-    counts = sp.csr_matrix((np.array([1.0, 2.0], np.float32), [4, 4], [0, 2]), shape=(1, 6))
-    batch = Batcher(counts, counts, 1).take(np.array([0]))
-    np.testing.assert_allclose(sparse.matmul(batch.counts, batch.pattern, jnp.eye(6)), [[0, 0, 0, 0, 3, 0]])
+    # A pattern made by hand: batches sum such entries.
+    pattern = sparse.Pattern(
+        cols=np.array([4, 4, 1, 0], np.int32),
+        rows=np.array([0, 0, 1, 0], np.int32),
+        row_starts=np.array([0, 2, 3], np.int32),
+        order=np.array([2, 0, 1, 0], np.int32),
+        col_starts=np.array([0, 0, 1, 1, 1, 3, 3], np.int32),
+    )
+    values = np.array([1.0, 2.0, 5.0, 1e6], np.float32)
+    dense = np.array([[0, 0, 0, 0, 3, 0], [0, 5, 0, 0, 0, 0]])
+    out, pullback = jax.vjp(lambda w: sparse.matmul(values, pattern, w), jnp.eye(6))
+    np.testing.assert_allclose(out, dense)
+    np.testing.assert_allclose(pullback(jnp.eye(2, 6))[0], dense.T @ np.eye(2, 6))

@@ -6,8 +6,8 @@ import scipy.sparse as sp
 from etm_jax.corpus.types import Vocabulary
 
 
-def encoder_input(counts: sp.csr_matrix, kind: str, vocabulary: Vocabulary) -> sp.csr_matrix:
-    """[D, V] float32 with the indices of `counts`, entry by entry.
+def encoder_input(counts: sp.csr_matrix, kind: str, vocabulary: Vocabulary, dtype: type = np.float32) -> sp.csr_matrix:
+    """[D, V] of `dtype` with the indices of `counts`, entry by entry.
 
     kind: `counts`; `normalized`, divided by the document's total; `log1p`; or `tfidf`, count × log2(num_docs / df)
     scaled to Euclidean length 1 per document (gensim's `TfidfModel`). Words of every training document weigh 0 in
@@ -26,7 +26,7 @@ def encoder_input(counts: sp.csr_matrix, kind: str, vocabulary: Vocabulary) -> s
         values = np.divide(values, norm, out=np.zeros_like(values), where=norm > 0)
     elif kind != "counts":
         raise ValueError(f"unknown encoder input {kind!r}")
-    return sp.csr_matrix((values.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)
+    return sp.csr_matrix((values.astype(dtype), counts.indices, counts.indptr), shape=counts.shape)
 
 
 def _per_entry(counts: sp.csr_matrix, values: np.ndarray) -> np.ndarray:

@@ -1,0 +1,213 @@
+"""The whole model on sparse batches equals the same model written densely, for any batch."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from etm_jax import sparse
+from etm_jax.batches import Batch, Batcher
+from etm_jax.config import ObjectiveConfig, make_config
+from etm_jax.model import Noise, Variables, forward, init_variables
+from etm_jax.objective import kl_divergence, log_px_nonzero, reconstruction
+from etm_jax.steps import Spec, batch_loss
+
+B, V, K, L, SIZE = 6, 9, 3, 4, 64
+PRIOR_VARIANCE, OVERLAP = 4.0, 0.5
+
+# Everything that any variant has, at once.
+MODEL = make_config(
+    "default",
+    {
+        "num_topics": K,
+        "hidden": (7, 5),
+        "dropout": 0.5,
+        "dropout_layers": "all",
+        "theta_layer": True,
+        "torch_bias": True,
+        "prior_variance": PRIOR_VARIANCE,
+    },
+).model
+OBJECTIVES = [
+    ObjectiveConfig(overlap_weight=OVERLAP),
+    ObjectiveConfig(likelihood_eps=1e-6, renormalize=True, reduction="sum", overlap_weight=OVERLAP),
+    ObjectiveConfig(criterion="bce_softmax", likelihood_eps=1e-6, reduction="sum", overlap_weight=OVERLAP),
+    ObjectiveConfig(criterion="bce_sigmoid", likelihood_eps=1e-6, overlap_weight=OVERLAP),
+]
+OPTIMIZER = make_config("default").optimizer
+
+
+def spec_of(objective: ObjectiveConfig) -> Spec:
+    return Spec(MODEL, objective, OPTIMIZER, V, L, num_steps=1, train_rho=True)
+
+
+class Dense(NamedTuple):
+    """A batch as [B, V] matrices. real: [B]."""
+
+    counts: np.ndarray
+    inputs: np.ndarray
+    real: np.ndarray
+
+
+@st.composite
+def batches(draw) -> tuple[sp.csr_matrix, sp.csr_matrix, int]:
+    """Counts and inputs of 1 to B documents of 0 to 12 entries, words repeated and in any order, and a seed."""
+    entry = st.tuples(st.integers(0, V - 1), st.integers(1, 20))
+    docs = draw(st.lists(st.lists(entry, max_size=12), min_size=1, max_size=B))
+    seed = draw(st.integers(0, 10**6))
+    cols = np.array([word for doc in docs for word, _ in doc], np.int64)
+    data = np.array([count for doc in docs for _, count in doc], np.float64)
+    starts = np.concatenate([[0], np.cumsum([len(doc) for doc in docs])])
+    inputs = np.random.default_rng(seed).uniform(-0.5, 0.5, len(data))
+    return *(sp.csr_matrix((d, cols, starts), shape=(len(docs), V)) for d in (data, inputs)), seed
+
+
+def both_forms(counts: sp.csr_matrix, inputs: sp.csr_matrix, dtype: type) -> tuple[Batch, Dense]:
+    num_docs = counts.shape[0]
+    batch = Batcher(counts, inputs, B, (SIZE,), dtype=dtype).take(np.arange(num_docs))
+    padding = np.arange(SIZE) >= batch.pattern.row_starts[-1]
+    assert padding.any()
+    # What stands in the padding must not matter.
+    batch = batch._replace(
+        counts=np.where(padding, dtype(1e3), batch.counts), inputs=np.where(padding, dtype(-1e3), batch.inputs)
+    )
+    # Not by scipy's toarray: an entry given twice is added up here by hand.
+    whole = [np.zeros((B, V)) for _ in range(2)]
+    rows = np.repeat(np.arange(num_docs), np.diff(counts.indptr))
+    for out, matrix in zip(whole, (counts, inputs), strict=True):
+        np.add.at(out, (rows, matrix.indices), matrix.data)
+    return batch, Dense(*(w.astype(dtype) for w in whole), batch.real)
+
+
+def random_variables(seed: int, dtype: type) -> Variables:
+    """Weights large enough that θ and β are far from uniform, small enough that no gradient is lost in rounding."""
+    shapes = jax.eval_shape(lambda: init_variables(jax.random.key(0), spec_of(OBJECTIVES[0]).module()))
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda s: jnp.asarray(rng.normal(size=s.shape) * 0.4, dtype), shapes)
+
+
+def random_noise(seed: int, dtype: type) -> Noise:
+    rng = np.random.default_rng([seed, 1])
+    masks = tuple(jnp.asarray(rng.integers(0, 2, (B, width)) * 2, dtype) for width in MODEL.hidden)
+    return Noise(jnp.asarray(rng.normal(size=(B, K)), dtype), masks)
+
+
+def library_quantities(variables: Variables, batch: Batch, noise: Noise) -> dict:
+    out = forward(spec_of(OBJECTIVES[0]).module(), variables, batch.inputs, batch.pattern, noise)
+    found = {
+        "mu": out.posterior.mu,
+        "logvar": out.posterior.logvar,
+        "theta": jnp.exp(out.log_theta),
+        "beta": jnp.exp(out.log_beta),
+        "log_px": log_px_nonzero(out.log_theta, out.log_beta, batch.pattern),
+        "kl": kl_divergence(*out.posterior, PRIOR_VARIANCE),
+    }
+    for i, objective in enumerate(OBJECTIVES):
+        found[f"recon {i}"] = reconstruction(out.log_theta, out.log_beta, batch.counts, batch.pattern, objective)
+        (found[f"loss {i}"], sums), found[f"grad {i}"] = jax.value_and_grad(batch_loss, has_aux=True)(
+            variables.params, variables.constants, batch, noise, spec_of(objective)
+        )
+        found |= {f"sum of {name} {i}": value for name, value in sums._asdict().items()}
+    return found
+
+
+def dense_quantities(variables: Variables, batch: Dense, noise: Noise) -> dict:
+    constants = variables.constants
+
+    def model(p: dict) -> tuple[jax.Array, ...]:
+        h = jax.nn.relu(batch.inputs @ p["hidden_0"]["kernel"] + p["hidden_0"]["bias"][None]) * noise.dropout[0]
+        h = jax.nn.relu(h @ p["hidden_1"]["kernel"] + p["hidden_1"]["bias"][None]) * noise.dropout[1]
+        mu = h @ p["mu"]["kernel"] + p["mu"]["bias"][None] + batch.inputs @ p["skip_words"] @ p["skip_topics"]
+        logvar = h @ p["logvar"]["kernel"] + p["logvar"]["bias"][None]
+        delta = mu + jnp.sqrt(jnp.exp(logvar)) * noise.eps
+        theta = jax.nn.softmax(delta @ p["theta_layer"]["kernel"] + p["theta_layer"]["bias"][None], axis=1)
+        beta = jax.nn.softmax(p["alpha"] @ p["rho"].T + constants["background"][None], axis=1)
+        kl = 0.5 * (
+            jnp.exp(logvar) / PRIOR_VARIANCE + mu**2 / PRIOR_VARIANCE - 1 - logvar + np.log(PRIOR_VARIANCE)
+        ).sum(1)
+        return mu, logvar, theta, beta, kl
+
+    def recon(theta: jax.Array, beta: jax.Array, objective: ObjectiveConfig) -> jax.Array:
+        p = theta @ beta + objective.likelihood_eps
+        if objective.criterion == "bce_sigmoid":
+            p = jax.nn.sigmoid(jnp.log(p))
+        elif objective.criterion == "bce_softmax" or objective.renormalize:
+            p = jax.nn.softmax(jnp.log(p), axis=1)
+        if objective.criterion == "cross_entropy":
+            return -(batch.counts * jnp.log(p)).sum(1)
+        present = batch.counts > 0
+        return -jnp.where(present, jnp.log(p), jnp.log1p(-p)).sum(1)
+
+    def loss(p: dict, objective: ObjectiveConfig) -> jax.Array:
+        _, _, theta, beta, kl = model(p)
+        total = (batch.real * (recon(theta, beta, objective) + kl)).sum()
+        if objective.reduction == "mean":
+            total = total / batch.real.sum()
+        pairs = [(j, k) for j in range(K) for k in range(K) if j != k]
+        return total + OVERLAP / K * sum((jnp.sqrt(beta[j] * beta[k]).sum()) ** 2 for j, k in pairs)
+
+    mu, logvar, theta, beta, kl = model(variables.params)
+    found = {"mu": mu, "logvar": logvar, "theta": theta, "beta": beta, "kl": kl, "log_px": jnp.log(theta @ beta)}
+    for i, objective in enumerate(OBJECTIVES):
+        r = recon(theta, beta, objective)
+        found[f"recon {i}"] = r
+        found[f"loss {i}"], found[f"grad {i}"] = jax.value_and_grad(loss)(variables.params, objective)
+        found |= {
+            f"sum of recon {i}": (batch.real * r).sum(),
+            f"sum of kl {i}": (batch.real * kl).sum(),
+            f"sum of docs {i}": batch.real.sum(),
+        }
+    return found
+
+
+def assert_same(found: dict, wanted: dict, tolerance: float, gradient_tolerance: float, floor: float) -> None:
+    """Each array to within a share of the largest absolute value of the wanted one.
+
+    floor: a gradient counts as at least this share of the largest gradient of the loss. In float32 it is needed:
+    rounding goes with the terms of a sum, and a gradient that cancels is smaller than they are.
+    """
+    assert jax.tree.structure(found) == jax.tree.structure(wanted)
+    largest = {name: max(map(largest_of, jax.tree.leaves(tree))) for name, tree in wanted.items()}
+    for path, got in jax.tree_util.tree_flatten_with_path(found)[0]:
+        want, name = functools.reduce(lambda tree, key: tree[key.key], path, wanted), path[0].key
+        allowed = tolerance * largest_of(want)
+        if name.startswith("grad"):
+            allowed = gradient_tolerance * max(largest_of(want), floor * largest[name])
+        assert largest_of(got - want) <= allowed, (jax.tree_util.keystr(path), got, want)
+
+
+def largest_of(array: jax.Array) -> float:
+    return float(np.abs(np.asarray(array)).max(initial=0))
+
+
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("kernel", ["native", "gather"])
+def test_sparse_equals_dense_for_any_batch(kernel, precision, monkeypatch, request):
+    if precision == "float64":
+        request.getfixturevalue("float64")
+    if kernel == "gather":
+        monkeypatch.setattr(sparse, "_csr_dot", sparse._csr_dot_gather)
+    dtype = getattr(np, precision)
+    by_library, densely = jax.jit(lambda *a: library_quantities(*a)), jax.jit(lambda *a: dense_quantities(*a))
+    tolerances = (1e-9, 1e-9, 0.0) if precision == "float64" else (1e-5, 1e-4, 0.01)
+
+    @settings(max_examples=40, deadline=None, derandomize=True)
+    @given(batches())
+    def agree(drawn) -> None:
+        counts, inputs, seed = drawn
+        variables, noise = random_variables(seed, dtype), random_noise(seed, dtype)
+        batch, whole = both_forms(counts, inputs, dtype)
+        found, wanted = by_library(variables, batch, noise), densely(variables, whole, noise)
+        nnz = batch.pattern.row_starts[-1]
+        wanted["log_px"] = wanted["log_px"][batch.pattern.rows[:nnz], batch.pattern.cols[:nnz]]
+        found["log_px"] = found["log_px"][:nnz]
+        assert found["loss 0"].dtype == dtype
+        assert_same(found, wanted, *tolerances)
+
+    agree()
