@@ -256,7 +256,13 @@ FORCED: dict[str, dict[str, Any]] = {
         "likelihood_eps": 0.0,
         "renormalize": False,
     },
-    "lda": WITHOUT_EMBEDDINGS,
+    # It reads nothing of these: whatever is given, they keep their defaults.
+    "lda": {
+        f.name: f.default
+        for section in (VectorsConfig, ModelConfig, ObjectiveConfig, OptimizerConfig, TrainConfig)
+        for f in dataclasses.fields(section)
+        if f.name not in ("kind", "num_topics", "seed")
+    },
 }
 """What holds for each kind of model but ETM, whatever is given."""
 
