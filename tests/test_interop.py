@@ -236,7 +236,7 @@ def posterior_and_beta(weights):
     inputs = encoder_input(COUNTS, kind, Vocabulary([""] * V, np.ones(V), np.ones(V), 1, ""))
     batch = Batcher(COUNTS, inputs, len(COUNTS.indptr) - 1).take(np.arange(2))
     out = forward(spec.module(), variables, batch.inputs, batch.pattern, Noise(jnp.zeros((2, K))))
-    return *(x[:2] for x in out.posterior), jnp.exp(out.log_beta)
+    return *(x[:2] for x in out.posterior), out.beta
 
 
 COUNTS = sp.csr_matrix(np.random.default_rng(3).integers(0, 4, size=(2, V)), dtype=np.int32)

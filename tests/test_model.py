@@ -13,10 +13,10 @@ from etm_jax.model import (
     Noise,
     Posterior,
     Variables,
+    beta,
     draw_noise,
     forward,
     init_variables,
-    log_beta,
     reparameterize,
 )
 
@@ -52,8 +52,8 @@ def test_report_equals_the_dense_formula():
     out = forward(module, variables, batch.inputs, batch.pattern, NOISE)
     np.testing.assert_allclose(out.posterior.mu, mu, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(out.posterior.logvar, logvar, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(jnp.exp(out.log_theta), theta, rtol=1e-4)
-    np.testing.assert_allclose(jnp.exp(out.log_beta), beta, rtol=1e-4)
+    np.testing.assert_allclose(out.theta, theta, rtol=1e-4)
+    np.testing.assert_allclose(out.beta, beta, rtol=1e-4)
 
 
 def test_parameters_of_the_published_variants():
@@ -76,15 +76,15 @@ def test_parameters_of_the_published_variants():
 def test_theta_and_beta_are_distributions(variant):
     _, batch = a_batch()
     out = forward(*make(variant), batch.inputs, batch.pattern, NOISE)
-    np.testing.assert_allclose(jnp.exp(out.log_theta).sum(1), 1, rtol=1e-5)
-    np.testing.assert_allclose(jnp.exp(out.log_beta).sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(out.theta.sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(out.beta.sum(1), 1, rtol=1e-5)
 
 
 def test_permuting_alpha_permutes_the_topics():
     module, variables = make("default")
     order = np.array([3, 0, 4, 1, 2])
     permuted = Variables(variables.params | {"alpha": variables.params["alpha"][order]}, variables.constants)
-    np.testing.assert_allclose(log_beta(module, permuted), log_beta(module, variables)[order], rtol=1e-5)
+    np.testing.assert_allclose(beta(module, permuted), beta(module, variables)[order], rtol=1e-5)
 
 
 def test_background_is_an_extra_coordinate_of_rho_whose_alpha_is_one():
@@ -93,9 +93,7 @@ def test_background_is_an_extra_coordinate_of_rho_whose_alpha_is_one():
     with_background = Variables(variables.params, {"background": jnp.asarray(background)})
     rho = np.concatenate([variables.params["rho"], background[:, None]], axis=1)
     alpha = np.concatenate([variables.params["alpha"], np.ones((K, 1))], axis=1)
-    np.testing.assert_allclose(
-        jnp.exp(log_beta(module, with_background)), jax.nn.softmax(alpha @ rho.T, axis=1), rtol=1e-4
-    )
+    np.testing.assert_allclose(beta(module, with_background), jax.nn.softmax(alpha @ rho.T, axis=1), rtol=1e-4)
 
 
 def test_one_document_does_not_change_another():

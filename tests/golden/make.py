@@ -1,0 +1,116 @@
+"""Make the golden files beside this script, from live torch: python tests/golden/make.py
+
+A file a case of the parity suite, by the live package where it is installed and our rendering of it elsewhere; both
+give the same numbers. Each holds float64 arrays: `state/…` torch's parameters under its own names, `counts`, `inputs`,
+`eps` and `mask_i` the batch, `out/…` every quantity of one pass, `grad/…` the gradients, and where the case is a
+variant's plain one `REGIME/STEP/params`, `first` and `second`: all parameters and Adam's moments, end to end in the
+order of our names, after that many steps on this batch.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+HERE = Path(__file__).parent
+SMALL = {"num_topics": 3, "hidden": (6, 6), "embed_dim": 4, "decoder_hidden": (5,)}
+DOCS, V = 9, 16
+REGIMES = {"plain": {"weight_decay": 0.0}, "decayed_clipped": {"weight_decay": 1e-3, "clip_norm": 0.5}}
+STEPS = (1, 10)
+
+
+def counts() -> sp.csr_matrix:
+    """[9, 16]: documents of several words, one of a single word, one of one word many times."""
+    rng = np.random.default_rng(7)
+    dense = rng.poisson(0.6, (DOCS, V)) * rng.integers(1, 4, (DOCS, V))
+    dense[3] = (np.arange(V) == 5) * 1
+    dense[4] = (np.arange(V) == 2) * 11
+    dense[0, 0] += 1
+    return sp.csr_matrix(dense)
+
+
+def file_of(case_name: str) -> Path:
+    """The golden file of a case."""
+    name = case_name.replace("ρ", "rho").replace("ε", "eps").replace(",", "").replace(" ", "_")
+    return Path(f"{name}.npz")
+
+
+def make(folder: Path) -> list[Path]:
+    """Write every file into `folder`."""
+    import torch
+
+    from etm_jax.parity.cases import CASES, judges_of
+
+    torch.use_deterministic_algorithms(True)
+    written = []
+    for case in CASES:
+        small = case._replace(given=SMALL | case.given)
+        *_, judge = judges_of(small, None)
+        path = folder / file_of(case.name)
+        np.savez_compressed(path, **_arrays(small, judge))
+        written.append(path)
+    return written
+
+
+def _arrays(case, make_judge) -> dict[str, np.ndarray]:
+    import torch
+
+    from etm_jax.corpus.inputs import encoder_input
+    from etm_jax.corpus.types import Vocabulary
+    from etm_jax.parity.cases import Batches, shape_of
+    from etm_jax.parity.passes import flat, torch_quantities
+
+    config = case.config()
+    matrix = counts()
+    df = np.asarray((matrix > 0).sum(0)).ravel()
+    vocabulary = Vocabulary([f"w{i}" for i in range(V)], df, np.asarray(matrix.sum(0)).ravel(), DOCS, "none")
+    inputs = encoder_input(
+        matrix, "tfidf" if config.model.use_tfidf else config.model.encoder_input, vocabulary, np.float64
+    )
+    batch, _, _ = Batches.of(matrix, inputs, DOCS, np.float64, config).pair(np.arange(DOCS), 0)
+
+    def fresh():
+        torch.manual_seed(3)
+        return make_judge(config, shape_of(config, V), torch.float64)
+
+    judge = fresh()
+    found = {f"state/{name}": tensor.detach().numpy().copy() for name, tensor in judge.state().items()}
+    found |= {"counts": batch.counts.numpy(), "inputs": batch.inputs.numpy(), "eps": batch.eps.numpy()}
+    found |= {f"mask_{i}": mask.numpy() for i, mask in enumerate(batch.masks) if mask is not None}
+    out, gradients = torch_quantities(judge, batch)
+    found |= {f"out/{name}": array for name, array in out.items()}
+    found |= {f"grad/{name}": array.copy() for name, array in flat(gradients).items()}
+    if "," not in case.name:
+        for name, given in REGIMES.items():
+            found |= {f"{name}/{key}": array for key, array in _trained(fresh(), batch, case.config(**given)).items()}
+    return found
+
+
+def _trained(judge, batch, config) -> dict[str, np.ndarray]:
+    import torch
+
+    from etm_jax.parity.passes import flat
+    from etm_jax.parity.training import torch_snapshot
+
+    parameters = [p for p in judge.module.parameters() if p.requires_grad]
+    settings = config.optimizer
+    optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    found = {}
+    for step in range(1, max(STEPS) + 1):
+        optimizer.zero_grad()
+        judge.run(batch)["loss"].backward()
+        if settings.clip_norm:
+            torch.nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+        optimizer.step()
+        if step in STEPS:
+            snapshot = torch_snapshot(judge, optimizer)
+            for part in ("params", "first", "second"):
+                found[f"{step}/{part}"] = np.concatenate([a.ravel() for a in flat(getattr(snapshot, part)).values()])
+    return found
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(HERE.parents[1]))
+    for written in make(HERE):
+        print(f"{written.name}: {written.stat().st_size:,} bytes")
