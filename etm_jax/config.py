@@ -160,8 +160,8 @@ class RunOptions:
     taskname: str = setting(
         "", "name of the run; without --corpus it reads data/<taskname>_lines.txt or data/<taskname>.txt"
     )
-    workdir: str = setting("", "folder of the run; default: runs/<taskname>")
-    ckpt: str = setting("", "start from the weights of the run in this folder")
+    workdir: str = setting("", "folder of the run; default: runs/<taskname>, with _gsm or _lda for such a --model")
+    ckpt: str = setting("", "start from weights: of the run in this folder, a .safetensors file, or a torch checkpoint")
     bkpt_continue: bool = setting(True, "go on where the run in --workdir stopped; --nobkpt_continue refuses to")
     tensorboard: bool = setting(False, "write TensorBoard events to <workdir>/tensorboard (extra: tensorboard)")
 
@@ -238,6 +238,19 @@ WITHOUT_EMBEDDINGS: dict[str, Any] = {
 }
 """Settings that mean nothing to a model without ρ and α. They hold for it whatever a flagfile written for ETM says."""
 
+FORCED: dict[str, dict[str, Any]] = {
+    "gsm": WITHOUT_EMBEDDINGS
+    | {
+        # Gaussian Softmax: θ is the softmax of a linear map of the sample. That map is the model's name.
+        "theta_layer": True,
+        # p(w | θ) is a softmax: there is no θβ to guard from zero or to divide by its sum.
+        "likelihood_eps": 0.0,
+        "renormalize": False,
+    },
+    "lda": WITHOUT_EMBEDDINGS,
+}
+"""What holds for each kind of model but ETM, whatever is given."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -286,8 +299,7 @@ def make_config(variant: str = "default", given: Mapping[str, Any] | None = None
     if not dim_is_given:
         given.pop("embed_dim", None)
     merged = VARIANTS[variant] | given
-    if merged.get("kind") in ("gsm", "lda"):
-        merged |= WITHOUT_EMBEDDINGS
+    merged |= FORCED.get(merged.get("kind", ""), {})
     if not dim_is_given and _has_own_dim(merged.get("vectors")):
         merged["embed_dim"] = None
     sections = {}

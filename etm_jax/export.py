@@ -15,12 +15,14 @@ LEAST_WEIGHT_LISTED = 0.05
 
 
 def write_export(folder: Path, model: Model, corpus: Corpus, summary: Summary) -> None:
-    """Fill `folder`, replacing it whole."""
+    """Fill `folder`, replacing it whole. Of what the model lacks (ρ, α, background) there is no file."""
     vocab = corpus.vocabulary.words
     with replace_folder(folder) as new:
         (new / "vocab.txt").write_text("".join(word + "\n" for word in vocab), encoding="utf-8")
         for name in ("beta", "rho", "alpha", "background", "theta_train", "theta_test_h1"):
-            np.save(new / f"{name}.npy", getattr(model, name).astype(np.float32))
+            values: np.ndarray | None = getattr(model, name)
+            if values is not None:
+                np.save(new / f"{name}.npy", values.astype(np.float32))
         counts: dict[str, sp.csr_matrix] = {
             "train": corpus.train.counts,
             "valid": corpus.valid.counts,

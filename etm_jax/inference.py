@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+import scipy.sparse as sp
 
 from etm_jax.batches import Batcher
 from etm_jax.model import Variables
-from etm_jax.steps import Spec, Sums, eval_step, theta_step
+from etm_jax.steps import Spec, Sums, eval_step, log_px_step, theta_step
 
 
 class Bound(NamedTuple):
@@ -35,3 +36,21 @@ def infer_theta(variables: Variables, batcher: Batcher, spec: Spec) -> np.ndarra
     num_docs = batcher.counts.shape[0]
     parts = [np.asarray(theta_step(variables, batch, spec)) for batch in batcher.epoch(np.arange(num_docs))]
     return np.concatenate([*parts, np.empty((0, spec.model.num_topics), np.float32)])[:num_docs]
+
+
+def log_px_at(
+    variables: Variables, theta: np.ndarray, counts: sp.csr_matrix, batch_size: int, spec: Spec
+) -> np.ndarray:
+    """Logarithm of p(w | θ) at the nonzeros of `counts`, of a model where it is no mixture of topics: [nnz] float32.
+
+    theta: [D, K]; counts: [D, V] CSR.
+    """
+    parts = [np.empty(0, np.float32)]
+    for start in range(0, len(theta), batch_size):
+        rows = slice(start, start + batch_size)
+        # Padded, so that the last batch runs the same program.
+        padded = np.full((batch_size, theta.shape[1]), 1 / theta.shape[1], np.float32)
+        padded[: len(theta[rows])] = theta[rows]
+        entries = counts[rows].tocoo()
+        parts.append(np.asarray(log_px_step(variables, padded, spec))[entries.row, entries.col])
+    return np.concatenate(parts)

@@ -8,12 +8,12 @@ import numpy as np
 
 from etm_jax.config import ModelConfig
 from etm_jax.corpus.types import Vocabulary
-from etm_jax.model import ETM, Variables, init_variables
+from etm_jax.model import TopicModel, Variables, init_variables
 from etm_jax.warm_start import WarmStart
 
 
 def initial_variables(
-    key: jax.Array, module: ETM, vocabulary: Vocabulary, rho: np.ndarray, warm: WarmStart | None
+    key: jax.Array, module: TopicModel, vocabulary: Vocabulary, rho: np.ndarray, warm: WarmStart | None
 ) -> Variables:
     """torch's initialisation with ρ from the word vectors and, where given, everything from the warm start.
 

@@ -1,10 +1,14 @@
-"""The Embedded Topic Model as pure functions of its variables. This file alone uses flax.
+"""The topic models, and the auto-encoder that they come from, as pure functions of their variables.
 
-Shapes: B documents, V words, K topics, L embedding size, N nonzeros of the batch. Dieng, Ruiz, Blei 2020,
-arXiv 1907.04907.
+ETM (Dieng, Ruiz, Blei 2020, arXiv 1907.04907) and GSM (Miao, Grefenstette, Blunsom 2017, arXiv 1706.00359) share
+`TopicModel`, the way from words to topic proportions. This file alone uses flax.
+
+Shapes: B documents, V words, K topics, L embedding size, N nonzeros of the batch.
 """
 
 import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, cast
 
@@ -16,20 +20,24 @@ from etm_jax import sparse
 from etm_jax.config import ModelConfig
 
 Params = dict[str, Any]
+Masks = tuple[jax.Array | None, ...]
 
 
 class Variables(NamedTuple):
-    """What the model is made of. params: what training moves; constants: `background`, [V], without gradient."""
+    """What a model is made of. params: what training moves; constants: ETM's `background`, [V], without gradient."""
 
     params: Params
     constants: Params
 
 
 class Noise(NamedTuple):
-    """All that is random in one pass. eps: [B, K]; dropout: for each hidden layer a scaled mask [B, H], or None."""
+    """All that is random in one pass. eps: [B, K]; dropout: for each hidden layer a scaled mask [B, H], or None.
+
+    The encoder's layers come first, then the decoder's where it has some. Masks left out at the end are None.
+    """
 
     eps: jax.Array
-    dropout: tuple[jax.Array | None, ...] = ()
+    dropout: Masks = ()
 
 
 class Posterior(NamedTuple):
@@ -40,15 +48,22 @@ class Posterior(NamedTuple):
 
 
 class Output(NamedTuple):
-    """One pass. log_theta: [B, K], of a sample from the posterior; log_beta: [K, V]."""
+    """One pass. log_theta: [B, K], of a sample from the posterior; log_beta: [K, V], the topics.
+
+    logits: [B, V], where p(w | θ) is their softmax over V; None where it is the mixture θβ.
+    """
 
     posterior: Posterior
     log_theta: jax.Array
     log_beta: jax.Array
+    logits: jax.Array | None = None
 
 
-class ETM(nn.Module):
-    """Encoder, topic proportions and topics. Use it through the functions below."""
+class TopicModel(nn.Module):
+    """From the words of a document to its topic proportions; subclasses decode them. Use the functions below.
+
+    embed_dim is 0 for a model without embeddings.
+    """
 
     config: ModelConfig
     vocab_size: int
@@ -56,7 +71,7 @@ class ETM(nn.Module):
 
     def setup(self) -> None:
         c, v, k, dim = self.config, self.vocab_size, self.config.num_topics, self.embed_dim
-        self.hidden = [_Linear(i, o) for i, o in itertools.pairwise((v, *c.hidden))]
+        self.hidden = _linears((v, *c.hidden))
         self.mu = _Linear(c.hidden[-1], k)
         self.logvar = _Linear(c.hidden[-1], k)
         if c.skip:
@@ -64,22 +79,11 @@ class ETM(nn.Module):
             self.skip_topics = self.param("skip_topics", _torch_uniform(dim), (dim, k))
         if c.theta_layer:
             self.theta_layer = _Linear(k, k)
-        self.rho = self.param("rho", _torch_uniform(dim), (v, dim))
-        self.alpha = self.param("alpha", _torch_uniform(dim), (k, dim))
-        if c.torch_bias:
-            # Carried along for exchange with torch: ρ's bias is not used there, and α's cancels in the softmax.
-            self.rho_bias = self.param("rho_bias", _torch_uniform(dim), (v,))
-            self.alpha_bias = self.param("alpha_bias", _torch_uniform(dim), (k,))
-        self.background = self.variable("constants", "background", jnp.zeros, (v,))
 
-    def encode(
-        self, inputs: sparse.Array, pattern: sparse.Pattern, dropout: tuple[jax.Array | None, ...] = ()
-    ) -> Posterior:
+    def encode(self, inputs: sparse.Array, pattern: sparse.Pattern, dropout: Masks = ()) -> Posterior:
         """q(δ | x). inputs: [N], the encoder's input at the nonzeros of `pattern`."""
-        x = sparse.matmul(inputs, pattern, self.hidden[0].kernel) + self.hidden[0].bias[None, :]
-        for i, mask in enumerate(dropout or (None,) * len(self.hidden)):
-            x = jax.nn.relu(self.hidden[i](x) if i else x)
-            x = x if mask is None else x * mask
+        first = sparse.matmul(inputs, pattern, self.hidden[0].kernel) + self.hidden[0].bias[None, :]
+        x = _hidden(first, self.hidden[1:], dropout[: len(self.hidden)], jax.nn.relu)
         mu = self.mu(x)
         if self.config.skip:
             mu = mu + sparse.matmul(inputs, pattern, self.skip_words) @ self.skip_topics
@@ -90,12 +94,129 @@ class ETM(nn.Module):
         return jax.nn.log_softmax(self.theta_layer(delta) if self.config.theta_layer else delta, axis=-1)
 
     def log_beta(self) -> jax.Array:
-        """log softmax_v(ρ_v·α_k + b_v): [K, V]."""
-        return jax.nn.log_softmax(self.rho @ self.alpha.T + self.background.value[:, None], axis=0).T
+        """The topics: [K, V]."""
+        raise NotImplementedError
+
+    def logits(self, log_theta: jax.Array, dropout: Masks = ()) -> jax.Array | None:
+        """[B, V], whose softmax over V is p(w | θ); None where it is the mixture θβ. dropout: the decoder's masks."""
+        return None
 
     def __call__(self, inputs: sparse.Array, pattern: sparse.Pattern, noise: Noise) -> Output:
         posterior = self.encode(inputs, pattern, noise.dropout)
-        return Output(posterior, self.log_theta(reparameterize(posterior, noise.eps)), self.log_beta())
+        log_theta = self.log_theta(reparameterize(posterior, noise.eps))
+        return Output(posterior, log_theta, self.log_beta(), self.logits(log_theta, noise.dropout[len(self.hidden) :]))
+
+
+class ETM(TopicModel):
+    """Topics from word and topic embeddings; p(w | θ) = Σ_k θ_k β_kw."""
+
+    def setup(self) -> None:
+        super().setup()
+        c, v, k, dim = self.config, self.vocab_size, self.config.num_topics, self.embed_dim
+        self.rho = self.param("rho", _torch_uniform(dim), (v, dim))
+        self.alpha = self.param("alpha", _torch_uniform(dim), (k, dim))
+        if c.torch_bias:
+            # Carried along for exchange with torch: ρ's bias is not used there, and α's cancels in the softmax.
+            self.rho_bias = self.param("rho_bias", _torch_uniform(dim), (v,))
+            self.alpha_bias = self.param("alpha_bias", _torch_uniform(dim), (k,))
+        self.background = self.variable("constants", "background", jnp.zeros, (v,))
+
+    def log_beta(self) -> jax.Array:
+        """log softmax_v(ρ_v·α_k + b_v): [K, V]."""
+        return jax.nn.log_softmax(self.rho @ self.alpha.T + self.background.value[:, None], axis=0).T
+
+
+class GSM(TopicModel):
+    """Topics from a decoder of linear layers with ReLU between them; p(w | θ) = softmax_w(decoder(θ)), no mixture.
+
+    As zll17/Neural_Topic_Models has it.
+    """
+
+    def setup(self) -> None:
+        super().setup()
+        self.decoder = _linears((self.config.num_topics, *self.config.decoder_hidden, self.vocab_size))
+
+    def log_beta(self) -> jax.Array:
+        """log softmax_v(decoder(e_k)), what each topic alone is decoded to: [K, V]."""
+        one_topic = jnp.eye(self.config.num_topics, dtype=self.mu.bias.dtype)
+        return jax.nn.log_softmax(_decoded(one_topic, self.decoder), axis=1)
+
+    def logits(self, log_theta: jax.Array, dropout: Masks = ()) -> jax.Array:
+        """decoder(θ): [B, V]."""
+        return _decoded(jnp.exp(log_theta), self.decoder, dropout)
+
+
+TOPIC_MODELS: dict[str, type[TopicModel]] = {"etm": ETM, "gsm": GSM}
+"""By `ModelConfig.kind`."""
+
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """The shape of a VAE. Hashable. The defaults are those of the report's class `VAE`.
+
+    encode_dims: data, hidden layers, latent. decode_dims: latent, hidden layers, data. dropout: share of the hidden
+    units dropped in training. slope: of the encoder's LeakyReLU below 0; 0 is ReLU. sample_layer: whether a square
+    linear layer follows the sample. sigmoid: whether the output f(z) ends with one.
+
+    Raises ValueError for dimensions that do not meet, and for settings out of their range.
+    """
+
+    encode_dims: tuple[int, ...] = (2000, 1024, 512, 20)
+    decode_dims: tuple[int, ...] = (20, 1024, 2000)
+    dropout: float = 0.0
+    slope: float = 0.0
+    sample_layer: bool = True
+    sigmoid: bool = False
+
+    def __post_init__(self) -> None:
+        encode, decode = self.encode_dims, self.decode_dims
+        if len(encode) < 3 or len(decode) < 2 or min(encode + decode) < 1:
+            raise ValueError(f"encode_dims={encode} must be 3 widths or more, and decode_dims={decode} 2 or more")
+        if (encode[0], encode[-1]) != (decode[-1], decode[0]):
+            raise ValueError(f"decode_dims={decode} must lead from {encode[-1]} back to {encode[0]}: {encode=}")
+        if not 0 <= self.dropout < 1 or not 0 <= self.slope < 1:
+            raise ValueError(f"dropout={self.dropout} and slope={self.slope} must be at least 0 and below 1")
+
+
+def figure_2(image_size: int = 784, h_dim: int = 400, z_dim: int = 20) -> VAEConfig:
+    """The report's Figure 2: the basic VAE of images."""
+    return VAEConfig(
+        encode_dims=(image_size, h_dim, z_dim),
+        decode_dims=(z_dim, h_dim, image_size),
+        slope=0.2,
+        sample_layer=False,
+        sigmoid=True,
+    )
+
+
+class VAE(nn.Module):
+    """A variational auto-encoder of vectors. Use it through `etm_jax.vae`."""
+
+    config: VAEConfig
+
+    def setup(self) -> None:
+        *widths, latent = self.config.encode_dims
+        self.hidden = _linears(widths)
+        self.mu = _Linear(widths[-1], latent)
+        self.logvar = _Linear(widths[-1], latent)
+        if self.config.sample_layer:
+            self.sample_layer = _Linear(latent, latent)
+        self.decoder = _linears(self.config.decode_dims)
+
+    def encode(self, x: jax.Array, dropout: Masks = ()) -> Posterior:
+        """q(z | x). x: [B, data]."""
+        slope = self.config.slope
+        activation = partial(jax.nn.leaky_relu, negative_slope=slope) if slope else jax.nn.relu
+        x = _hidden(self.hidden[0](x), self.hidden[1:], dropout[: len(self.hidden)], activation)
+        return Posterior(self.mu(x), self.logvar(x))
+
+    def decode(self, z: jax.Array, dropout: Masks = ()) -> jax.Array:
+        """f(z) before the sigmoid, where there is one: [B, latent] → [B, data]. dropout: the decoder's masks."""
+        return _decoded(self.sample_layer(z) if self.config.sample_layer else z, self.decoder, dropout)
+
+    def __call__(self, x: jax.Array, noise: Noise) -> tuple[Posterior, jax.Array]:
+        posterior = self.encode(x, noise.dropout)
+        return posterior, self.decode(reparameterize(posterior, noise.eps), noise.dropout[len(self.hidden) :])
 
 
 class _Linear(nn.Module):
@@ -113,6 +234,33 @@ class _Linear(nn.Module):
         return x @ self.kernel + self.bias[None, :]
 
 
+def _linears(widths: Sequence[int]) -> list[_Linear]:
+    return [_Linear(i, o) for i, o in itertools.pairwise(widths)]
+
+
+def _hidden(
+    first: jax.Array, rest: Sequence[_Linear], masks: Masks, activation: Callable[[jax.Array], jax.Array]
+) -> jax.Array:
+    """Hidden layers, each masked behind its activation. first: [B, H], what the first one's linear map gave."""
+    first_mask, *rest_masks = masks or (None,) * (1 + len(rest))
+    x = _masked(activation(first), first_mask)
+    for layer, mask in zip(rest, rest_masks, strict=True):
+        x = _masked(activation(layer(x)), mask)
+    return x
+
+
+def _masked(x: jax.Array, mask: jax.Array | None) -> jax.Array:
+    return x if mask is None else x * mask
+
+
+def _decoded(z: jax.Array, layers: Sequence[_Linear], masks: Masks = ()) -> jax.Array:
+    """Linear layers with ReLU between them."""
+    *inner, last = layers
+    if inner:
+        z = _hidden(inner[0](z), inner[1:], masks, jax.nn.relu)
+    return last(z)
+
+
 def _torch_uniform(fan_in: int) -> Any:
     """U(−1/√fan_in, 1/√fan_in), with which torch's Linear starts both weight and bias."""
 
@@ -123,28 +271,38 @@ def _torch_uniform(fan_in: int) -> Any:
 
 
 @partial(jax.jit, static_argnames="module")
-def init_variables(key: jax.Array, module: ETM) -> Variables:
+def init_variables(key: jax.Array, module: TopicModel) -> Variables:
     """Fresh variables in torch's initialisation, without a background."""
     zeros = jnp.zeros(1, jnp.int32)
     empty = sparse.Pattern(zeros, zeros, jnp.zeros(2, jnp.int32), zeros, jnp.zeros(module.vocab_size + 1, jnp.int32))
     noise = Noise(jnp.zeros((1, module.config.num_topics)))
-    return Variables(**module.init(key, jnp.zeros(1), empty, noise))
+    variables = module.init(key, jnp.zeros(1), empty, noise)
+    return Variables(variables["params"], variables.get("constants", {}))
 
 
-def forward(module: ETM, variables: Variables, inputs: sparse.Array, pattern: sparse.Pattern, noise: Noise) -> Output:
+def forward(
+    module: TopicModel, variables: Variables, inputs: sparse.Array, pattern: sparse.Pattern, noise: Noise
+) -> Output:
     """One pass from the encoder's input [N] at the nonzeros of `pattern`."""
     return cast(Output, module.apply(variables._asdict(), inputs, pattern, noise))
 
 
-def mean_log_theta(module: ETM, variables: Variables, inputs: sparse.Array, pattern: sparse.Pattern) -> jax.Array:
+def mean_log_theta(
+    module: TopicModel, variables: Variables, inputs: sparse.Array, pattern: sparse.Pattern
+) -> jax.Array:
     """Logarithm of the topic proportions at the posterior mean: [B, K]."""
     posterior = cast(Posterior, module.apply(variables._asdict(), inputs, pattern, method="encode"))
     return cast(jax.Array, module.apply(variables._asdict(), posterior.mu, method="log_theta"))
 
 
-def log_beta(module: ETM, variables: Variables) -> jax.Array:
+def log_beta(module: TopicModel, variables: Variables) -> jax.Array:
     """Logarithm of the topics: [K, V]."""
     return cast(jax.Array, module.apply(variables._asdict(), method="log_beta"))
+
+
+def log_px(module: TopicModel, variables: Variables, log_theta: jax.Array) -> jax.Array:
+    """Logarithm of p(w | θ) for every word, of a model where it is no mixture: [B, K] → [B, V]."""
+    return jax.nn.log_softmax(cast(jax.Array, module.apply(variables._asdict(), log_theta, method="logits")), axis=-1)
 
 
 def reparameterize(posterior: Posterior, eps: jax.Array) -> jax.Array:
@@ -154,11 +312,26 @@ def reparameterize(posterior: Posterior, eps: jax.Array) -> jax.Array:
 
 def draw_noise(key: jax.Array, config: ModelConfig, batch_size: int) -> Noise:
     """Fresh ε and, where the model has dropout, fresh masks."""
-    eps_key, *mask_keys = jax.random.split(key, 1 + len(config.hidden))
-    eps = jax.random.normal(eps_key, (batch_size, config.num_topics))
-    keep = 1 - config.dropout
-    masks: list[jax.Array | None] = []
-    for i, (mask_key, width) in enumerate(zip(mask_keys, config.hidden, strict=True)):
-        has_mask = config.dropout > 0 and (config.dropout_layers == "all" or i == len(config.hidden) - 1)
-        masks.append(jax.random.bernoulli(mask_key, keep, (batch_size, width)) / keep if has_mask else None)
+    everywhere, last = config.dropout_layers == "all", len(config.hidden) - 1
+    rates = [config.dropout if everywhere or i == last else 0.0 for i in range(len(config.hidden))]
+    widths = config.hidden
+    if config.kind == "gsm" and everywhere:
+        # So has the published GSM's.
+        widths, rates = widths + config.decoder_hidden, rates + [config.dropout] * len(config.decoder_hidden)
+    return _draw(key, batch_size, config.num_topics, widths, rates)
+
+
+def draw_vae_noise(key: jax.Array, config: VAEConfig, batch_size: int) -> Noise:
+    """Fresh ε and, where the VAE has dropout, fresh masks for all hidden layers."""
+    widths = config.encode_dims[1:-1] + config.decode_dims[1:-1]
+    return _draw(key, batch_size, config.encode_dims[-1], widths, [config.dropout] * len(widths))
+
+
+def _draw(key: jax.Array, batch_size: int, latent: int, widths: Sequence[int], rates: Sequence[float]) -> Noise:
+    eps_key, *mask_keys = jax.random.split(key, 1 + len(widths))
+    eps = jax.random.normal(eps_key, (batch_size, latent))
+    masks = (
+        jax.random.bernoulli(mask_key, 1 - rate, (batch_size, width)) / (1 - rate) if rate else None
+        for mask_key, width, rate in zip(mask_keys, widths, rates, strict=True)
+    )
     return Noise(eps, tuple(masks))

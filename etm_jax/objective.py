@@ -86,6 +86,34 @@ def reconstruction(
     return -absent.sum(-1) - sparse.sum_rows((present * log_odds)[:, None], pattern)[:, 0]
 
 
+def reconstruction_from_logits(
+    logits: jax.Array, counts: sparse.Array, pattern: sparse.Pattern, config: ObjectiveConfig
+) -> jax.Array:
+    """−log p(x | θ) per document by the chosen criterion, where p(w | θ) is no mixture of topics: [B].
+
+    logits: [B, V]. counts: [N]. cross_entropy: −Σ_w x_w log p_w, p the softmax of the logits. bce_softmax and
+    bce_sigmoid: Σ_w of the binary cross entropy of word w's presence against that softmax or the logits' sigmoid.
+    """
+    x = sparse.to_dense(jnp.asarray(counts), pattern)
+    if config.criterion == "bce_sigmoid":
+        return bce_from_logits(logits, jnp.minimum(x, 1))
+    log_p = jax.nn.log_softmax(logits, axis=-1)
+    if config.criterion == "cross_entropy":
+        return -(x * log_p).sum(-1)
+    # Where p rounds to 1, log(1 − p) would be −∞.
+    largest = 1 - jnp.finfo(log_p.dtype).eps
+    log_absent = jnp.log1p(-jnp.minimum(jnp.exp(log_p), largest))
+    return -jnp.where(x > 0, log_p, log_absent).sum(-1)
+
+
+def bce_from_logits(logits: jax.Array, targets: jax.Array) -> jax.Array:
+    """Binary cross entropy of the logits' sigmoid, summed over the last axis. targets: in [0, 1]. [B, V] → [B].
+
+    −t log σ(l) − (1 − t) log(1 − σ(l)) = softplus(l) − t·l, which neither overflows nor rounds to log 0.
+    """
+    return (jax.nn.softplus(logits) - targets * logits).sum(-1)
+
+
 def topic_overlap(log_beta: jax.Array) -> jax.Array:
     """Σ_{j≠k} BC(β_j, β_k)² / K, BC the Bhattacharyya coefficient Σ_v √(β_jv β_kv). log_beta: [K, V] → scalar."""
     root = jnp.exp(log_beta / 2)

@@ -7,26 +7,26 @@ import numpy as np
 
 from etm_jax.console import table
 from etm_jax.corpus.types import Corpus
-from etm_jax.metrics.perplexity import Perplexity, completion_perplexity
+from etm_jax.metrics.perplexity import Perplexity, completion_perplexity, perplexity_of
 from etm_jax.metrics.topics import diversity, npmi_coherence, top_words, topic_shares
 
 WORDS_SHOWN, WORDS_OF_DIVERSITY = 10, 25
 
 
 class Model(NamedTuple):
-    """A fitted model as arrays. beta: [K, V], rho: [V, L], alpha: [K, L], background: [V]; theta_*: [·, K].
+    """A fitted model as arrays. beta: [K, V]; theta_*: [·, K]; rho: [V, L], alpha: [K, L], background: [V].
 
-    β is the softmax over V of ρα + background.
+    β is the softmax over V of ρα + background; a model whose β comes otherwise has none of the three.
     """
 
     beta: np.ndarray
-    rho: np.ndarray
-    alpha: np.ndarray
-    background: np.ndarray
     theta_train: np.ndarray
     theta_valid: np.ndarray
     theta_test: np.ndarray
     theta_test_h1: np.ndarray
+    rho: np.ndarray | None = None
+    alpha: np.ndarray | None = None
+    background: np.ndarray | None = None
 
 
 class Summary(NamedTuple):
@@ -39,15 +39,21 @@ class Summary(NamedTuple):
     perplexity: Perplexity
 
 
-def summarize(model: Model, corpus: Corpus) -> Summary:
-    """Coherence over the top 10 words on the training documents, diversity over the top 25, completion perplexity."""
+def summarize(model: Model, corpus: Corpus, log_px: np.ndarray | None = None) -> Summary:
+    """Coherence over the top 10 words on the training documents, diversity over the top 25, completion perplexity.
+
+    log_px: log p(w | θ) at the nonzeros of the test documents' second halves; None where it is the mixture θβ.
+    """
+    half2 = corpus.test_h2
     words = top_words(model.beta, WORDS_SHOWN)
     return Summary(
         words=words,
         share=topic_shares(model.theta_train, corpus.train.counts),
         npmi=npmi_coherence(words, corpus.train.counts),
         diversity=diversity(top_words(model.beta, WORDS_OF_DIVERSITY)),
-        perplexity=completion_perplexity(model.theta_test_h1, model.beta, corpus.test_h2),
+        perplexity=completion_perplexity(model.theta_test_h1, model.beta, half2)
+        if log_px is None
+        else perplexity_of(log_px, half2),
     )
 
 

@@ -20,11 +20,11 @@ from etm_jax.corpus.types import Corpus, Source
 from etm_jax.errors import UserError
 from etm_jax.export import write_export
 from etm_jax.files import check_writable, replace_text
-from etm_jax.inference import infer_theta
+from etm_jax.inference import infer_theta, log_px_at
 from etm_jax.loop import fit
 from etm_jax.results import Model, summarize, topic_table
 from etm_jax.run_folder import Record, RunFolder, check_continues
-from etm_jax.start import other_run, start
+from etm_jax.start import other_model, start
 from etm_jax.steps import beta_step
 from etm_jax.tensorboard import check_tensorboard, tensorboard_writer
 from etm_jax.vectors import check_vectors
@@ -36,7 +36,8 @@ def run(config: Config, options: RunOptions) -> None:
     A user's mistake raises UserError before anything that exists is touched.
     """
     config, name = _with_corpus(config, options)
-    folder = RunFolder(Path(options.workdir).expanduser() if options.workdir else Path("runs") / name)
+    default = Path("runs") / (name if config.model.kind == "etm" else f"{name}_{config.model.kind}")
+    folder = RunFolder(Path(options.workdir).expanduser() if options.workdir else default)
     folder.check_usable()
     saved = folder.record()
     if saved:
@@ -47,7 +48,7 @@ def run(config: Config, options: RunOptions) -> None:
     source = find_source(config.corpus)
     other = None
     if options.ckpt and not goes_on:
-        other = other_run(options.ckpt, config.model)
+        other = other_model(options.ckpt, config.model)
     elif not goes_on:
         check_vectors(config.vectors, source.name if source.counted else None)
     corpus = _prepared(source, config, folder, saved)
@@ -61,14 +62,16 @@ def run(config: Config, options: RunOptions) -> None:
     fitted = fit(spec, config.train, record.num_epochs, batchers["train"], batchers["valid"], variables, folder, write)
 
     theta = {part: infer_theta(fitted.variables, batcher, spec) for part, batcher in batchers.items()}
+    params, constants = fitted.variables
     model = Model(
         beta=np.asarray(beta_step(fitted.variables, spec)),
-        rho=np.asarray(fitted.variables.params["rho"]),
-        alpha=np.asarray(fitted.variables.params["alpha"]),
-        background=np.asarray(fitted.variables.constants["background"]),
         **{f"theta_{part}": values for part, values in theta.items()},
+        **{name: np.asarray(value) for name, value in (params | constants).items() if name in Model._fields},
     )
-    summary = summarize(model, corpus)
+    log_px = None
+    if config.model.kind == "gsm":
+        log_px = log_px_at(fitted.variables, model.theta_test_h1, corpus.test_h2, record.batch_size, spec)
+    summary = summarize(model, corpus, log_px)
     write_export(folder.export, model, corpus, summary)
     print(topic_table(summary, corpus.vocabulary.words))
     console.note(

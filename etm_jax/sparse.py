@@ -87,3 +87,10 @@ def _csr_dot_gather(values: jax.Array, cols: Array, starts: Array, dense: jax.Ar
     rows = jnp.searchsorted(jnp.asarray(starts), jnp.arange(values.shape[0]), side="right", method="sort") - 1
     # Padding falls behind the last row, where segment_sum drops it.
     return jax.ops.segment_sum(values[:, None] * dense[cols], rows, num_rows, indices_are_sorted=True)
+
+
+def to_dense(values: jax.Array, pattern: Pattern) -> jax.Array:
+    """The [B, V] matrix itself, for the criteria that need every word of every document."""
+    shape = (pattern.row_starts.shape[0] - 1, pattern.col_starts.shape[0] - 1)
+    real = jnp.arange(values.shape[0]) < pattern.row_starts[-1]
+    return jnp.zeros(shape, values.dtype).at[pattern.rows, pattern.cols].add(jnp.where(real, values, 0))

@@ -1,31 +1,30 @@
 """What a run is, and the variables it begins with: from word vectors, another run, or its own checkpoint."""
 
 import dataclasses
-from pathlib import Path
-from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from etm_jax import console
-from etm_jax.checkpoint import Checkpoints
 from etm_jax.config import Config, ModelConfig, RunOptions, spelled
 from etm_jax.corpus.types import Corpus
 from etm_jax.errors import UserError
 from etm_jax.initial import initial_variables
+from etm_jax.interop import Trained, read_trained
 from etm_jax.loop import num_epochs_for
-from etm_jax.model import Variables
-from etm_jax.run_folder import Record, RunFolder
+from etm_jax.model import Variables, init_variables
+from etm_jax.run_folder import Record
 from etm_jax.steps import Spec, abstract_state
 from etm_jax.vectors import word_vectors
 from etm_jax.warm_start import warm_start
 
 
 def start(
-    config: Config, options: RunOptions, corpus: Corpus, saved: Record | None, other: "OtherRun | None"
+    config: Config, options: RunOptions, corpus: Corpus, saved: Record | None, other: Trained | None
 ) -> tuple[Record, Variables | None]:
     """What the run is, and the variables that it begins with; None where it goes on from a checkpoint of its own.
 
-    saved: what the run was, where it goes on. other: the run whose weights it begins with.
+    saved: what the run was, where it goes on. other: the model whose weights it begins with.
     """
     num_docs, num_topics, seed = len(corpus.train), config.model.num_topics, config.train.seed
     if num_topics > num_docs:
@@ -51,46 +50,51 @@ def start(
     if saved:
         return record(saved.embed_dim), None
     if other:
-        if other.record.vocabulary_hash != corpus.vocabulary.hash:
-            raise UserError(
-                f"--ckpt={options.ckpt} has a vocabulary of {other.record.vocab_size} words that is not this corpus's "
-                f"of {len(corpus.vocabulary)}; give its corpus ({other.record.corpus}) and the same filters"
-            )
-        console.note(f"word vectors and topics: those of {options.ckpt} after epoch {other.epoch}")
-        return record(other.record.embed_dim), other.variables
+        _check_vocabulary(other, corpus, options.ckpt)
+        console.note(f"weights: those of {other.origin}")
+        variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), other.variables)
+        return record(other.embed_dim), variables
+    key = jax.random.key(seed)
+    if config.model.kind == "gsm":
+        ours = record(embed_dim=0)
+        return ours, init_variables(key, ours.spec().module())
     vectors = word_vectors(corpus, config.vectors, seed)
     console.note(vectors.describe())
     ours = record(vectors.matrix.shape[1])
     warm = warm_start(vectors.matrix, corpus.train.counts, num_topics, seed) if config.model.warm_start else None
-    key = jax.random.key(seed)
     return ours, initial_variables(key, ours.spec().module(), corpus.vocabulary, vectors.matrix, warm)
 
 
-class OtherRun(NamedTuple):
-    """A run to begin from: its record, and its best epoch's number and variables."""
-
-    record: Record
-    epoch: int
-    variables: Variables
-
-
-def other_run(ckpt: str, model: ModelConfig) -> OtherRun:
-    """The run that --ckpt names. Raises UserError where there is none, and where its weights do not fit `model`."""
-    folder = RunFolder(Path(ckpt).expanduser())
-    record, checkpoints = folder.record(), Checkpoints(folder.checkpoints)
-    if record is None or not checkpoints.epochs():
-        raise UserError(f"--ckpt={ckpt} holds no run with a checkpoint; give the --workdir of a run")
-    spec = record.spec()
+def other_model(ckpt: str, model: ModelConfig) -> Trained:
+    """The model that --ckpt names. Raises UserError where there is none, and where its weights do not fit `model`."""
+    try:
+        trained = read_trained(ckpt)
+    except UserError as error:
+        raise UserError(f"--ckpt={ckpt}: {str(error).removeprefix(f'{ckpt}: ')}") from error
+    spec = trained.spec()
     for f in dataclasses.fields(model):
         theirs, ours = getattr(spec.model, f.name), getattr(model, f.name)
         changed = spec._replace(model=dataclasses.replace(spec.model, **{f.name: ours}))
         if theirs != ours and _shapes(changed) != _shapes(spec):
             raise UserError(
                 f"--ckpt={ckpt} was trained with {spelled(f, theirs)}, and its weights do not fit {spelled(f, ours)}; "
-                "make it the same, or leave out --ckpt"
+                f"make it the same (its variant: --variant={trained.config.variant}), or leave out --ckpt"
             )
-    state, progress = checkpoints.restore(abstract_state(spec), "best")
-    return OtherRun(record, progress.epoch, state.variables)
+    return trained
+
+
+def _check_vocabulary(other: Trained, corpus: Corpus, ckpt: str) -> None:
+    """Raise UserError where the words cannot be those of the weights; say so where nobody can know."""
+    differs = other.vocabulary is not None and other.vocabulary.hash != corpus.vocabulary.hash
+    if differs or other.vocab_size != len(corpus.vocabulary):
+        raise UserError(
+            f"--ckpt={ckpt} has a vocabulary of {other.vocab_size} words that is not this corpus's of "
+            f"{len(corpus.vocabulary)}; give its corpus and the same filters"
+        )
+    if other.vocabulary is None:
+        console.warn(
+            f"--ckpt={ckpt} does not hold its words: that they are this corpus's, in the same order, is taken on trust"
+        )
 
 
 def _shapes(spec: Spec) -> Variables:

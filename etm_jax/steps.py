@@ -9,8 +9,20 @@ import optax
 
 from etm_jax.batches import Batch
 from etm_jax.config import ModelConfig, ObjectiveConfig, OptimizerConfig
-from etm_jax.model import ETM, Noise, Params, Variables, draw_noise, forward, init_variables, log_beta, mean_log_theta
-from etm_jax.objective import kl_divergence, reconstruction, topic_overlap
+from etm_jax.model import (
+    TOPIC_MODELS,
+    Noise,
+    Params,
+    TopicModel,
+    Variables,
+    draw_noise,
+    forward,
+    init_variables,
+    log_beta,
+    log_px,
+    mean_log_theta,
+)
+from etm_jax.objective import kl_divergence, reconstruction, reconstruction_from_logits, topic_overlap
 from etm_jax.optimizer import make_optimizer
 
 
@@ -25,8 +37,8 @@ class Spec(NamedTuple):
     num_steps: int
     train_rho: bool
 
-    def module(self) -> ETM:
-        return ETM(self.model, self.vocab_size, self.embed_dim)
+    def module(self) -> TopicModel:
+        return TOPIC_MODELS[self.model.kind](self.model, self.vocab_size, self.embed_dim)
 
     def transformation(self) -> optax.GradientTransformation:
         # ρ's bias takes part in nothing: torch gives it no gradient, so that not even weight decay moves it.
@@ -70,9 +82,12 @@ def abstract_state(spec: Spec) -> TrainState:
 def batch_loss(params: Params, constants: Params, batch: Batch, noise: Noise, spec: Spec) -> tuple[jax.Array, Sums]:
     """The scalar that training minimises, and the batch's sums."""
     out = forward(spec.module(), Variables(params, constants), batch.inputs, batch.pattern, noise)
-    recon = batch.real * reconstruction(out.log_theta, out.log_beta, batch.counts, batch.pattern, spec.objective)
+    if out.logits is None:
+        recon = reconstruction(out.log_theta, out.log_beta, batch.counts, batch.pattern, spec.objective)
+    else:
+        recon = reconstruction_from_logits(out.logits, batch.counts, batch.pattern, spec.objective)
     kl = batch.real * kl_divergence(*out.posterior, spec.model.prior_variance)
-    sums = Sums(recon.sum(), kl.sum(), batch.real.sum())
+    sums = Sums((batch.real * recon).sum(), kl.sum(), batch.real.sum())
     loss = sums.recon + sums.kl
     if spec.objective.reduction == "mean":
         loss = loss / sums.docs
@@ -108,6 +123,12 @@ def eval_step(variables: Variables, batch: Batch, key: jax.Array, spec: Spec) ->
 def theta_step(variables: Variables, batch: Batch, spec: Spec) -> jax.Array:
     """Topic proportions at the posterior mean: [B, K]."""
     return jnp.exp(mean_log_theta(spec.module(), variables, batch.inputs, batch.pattern))
+
+
+@partial(jax.jit, static_argnames="spec")
+def log_px_step(variables: Variables, theta: jax.Array, spec: Spec) -> jax.Array:
+    """Logarithm of p(w | θ) of a model where it is no mixture. theta: [B, K] → [B, V]."""
+    return log_px(spec.module(), variables, jnp.log(theta))
 
 
 @partial(jax.jit, static_argnames="spec")

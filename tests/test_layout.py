@@ -23,16 +23,17 @@ ROWS: list[tuple[int, tuple[str, ...]]] = [
     (1, ("etm_jax.model", "etm_jax.vectors")),
     (1, ("etm_jax.warm_start",)),
     (2, ("etm_jax.optimizer", "etm_jax.metrics", "etm_jax.tensorboard")),
-    (2, ("etm_jax.steps", "etm_jax.initial", "etm_jax.results", "etm_jax.interop", "etm_jax.vae")),
+    (2, ("etm_jax.steps", "etm_jax.initial", "etm_jax.results", "etm_jax.vae")),
     (2, ("etm_jax.checkpoint", "etm_jax.inference", "etm_jax.run_folder", "etm_jax.export")),
-    (2, ("etm_jax.lda", "etm_jax.simulate")),
+    (2, ("etm_jax.lda", "etm_jax.simulate", "etm_jax.interop")),
     (3, ("etm_jax.loop",)),
     (3, ("etm_jax.start",)),
     (3, ("etm_jax.run",)),
     (3, ("etm_jax.parity.torch_models",)),
+    (3, ("etm_jax.parity.vae_rows",)),
     (3, ("etm_jax.parity",)),
     (4, ("etm_jax.cli",)),
-    (4, ("etm_jax.train", "etm_jax.parity.__main__")),
+    (4, ("etm_jax.train", "etm_jax.convert", "etm_jax.parity.__main__")),
 ]
 LEVEL = {name: level for level, (_, names) in enumerate(ROWS) for name in names}
 FLOOR = {name: floor for floor, names in ROWS for name in names}
@@ -43,6 +44,7 @@ ONE_USER = {
     "orbax": "etm_jax.checkpoint",
     "jax.experimental.sparse": "etm_jax.sparse",
     "pickle": "etm_jax.corpus.plain_pickle",
+    "safetensors": "etm_jax.interop.tensor_files",
 }
 # They run whatever code a file holds; nothing here reads such files.
 NEVER = ("cloudpickle", "dill", "joblib", "marshal", "shelve")

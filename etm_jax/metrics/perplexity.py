@@ -17,19 +17,31 @@ class Perplexity(NamedTuple):
 
 
 def completion_perplexity(theta: np.ndarray, beta: np.ndarray, half2: sp.csr_matrix) -> Perplexity:
-    """Document-completion perplexity. theta: [T, K] from the first halves, beta: [K, V], half2: [T, V] counts.
+    """Document-completion perplexity of a mixture. theta: [T, K] from the first halves, beta: [K, V], half2: [T, V]."""
+    return perplexity_of(mixture_log_px(theta, beta, half2), half2)
 
-    Documents without a second half are left out; nan where none has one.
+
+def perplexity_of(log_px: np.ndarray, counts: sp.csr_matrix) -> Perplexity:
+    """Perplexity of counts: [T, V] CSR. log_px: [nnz], log p(w | document) at their nonzeros, by whatever model.
+
+    Empty documents are left out; nan where all are.
     """
-    entries = half2.tocoo()
-    nats = np.empty(entries.nnz)
-    for start in range(0, entries.nnz, ENTRIES_AT_ONCE):
-        part = slice(start, start + ENTRIES_AT_ONCE)
-        rows, words = theta[entries.row[part]].astype(np.float64), beta.T[entries.col[part]].astype(np.float64)
-        nats[part] = -entries.data[part] * np.log((rows * words).sum(1) + 1e-12)
-    tokens = np.bincount(entries.row, entries.data, half2.shape[0])
+    entries = counts.tocoo()
+    nats = -entries.data * log_px.astype(np.float64)
+    tokens = np.bincount(entries.row, entries.data, counts.shape[0])
     scored = tokens > 0
     if not scored.any():
         return Perplexity(float("nan"), float("nan"))
-    per_token = np.bincount(entries.row, nats, half2.shape[0])[scored] / tokens[scored]
+    per_token = np.bincount(entries.row, nats, counts.shape[0])[scored] / tokens[scored]
     return Perplexity(float(np.exp(per_token.mean())), float(np.exp(nats.sum() / tokens.sum())))
+
+
+def mixture_log_px(theta: np.ndarray, beta: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
+    """log(θβ + 1e-12) at the nonzeros of counts: [T, V] → [nnz] float64. theta: [T, K]; beta: [K, V]."""
+    entries = counts.tocoo()
+    log_px = np.empty(entries.nnz)
+    for start in range(0, entries.nnz, ENTRIES_AT_ONCE):
+        part = slice(start, start + ENTRIES_AT_ONCE)
+        rows, words = theta[entries.row[part]].astype(np.float64), beta.T[entries.col[part]].astype(np.float64)
+        log_px[part] = np.log((rows * words).sum(1) + 1e-12)
+    return log_px

@@ -1,0 +1,68 @@
+"""Turn a trained model into a file, or weights from torch into ours and back.
+
+    python -m etm_jax.convert --from=runs/demo --to=demo.safetensors
+    python -m etm_jax.convert --from=runs/3body --to=3body.pt --layout=ntm
+    python -m etm_jax.convert --from=etm_20ng.pt --to=etm_20ng.safetensors
+
+--from is a run's folder (its best epoch), a .safetensors file, or a torch checkpoint of zll17/Neural_Topic_Models,
+adjidieng/ETM, embedded-topic-model or TopMost's ETM. --to ends in .safetensors, which keeps settings and words, or in
+.pt, which torch reads: --layout says in whose names. `--ckpt=FILE` of etm_jax.train starts from either.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from etm_jax import cli
+from etm_jax.console import note
+from etm_jax.errors import UserError
+
+LAYOUTS = ("ntm", "etm", "topmost")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Read, write, and say what it was."""
+    values = flags.FlagValues()
+    flags.DEFINE_string("from", "", "what to read", flag_values=values)
+    flags.DEFINE_string("to", "", "the file to write: .safetensors or .pt", flag_values=values)
+    flags.DEFINE_enum("layout", "", ("", *LAYOUTS), "whose names a .pt file is written in", flag_values=values)
+    flags.DEFINE_string("rho", "", "word embeddings (.npy) that the weights lack", flag_values=values)
+    if cli.wants_help(argv):
+        print(__doc__)
+        return
+    cli.parse_only(values, argv)
+    source, target = values["from"].value, Path(values.to)
+    if not source or target.suffix not in (".safetensors", ".pt"):
+        raise UserError("give --from=RUN_OR_FILE and --to=FILE, which ends in .safetensors or .pt; --help shows how")
+    if target.suffix == ".pt" and not values.layout:
+        raise UserError(f"--to={values.to} needs --layout, whose names torch is to find: {', '.join(LAYOUTS)}")
+    # JAX takes a second to import, which neither --help nor a mistyped flag should cost.
+    from etm_jax.interop import read_trained, save_torch, to_safetensors
+
+    trained = read_trained(source, _rho(values.rho))
+    if target.suffix == ".pt":
+        if trained.variables.constants and trained.variables.constants["background"].any():
+            raise UserError(
+                f"{source} has a background, which torch's codes have no place for: its topics would be others there; "
+                "a model of --variant=report or --variant=paper can be written"
+            )
+        save_torch(target, trained.variables.params, values.layout)
+    else:
+        to_safetensors(target, trained)
+    note(f"{target}: {trained.origin}; {trained.vocab_size:,} words, {trained.config.model.num_topics} topics")
+
+
+def _rho(path: str) -> np.ndarray | None:
+    if not path:
+        return None
+    try:
+        return np.load(Path(path).expanduser(), allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UserError(f"--rho={path} cannot be read as an array ({error}); give a .npy file of V rows") from error
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

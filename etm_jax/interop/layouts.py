@@ -1,0 +1,242 @@
+"""The published packages' names for our parameters, and back. Plain arrays in and out: no torch here.
+
+torch keeps the weight of a linear layer as [out, in], we as [in, out]. V words, K topics, L embedding size.
+"""
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from etm_jax.errors import UserError
+from etm_jax.model import Params
+
+Flat = dict[str, np.ndarray]
+
+
+class Weights(NamedTuple):
+    """Parameters that came from torch.
+
+    layout: one of `LAYOUTS`. variant and settings: what `etm_jax.config.make_config` takes to make the model that the
+    weights are of; the settings are those that the shapes tell, and TopMost's likelihood_eps. params: as
+    `etm_jax.model` names them, numpy arrays of the dtype they had.
+    """
+
+    layout: str
+    variant: str
+    settings: dict[str, Any]
+    params: Params
+
+    @property
+    def vocab_size(self) -> int:
+        return self.params["hidden_0"]["kernel"].shape[0]
+
+
+class Layout(NamedTuple):
+    """One package's names. table: its key to ours, where `{}` stands for a layer's number.
+
+    depth: how many hidden layers its encoder has, of equal width; None where any.
+    """
+
+    package: str
+    variant: str
+    table: dict[str, str]
+    depth: int | None = None
+    settings: Mapping[str, Any] = {}
+
+
+def _linear(theirs: Mapping[str, str]) -> dict[str, str]:
+    """The table's rows for linear layers, given by our names with theirs."""
+    weights = {f"{key}.weight": f"{ours}.kernel" for ours, key in theirs.items()}
+    return weights | {f"{key}.bias": f"{ours}.bias" for ours, key in theirs.items()}
+
+
+_DIENG = Layout(
+    package="adjidieng/ETM and embedded-topic-model",
+    variant="paper",
+    table=_linear({"hidden_0": "q_theta.0", "hidden_1": "q_theta.2", "mu": "mu_q_theta", "logvar": "logsigma_q_theta"})
+    | {"rho.weight": "rho", "alphas.weight": "alpha"},
+    depth=2,
+)
+_TOPMOST = Layout(
+    package="TopMost's ETM",
+    variant="paper",
+    table=_linear({"hidden_0": "encoder1.0", "hidden_1": "encoder1.2", "mu": "fc21", "logvar": "fc22"})
+    | {"word_embeddings": "rho", "topic_embeddings": "alpha"},
+    depth=2,
+    settings={"likelihood_eps": 1e-12},
+)
+_ZLL17 = Layout(
+    package="zll17/Neural_Topic_Models",
+    variant="report",
+    table=_linear({"hidden_{}": "encoder.enc_{}", "mu": "fc_mu", "logvar": "fc_logvar", "theta_layer": "fc1"})
+    | _linear({"decoder_{}": "decoder.dec_{}"})
+    | {"rho.weight": "rho", "rho.bias": "rho_bias", "alpha.weight": "alpha", "alpha.bias": "alpha_bias"},
+)
+LAYOUTS = {"ntm": _ZLL17, "etm": _DIENG, "topmost": _TOPMOST}
+"""`ntm` holds ETM (EVAE there) and, where there is a decoder in place of ρ and α, GSM."""
+
+_PREFIXES = ("module.", "vae.")
+"""What DataParallel and the classes around a model put before every key."""
+
+
+def from_state(state: Mapping[str, np.ndarray], rho: np.ndarray | None = None) -> Weights:
+    """Our parameters from a state dict, whose layout its keys tell. rho: [V, L], where the state dict has none.
+
+    Raises UserError that names the key which is missing, unknown, or of a shape that the others contradict.
+    """
+    state = _without_prefix(state)
+    name = max(LAYOUTS, key=lambda name: len(_translated(state, LAYOUTS[name].table)))
+    layout = LAYOUTS[name]
+    ours = _translated(state, layout.table)
+    if not any(key.endswith(".kernel") for key in ours.values()):
+        known = "; ".join(f"{layout.package} ({name})" for name, layout in LAYOUTS.items())
+        raise UserError(f"no weights of a known layout, which are {known}: its keys are {_some(state)}")
+    for key in state:
+        if key not in ours:
+            raise UserError(f"unknown key {key!r} beside {_some(ours)}, which are those of {layout.package}")
+    flat = {ours[key]: np.array(x.T if ours[key].endswith(".kernel") else x, order="C") for key, x in state.items()}
+    if "rho" not in flat and name == "etm":
+        if rho is None:
+            raise UserError(
+                "no key 'rho.weight': these weights were trained on fixed word embeddings, which that code keeps "
+                "outside the state dict; give them as rho, an array of V rows (etm_jax.convert has --rho=FILE.npy)"
+            )
+        flat["rho"] = np.array(rho, order="C")
+    elif rho is not None:
+        raise UserError("rho is given, but the weights hold word embeddings of their own; leave it out")
+    settings = _settings(layout, flat, from_torch=True)
+    return Weights(name, layout.variant, settings | dict(layout.settings), nested(flat))
+
+
+def to_state(params: Params, layout: str) -> Flat:
+    """The inverse of `from_state`: a state dict of new arrays, in the layout of that name.
+
+    Raises UserError that names the parameter which the layout has no place for, or which it needs and `params` lacks.
+    """
+    if layout not in LAYOUTS:
+        raise UserError(f"layout {layout!r} is unknown; choose from {', '.join(LAYOUTS)}")
+    flat = {key: np.asarray(x) for key, x in flatten(params).items()}
+    theirs = _translated(flat, _inverse(LAYOUTS[layout].table))
+    without_place = sorted({key.partition(".")[0] for key in flat if key not in theirs})
+    if without_place:
+        package, variant = LAYOUTS[layout].package, LAYOUTS[layout].variant
+        raise UserError(
+            f"layout {layout!r} has no place for {', '.join(without_place)}: {package} has no such part; "
+            f"a model of --variant={variant} goes into it"
+        )
+    _settings(LAYOUTS[layout], flat, from_torch=False)
+    return {theirs[key]: np.array(x.T if key.endswith(".kernel") else x, order="C") for key, x in flat.items()}
+
+
+def flatten(params: Params) -> dict[str, Any]:
+    """`{"mu": {"kernel": x}, "rho": y}` as `{"mu.kernel": x, "rho": y}`."""
+    flat: dict[str, Any] = {}
+    for key, value in params.items():
+        flat |= {f"{key}.{inner}": x for inner, x in value.items()} if isinstance(value, Mapping) else {key: value}
+    return flat
+
+
+def nested(flat: Mapping[str, Any]) -> Params:
+    """The inverse of `flatten`."""
+    params: Params = {}
+    for key, value in flat.items():
+        outer, _, inner = key.partition(".")
+        if inner:
+            params.setdefault(outer, {})[inner] = value
+        else:
+            params[outer] = value
+    return params
+
+
+def _without_prefix(state: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    for prefix in _PREFIXES:
+        if state and all(key.startswith(prefix) for key in state):
+            return _without_prefix({key.removeprefix(prefix): value for key, value in state.items()})
+    return state
+
+
+def _translated(keys: Iterable[str], table: Mapping[str, str]) -> dict[str, str]:
+    """Each of `keys` that `table` knows, with its name there."""
+    patterns = [(re.escape(key).replace(r"\{\}", r"(0|[1-9]\d*)"), name) for key, name in table.items()]
+    found = ((key, re.fullmatch(pattern, key), name) for key in keys for pattern, name in patterns)
+    return {key: name.format(*match.groups()) for key, match, name in found if match}
+
+
+def _settings(layout: Layout, flat: Flat, from_torch: bool) -> dict[str, Any]:
+    """What the shapes tell. Raises UserError where parameters are missing or contradict each other.
+
+    from_torch: whether an error speaks of a parameter by its key and its shape in torch, or by ours.
+    """
+
+    def named(key: str) -> str:
+        return repr(_translated([key], _inverse(layout.table)).get(key, key) if from_torch else key)
+
+    def shaped(key: str, shape: tuple[int, ...]) -> str:
+        return str(list(reversed(shape)) if from_torch and key.endswith(".kernel") else list(shape))
+
+    num_hidden = layout.depth or max(1, _count(flat, r"hidden_\d+\.kernel"))
+    num_decoder = _count(flat, r"decoder_\d+\.kernel")
+    if num_decoder and "rho" in flat:
+        raise UserError(f"both {named('rho')} and {named('decoder_0.kernel')}; a model has one or the other")
+    needed = _shapes(layout, [0] * (num_hidden + 1), [0] * num_decoder, 0, 0)
+    for key in needed:
+        if key not in flat:
+            raise UserError(f"no {named(key)}, which a model of {layout.package} has")
+    for key, array in flat.items():
+        if key not in needed:
+            raise UserError(f"{named(key)} is too much for a model of {layout.package} with the other weights")
+        if array.dtype.kind != "f":
+            raise UserError(f"{named(key)} is of type {array.dtype}; weights are floating-point numbers")
+        if array.ndim != len(needed[key]):
+            raise UserError(f"{named(key)} has shape {shaped(key, array.shape)}; it must have {len(needed[key])} axes")
+    vocab_size, num_topics = flat["hidden_0.kernel"].shape[0], flat["mu.kernel"].shape[1]
+    hidden = [flat[f"hidden_{i}.kernel"].shape[1] for i in range(num_hidden)]
+    if layout.depth:
+        hidden = hidden[:1] * layout.depth
+    decoder = [flat[f"decoder_{i}.kernel"].shape[1] for i in range(num_decoder)]
+    embed_dim = 0 if decoder else flat["rho"].shape[1]
+    for key, shape in _shapes(layout, [vocab_size, *hidden], decoder, num_topics, embed_dim).items():
+        if flat[key].shape != shape:
+            found, wanted = shaped(key, flat[key].shape), shaped(key, shape)
+            raise UserError(f"{named(key)} has shape {found}, but by the other weights it is {wanted}")
+    settings = {"num_topics": num_topics, "hidden": tuple(hidden)}
+    if decoder:
+        return settings | {"kind": "gsm", "decoder_hidden": tuple(decoder[:-1])}
+    return settings | {"kind": "etm", "embed_dim": embed_dim}
+
+
+def _shapes(
+    layout: Layout, widths: Sequence[int], decoder: Sequence[int], num_topics: int, embed_dim: int
+) -> dict[str, tuple[int, ...]]:
+    """Our shapes of all that a model of this layout has. widths: V and the hidden layers'; decoder: V last, or none."""
+    layers = {f"hidden_{i}": pair for i, pair in enumerate(itertools.pairwise(widths))}
+    layers |= {"mu": (widths[-1], num_topics), "logvar": (widths[-1], num_topics)}
+    vocab_size, names = widths[0], set(layout.table.values())
+    if "theta_layer.kernel" in names:
+        layers["theta_layer"] = (num_topics, num_topics)
+    tensors: dict[str, tuple[int, ...]] = {}
+    if decoder:
+        pairs = itertools.pairwise([num_topics, *decoder[:-1], vocab_size])
+        layers |= {f"decoder_{i}": pair for i, pair in enumerate(pairs)}
+    else:
+        tensors = {"rho": (vocab_size, embed_dim), "alpha": (num_topics, embed_dim)}
+        if "rho_bias" in names:
+            tensors |= {"rho_bias": (vocab_size,), "alpha_bias": (num_topics,)}
+    kernels: dict[str, tuple[int, ...]] = {f"{name}.kernel": shape for name, shape in layers.items()}
+    return kernels | {f"{name}.bias": shape[1:] for name, shape in layers.items()} | tensors
+
+
+def _inverse(table: Mapping[str, str]) -> dict[str, str]:
+    return {name: key for key, name in table.items()}
+
+
+def _count(flat: Flat, pattern: str) -> int:
+    return sum(bool(re.fullmatch(pattern, key)) for key in flat)
+
+
+def _some(keys: Iterable[str]) -> str:
+    first = [repr(key) for key in itertools.islice(keys, 4)]
+    return ", ".join(first[:3]) + (", …" if len(first) > 3 else "") if first else "none"

@@ -1,0 +1,51 @@
+"""Files of named arrays in the safetensors format. This file alone uses safetensors."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from etm_jax.errors import UserError
+from etm_jax.files import replace_file
+
+SUFFIX = ".safetensors"
+
+
+def is_tensor_file(path: Path) -> bool:
+    """Whether the name says that a file is one of these."""
+    return path.suffix == SUFFIX
+
+
+def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The arrays and the metadata of a file. Raises UserError, which does not name it, where it cannot be read."""
+    library = _safetensors()
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise UserError(f"it cannot be read: {error.strerror}; correct the path") from error
+    try:
+        with library.safe_open(path, framework="np") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except Exception as error:  # On bytes that are no such file the library raises what they lead it to.
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise UserError(f"it cannot be read as safetensors ({reason}); copy or export it again") from error
+
+
+def write_tensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Write a file, replacing what is there. Raises UserError where it cannot be written."""
+    _safetensors()
+    from safetensors.numpy import save
+
+    contents = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, dict(metadata))
+    with replace_file(path) as file:
+        file.write(contents)
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors
+    except ImportError as error:
+        raise UserError("a .safetensors file needs safetensors; pip install 'etm_jax[interop]'") from error
+    return safetensors

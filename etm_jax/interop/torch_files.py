@@ -1,0 +1,125 @@
+"""Weights from torch and to it. torch is imported only where its files or its tensors are asked for.
+
+No file is unpickled: torch reads it with `weights_only`, and one that would need more is refused.
+"""
+
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from etm_jax.errors import UserError
+from etm_jax.files import replace_file
+from etm_jax.interop.layouts import Weights, from_state, to_state
+from etm_jax.interop.tensor_files import is_tensor_file, read_tensors
+from etm_jax.model import Params
+
+_ARCHIVE, _PICKLE = b"PK", b"\x80"
+"""How a file of torch's begins, since version 1.6 and before."""
+
+
+def from_torch(source: str | Path | Mapping[str, Any], rho: np.ndarray | None = None) -> Weights:
+    """Our parameters from weights of zll17/Neural_Topic_Models, adjidieng/ETM, embedded-topic-model or TopMost's ETM.
+
+    source: a file of torch's, a .safetensors file of its tensors, or what such a file holds: a state dict of tensors or
+    arrays, by itself or in one of the dictionaries that zll17/Neural_Topic_Models saves. The keys tell whose it is.
+    rho: the word embeddings [V, L] of an adjidieng/ETM that was trained on fixed ones, which its state dict lacks.
+
+    Raises UserError where the file cannot be read, and where keys or shapes are not those of one model.
+    """
+    if isinstance(source, Mapping):
+        return from_state(_arrays(source), rho)
+    path = Path(source).expanduser()
+    try:
+        if is_tensor_file(path):
+            return from_state(read_tensors(path)[0], rho)
+        return from_state(_arrays(_load(path)), rho)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def to_torch(params: Params, layout: str) -> dict[str, Any]:
+    """A state dict of torch tensors, to be given to `load_state_dict`. layout: ntm, etm or topmost.
+
+    Module and weights agree bit for bit. An adjidieng/ETM or embedded-topic-model on fixed embeddings keeps ρ outside
+    its state dict: there `model.rho = state.pop("rho.weight")` comes first.
+
+    Raises UserError where `params` have a part that the layout has no place for, or lack one that it needs.
+    """
+    state = to_state(params, layout)
+    torch = _torch("writing weights for torch")
+    return {key: torch.from_numpy(array) for key, array in state.items()}
+
+
+def save_torch(path: str | Path, params: Params, layout: str) -> None:
+    """Write the file that the layout's package reads: for ntm the dictionary of `net` and `param`, else a state dict.
+
+    What is there is replaced. Raises UserError as `to_torch` does, and where the file cannot be written.
+    """
+    state: dict[str, Any] = to_torch(params, layout)
+    if layout == "ntm":
+        vocab_size, num_topics = params["hidden_0"]["kernel"].shape[0], params["mu"]["kernel"].shape[1]
+        param = {"bow_dim": vocab_size, "n_topic": num_topics}
+        state = {"net": state, "param": param | ({"emb_dim": params["rho"].shape[1]} if "rho" in params else {})}
+    with replace_file(Path(path).expanduser()) as file:
+        _torch("writing a torch checkpoint").save(state, file)
+
+
+def _arrays(loaded: object) -> dict[str, np.ndarray]:
+    """The arrays of a state dict, also out of the dictionaries around it. They may share memory with it."""
+    for key in ("state", "net"):
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+            loaded = loaded[key]
+    if not isinstance(loaded, Mapping):
+        raise UserError(f"a {type(loaded).__name__} where a state dict should be; save model.state_dict()")
+    return {str(key): _array(str(key), value) for key, value in loaded.items()}
+
+
+def _array(key: str, value: Any) -> np.ndarray:
+    if hasattr(value, "detach"):
+        try:
+            return np.asarray(value.detach().cpu().numpy())
+        except (TypeError, RuntimeError) as error:
+            raise UserError(
+                f"{key!r} is a tensor of type {value.dtype} that numpy has no counterpart for; save it as float32"
+            ) from error
+    if not hasattr(value, "__array__"):
+        raise UserError(f"{key!r} is a {type(value).__name__}, no array of weights; save model.state_dict() alone")
+    return np.asarray(value)
+
+
+def _load(path: Path) -> object:
+    try:
+        with path.open("rb") as file:
+            begin = file.read(2)
+    except OSError as error:
+        raise UserError(f"it cannot be read: {error.strerror}; correct the path") from error
+    if not begin.startswith((_ARCHIVE, _PICKLE)):
+        raise UserError("it is no torch checkpoint; give a file that torch.save wrote from model.state_dict()")
+    torch = _torch("reading a torch checkpoint")
+    try:
+        with warnings.catch_warnings():
+            # What torch would say of a file, the error below says.
+            warnings.simplefilter("ignore")
+            return torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # On damaged files torch raises whatever the bytes lead it to.
+        needed = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if needed:
+            raise UserError(
+                f"it holds more than weights ({needed[1]}), and to read that could run code from the file, which is "
+                "never done here; load it where the code that wrote it is installed, and save model.state_dict()"
+            ) from error
+        raise UserError(
+            "it is damaged, or no torch checkpoint; copy it again, or save model.state_dict() anew"
+        ) from error
+
+
+def _torch(purpose: str) -> Any:
+    try:
+        import torch
+    except ImportError as error:
+        raise UserError(f"{purpose} needs torch; pip install 'etm_jax[torch]'") from error
+    return torch

@@ -1,0 +1,142 @@
+"""A trained model apart from its run, and where it can be read from: a run's folder, a file of ours, one of torch's."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from etm_jax import __version__
+from etm_jax.checkpoint import Checkpoints
+from etm_jax.config import Config, make_config
+from etm_jax.corpus.cache import vocabulary_from_json, vocabulary_to_json
+from etm_jax.corpus.types import Vocabulary
+from etm_jax.errors import UserError
+from etm_jax.interop.layouts import LAYOUTS, flatten, nested
+from etm_jax.interop.tensor_files import SUFFIX, is_tensor_file, read_tensors, write_tensors
+from etm_jax.interop.torch_files import from_torch
+from etm_jax.model import Params, Variables
+from etm_jax.run_folder import RunFolder
+from etm_jax.steps import Spec, abstract_state
+
+_MARK = "etm_jax"
+"""The key of the metadata that says whose file it is."""
+TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
+
+
+class Trained(NamedTuple):
+    """A trained model, sufficient to apply it. Arrays are numpy's, of the dtype they had.
+
+    origin: what it is, for people. vocabulary: None where the weights came from torch, which does not keep the words.
+    """
+
+    config: Config
+    variables: Variables
+    vocabulary: Vocabulary | None
+    origin: str
+
+    @property
+    def vocab_size(self) -> int:
+        return self.variables.params["hidden_0"]["kernel"].shape[0]
+
+    @property
+    def embed_dim(self) -> int:
+        """Length of the word embeddings; 0 of a model without them."""
+        rho = self.variables.params.get("rho")
+        return 0 if rho is None else rho.shape[1]
+
+    def spec(self) -> Spec:
+        """What the model's programs depend on. It is not trained on."""
+        c = self.config
+        rho_moves = c.vectors.train_rho
+        return Spec(
+            c.model, c.objective, c.optimizer, self.vocab_size, self.embed_dim, num_steps=1, train_rho=rho_moves
+        )
+
+
+def read_trained(path: str, rho: np.ndarray | None = None) -> Trained:
+    """The model in a run's folder (its best epoch's), in a .safetensors file, or in a torch checkpoint.
+
+    rho: as for `from_torch`. Raises UserError where there is none or it cannot be read.
+    """
+    place = Path(path).expanduser()
+    if not place.is_file() and place.suffix not in (SUFFIX, *TORCH_SUFFIXES):
+        return read_run(path)
+    if is_tensor_file(place) and _is_ours(place):
+        return from_safetensors(place)
+    weights = from_torch(place, rho)
+    config = make_config(weights.variant, weights.settings)
+    constants = {"background": np.zeros(weights.vocab_size, np.float32)} if "rho" in weights.params else {}
+    origin = f"{place.name}, weights of {LAYOUTS[weights.layout].package}"
+    return Trained(config, Variables(weights.params, constants), None, origin)
+
+
+def read_run(path: str) -> Trained:
+    """The best epoch of the run in a folder. Raises UserError where there is none, or where it is damaged."""
+    folder = RunFolder(Path(path).expanduser())
+    record, checkpoints = folder.record(), Checkpoints(folder.checkpoints)
+    if record is None or not checkpoints.epochs():
+        raise UserError(f"{path} holds no run with a checkpoint; give the --workdir of a run")
+    state, progress = checkpoints.restore(abstract_state(record.spec()), "best")
+    try:
+        vocabulary = vocabulary_from_json(json.loads(folder.vocabulary.read_text("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder.vocabulary} is damaged ({error}); the same training command writes it anew"
+        ) from error
+    origin = f"{path} after epoch {progress.epoch} ({record.corpus})"
+    return Trained(record.config, jax.device_get(state.variables), vocabulary, origin)
+
+
+def to_safetensors(path: str | Path, trained: Trained) -> None:
+    """Write a model as one file: arrays as they are, settings and words as its metadata. What is there is replaced."""
+    variables = trained.variables
+    arrays = {f"params.{key}": x for key, x in flatten(variables.params).items()}
+    arrays |= {f"constants.{key}": x for key, x in variables.constants.items()}
+    metadata = {_MARK: __version__, "config": json.dumps(trained.config.to_json()), "origin": trained.origin}
+    if trained.vocabulary:
+        metadata["vocabulary"] = json.dumps(vocabulary_to_json(trained.vocabulary), ensure_ascii=False)
+    write_tensors(Path(path).expanduser(), {key: np.asarray(x) for key, x in arrays.items()}, metadata)
+
+
+def from_safetensors(path: str | Path) -> Trained:
+    """The inverse of `to_safetensors`, bit for bit. Raises UserError where the file is another, or damaged."""
+    path = Path(path).expanduser()
+    try:
+        arrays, metadata = read_tensors(path)
+        if _MARK not in metadata:
+            raise UserError("it is not of etm_jax: it lacks the settings of the model")
+        config = Config.from_json(json.loads(metadata["config"]))
+        words = metadata.get("vocabulary")
+        vocabulary = vocabulary_from_json(json.loads(words)) if words else None
+        variables = Variables(**nested_parts(arrays))
+        trained = Trained(config, variables, vocabulary, metadata["origin"])
+        wanted, found = (jax.tree.map(np.shape, x) for x in (_shapes(trained), variables))
+        if wanted != found:
+            raise UserError("its arrays are not those of the model that its settings name")
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: its settings or its words are damaged ({error!r}); export it again") from error
+    if vocabulary and len(vocabulary) != trained.vocab_size:
+        raise UserError(f"{path}: {len(vocabulary)} words for {trained.vocab_size} word vectors; export it again")
+    return trained
+
+
+def nested_parts(arrays: Mapping[str, np.ndarray]) -> dict[str, Params]:
+    """`params.mu.kernel` and `constants.background` as the two parts of `Variables`."""
+    parts: dict[str, dict[str, np.ndarray]] = {"params": {}, "constants": {}}
+    for key, array in arrays.items():
+        part, _, name = key.partition(".")
+        parts[part][name] = array
+    return {part: nested(flat) for part, flat in parts.items()}
+
+
+def _shapes(trained: Trained) -> Variables:
+    return abstract_state(trained.spec()).variables
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_file() and _MARK in read_tensors(path)[1]

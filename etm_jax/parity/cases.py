@@ -1,0 +1,139 @@
+"""Which settings are compared, on which documents, against whom."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from etm_jax.batches import Batch, Batcher
+from etm_jax.config import Config, CorpusConfig, make_config
+from etm_jax.corpus.inputs import encoder_input
+from etm_jax.corpus.prepare import prepare
+from etm_jax.corpus.sources import find_source
+from etm_jax.corpus.types import Corpus, Documents
+from etm_jax.model import Noise
+from etm_jax.parity import judges
+from etm_jax.parity.judges import Judge, Shape, TorchBatch
+
+DROPOUT = 0.5
+
+
+class Case(NamedTuple):
+    """Settings that are compared. name: as the table has it. given: by field name, over the variant's own."""
+
+    name: str
+    variant: str
+    given: dict[str, Any]
+
+    def config(self, **more: Any) -> Config:
+        """The whole configuration. ρ is trained unless the case says otherwise, as in both published codes."""
+        return make_config(self.variant, {"train_rho": True, "vectors": "random"} | self.given | more)
+
+
+CASES = (
+    Case("report", "report", {}),
+    Case("report, bce_softmax", "report", {"criterion": "bce_softmax"}),
+    Case("report, bce_sigmoid", "report", {"criterion": "bce_sigmoid"}),
+    Case("report, tf-idf input", "report", {"use_tfidf": True}),
+    Case("report, fixed ρ", "report", {"train_rho": False}),
+    Case("report, dropout", "report", {"dropout": DROPOUT}),
+    Case("paper", "paper", {}),
+    Case("paper, fixed ρ", "paper", {"train_rho": False}),
+    Case("paper, dropout", "paper", {"dropout": DROPOUT}),
+    Case("paper, ε 1e-12", "paper", {"likelihood_eps": judges.TOPMOST_EPS}),
+    Case("paper, ε 1e-12, fixed ρ", "paper", {"likelihood_eps": judges.TOPMOST_EPS, "train_rho": False}),
+)
+
+TRAINED = tuple(case for case in CASES if case.name in ("report", "paper"))
+"""Those that are compared over many steps."""
+
+Make = Callable[[Config, Shape, torch.dtype], Judge]
+
+
+def judges_of(case: Case, clone: Path | None) -> Iterator[Make]:
+    """Whose numbers a case is compared with: our rendering, and the live code that has this variant."""
+    yield judges.rendering
+    if case.variant == "report" and clone:
+        yield lambda config, shape, dtype: judges.report_clone(clone, config, shape, dtype)
+    if case.variant == "paper":
+        if case.config().objective.likelihood_eps == judges.TOPMOST_EPS:
+            if judges.installed("topmost"):
+                yield judges.topmost
+        elif judges.installed("embedded-topic-model"):
+            yield judges.embedded_topic_model
+
+
+def shape_of(config: Config, vocab_size: int) -> Shape:
+    """The published sizes over this vocabulary."""
+    assert config.vectors.embed_dim is not None
+    return Shape(
+        vocab_size, config.model.hidden, config.model.num_topics, config.vectors.embed_dim, config.model.decoder_hidden
+    )
+
+
+class Material(NamedTuple):
+    """A real corpus, and its documents as the two sides read them."""
+
+    corpus: Corpus
+
+    def batches(self, config: Config, dtype: str, batch_size: int) -> "Batches":
+        """Training documents in this configuration."""
+        counts = self.corpus.train.counts
+        kind = "tfidf" if config.model.use_tfidf else config.model.encoder_input
+        inputs = encoder_input(counts, kind, self.corpus.vocabulary, np.dtype(dtype).type)
+        return Batches(counts, inputs, Batcher(counts, inputs, batch_size, dtype=np.dtype(dtype).type), config)
+
+
+class Batches:
+    """The same documents and the same noise for torch and for us."""
+
+    def __init__(self, counts: sp.csr_matrix, inputs: sp.csr_matrix, batcher: Batcher, config: Config) -> None:
+        self.counts, self.inputs, self.batcher, self.config = counts, inputs, batcher, config
+
+    def __len__(self) -> int:
+        return len(self.batcher)
+
+    def epoch(self, epoch: int) -> Iterator[np.ndarray]:
+        """Rows of each batch, in an order of the epoch's own. The last batch may be short."""
+        order = np.random.default_rng([0, epoch]).permutation(self.counts.shape[0])
+        for start in range(0, len(order), self.batcher.batch_size):
+            yield order[start : start + self.batcher.batch_size]
+
+    def pair(self, rows: np.ndarray, step: int) -> tuple[TorchBatch, Batch, Noise]:
+        """The documents `rows` with the noise of `step`, for torch and for us."""
+        model, size, dtype = self.config.model, self.batcher.batch_size, self.batcher.dtype
+        rng = np.random.default_rng([1, step])
+        eps: np.ndarray = rng.normal(size=(size, model.num_topics)).astype(dtype)
+        masks: list[np.ndarray | None] = [None] * len(model.hidden)
+        for i, width in enumerate(model.hidden):
+            if model.dropout and (model.dropout_layers == "all" or i == len(model.hidden) - 1):
+                keep = rng.random((size, width)) >= model.dropout
+                masks[i] = (keep / (1 - model.dropout)).astype(dtype)
+        ours = Noise(eps, tuple(masks))  # type: ignore[arg-type]
+        theirs = TorchBatch(
+            counts=torch.from_numpy(self.counts[rows].toarray().astype(dtype)),
+            inputs=torch.from_numpy(self.inputs[rows].toarray()),
+            eps=torch.from_numpy(eps[: len(rows)]),
+            masks=[None if mask is None else torch.from_numpy(mask[: len(rows)]) for mask in masks],
+        )
+        return theirs, self.batcher.take(rows), ours
+
+
+def material(corpus: str, keep_n: int, num_docs: int, cache: Path) -> Material:
+    """The corpus by name or file: its `keep_n` most common words, and `num_docs` documents from all over it."""
+    config = CorpusConfig(corpus=corpus, keep_n=keep_n, unit="document")
+    prepared = prepare(find_source(config), config, cache)
+    picked = np.linspace(0, len(prepared.train) - 1, min(num_docs, len(prepared.train))).astype(int)
+    train = Documents(
+        counts=prepared.train.counts[picked],
+        ids=[prepared.train.ids[i] for i in picked],
+        first_words=[prepared.train.first_words[i] for i in picked],
+    )
+    vocabulary = prepared.vocabulary
+    doc_freq, term_freq = (np.asarray(m.sum(0)).ravel() for m in (train.counts > 0, train.counts))
+    vocabulary = dataclasses.replace(vocabulary, doc_freq=doc_freq, term_freq=term_freq, num_docs=len(picked))
+    return Material(dataclasses.replace(prepared, train=train, vocabulary=vocabulary))

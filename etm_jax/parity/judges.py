@@ -1,0 +1,245 @@
+"""Where torch's numbers come from: the live packages, a clone of the report's code, and our rendering of both.
+
+A judge runs one batch in torch. Third-party classes get what they would draw themselves: ε in place of
+`torch.randn_like`, and the dropout mask in place of their `nn.Dropout`.
+"""
+
+import ast
+import contextlib
+import importlib.metadata
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+from unittest import mock
+
+import torch
+from torch import Tensor, nn
+
+from etm_jax.config import Config
+from etm_jax.errors import UserError
+from etm_jax.parity.torch_models import (
+    EVAE,
+    VAE,
+    DiengETM,
+    Masks,
+    Pass,
+    kl_divergence,
+    reconstruction,
+)
+
+REPORT_EPS, TOPMOST_EPS = 1e-6, 1e-12
+"""What is added to θβ: by both published codes, and by TopMost's ETM."""
+
+
+PACKAGES = {"embedded-topic-model": "1.2.1", "topmost": "1.0.2"}
+"""Live implementations, and the versions that were compared with."""
+
+
+class TorchBatch(NamedTuple):
+    """counts, inputs: [B, V], of which the encoder reads the inputs; eps: [B, K]; masks: as in `model.Noise`."""
+
+    counts: Tensor
+    inputs: Tensor
+    eps: Tensor
+    masks: Masks
+
+
+class Shape(NamedTuple):
+    """The sizes of a model."""
+
+    vocab_size: int
+    hidden: tuple[int, ...]
+    num_topics: int
+    embed_dim: int
+    decoder_hidden: tuple[int, ...] = (512,)
+
+
+class Judge(NamedTuple):
+    """A model in torch.
+
+    run: the quantities of a batch by name, with their graph: mu, logvar, theta [B, K], beta [K, V], log_px [B, V],
+    and the scalars recon, kl and loss. fixed: parameters that are no part of the module's state, under the names that
+    they would have in it.
+    """
+
+    name: str
+    module: nn.Module
+    run: Callable[[TorchBatch], dict[str, Tensor]]
+    fixed: Mapping[str, Tensor]
+
+    def state(self) -> dict[str, Tensor]:
+        """All parameters by torch's names."""
+        return dict(self.module.state_dict()) | dict(self.fixed)
+
+
+def rendering(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
+    """Our own rendering of the variant and model that `config` names."""
+    encode_dims = (shape.vocab_size, *shape.hidden, shape.num_topics)
+    module: nn.Module
+    if config.model.kind == "gsm":
+        module = VAE(encode_dims, (shape.num_topics, *shape.decoder_hidden, shape.vocab_size))
+    elif config.variant == "report":
+        module = EVAE(encode_dims, shape.embed_dim)
+    else:
+        module = DiengETM(*_dieng_sizes(shape), shape.embed_dim, config.objective.likelihood_eps)
+    module.to(dtype)
+    _fix_rho(module, config)
+    return Judge("our rendering", module, lambda batch: _quantities(module(*_inputs(batch)), batch, config), {})
+
+
+def report_clone(clone: Path, config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
+    """`EVAE` or its base `VAE` out of a clone of zll17/Neural_Topic_Models."""
+    base = _class_from(clone / "models" / "vae.py", "VAE", {})
+    encode_dims = [shape.vocab_size, *shape.hidden, shape.num_topics]
+    decode_dims = [shape.num_topics, *shape.decoder_hidden, shape.vocab_size]
+    if config.model.kind == "gsm":
+        module = base(encode_dims=encode_dims, decode_dims=decode_dims)
+    else:
+        evae = _class_from(clone / "models" / "ETM.py", "EVAE", {"VAE": base})
+        module = evae(encode_dims=encode_dims, decode_dims=decode_dims, emb_dim=shape.embed_dim)
+    module.to(dtype)
+    _fix_rho(module, config)
+
+    def run(batch: TorchBatch) -> dict[str, Tensor]:
+        theta: list[Tensor] = []
+
+        def softmax(z: Tensor) -> Tensor:
+            theta.append(torch.softmax(z, dim=1))
+            return theta[0]
+
+        module.dropout = _Given(batch.masks)
+        with _draws(batch.eps):
+            logits, mu, logvar = module(batch.inputs, softmax)
+        module.dropout = nn.Identity()
+        topics = module.decode(torch.eye(shape.num_topics, dtype=dtype))
+        # EVAE decodes a topic to log(β + 1e-6), GSM to logits.
+        beta = torch.softmax(topics, dim=1) if config.model.kind == "gsm" else topics.exp() - REPORT_EPS
+        return _quantities(Pass(mu, logvar, theta[0], beta, logits), batch, config)
+
+    return Judge(f"{module.__class__.__name__} of the clone", module, run, {})
+
+
+def embedded_topic_model(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
+    """The model of embedded-topic-model, the paper's code as a package."""
+    from embedded_topic_model.models.model import Model
+
+    vocab_size, hidden, num_topics = _dieng_sizes(shape)
+    trained = config.vectors.train_rho
+    rho = None if trained else torch.randn(vocab_size, shape.embed_dim)
+    module = Model(
+        torch.device("cpu"), num_topics, vocab_size, hidden, shape.embed_dim, shape.embed_dim, "relu", rho, trained, 0.5
+    ).to(dtype)
+    if not trained:
+        module.rho = module.rho.to(dtype)
+
+    def run(batch: TorchBatch) -> dict[str, Tensor]:
+        module.t_drop = _Given(batch.masks[-1:])
+        with _draws(batch.eps):
+            mu, logvar, _ = module.encode(batch.inputs)
+            theta, _ = module.get_theta(batch.inputs)
+            recon, kl = module(batch.counts, batch.inputs)
+        beta = module.get_beta()
+        log_px = module.decode(theta, beta)
+        named = {"mu": mu, "logvar": logvar, "theta": theta, "beta": beta, "log_px": log_px}
+        return named | {"recon": recon, "kl": kl, "loss": recon + kl}
+
+    return Judge(version("embedded-topic-model"), module, run, {} if trained else {"rho.weight": module.rho})
+
+
+def topmost(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
+    """TopMost's ETM: the paper's, with another constant inside the logarithm."""
+    # The class alone: the package as a whole imports transformers and torchvision, which it has no use for here.
+    file = importlib.metadata.distribution("topmost").locate_file("topmost/models/basic/ETM.py")
+    vocab_size, hidden, num_topics = _dieng_sizes(shape)
+    rho = torch.randn(vocab_size, shape.embed_dim).numpy()
+    trained = config.vectors.train_rho
+    module = _class_from(Path(str(file)), "ETM", {})(vocab_size, shape.embed_dim, num_topics, hidden, 0.5, rho, trained)
+    module.to(dtype)
+
+    def run(batch: TorchBatch) -> dict[str, Tensor]:
+        module.encoder1[-1] = _Given(batch.masks[-1:])
+        with _draws(batch.eps):
+            theta, mu, logvar = module.get_theta(batch.counts)
+            loss = module(batch.counts)["loss"]
+        beta = module.get_beta()
+        log_px = torch.log(theta @ beta + TOPMOST_EPS)
+        kl = kl_divergence(mu, logvar).mean()
+        named = {"mu": mu, "logvar": logvar, "theta": theta, "beta": beta, "log_px": log_px}
+        return named | {"recon": loss - kl, "kl": kl, "loss": loss}
+
+    return Judge(version("topmost"), module, run, {})
+
+
+def _quantities(out: Pass, batch: TorchBatch, config: Config) -> dict[str, Tensor]:
+    """What a pass of ours, or of the report's classes, amounts to: they leave the loss to the caller."""
+    renormalized = config.objective.renormalize or config.model.kind == "gsm"
+    log_px = torch.log_softmax(out.logits, dim=1) if renormalized else out.logits
+    recon = reconstruction(out.logits, batch.counts, config.objective.criterion, renormalized)
+    kl = kl_divergence(out.mu, out.logvar)
+    recon, kl = (x.sum() if config.objective.reduction == "sum" else x.mean() for x in (recon, kl))
+    named = {"mu": out.mu, "logvar": out.logvar, "theta": out.theta, "beta": out.beta, "log_px": log_px}
+    return named | {"recon": recon, "kl": kl, "loss": recon + kl}
+
+
+class _Given(nn.Module):
+    """Dropout by given masks, one a call; the identity where there is none."""
+
+    def __init__(self, masks: Masks) -> None:
+        super().__init__()
+        self.masks, self.calls = tuple(masks), 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        mask = self.masks[self.calls % len(self.masks)] if self.masks else None
+        self.calls += 1
+        return x if mask is None else x * mask
+
+
+@contextlib.contextmanager
+def _draws(eps: Tensor) -> Iterator[None]:
+    """Let `torch.randn_like` give ε. A copy, for some multiply it in place."""
+    with mock.patch.object(torch, "randn_like", side_effect=lambda like: eps.clone()):
+        yield
+
+
+def _inputs(batch: TorchBatch) -> tuple[Tensor, Tensor, Masks]:
+    return batch.inputs, batch.eps, batch.masks
+
+
+def _dieng_sizes(shape: Shape) -> tuple[int, int, int]:
+    """Vocabulary, the one width of both hidden layers, and topics."""
+    (hidden,) = set(shape.hidden)
+    return shape.vocab_size, hidden, shape.num_topics
+
+
+def _fix_rho(module: Any, config: Config) -> None:
+    if not config.vectors.train_rho:
+        module.rho.weight.requires_grad_(False)
+
+
+def _class_from(file: Path, name: str, names: dict[str, Any]) -> Any:
+    """A class of a source file as it stands there, without the imports of the file, which may not be installed."""
+    try:
+        tree = ast.parse(file.read_text("utf-8"))
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read as Python ({error}); is it a clone of the package's code?") from error
+    found = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
+    if not found:
+        raise UserError(f"{file} has no class {name}; is it a clone of the package's code?")
+    names = {"torch": torch, "nn": nn, "F": nn.functional, **names}
+    exec(compile(ast.Module([*found], []), str(file), "exec"), names)
+    return names[name]
+
+
+def version(package: str) -> str:
+    """`name version` of an installed distribution."""
+    return f"{package} {importlib.metadata.version(package)}"
+
+
+def installed(package: str) -> bool:
+    """Whether a distribution is installed."""
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

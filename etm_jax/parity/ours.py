@@ -1,0 +1,82 @@
+"""Our side of the comparison: the package's own functions, on a batch and noise that torch gets too."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from etm_jax.batches import Batch
+from etm_jax.config import Config
+from etm_jax.interop import from_torch
+from etm_jax.model import Noise, Params, Variables, forward
+from etm_jax.objective import log_px_nonzero
+from etm_jax.parity.judges import Judge, Shape
+from etm_jax.steps import Spec, batch_loss
+
+
+class Weights(NamedTuple):
+    """Parameters from torch, and what shapes our compiled programs."""
+
+    spec: Spec
+    variables: Variables
+
+
+@contextlib.contextmanager
+def precision(dtype: str) -> Iterator[None]:
+    """Let JAX compute in `dtype`, and multiply matrices in full precision on every platform."""
+    wide = jax.config.read("jax_enable_x64")
+    jax.config.update("jax_enable_x64", dtype == "float64")
+    try:
+        with jax.default_matmul_precision("highest"):
+            yield
+    finally:
+        jax.config.update("jax_enable_x64", wide)
+
+
+def weights_of(judge: Judge, config: Config, shape: Shape, num_steps: int) -> Weights:
+    """The judge's parameters as ours."""
+    spec = Spec(
+        model=config.model,
+        objective=config.objective,
+        optimizer=config.optimizer,
+        vocab_size=shape.vocab_size,
+        embed_dim=shape.embed_dim,
+        num_steps=num_steps,
+        train_rho=config.vectors.train_rho,
+    )
+    params = jax.tree.map(jnp.array, params_of(judge.state()))
+    dtype = params["mu"]["kernel"].dtype
+    return Weights(spec, Variables(params, {"background": jnp.zeros(shape.vocab_size, dtype)}))
+
+
+def params_of(state: Any) -> Params:
+    """Arrays under torch's names, be they parameters, gradients or moments, under ours."""
+    return from_torch({name: tensor.detach().numpy() for name, tensor in state.items()}).params
+
+
+def quantities(weights: Weights, batch: Batch, noise: Noise) -> tuple[dict[str, np.ndarray], Params]:
+    """What `Judge.run` gives, but log_px at the nonzeros alone, [nnz]; and the gradient of every parameter."""
+    spec, variables = weights
+    eps, num_docs = spec.objective.likelihood_eps, int(batch.real.sum())
+
+    batch, noise = jax.tree.map(jnp.asarray, (batch, noise))
+    (loss, sums), gradients = jax.value_and_grad(batch_loss, has_aux=True)(*variables, batch, noise, spec)
+    out = forward(spec.module(), variables, batch.inputs, batch.pattern, noise)
+    log_px = log_px_nonzero(out.log_theta, out.log_beta, batch.pattern, eps)
+    if spec.objective.renormalize:
+        log_px = log_px - jnp.log1p(spec.vocab_size * eps)
+    share = num_docs if spec.objective.reduction == "mean" else 1
+    found = {
+        "mu": out.posterior.mu[:num_docs],
+        "logvar": out.posterior.logvar[:num_docs],
+        "theta": jnp.exp(out.log_theta)[:num_docs],
+        "beta": jnp.exp(out.log_beta),
+        "log_px": log_px[: batch.pattern.row_starts[-1]],
+        "recon": sums.recon / share,
+        "kl": sums.kl / share,
+        "loss": loss,
+    }
+    return {name: np.asarray(value) for name, value in found.items()}, gradients

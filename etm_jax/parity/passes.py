@@ -1,0 +1,75 @@
+"""One batch, once: every quantity of the forward pass, and the gradient of every parameter."""
+
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+import torch
+from torch import Tensor
+
+from etm_jax.batches import Batch
+from etm_jax.model import Params
+from etm_jax.parity.cases import Case, Make, Material, shape_of
+from etm_jax.parity.judges import Judge, TorchBatch
+from etm_jax.parity.ours import params_of, precision, quantities, weights_of
+from etm_jax.parity.rows import GRADIENT, GRADIENT_TOLERANCE, TOLERANCE, Row, compare
+
+BATCH_SIZE = 256
+CANCELS = "alpha_bias"
+"""The one parameter whose gradient is zero but for rounding: it cancels in the softmax. Ours is zero exactly."""
+
+
+def pass_rows(case: Case, make: Make, material: Material, dtype: str) -> Iterator[Row]:
+    """The rows of one case against one judge."""
+    config = case.config()
+    shape = shape_of(config, len(material.corpus.vocabulary))
+    batches = material.batches(config, dtype, BATCH_SIZE)
+    rows = next(iter(batches.epoch(0)))
+    torch.manual_seed(0)
+    judge = make(config, shape, getattr(torch, dtype))
+    with precision(dtype):
+        theirs, ours, noise = batches.pair(rows, 0)
+        wanted, wanted_gradients = torch_quantities(judge, theirs)
+        found, gradients = quantities(weights_of(judge, config, shape, num_steps=1), ours, noise)
+    wanted["log_px"] = at_nonzeros(wanted["log_px"], ours)
+    for name, values in wanted.items():
+        shown = name if name != "log_px" else "log p(x) at the nonzeros"
+        yield Row(dtype, case.name, judge.name, shown, *compare(values, found[name]), TOLERANCE[dtype])
+    flat_gradients = flat(gradients)
+    for name, values in flat(wanted_gradients).items():
+        if name == "rho" and not config.vectors.train_rho:
+            continue
+        difference, tolerance = compare(values, flat_gradients[name]), GRADIENT_TOLERANCE[dtype]
+        quantity = f"{GRADIENT}{name}"
+        if name == CANCELS:
+            tolerance *= float(np.abs(wanted_gradients["alpha"]).max())
+            yield Row(dtype, case.name, judge.name, f"{quantity} (zero)", *difference, tolerance, is_absolute=True)
+        else:
+            yield Row(dtype, case.name, judge.name, quantity, *difference, tolerance)
+
+
+def torch_quantities(judge: Judge, batch: TorchBatch) -> tuple[dict[str, np.ndarray], Params]:
+    """The judge's quantities, and its gradients under our names; zero where torch has none."""
+    judge.module.zero_grad()
+    out = judge.run(batch)
+    out["loss"].backward()
+    gradients = {name: _gradient(tensor) for name, tensor in judge.module.named_parameters()}
+    gradients |= {name: torch.zeros_like(tensor) for name, tensor in judge.fixed.items()}
+    return {name: tensor.detach().numpy() for name, tensor in out.items()}, params_of(gradients)
+
+
+def at_nonzeros(dense: np.ndarray, batch: Batch) -> np.ndarray:
+    """[B, V] → [nnz], in the order of the batch."""
+    nnz = int(batch.pattern.row_starts[-1])
+    picked: np.ndarray = dense[np.asarray(batch.pattern.rows)[:nnz], np.asarray(batch.pattern.cols)[:nnz]]
+    return picked
+
+
+def flat(params: Params) -> dict[str, np.ndarray]:
+    """`hidden_0.kernel` → array."""
+    leaves = jax.tree.leaves_with_path(params)
+    return {".".join(key.key for key in path): np.asarray(leaf) for path, leaf in leaves}
+
+
+def _gradient(parameter: Tensor) -> Tensor:
+    return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
