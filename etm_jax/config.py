@@ -238,6 +238,15 @@ WITHOUT_EMBEDDINGS: dict[str, Any] = {
 }
 """Settings that mean nothing to a model without ρ and α. They hold for it whatever a flagfile written for ETM says."""
 
+FOR_GSM: dict[str, Any] = {
+    name: _PUBLISHED[name] for name in ("prior_variance", "learning_rate", "lr_schedule", "num_epochs")
+}
+"""What the default variant sets otherwise for gsm, unless it is given.
+
+Its topics start at random and its decoder only slowly comes to use θ: under ETM's wide prior, few passes and falling
+steps the posterior collapses to the prior, and the topics are all the same.
+"""
+
 FORCED: dict[str, dict[str, Any]] = {
     "gsm": WITHOUT_EMBEDDINGS
     | {
@@ -247,7 +256,13 @@ FORCED: dict[str, dict[str, Any]] = {
         "likelihood_eps": 0.0,
         "renormalize": False,
     },
-    "lda": WITHOUT_EMBEDDINGS,
+    # It reads nothing of these: whatever is given, they keep their defaults.
+    "lda": {
+        f.name: f.default
+        for section in (VectorsConfig, ModelConfig, ObjectiveConfig, OptimizerConfig, TrainConfig)
+        for f in dataclasses.fields(section)
+        if f.name not in ("kind", "num_topics", "seed")
+    },
 }
 """What holds for each kind of model but ETM, whatever is given."""
 
@@ -299,6 +314,8 @@ def make_config(variant: str = "default", given: Mapping[str, Any] | None = None
     if not dim_is_given:
         given.pop("embed_dim", None)
     merged = VARIANTS[variant] | given
+    if merged.get("kind") == "gsm":
+        merged = FOR_GSM | merged
     merged |= FORCED.get(merged.get("kind", ""), {})
     if not dim_is_given and _has_own_dim(merged.get("vectors")):
         merged["embed_dim"] = None

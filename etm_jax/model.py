@@ -48,14 +48,14 @@ class Posterior(NamedTuple):
 
 
 class Output(NamedTuple):
-    """One pass. log_theta: [B, K], of a sample from the posterior; log_beta: [K, V], the topics.
+    """One pass. theta: [B, K], of a sample from the posterior; beta: [K, V], the topics.
 
     logits: [B, V], where p(w | θ) is their softmax over V; None where it is the mixture θβ.
     """
 
     posterior: Posterior
-    log_theta: jax.Array
-    log_beta: jax.Array
+    theta: jax.Array
+    beta: jax.Array
     logits: jax.Array | None = None
 
 
@@ -89,22 +89,22 @@ class TopicModel(nn.Module):
             mu = mu + sparse.matmul(inputs, pattern, self.skip_words) @ self.skip_topics
         return Posterior(mu, self.logvar(x))
 
-    def log_theta(self, delta: jax.Array) -> jax.Array:
-        """log softmax(δ), behind a linear layer where the variant has one. delta: [B, K] → [B, K]."""
-        return jax.nn.log_softmax(self.theta_layer(delta) if self.config.theta_layer else delta, axis=-1)
+    def theta(self, delta: jax.Array) -> jax.Array:
+        """softmax(δ), behind a linear layer where the variant has one. delta: [B, K] → [B, K]."""
+        return jax.nn.softmax(self.theta_layer(delta) if self.config.theta_layer else delta, axis=-1)
 
-    def log_beta(self) -> jax.Array:
+    def beta(self) -> jax.Array:
         """The topics: [K, V]."""
         raise NotImplementedError
 
-    def logits(self, log_theta: jax.Array, dropout: Masks = ()) -> jax.Array | None:
+    def logits(self, theta: jax.Array, dropout: Masks = ()) -> jax.Array | None:
         """[B, V], whose softmax over V is p(w | θ); None where it is the mixture θβ. dropout: the decoder's masks."""
         return None
 
     def __call__(self, inputs: sparse.Array, pattern: sparse.Pattern, noise: Noise) -> Output:
         posterior = self.encode(inputs, pattern, noise.dropout)
-        log_theta = self.log_theta(reparameterize(posterior, noise.eps))
-        return Output(posterior, log_theta, self.log_beta(), self.logits(log_theta, noise.dropout[len(self.hidden) :]))
+        theta = self.theta(reparameterize(posterior, noise.eps))
+        return Output(posterior, theta, self.beta(), self.logits(theta, noise.dropout[len(self.hidden) :]))
 
 
 class ETM(TopicModel):
@@ -121,9 +121,9 @@ class ETM(TopicModel):
             self.alpha_bias = self.param("alpha_bias", _torch_uniform(dim), (k,))
         self.background = self.variable("constants", "background", jnp.zeros, (v,))
 
-    def log_beta(self) -> jax.Array:
-        """log softmax_v(ρ_v·α_k + b_v): [K, V]."""
-        return jax.nn.log_softmax(self.rho @ self.alpha.T + self.background.value[:, None], axis=0).T
+    def beta(self) -> jax.Array:
+        """softmax_v(ρ_v·α_k + b_v): [K, V]."""
+        return jax.nn.softmax(self.rho @ self.alpha.T + self.background.value[:, None], axis=0).T
 
 
 class GSM(TopicModel):
@@ -136,14 +136,14 @@ class GSM(TopicModel):
         super().setup()
         self.decoder = _linears((self.config.num_topics, *self.config.decoder_hidden, self.vocab_size))
 
-    def log_beta(self) -> jax.Array:
-        """log softmax_v(decoder(e_k)), what each topic alone is decoded to: [K, V]."""
+    def beta(self) -> jax.Array:
+        """softmax_v(decoder(e_k)), what each topic alone is decoded to: [K, V]."""
         one_topic = jnp.eye(self.config.num_topics, dtype=self.mu.bias.dtype)
-        return jax.nn.log_softmax(_decoded(one_topic, self.decoder), axis=1)
+        return jax.nn.softmax(_decoded(one_topic, self.decoder), axis=1)
 
-    def logits(self, log_theta: jax.Array, dropout: Masks = ()) -> jax.Array:
+    def logits(self, theta: jax.Array, dropout: Masks = ()) -> jax.Array:
         """decoder(θ): [B, V]."""
-        return _decoded(jnp.exp(log_theta), self.decoder, dropout)
+        return _decoded(theta, self.decoder, dropout)
 
 
 TOPIC_MODELS: dict[str, type[TopicModel]] = {"etm": ETM, "gsm": GSM}
@@ -287,22 +287,20 @@ def forward(
     return cast(Output, module.apply(variables._asdict(), inputs, pattern, noise))
 
 
-def mean_log_theta(
-    module: TopicModel, variables: Variables, inputs: sparse.Array, pattern: sparse.Pattern
-) -> jax.Array:
-    """Logarithm of the topic proportions at the posterior mean: [B, K]."""
+def mean_theta(module: TopicModel, variables: Variables, inputs: sparse.Array, pattern: sparse.Pattern) -> jax.Array:
+    """Topic proportions at the posterior mean: [B, K]."""
     posterior = cast(Posterior, module.apply(variables._asdict(), inputs, pattern, method="encode"))
-    return cast(jax.Array, module.apply(variables._asdict(), posterior.mu, method="log_theta"))
+    return cast(jax.Array, module.apply(variables._asdict(), posterior.mu, method="theta"))
 
 
-def log_beta(module: TopicModel, variables: Variables) -> jax.Array:
-    """Logarithm of the topics: [K, V]."""
-    return cast(jax.Array, module.apply(variables._asdict(), method="log_beta"))
+def beta(module: TopicModel, variables: Variables) -> jax.Array:
+    """The topics: [K, V], rows sum to 1."""
+    return cast(jax.Array, module.apply(variables._asdict(), method="beta"))
 
 
-def log_px(module: TopicModel, variables: Variables, log_theta: jax.Array) -> jax.Array:
+def log_px(module: TopicModel, variables: Variables, theta: jax.Array) -> jax.Array:
     """Logarithm of p(w | θ) for every word, of a model where it is no mixture: [B, K] → [B, V]."""
-    return jax.nn.log_softmax(cast(jax.Array, module.apply(variables._asdict(), log_theta, method="logits")), axis=-1)
+    return jax.nn.log_softmax(cast(jax.Array, module.apply(variables._asdict(), theta, method="logits")), axis=-1)
 
 
 def reparameterize(posterior: Posterior, eps: jax.Array) -> jax.Array:

@@ -5,7 +5,6 @@ Shapes: B documents, V words, K topics, N nonzeros of the batch.
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import logsumexp
 
 from etm_jax import sparse
 from etm_jax.config import ObjectiveConfig
@@ -20,43 +19,20 @@ def kl_divergence(mu: jax.Array, logvar: jax.Array, prior_variance: float = 1.0)
     return 0.5 * terms.sum(-1)
 
 
-def log_px_nonzero(log_theta: jax.Array, log_beta: jax.Array, pattern: sparse.Pattern, eps: float = 0.0) -> jax.Array:
-    """log(Σ_k θ_k β_kw + eps) at the nonzeros. log_theta: [B, K], log_beta: [K, V] → [N].
+def log_px_nonzero(theta: jax.Array, beta: jax.Array, pattern: sparse.Pattern, eps: float = 0.0) -> jax.Array:
+    """log(Σ_k θ_k β_kw + eps) at the nonzeros. theta: [B, K], beta: [K, V] → [N].
 
-    Exact without the other words: the softmax over V belongs to a topic, not to a document.
+    Exact without the other words: the softmax over V belongs to a topic, not to a document. In probabilities rather
+    than their logarithms, whose rounding is as many times larger as a logarithm is than 1.
     """
-    return _log_mixture(log_theta, log_beta.T, pattern, eps)
-
-
-@jax.custom_vjp
-def _log_mixture(log_theta: jax.Array, log_beta_t: jax.Array, pattern: sparse.Pattern, eps: float) -> jax.Array:
-    return _log_mixture_fwd(log_theta, log_beta_t, pattern, eps)[0]
-
-
-def _log_mixture_fwd(
-    log_theta: jax.Array, log_beta_t: jax.Array, pattern: sparse.Pattern, eps: float
-) -> tuple[jax.Array, tuple[jax.Array, sparse.Pattern]]:
-    joint = log_theta[pattern.rows] + log_beta_t[pattern.cols]
-    log_px = jnp.logaddexp(logsumexp(joint, axis=-1), jnp.log(eps))
-    # What is left for the gradient is each topic's share of the word, p(z = k | w): [N, K].
-    return log_px, (jnp.exp(joint - log_px[:, None]), pattern)
-
-
-def _log_mixture_bwd(
-    residuals: tuple[jax.Array, sparse.Pattern], grad: jax.Array
-) -> tuple[jax.Array, jax.Array, None, None]:
-    share, pattern = residuals
-    # The sums over rows and columns go through the CSR kernel; autodiff would write a scatter-add, slow on CPU.
-    weighted = grad[:, None] * share
-    return sparse.sum_rows(weighted, pattern), sparse.sum_cols(weighted, pattern), None, None
-
-
-_log_mixture.defvjp(_log_mixture_fwd, _log_mixture_bwd)
+    px = sparse.product_at(theta, beta.T, pattern) + eps
+    # A word that no topic holds in this precision has no gradient to give, but what it gives must be a number.
+    return jnp.log(jnp.maximum(px, jnp.finfo(px.dtype).tiny))
 
 
 def reconstruction(
-    log_theta: jax.Array,
-    log_beta: jax.Array,
+    theta: jax.Array,
+    beta: jax.Array,
     counts: sparse.Array,
     pattern: sparse.Pattern,
     config: ObjectiveConfig,
@@ -67,14 +43,14 @@ def reconstruction(
     against p_w, where p is θβ + eps divided by its sum, or σ(log(θβ + eps)). zll17/Neural_Topic_Models feeds them the
     counts themselves, which are no target where one is above 1.
     """
-    eps, vocab_size = config.likelihood_eps, log_beta.shape[1]
-    log_px = log_px_nonzero(log_theta, log_beta, pattern, eps)
+    eps, vocab_size = config.likelihood_eps, beta.shape[1]
+    log_px = log_px_nonzero(theta, beta, pattern, eps)
     # log_softmax of log(θβ + eps) over V subtracts a constant, since Σ_v (θβ)_v = 1.
     log_total = jnp.log1p(vocab_size * eps)
     if config.criterion == "cross_entropy":
         log_likelihood = counts * (log_px - log_total if config.renormalize else log_px)
         return -sparse.sum_rows(log_likelihood[:, None], pattern)[:, 0]
-    px = jnp.exp(log_theta) @ jnp.exp(log_beta) + eps
+    px = theta @ beta + eps
     present = (counts > 0).astype(log_px.dtype)
     if config.criterion == "bce_softmax":
         log_p = log_px - log_total
@@ -114,8 +90,9 @@ def bce_from_logits(logits: jax.Array, targets: jax.Array) -> jax.Array:
     return (jax.nn.softplus(logits) - targets * logits).sum(-1)
 
 
-def topic_overlap(log_beta: jax.Array) -> jax.Array:
-    """Σ_{j≠k} BC(β_j, β_k)² / K, BC the Bhattacharyya coefficient Σ_v √(β_jv β_kv). log_beta: [K, V] → scalar."""
-    root = jnp.exp(log_beta / 2)
+def topic_overlap(beta: jax.Array) -> jax.Array:
+    """Σ_{j≠k} BC(β_j, β_k)² / K, BC the Bhattacharyya coefficient Σ_v √(β_jv β_kv). beta: [K, V] → scalar."""
+    # At 0 the root has no derivative.
+    root = jnp.sqrt(jnp.maximum(beta, jnp.finfo(beta.dtype).tiny))
     gram = root @ root.T
-    return ((gram**2).sum() - (jnp.diagonal(gram) ** 2).sum()) / log_beta.shape[0]
+    return ((gram**2).sum() - (jnp.diagonal(gram) ** 2).sum()) / beta.shape[0]

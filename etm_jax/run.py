@@ -21,17 +21,19 @@ from etm_jax.errors import UserError
 from etm_jax.export import write_export
 from etm_jax.files import check_writable, replace_text
 from etm_jax.inference import infer_theta, log_px_at
+from etm_jax.lda import check_lda, fit_lda
 from etm_jax.loop import fit
+from etm_jax.model import Variables
 from etm_jax.results import Model, summarize, topic_table
 from etm_jax.run_folder import Record, RunFolder, check_continues
-from etm_jax.start import other_model, start
+from etm_jax.start import lda_record, other_model, start
 from etm_jax.steps import beta_step
 from etm_jax.tensorboard import check_tensorboard, tensorboard_writer
 from etm_jax.vectors import check_vectors
 
 
 def run(config: Config, options: RunOptions) -> None:
-    """Train in the run's folder, or go on there; export; print the topics.
+    """Fit a model in the run's folder, or go on there; export; print the topics.
 
     A user's mistake raises UserError before anything that exists is touched.
     """
@@ -42,41 +44,38 @@ def run(config: Config, options: RunOptions) -> None:
     saved = folder.record()
     if saved:
         check_continues(saved, config, options, folder.path)
-    if options.tensorboard:
+    is_lda = config.model.kind == "lda"
+    if options.tensorboard and not is_lda:
         check_tensorboard()
     goes_on = saved is not None and bool(Checkpoints(folder.checkpoints).epochs())
     source = find_source(config.corpus)
     other = None
-    if options.ckpt and not goes_on:
+    if is_lda:
+        check_lda(config.lda, options.ckpt)
+    elif options.ckpt and not goes_on:
         other = other_model(options.ckpt, config.model)
     elif not goes_on:
         check_vectors(config.vectors, source.name if source.counted else None)
     corpus = _prepared(source, config, folder, saved)
-    record, variables = start(config, options, corpus, saved if goes_on else None, other)
+    if is_lda:
+        record, variables = lda_record(config, corpus), None
+        if saved:
+            console.note(f"the run in {folder.path} is fitted again from its start, as LDA keeps no checkpoints")
+    else:
+        record, variables = start(config, options, corpus, saved if goes_on else None, other)
     folder.begin(record)
     replace_text(folder.vocabulary, json.dumps(vocabulary_to_json(corpus.vocabulary), ensure_ascii=False) + "\n")
 
-    spec = record.spec()
-    batchers = _batchers(corpus, config, record.batch_size)
-    write = tensorboard_writer(folder.path / "tensorboard") if options.tensorboard else None
-    fitted = fit(spec, config.train, record.num_epochs, batchers["train"], batchers["valid"], variables, folder, write)
-
-    theta = {part: infer_theta(fitted.variables, batcher, spec) for part, batcher in batchers.items()}
-    params, constants = fitted.variables
-    model = Model(
-        beta=np.asarray(beta_step(fitted.variables, spec)),
-        **{f"theta_{part}": values for part, values in theta.items()},
-        **{name: np.asarray(value) for name, value in (params | constants).items() if name in Model._fields},
-    )
-    log_px = None
-    if config.model.kind == "gsm":
-        log_px = log_px_at(fitted.variables, model.theta_test_h1, corpus.test_h2, record.batch_size, spec)
+    if is_lda:
+        model, log_px, of_epoch = fit_lda(config, corpus), None, ""
+    else:
+        model, log_px, of_epoch = _trained(record, variables, corpus, folder, options)
     summary = summarize(model, corpus, log_px)
     write_export(folder.export, model, corpus, summary)
     print(topic_table(summary, corpus.vocabulary.words))
     console.note(
-        f"\n{folder.export} holds these results, of epoch {fitted.epoch} of {fitted.last_epoch}: topics.csv, "
-        "doc_topics.csv, and arrays as README.md lists them"
+        f"\n{folder.export} holds these results{of_epoch}: topics.csv, doc_topics.csv, "
+        "and arrays as README.md lists them"
     )
 
 
@@ -113,6 +112,27 @@ def _prepared(source: Source, config: Config, folder: RunFolder, saved: Record |
         for warning in report_warnings(corpus.report):
             console.warn(warning)
     return corpus
+
+
+def _trained(
+    record: Record, variables: Variables | None, corpus: Corpus, folder: RunFolder, options: RunOptions
+) -> tuple[Model, np.ndarray | None, str]:
+    """The model at the end of training; log p of the second halves' words, where it is not log θβ; of which epoch."""
+    config, spec = record.config, record.spec()
+    batchers = _batchers(corpus, config, record.batch_size)
+    write = tensorboard_writer(folder.path / "tensorboard") if options.tensorboard else None
+    fitted = fit(spec, config.train, record.num_epochs, batchers["train"], batchers["valid"], variables, folder, write)
+    theta = {part: infer_theta(fitted.variables, batcher, spec) for part, batcher in batchers.items()}
+    params, constants = fitted.variables
+    model = Model(
+        beta=np.asarray(beta_step(fitted.variables, spec)),
+        **{f"theta_{part}": values for part, values in theta.items()},
+        **{name: np.asarray(value) for name, value in (params | constants).items() if name in Model._fields},
+    )
+    log_px = None
+    if config.model.kind == "gsm":
+        log_px = log_px_at(fitted.variables, model.theta_test_h1, corpus.test_h2, record.batch_size, spec)
+    return model, log_px, f", of epoch {fitted.epoch} of {fitted.last_epoch}"
 
 
 def _batchers(corpus: Corpus, config: Config, batch_size: int) -> dict[str, Batcher]:

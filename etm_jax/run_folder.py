@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from etm_jax import __version__
-from etm_jax.config import SECTIONS, Config, RunOptions, spelled
+from etm_jax.config import SECTIONS, Config, ModelConfig, RunOptions, spelled
 from etm_jax.errors import UserError
 from etm_jax.files import check_writable, replace_text
 from etm_jax.steps import Spec
@@ -114,6 +114,10 @@ def check_continues(record: Record, given: Config, options: RunOptions, workdir:
     option = {f.name: f for f in dataclasses.fields(RunOptions)}
     if saved.variant != given.variant:
         raise _changed(option["variant"], saved.variant, given.variant, workdir)
+    # Another model reads other settings: those would be named in its place.
+    if saved.model.kind != given.model.kind:
+        kind_field = next(f for f in dataclasses.fields(ModelConfig) if f.name == "kind")
+        raise _changed(kind_field, saved.model.kind, given.model.kind, workdir)
     if record.ckpt != options.ckpt:
         raise _changed(option["ckpt"], record.ckpt, options.ckpt, workdir)
     for section, kind in SECTIONS.items():

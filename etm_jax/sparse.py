@@ -62,9 +62,30 @@ def _sum_rows_bwd(pattern: Pattern, grad: jax.Array) -> tuple[jax.Array, None]:
 sum_rows.defvjp(lambda values, pattern: (sum_rows(values, pattern), pattern), _sum_rows_bwd)
 
 
-def sum_cols(values: jax.Array, pattern: Pattern) -> jax.Array:
-    """Sum over the nonzeros of each column: [N, K] → [V, K]. Padding is left out."""
-    return _csr_dot(jnp.ones(values.shape[0], values.dtype), pattern.order, pattern.col_starts, values)
+@jax.custom_vjp
+def product_at(left: jax.Array, right: jax.Array, pattern: Pattern) -> jax.Array:
+    """The product left · rightᵀ at the nonzeros alone. left: [B, K], right: [V, K] → [N]; anything at padding."""
+    return (left[pattern.rows] * right[pattern.cols]).sum(-1)
+
+
+def _product_at_fwd(
+    left: jax.Array, right: jax.Array, pattern: Pattern
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array, Pattern]]:
+    return product_at(left, right, pattern), (left, right, pattern)
+
+
+def _product_at_bwd(
+    residuals: tuple[jax.Array, jax.Array, Pattern], grad: jax.Array
+) -> tuple[jax.Array, jax.Array, None]:
+    left, right, pattern = residuals
+    order = jnp.asarray(pattern.order)
+    # The gradient is a sparse matrix: two products with it, where autodiff would write scatter-adds of [N, K].
+    by_row = _csr_dot(grad, pattern.cols, pattern.row_starts, right)
+    by_col = _csr_dot(grad[order], jnp.asarray(pattern.rows)[order], pattern.col_starts, left)
+    return by_row, by_col, None
+
+
+product_at.defvjp(_product_at_fwd, _product_at_bwd)
 
 
 def _csr_dot(values: jax.Array, cols: Array, starts: Array, dense: jax.Array) -> jax.Array:

@@ -11,6 +11,7 @@ from etm_jax.corpus.types import Corpus
 from etm_jax.errors import UserError
 from etm_jax.initial import initial_variables
 from etm_jax.interop import Trained, read_trained
+from etm_jax.lda import num_iterations
 from etm_jax.loop import num_epochs_for
 from etm_jax.model import Variables, init_variables
 from etm_jax.run_folder import Record
@@ -63,6 +64,22 @@ def start(
     ours = record(vectors.matrix.shape[1])
     warm = warm_start(vectors.matrix, corpus.train.counts, num_topics, seed) if config.model.warm_start else None
     return ours, initial_variables(key, ours.spec().module(), corpus.vocabulary, vectors.matrix, warm)
+
+
+def lda_record(config: Config, corpus: Corpus) -> Record:
+    """What a run of --model=lda is. It has no vectors and no batches; its epochs are the engine's iterations."""
+    return Record(
+        config=config,
+        ckpt="",
+        corpus=corpus.name,
+        corpus_digest=corpus.digest,
+        vocabulary_hash=corpus.vocabulary.hash,
+        vocab_size=len(corpus.vocabulary),
+        num_docs=len(corpus.train),
+        embed_dim=0,
+        batch_size=0,
+        num_epochs=num_iterations(config.lda),
+    )
 
 
 def other_model(ckpt: str, model: ModelConfig) -> Trained:

@@ -15,12 +15,12 @@ from etm_jax.model import (
     Params,
     TopicModel,
     Variables,
+    beta,
     draw_noise,
     forward,
     init_variables,
-    log_beta,
     log_px,
-    mean_log_theta,
+    mean_theta,
 )
 from etm_jax.objective import kl_divergence, reconstruction, reconstruction_from_logits, topic_overlap
 from etm_jax.optimizer import make_optimizer
@@ -83,7 +83,7 @@ def batch_loss(params: Params, constants: Params, batch: Batch, noise: Noise, sp
     """The scalar that training minimises, and the batch's sums."""
     out = forward(spec.module(), Variables(params, constants), batch.inputs, batch.pattern, noise)
     if out.logits is None:
-        recon = reconstruction(out.log_theta, out.log_beta, batch.counts, batch.pattern, spec.objective)
+        recon = reconstruction(out.theta, out.beta, batch.counts, batch.pattern, spec.objective)
     else:
         recon = reconstruction_from_logits(out.logits, batch.counts, batch.pattern, spec.objective)
     kl = batch.real * kl_divergence(*out.posterior, spec.model.prior_variance)
@@ -92,7 +92,7 @@ def batch_loss(params: Params, constants: Params, batch: Batch, noise: Noise, sp
     if spec.objective.reduction == "mean":
         loss = loss / sums.docs
     if spec.objective.overlap_weight > 0:
-        loss = loss + spec.objective.overlap_weight * topic_overlap(out.log_beta)
+        loss = loss + spec.objective.overlap_weight * topic_overlap(out.beta)
     return loss, sums
 
 
@@ -122,16 +122,16 @@ def eval_step(variables: Variables, batch: Batch, key: jax.Array, spec: Spec) ->
 @partial(jax.jit, static_argnames="spec")
 def theta_step(variables: Variables, batch: Batch, spec: Spec) -> jax.Array:
     """Topic proportions at the posterior mean: [B, K]."""
-    return jnp.exp(mean_log_theta(spec.module(), variables, batch.inputs, batch.pattern))
+    return mean_theta(spec.module(), variables, batch.inputs, batch.pattern)
 
 
 @partial(jax.jit, static_argnames="spec")
 def log_px_step(variables: Variables, theta: jax.Array, spec: Spec) -> jax.Array:
     """Logarithm of p(w | θ) of a model where it is no mixture. theta: [B, K] → [B, V]."""
-    return log_px(spec.module(), variables, jnp.log(theta))
+    return log_px(spec.module(), variables, theta)
 
 
 @partial(jax.jit, static_argnames="spec")
 def beta_step(variables: Variables, spec: Spec) -> jax.Array:
     """The topics: [K, V], rows sum to 1."""
-    return jnp.exp(log_beta(spec.module(), variables))
+    return beta(spec.module(), variables)

@@ -103,13 +103,13 @@ def library_quantities(variables: Variables, batch: Batch, noise: Noise) -> dict
     found = {
         "mu": out.posterior.mu,
         "logvar": out.posterior.logvar,
-        "theta": jnp.exp(out.log_theta),
-        "beta": jnp.exp(out.log_beta),
-        "log_px": log_px_nonzero(out.log_theta, out.log_beta, batch.pattern),
+        "theta": out.theta,
+        "beta": out.beta,
+        "log_px": log_px_nonzero(out.theta, out.beta, batch.pattern),
         "kl": kl_divergence(*out.posterior, PRIOR_VARIANCE),
     }
     for i, objective in enumerate(OBJECTIVES):
-        found[f"recon {i}"] = reconstruction(out.log_theta, out.log_beta, batch.counts, batch.pattern, objective)
+        found[f"recon {i}"] = reconstruction(out.theta, out.beta, batch.counts, batch.pattern, objective)
         (found[f"loss {i}"], sums), found[f"grad {i}"] = jax.value_and_grad(batch_loss, has_aux=True)(
             variables.params, variables.constants, batch, noise, spec_of(objective)
         )

@@ -52,7 +52,7 @@ FLAGS = "absl.flags"
 ENTRY_FLOOR = 4
 
 # Too slow to load, or not always installed: imported inside the function that needs them.
-HEAVY = ("gensim", "jax", "jieba", "pandas", "pkuseg", "rjieba", "sklearn", "snownlp", "spacy_pkuseg")
+HEAVY = ("gensim", "jax", "jieba", "pandas", "pkuseg", "rjieba", "sklearn", "snownlp", "spacy_pkuseg", "tomotopy")
 
 
 class Module(NamedTuple):

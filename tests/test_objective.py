@@ -24,15 +24,15 @@ B, V, K = 6, 11, 4
 def case(float64):
     rng = np.random.default_rng(0)
     counts = sp.random(B, V, 0.4, format="csr", random_state=0)
-    counts.data = rng.integers(1, 5, counts.nnz).astype(np.float64)
-    batch = Batcher(counts, counts, B, dtype=np.float64).take(np.arange(B))
-    log_theta = jax.nn.log_softmax(rng.normal(size=(B, K)))
-    log_beta = jax.nn.log_softmax(3 * rng.normal(size=(K, V)))
-    return counts.toarray(), batch, log_theta, log_beta
+    counts.data = rng.integers(1, 5, counts.nnz).astype(np.float32)
+    batch = Batcher(counts, counts, B).take(np.arange(B))
+    theta = jax.nn.softmax(rng.normal(size=(B, K)).astype(np.float32))
+    beta = jax.nn.softmax(3 * rng.normal(size=(K, V)).astype(np.float32))
+    return counts.toarray(), batch, theta, beta
 
 
-def dense_reconstruction(log_theta, log_beta, x, config):
-    logits = jnp.log(jnp.exp(log_theta) @ jnp.exp(log_beta) + config.likelihood_eps)
+def dense_reconstruction(theta, beta, x, config):
+    logits = jnp.log(theta @ beta + config.likelihood_eps)
     if config.criterion == "cross_entropy":
         return -(x * (jax.nn.log_softmax(logits) if config.renormalize else logits)).sum(1)
     p = jax.nn.softmax(logits) if config.criterion == "bce_softmax" else jax.nn.sigmoid(logits)
@@ -96,17 +96,16 @@ def test_kl_equals_monte_carlo_within_its_standard_error(float64, seed):
 
 @pytest.mark.parametrize("eps", [0.0, 1e-6])
 def test_log_px_equals_dense(case, eps):
-    _, batch, log_theta, log_beta = case
-    dense = np.log(np.exp(log_theta) @ np.exp(log_beta) + eps)
+    _, batch, theta, beta = case
+    dense = np.log(theta @ beta + eps)
     nnz = batch.pattern.row_starts[-1]
-    got = log_px_nonzero(log_theta, log_beta, batch.pattern, eps)[:nnz]
-    np.testing.assert_allclose(got, dense[batch.pattern.rows[:nnz], batch.pattern.cols[:nnz]], rtol=1e-12)
+    got = log_px_nonzero(theta, beta, batch.pattern, eps)[:nnz]
+    np.testing.assert_allclose(got, dense[batch.pattern.rows[:nnz], batch.pattern.cols[:nnz]], rtol=1e-5)
 
 
 def test_log_px_survives_words_that_no_topic_holds(case):
-    _, batch, log_theta, _ = case
-    log_beta = jnp.full((K, V), -200.0)
-    got, grads = jax.value_and_grad(lambda t: log_px_nonzero(t, log_beta, batch.pattern).sum())(log_theta)
+    _, batch, theta, _ = case
+    got, grads = jax.value_and_grad(lambda t: log_px_nonzero(t, jnp.zeros((K, V)), batch.pattern).sum())(theta)
     assert np.isfinite(got)
     assert np.isfinite(grads).all()
 
@@ -122,18 +121,18 @@ CRITERIA = [
 
 @pytest.mark.parametrize("config", CRITERIA, ids=lambda c: f"{c.criterion}-{c.likelihood_eps}-{c.renormalize}")
 def test_reconstruction_and_its_gradients_equal_dense(case, config):
-    x, batch, log_theta, log_beta = case
+    x, batch, theta, beta = case
 
     # Through softmaxes, as in the model: the shortcut for the normaliser holds for distributions alone.
     def sparse_loss(t, b):
-        return reconstruction(jax.nn.log_softmax(t), jax.nn.log_softmax(b), batch.counts, batch.pattern, config)
+        return reconstruction(jax.nn.softmax(t), jax.nn.softmax(b), batch.counts, batch.pattern, config)
 
     def dense_loss(t, b):
-        return dense_reconstruction(jax.nn.log_softmax(t), jax.nn.log_softmax(b), x, config)
+        return dense_reconstruction(jax.nn.softmax(t), jax.nn.softmax(b), x, config)
 
-    np.testing.assert_allclose(sparse_loss(log_theta, log_beta), dense_loss(log_theta, log_beta), rtol=1e-11)
-    got = jax.grad(lambda *a: sparse_loss(*a).sum(), argnums=(0, 1))(log_theta, log_beta)
-    want = jax.grad(lambda *a: dense_loss(*a).sum(), argnums=(0, 1))(log_theta, log_beta)
+    np.testing.assert_allclose(sparse_loss(theta, beta), dense_loss(theta, beta), rtol=2e-5)
+    got = jax.grad(lambda *a: sparse_loss(*a).sum(), argnums=(0, 1))(theta, beta)
+    want = jax.grad(lambda *a: dense_loss(*a).sum(), argnums=(0, 1))(theta, beta)
     for g, w in zip(got, want, strict=True):
         np.testing.assert_allclose(g, w, rtol=1e-9, atol=1e-11)
 
@@ -152,10 +151,8 @@ def test_renormalizing_equals_log_softmax_over_all_words(float64, vocab_size, ep
     words = rng.integers(vocab_size, size=B)
     counts = sp.csr_matrix((np.ones(B), (np.arange(B), words)), shape=(B, vocab_size))
     batch = Batcher(counts, counts, B, dtype=np.float64).take(np.arange(B))
-    with np.errstate(divide="ignore"):
-        log_theta, log_beta = jnp.log(theta), jnp.log(beta)
     config = ObjectiveConfig(likelihood_eps=eps, renormalize=True)
-    got = reconstruction(log_theta, log_beta, batch.counts, batch.pattern, config)
+    got = reconstruction(jnp.asarray(theta), jnp.asarray(beta), batch.counts, batch.pattern, config)
     np.testing.assert_allclose(got, -dense[np.arange(B), words], rtol=1e-12)
 
 
@@ -168,10 +165,9 @@ def counts_of(rows):
 def test_counts_scale_the_cross_entropy_and_not_the_binary_ones(float64, config):
     rng = np.random.default_rng(0)
     x = rng.integers(0, 4, (B, V))
-    log_theta, log_beta = np.log(rng.dirichlet(np.ones(K), B)), np.log(rng.dirichlet(np.ones(V), K))
+    theta, beta = jnp.asarray(rng.dirichlet(np.ones(K), B)), jnp.asarray(rng.dirichlet(np.ones(V), K))
     once, twice = (
-        reconstruction(log_theta, log_beta, batch.counts, batch.pattern, config)
-        for batch in (counts_of(x), counts_of(2 * x))
+        reconstruction(theta, beta, batch.counts, batch.pattern, config) for batch in (counts_of(x), counts_of(2 * x))
     )
     np.testing.assert_allclose(twice, once * (2 if config.criterion == "cross_entropy" else 1), rtol=1e-12)
 
@@ -211,10 +207,10 @@ def test_the_bound_misses_the_evidence_by_the_divergence_from_the_true_posterior
         # The library's own parts, at every point of the grid as if it were a document.
         num_points = len(grid.eps)
         same = [np.broadcast_to(a, (num_points, 2)) for a in (mu, logvar)]
-        log_theta = jax.nn.log_softmax(reparameterize(Posterior(*same), grid.eps))
+        theta = jax.nn.softmax(reparameterize(Posterior(*same), grid.eps))
         rows = sp.csr_matrix(np.broadcast_to(x.astype(float), (num_points, words)))
         batch = Batcher(rows, rows, num_points, (num_points * words,), dtype=np.float64).take(np.arange(num_points))
-        recon = grid.weights @ reconstruction(log_theta, jnp.log(beta), batch.counts, batch.pattern, ObjectiveConfig())
+        recon = grid.weights @ reconstruction(theta, jnp.asarray(beta), batch.counts, batch.pattern, ObjectiveConfig())
         elbo = -float(recon) - kl_of(mu, logvar, prior)
 
         # θ depends on δ₁ − δ₂ alone, which is N(0, 2·prior) before x is seen.
@@ -238,7 +234,7 @@ def test_the_bound_misses_the_evidence_by_the_divergence_from_the_true_posterior
 
 
 def test_overlap_by_hand():
-    same = jnp.log(jnp.array([[0.5, 0.5], [0.5, 0.5]]))
+    same = jnp.array([[0.5, 0.5], [0.5, 0.5]])
     assert topic_overlap(same) == pytest.approx(1.0, rel=1e-5)
-    apart = jnp.log(jnp.array([[1.0, 1e-12], [1e-12, 1.0]]))
+    apart = jnp.array([[1.0, 0.0], [0.0, 1.0]])
     assert topic_overlap(apart) == pytest.approx(0.0, abs=1e-5)

@@ -13,7 +13,7 @@ from etm_jax.corpus.types import Corpus, Documents, Vocabulary
 from etm_jax.parity.rows import Row, compare, condensed, format_rows, worst
 
 V = 40
-SMALL = {"num_topics": 4, "hidden": (16, 16), "embed_dim": 8}
+SMALL = {"num_topics": 4, "hidden": (16, 16), "embed_dim": 8, "decoder_hidden": (10,)}
 
 
 def row(quantity="mu", relative=0.0, case="report", **more) -> Row:
@@ -83,7 +83,7 @@ def small(case):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("number", range(11))
+@pytest.mark.parametrize("number", range(15))
 def test_every_case_agrees_with_every_judge_at_hand(material, number, dtype):
     from etm_jax.parity.cases import CASES, judges_of
     from etm_jax.parity.passes import pass_rows
@@ -99,10 +99,10 @@ def test_every_case_is_tested():
     pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
     from etm_jax.parity.cases import CASES
 
-    assert len(CASES) == 11
+    assert len(CASES) == 15
 
 
-@pytest.mark.parametrize("number", [0, 4, 6])
+@pytest.mark.parametrize("number", [0, 4, 6, 10])
 def test_training_agrees_under_every_regime(material, number, monkeypatch):
     from etm_jax.parity import training
     from etm_jax.parity.cases import CASES, judges_of
@@ -141,7 +141,7 @@ def test_curves_are_drawn_and_written(material, tmp_path):
     from etm_jax.parity.cases import CASES, judges_of
     from etm_jax.parity.curves import draw, train_both, write_csv
 
-    case = small(CASES[6])
+    case = small(CASES[10])
     curves = train_both(case, next(iter(judges_of(case, None))), material, 3, "float64")
     for theirs, ours in curves.epochs:
         np.testing.assert_allclose(ours, theirs, rtol=1e-9)

@@ -42,7 +42,24 @@ def test_sums_leave_padding_out(kernel):
     assert nnz < len(batch.counts)
     poisoned[:nnz] = batch.counts[:nnz, None] * np.array([1.0, 2.0], np.float32)
     np.testing.assert_allclose(sparse.sum_rows(poisoned, batch.pattern)[:, 1], 2 * dense.sum(1), rtol=1e-5)
-    np.testing.assert_allclose(sparse.sum_cols(poisoned, batch.pattern)[:, 0], dense.sum(0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("density", [0.0, 0.02, 0.4, 1.0])
+def test_a_product_at_the_nonzeros_and_its_gradients_equal_dense(kernel, density):
+    batch, dense = batch_of(density)
+    rng = np.random.default_rng(1)
+    left, right = (rng.normal(size=(n, 5)).astype(np.float32) for n in dense.shape)
+    out, pullback = jax.vjp(lambda a, b: sparse.product_at(a, b, batch.pattern), left, right)
+    nnz = int(batch.pattern.row_starts[-1])
+    rows, cols = batch.pattern.rows[:nnz], batch.pattern.cols[:nnz]
+    np.testing.assert_allclose(out[:nnz], (left @ right.T)[rows, cols], rtol=1e-5, atol=1e-6)
+    # What comes back at the padding must not matter.
+    cotangent = np.full(out.shape, np.float32(1e6))
+    cotangent[:nnz] = rng.normal(size=nnz)
+    whole = np.zeros_like(dense)
+    whole[rows, cols] = cotangent[:nnz]
+    for got, want in zip(pullback(cotangent), (whole @ right, whole.T @ left), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
 def test_gradient_of_sum_rows_is_zero_at_padding(kernel):

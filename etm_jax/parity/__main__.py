@@ -81,7 +81,7 @@ def _jobs(values: Any, material: Any) -> Iterator[Callable[[], Any]]:
     """Each comparison, to be called for its rows."""
     from etm_jax.parity.cases import CASES, TRAINED, judges_of
     from etm_jax.parity.evaluation import evaluation_rows
-    from etm_jax.parity.passes import pass_rows
+    from etm_jax.parity.passes import image_rows, pass_rows
     from etm_jax.parity.training import REGIMES, float32_rows, training_rows
 
     clone = _clone(values)
@@ -90,6 +90,7 @@ def _jobs(values: Any, material: Any) -> Iterator[Callable[[], Any]]:
             for case in CASES:
                 for make in judges_of(case, clone):
                     yield partial(pass_rows, case, make, material, dtype)
+            yield partial(image_rows, dtype)
     if "training" in values.only:
         for case in TRAINED:
             *_, make = judges_of(case, clone)

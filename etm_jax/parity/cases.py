@@ -41,6 +41,10 @@ CASES = (
     Case("report, tf-idf input", "report", {"use_tfidf": True}),
     Case("report, fixed ρ", "report", {"train_rho": False}),
     Case("report, dropout", "report", {"dropout": DROPOUT}),
+    Case("gsm", "report", {"kind": "gsm"}),
+    Case("gsm, bce_softmax", "report", {"kind": "gsm", "criterion": "bce_softmax"}),
+    Case("gsm, bce_sigmoid", "report", {"kind": "gsm", "criterion": "bce_sigmoid"}),
+    Case("gsm, tf-idf input", "report", {"kind": "gsm", "use_tfidf": True}),
     Case("paper", "paper", {}),
     Case("paper, fixed ρ", "paper", {"train_rho": False}),
     Case("paper, dropout", "paper", {"dropout": DROPOUT}),
@@ -48,7 +52,7 @@ CASES = (
     Case("paper, ε 1e-12, fixed ρ", "paper", {"likelihood_eps": judges.TOPMOST_EPS, "train_rho": False}),
 )
 
-TRAINED = tuple(case for case in CASES if case.name in ("report", "paper"))
+TRAINED = tuple(case for case in CASES if case.name in ("report", "gsm", "paper"))
 """Those that are compared over many steps."""
 
 Make = Callable[[Config, Shape, torch.dtype], Judge]
@@ -69,10 +73,9 @@ def judges_of(case: Case, clone: Path | None) -> Iterator[Make]:
 
 def shape_of(config: Config, vocab_size: int) -> Shape:
     """The published sizes over this vocabulary."""
-    assert config.vectors.embed_dim is not None
-    return Shape(
-        vocab_size, config.model.hidden, config.model.num_topics, config.vectors.embed_dim, config.model.decoder_hidden
-    )
+    model = config.model
+    embed_dim = (config.vectors.embed_dim or 0) if model.kind == "etm" else 0
+    return Shape(vocab_size, model.hidden, model.num_topics, embed_dim, model.decoder_hidden)
 
 
 class Material(NamedTuple):
@@ -85,7 +88,7 @@ class Material(NamedTuple):
         counts = self.corpus.train.counts
         kind = "tfidf" if config.model.use_tfidf else config.model.encoder_input
         inputs = encoder_input(counts, kind, self.corpus.vocabulary, np.dtype(dtype).type)
-        return Batches(counts, inputs, Batcher(counts, inputs, batch_size, dtype=np.dtype(dtype).type), config)
+        return Batches.of(counts, inputs, batch_size, np.dtype(dtype).type, config)
 
 
 class Batches:
@@ -93,6 +96,13 @@ class Batches:
 
     def __init__(self, counts: sp.csr_matrix, inputs: sp.csr_matrix, batcher: Batcher, config: Config) -> None:
         self.counts, self.inputs, self.batcher, self.config = counts, inputs, batcher, config
+
+    @classmethod
+    def of(
+        cls, counts: sp.csr_matrix, inputs: sp.csr_matrix, batch_size: int, dtype: type, config: Config
+    ) -> "Batches":
+        """Batches of the rows of these matrices: [D, V] each."""
+        return cls(counts, inputs, Batcher(counts, inputs, batch_size, dtype=dtype), config)
 
     def __len__(self) -> int:
         return len(self.batcher)

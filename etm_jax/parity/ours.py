@@ -48,8 +48,8 @@ def weights_of(judge: Judge, config: Config, shape: Shape, num_steps: int) -> We
         train_rho=config.vectors.train_rho,
     )
     params = jax.tree.map(jnp.array, params_of(judge.state()))
-    dtype = params["mu"]["kernel"].dtype
-    return Weights(spec, Variables(params, {"background": jnp.zeros(shape.vocab_size, dtype)}))
+    background = jnp.zeros(shape.vocab_size, params["mu"]["kernel"].dtype)
+    return Weights(spec, Variables(params, {"background": background} if config.model.kind == "etm" else {}))
 
 
 def params_of(state: Any) -> Params:
@@ -65,15 +65,18 @@ def quantities(weights: Weights, batch: Batch, noise: Noise) -> tuple[dict[str, 
     batch, noise = jax.tree.map(jnp.asarray, (batch, noise))
     (loss, sums), gradients = jax.value_and_grad(batch_loss, has_aux=True)(*variables, batch, noise, spec)
     out = forward(spec.module(), variables, batch.inputs, batch.pattern, noise)
-    log_px = log_px_nonzero(out.log_theta, out.log_beta, batch.pattern, eps)
-    if spec.objective.renormalize:
-        log_px = log_px - jnp.log1p(spec.vocab_size * eps)
+    if out.logits is not None:
+        log_px = jax.nn.log_softmax(out.logits, axis=1)[batch.pattern.rows, batch.pattern.cols]
+    else:
+        log_px = log_px_nonzero(out.theta, out.beta, batch.pattern, eps)
+        if spec.objective.renormalize:
+            log_px = log_px - jnp.log1p(spec.vocab_size * eps)
     share = num_docs if spec.objective.reduction == "mean" else 1
     found = {
         "mu": out.posterior.mu[:num_docs],
         "logvar": out.posterior.logvar[:num_docs],
-        "theta": jnp.exp(out.log_theta)[:num_docs],
-        "beta": jnp.exp(out.log_beta),
+        "theta": out.theta[:num_docs],
+        "beta": out.beta,
         "log_px": log_px[: batch.pattern.row_starts[-1]],
         "recon": sums.recon / share,
         "kl": sums.kl / share,

@@ -13,6 +13,7 @@ from etm_jax.parity.cases import Case, Make, Material, shape_of
 from etm_jax.parity.judges import Judge, TorchBatch
 from etm_jax.parity.ours import params_of, precision, quantities, weights_of
 from etm_jax.parity.rows import GRADIENT, GRADIENT_TOLERANCE, TOLERANCE, Row, compare
+from etm_jax.parity.vae_rows import vae_rows
 
 BATCH_SIZE = 256
 CANCELS = "alpha_bias"
@@ -46,6 +47,16 @@ def pass_rows(case: Case, make: Make, material: Material, dtype: str) -> Iterato
             yield Row(dtype, case.name, judge.name, f"{quantity} (zero)", *difference, tolerance, is_absolute=True)
         else:
             yield Row(dtype, case.name, judge.name, quantity, *difference, tolerance)
+
+
+def image_rows(dtype: str) -> Iterator[Row]:
+    """The rows of the VAE of images; those of its training in float64 alone, as `training.float32_rows` explains."""
+    with precision(dtype):
+        for case, quantity, theirs, ours in vae_rows(dtype):
+            if "steps" in quantity and dtype == "float32":
+                continue
+            tolerance = (GRADIENT_TOLERANCE if quantity.startswith(GRADIENT) else TOLERANCE)[dtype]
+            yield Row(dtype, case, "our rendering", quantity, *compare(theirs, ours), tolerance)
 
 
 def torch_quantities(judge: Judge, batch: TorchBatch) -> tuple[dict[str, np.ndarray], Params]:

@@ -201,11 +201,13 @@ def _torch_training(both: _Both) -> list[_Snapshot]:
                 group["lr"] /= ANNEAL_FACTOR
             seen.append(loss)
         if step in COMPARED_AFTER:
-            snapshots.append(_torch_snapshot(judge, optimizer))
+            snapshots.append(torch_snapshot(judge, optimizer))
     return snapshots
 
 
-def _torch_snapshot(judge: Judge, optimizer: torch.optim.Optimizer) -> _Snapshot:
+def torch_snapshot(judge: Judge, optimizer: torch.optim.Optimizer) -> _Snapshot:
+    """Where torch's training is: copies, for torch goes on in the same memory."""
+
     def moment(name: str) -> Params:
         named: dict[str, Tensor] = {
             key: optimizer.state[p][name] if p in optimizer.state else torch.zeros_like(p)
@@ -214,7 +216,6 @@ def _torch_snapshot(judge: Judge, optimizer: torch.optim.Optimizer) -> _Snapshot
         return params_of(named | {key: torch.zeros_like(p) for key, p in judge.fixed.items()})
 
     rate = optimizer.param_groups[0]["lr"]
-    # Copies, for torch goes on in the same memory.
     params = jax.tree.map(np.copy, params_of(judge.state()))
     first, second = (jax.tree.map(np.copy, moment(name)) for name in ("exp_avg", "exp_avg_sq"))
     return _Snapshot(params, first, second, rate, judge.name)

@@ -19,6 +19,9 @@ from etm_jax.vae import VAEObjective, VAESpec, new_vae_state, reconstruct, vae_f
 
 BATCH, STEPS = 32, 10
 
+_forward = jax.jit(vae_forward, static_argnames="config")
+_loss_and_gradients = jax.jit(jax.value_and_grad(vae_loss, has_aux=True), static_argnames="spec")
+
 
 class Compared(NamedTuple):
     """A quantity on both sides. case: which VAE and which loss."""
@@ -92,8 +95,8 @@ def _rows_of(case: Case, dtype: str) -> Iterator[Compared]:
     theirs = _torch_pass(module, spec, x, noises[0])
     theirs["loss"].backward()
     gradients = params_from_torch({name: _gradient(p) for name, p in module.named_parameters()})
-    (loss, terms), our_gradients = jax.value_and_grad(vae_loss, has_aux=True)(params, jnp.asarray(x), noises[0], spec)
-    posterior, output = vae_forward(params, jnp.asarray(x), noises[0], spec.config)
+    (loss, terms), our_gradients = _loss_and_gradients(params, jnp.asarray(x), noises[0], spec)
+    posterior, output = _forward(params, jnp.asarray(x), noises[0], spec.config)
     ours = {
         "mu": posterior.mu,
         "logvar": posterior.logvar,
