@@ -1,7 +1,5 @@
 """The model's invariances and its published variants, against dense formulas."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,8 +19,6 @@ from etm_jax.model import (
     init_variables,
     reparameterize,
 )
-from etm_jax.objective import log_px_nonzero
-from etm_jax.steps import Spec, batch_loss
 
 V, K, L, B = 40, 5, 7, 8
 
@@ -54,10 +50,10 @@ def test_report_equals_the_dense_formula(float64):
     theta = jax.nn.softmax(z @ p["theta_layer"]["kernel"] + p["theta_layer"]["bias"], axis=1)
     beta = jax.nn.softmax(p["rho"] @ p["alpha"].T + p["alpha_bias"], axis=0).T
     out = forward(module, variables, batch.inputs, batch.pattern, NOISE)
-    np.testing.assert_allclose(out.posterior.mu, mu, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(out.posterior.logvar, logvar, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(out.theta, theta, rtol=1e-4)
-    np.testing.assert_allclose(out.beta, beta, rtol=1e-4)
+    np.testing.assert_allclose(out.posterior.mu, mu, rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(out.posterior.logvar, logvar, rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(out.theta, theta, rtol=1e-11)
+    np.testing.assert_allclose(out.beta, beta, rtol=1e-11)
 
 
 def test_parameters_of_the_published_variants():
@@ -76,48 +72,13 @@ def test_parameters_of_the_published_variants():
     assert shapes("report") == linear | embeddings | fc1 | {"rho_bias": (V,), "alpha_bias": (K,)}
 
 
-@pytest.mark.parametrize("variant", ["default", "report", "paper"])
-def test_theta_beta_and_their_product_are_distributions(float64, variant):
-    _, batch = a_batch()
-    out = forward(*make(variant), batch.inputs, batch.pattern, NOISE)
-    np.testing.assert_allclose(out.theta.sum(1), 1, rtol=1e-5)
-    np.testing.assert_allclose(out.beta.sum(1), 1, rtol=1e-5)
-
-
-def permuted(params, order):
-    """The same model with its topics in another order."""
-    axes = {"alpha": 0, "alpha_bias": 0, "skip_topics": 1}
-    heads = {"kernel": 1, "bias": 0}
-    out = {name: jnp.take(p, order, axes[name]) if name in axes else p for name, p in params.items()}
-    for name in {"mu", "logvar", "theta_layer"} & set(params):
-        out[name] = {part: jnp.take(params[name][part], order, axis) for part, axis in heads.items()}
-    if "theta_layer" in params:
-        out["theta_layer"]["kernel"] = out["theta_layer"]["kernel"][order]
-    return out
-
-
-@pytest.mark.parametrize(
-    "variant, given", [("default", {}), ("report", {}), ("paper", {}), ("default", {"theta_layer": True})]
-)
-def test_permuting_topics_permutes_theta_and_beta_and_leaves_the_likelihood_alone(float64, variant, given):
-    counts = planted_counts(B, V, K)
-    batch = Batcher(counts, counts, B, dtype=np.float64).take(np.arange(B))
-    config = make_config(variant, {"num_topics": K, "hidden": (16, 12)} | given)
-    spec = Spec(config.model, config.objective, config.optimizer, V, L, num_steps=1, train_rho=True)
-    rng = np.random.default_rng(0)
-    variables = jax.tree.map(lambda p: rng.normal(size=p.shape) * 0.5, init_variables(jax.random.key(0), spec.module()))
-    order = np.array([3, 0, 4, 1, 2])
-    permuted = Variables(variables.params | {"alpha": variables.params["alpha"][order]}, variables.constants)
-    np.testing.assert_allclose(beta(module, permuted), beta(module, variables)[order], rtol=1e-5)
-
-
 def test_background_is_an_extra_coordinate_of_rho_whose_alpha_is_one(float64):
     module, variables = make("default")
     background = np.random.default_rng(0).normal(size=V)
     with_background = Variables(variables.params, {"background": jnp.asarray(background)})
     rho = np.concatenate([variables.params["rho"], background[:, None]], axis=1)
     alpha = np.concatenate([variables.params["alpha"], np.ones((K, 1))], axis=1)
-    np.testing.assert_allclose(beta(module, with_background), jax.nn.softmax(alpha @ rho.T, axis=1), rtol=1e-4)
+    np.testing.assert_allclose(beta(module, with_background), jax.nn.softmax(alpha @ rho.T, axis=1), rtol=1e-11)
 
 
 def test_one_document_does_not_change_another():
