@@ -144,9 +144,13 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class LdaConfig:
-    """How --model=lda is fitted. Of the other sections it reads the corpus', --n_topic and --seed alone."""
+    """How --model=lda is fitted."""
 
-    lda_engine: str = setting("gensim", "which LDA", choices=("gensim", "tomotopy"))
+    lda_engine: str = setting(
+        "gensim",
+        "which LDA; of all other flags it reads the corpus', --n_topic and --seed alone",
+        choices=("gensim", "tomotopy"),
+    )
     lda_iterations: int = setting(0, "passes of gensim or sweeps of tomotopy's sampler; 0: 20 passes, 500 sweeps")
 
 

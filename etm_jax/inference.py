@@ -26,7 +26,7 @@ def bound(sums: list[Sums]) -> Bound:
 
 
 def evaluate_bound(variables: Variables, batcher: Batcher, key: jax.Array, spec: Spec) -> Bound:
-    """The bound by one sample a document, the same one at each call with the same key."""
+    """The bound, in nats a document, by one sample of δ each, the same one at each call with the same key."""
     batches = enumerate(batcher.epoch(np.arange(batcher.counts.shape[0])))
     return bound([eval_step(variables, batch, jax.random.fold_in(key, i), spec) for i, batch in batches])
 
@@ -41,7 +41,7 @@ def infer_theta(variables: Variables, batcher: Batcher, spec: Spec) -> np.ndarra
 def log_px_at(
     variables: Variables, theta: np.ndarray, counts: sp.csr_matrix, batch_size: int, spec: Spec
 ) -> np.ndarray:
-    """Logarithm of p(w | θ) at the nonzeros of `counts`, of a model where it is no mixture of topics: [nnz] float32.
+    """Logarithm of p(w | θ) at the nonzeros of `counts`, of a model that is no mixture of topics: [nnz] float32, nats.
 
     theta: [D, K]; counts: [D, V] CSR.
     """

@@ -41,7 +41,7 @@ class Noise(NamedTuple):
 
 
 class Posterior(NamedTuple):
-    """q(δ | x) = N(mu, diag(exp(logvar))). mu, logvar: [B, K]."""
+    """q(δ | x) = N(mu, diag(exp(logvar))). mu, logvar: [B, K]. Dieng et al. 2020, Algorithm 1."""
 
     mu: jax.Array
     logvar: jax.Array
@@ -108,7 +108,7 @@ class TopicModel(nn.Module):
 
 
 class ETM(TopicModel):
-    """Topics from word and topic embeddings; p(w | θ) = Σ_k θ_k β_kw."""
+    """Topics from word and topic embeddings; p(w | θ) = Σ_k θ_k β_kw. Dieng et al. 2020, Algorithm 1."""
 
     def setup(self) -> None:
         super().setup()
@@ -122,14 +122,14 @@ class ETM(TopicModel):
         self.background = self.variable("constants", "background", jnp.zeros, (v,))
 
     def beta(self) -> jax.Array:
-        """softmax_v(ρ_v·α_k + b_v): [K, V]."""
+        """softmax_v(ρ_v·α_k + b_v): [K, V]. The background b, 0 in the published variants, is ours."""
         return jax.nn.softmax(self.rho @ self.alpha.T + self.background.value[:, None], axis=0).T
 
 
 class GSM(TopicModel):
     """Topics from a decoder of linear layers with ReLU between them; p(w | θ) = softmax_w(decoder(θ)), no mixture.
 
-    As zll17/Neural_Topic_Models has it.
+    As zll17/Neural_Topic_Models has it; in Miao et al. 2017 θβ is a mixture there too.
     """
 
     def setup(self) -> None:
@@ -283,7 +283,7 @@ def init_variables(key: jax.Array, module: TopicModel) -> Variables:
 def forward(
     module: TopicModel, variables: Variables, inputs: sparse.Array, pattern: sparse.Pattern, noise: Noise
 ) -> Output:
-    """One pass from the encoder's input [N] at the nonzeros of `pattern`."""
+    """One pass from the encoder's input [N] at the nonzeros of `pattern`: Dieng et al. 2020, Algorithm 1."""
     return cast(Output, module.apply(variables._asdict(), inputs, pattern, noise))
 
 
@@ -304,12 +304,15 @@ def log_px(module: TopicModel, variables: Variables, theta: jax.Array) -> jax.Ar
 
 
 def reparameterize(posterior: Posterior, eps: jax.Array) -> jax.Array:
-    """δ = μ + exp(logvar / 2)·ε. eps: [B, K] → [B, K]."""
+    """δ = μ + exp(logvar / 2)·ε, a sample of q(δ | x) where ε is one of N(0, I). eps: [B, K] → [B, K].
+
+    Kingma, Welling 2014, arXiv 1312.6114, section 2.4; the sampling step of Dieng et al. 2020, Algorithm 1.
+    """
     return posterior.mu + jnp.exp(posterior.logvar / 2) * eps
 
 
 def draw_noise(key: jax.Array, config: ModelConfig, batch_size: int) -> Noise:
-    """Fresh ε and, where the model has dropout, fresh masks."""
+    """Fresh ε [B, K] and, where the model has dropout, fresh masks [B, H] of 0 and 1 / (1 − dropout), as torch's."""
     everywhere, last = config.dropout_layers == "all", len(config.hidden) - 1
     rates = [config.dropout if everywhere or i == last else 0.0 for i in range(len(config.hidden))]
     widths = config.hidden

@@ -11,16 +11,20 @@ from etm_jax.config import ObjectiveConfig
 
 
 def kl_divergence(mu: jax.Array, logvar: jax.Array, prior_variance: float = 1.0) -> jax.Array:
-    """KL(q‖N(0, s²I)) per document, s² the prior variance. mu, logvar: [B, K] → [B]. Dieng et al. 2020, eq. 7.
+    """KL(q‖N(0, s²I)) per document, s² the prior variance. mu, logvar: [B, K] → [B], nats, at least 0.
 
-    ½ Σ_k (exp(logvar)/s² + μ²/s² − 1 − logvar + log s²).
+    ½ Σ_k (exp(logvar)/s² + μ²/s² − 1 − logvar + log s²): the closed form of the KL in the ELBO of Dieng et al.
+    2020, Algorithm 1, where s² = 1.
     """
     terms = (jnp.exp(logvar) + mu**2) / prior_variance - 1 - logvar + jnp.log(prior_variance)
     return 0.5 * terms.sum(-1)
 
 
 def log_px_nonzero(theta: jax.Array, beta: jax.Array, pattern: sparse.Pattern, eps: float = 0.0) -> jax.Array:
-    """log(Σ_k θ_k β_kw + eps) at the nonzeros. theta: [B, K], beta: [K, V] → [N].
+    """log(Σ_k θ_k β_kw + eps) at the nonzeros. theta: [B, K], beta: [K, V] → [N], nats. Dieng et al. 2020, Algorithm 1.
+
+    eps: 0 as the paper writes it; both published codes use 1e-6, and TopMost 1e-12. Without it a word that no topic
+    holds in this precision has the logarithm of the smallest normal number, and gradient 0.
 
     Exact without the other words: the softmax over V belongs to a topic, not to a document. In probabilities rather
     than their logarithms, whose rounding is as many times larger as a logarithm is than 1.
@@ -37,11 +41,12 @@ def reconstruction(
     pattern: sparse.Pattern,
     config: ObjectiveConfig,
 ) -> jax.Array:
-    """−log p(x | θ) per document by the chosen criterion: [B]. counts: [N].
+    """−log p(x | θ) per document by the chosen criterion. theta: [B, K], beta: [K, V], counts: [N] → [B], nats.
 
-    cross_entropy: −Σ_w x_w log p_w. bce_softmax and bce_sigmoid: Σ_w of the binary cross entropy of word w's presence
-    against p_w, where p is θβ + eps divided by its sum, or σ(log(θβ + eps)). zll17/Neural_Topic_Models feeds them the
-    counts themselves, which are no target where one is above 1.
+    cross_entropy: −Σ_w x_w log p_w, as in Dieng et al. 2020, Algorithm 1; `renormalize` divides θβ + eps by its sum
+    over V, as zll17/Neural_Topic_Models does. bce_softmax and bce_sigmoid: Σ_w of the binary cross entropy of word w's
+    presence against p_w, where p is θβ + eps divided by its sum, or σ(log(θβ + eps)). zll17/Neural_Topic_Models feeds
+    them the counts themselves, which are no target where one is above 1.
     """
     eps, vocab_size = config.likelihood_eps, beta.shape[1]
     log_px = log_px_nonzero(theta, beta, pattern, eps)
@@ -65,10 +70,11 @@ def reconstruction(
 def reconstruction_from_logits(
     logits: jax.Array, counts: sparse.Array, pattern: sparse.Pattern, config: ObjectiveConfig
 ) -> jax.Array:
-    """−log p(x | θ) per document by the chosen criterion, where p(w | θ) is no mixture of topics: [B].
+    """−log p(x | θ) per document by the chosen criterion, where p(w | θ) is no mixture of topics: [B], nats.
 
-    logits: [B, V]. counts: [N]. cross_entropy: −Σ_w x_w log p_w, p the softmax of the logits. bce_softmax and
-    bce_sigmoid: Σ_w of the binary cross entropy of word w's presence against that softmax or the logits' sigmoid.
+    As zll17/Neural_Topic_Models' GSM. logits: [B, V]. counts: [N]. cross_entropy: −Σ_w x_w log p_w, p the softmax of
+    the logits. bce_softmax and bce_sigmoid: Σ_w of the binary cross entropy of word w's presence against that softmax
+    or the logits' sigmoid.
     """
     x = sparse.to_dense(jnp.asarray(counts), pattern)
     if config.criterion == "bce_sigmoid":
@@ -83,7 +89,7 @@ def reconstruction_from_logits(
 
 
 def bce_from_logits(logits: jax.Array, targets: jax.Array) -> jax.Array:
-    """Binary cross entropy of the logits' sigmoid, summed over the last axis. targets: in [0, 1]. [B, V] → [B].
+    """Binary cross entropy of the logits' sigmoid, summed over the last axis. targets: in [0, 1]. [B, V] → [B], nats.
 
     −t log σ(l) − (1 − t) log(1 − σ(l)) = softplus(l) − t·l, which neither overflows nor rounds to log 0.
     """
@@ -91,7 +97,10 @@ def bce_from_logits(logits: jax.Array, targets: jax.Array) -> jax.Array:
 
 
 def topic_overlap(beta: jax.Array) -> jax.Array:
-    """Σ_{j≠k} BC(β_j, β_k)² / K, BC the Bhattacharyya coefficient Σ_v √(β_jv β_kv). beta: [K, V] → scalar."""
+    """Σ_{j≠k} BC(β_j, β_k)² / K, BC the Bhattacharyya coefficient Σ_v √(β_jv β_kv). beta: [K, V] → scalar, no unit.
+
+    Ours; no published ETM has it. 0 where no two topics share a word, K − 1 where all are the same.
+    """
     # At 0 the root has no derivative.
     root = jnp.sqrt(jnp.maximum(beta, jnp.finfo(beta.dtype).tiny))
     gram = root @ root.T

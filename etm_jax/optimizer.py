@@ -20,7 +20,11 @@ RULES = {
 
 
 def make_optimizer(config: OptimizerConfig, num_steps: int, fixed: frozenset[str]) -> optax.GradientTransformation:
-    """The update rule over `num_steps` steps. fixed: names of parameters that get neither updates nor moments."""
+    """The update rule over `num_steps` steps. fixed: names of parameters that get neither updates nor moments.
+
+    In torch.optim's order: the gradient is clipped, weight decay is added to it, and the rule makes a step of the sum
+    (adamw decays after the rule); ρ's and α's steps are then scaled, and all of them by the step size.
+    """
     links = []
     if config.clip_norm > 0:
         links.append(_clip_by_global_norm(config.clip_norm))

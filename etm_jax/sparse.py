@@ -41,7 +41,7 @@ def _matmul_fwd(values: jax.Array, pattern: Pattern, dense: jax.Array) -> tuple[
 def _matmul_bwd(residuals: tuple[jax.Array, Pattern], grad: jax.Array) -> tuple[None, None, jax.Array]:
     values, pattern = residuals
     order = jnp.asarray(pattern.order)
-    return None, None, _csr_dot(values[order], jnp.asarray(pattern.rows)[order], pattern.col_starts, grad)
+    return None, None, _csr_dot(jnp.asarray(values)[order], jnp.asarray(pattern.rows)[order], pattern.col_starts, grad)
 
 
 matmul.defvjp(_matmul_fwd, _matmul_bwd)

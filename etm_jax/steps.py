@@ -80,7 +80,11 @@ def abstract_state(spec: Spec) -> TrainState:
 
 
 def batch_loss(params: Params, constants: Params, batch: Batch, noise: Noise, spec: Spec) -> tuple[jax.Array, Sums]:
-    """The scalar that training minimises, and the batch's sums."""
+    """The scalar that training minimises, in nats, and the batch's sums: reconstruction + KL of the real documents.
+
+    The negative ELBO of Dieng et al. 2020, Algorithm 1, by one sample a document; a mean or a sum over the documents as
+    `reduction` says, plus what the penalty on overlapping topics weighs.
+    """
     out = forward(spec.module(), Variables(params, constants), batch.inputs, batch.pattern, noise)
     if out.logits is None:
         recon = reconstruction(out.theta, out.beta, batch.counts, batch.pattern, spec.objective)
@@ -127,7 +131,7 @@ def theta_step(variables: Variables, batch: Batch, spec: Spec) -> jax.Array:
 
 @partial(jax.jit, static_argnames="spec")
 def log_px_step(variables: Variables, theta: jax.Array, spec: Spec) -> jax.Array:
-    """Logarithm of p(w | θ) of a model where it is no mixture. theta: [B, K] → [B, V]."""
+    """Logarithm of p(w | θ) of a model where it is no mixture. theta: [B, K] → [B, V], nats."""
     return log_px(spec.module(), variables, theta)
 
 

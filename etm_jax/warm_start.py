@@ -31,6 +31,7 @@ def warm_start(vectors: np.ndarray, counts: sp.csr_matrix, num_topics: int, seed
     ρ is the vectors, centred, each row brought to norm √6. α is the centres of a k-means clustering of the frequent
     words' rows, brought to the same norm, so that topics differ from the first step and θ gets a gradient. Where there
     are more topics than words to cluster, the rest start in random directions. The same seed gives the same bytes.
+    Ours; the published codes start at random.
     """
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits

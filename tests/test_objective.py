@@ -20,14 +20,14 @@ from etm_jax.objective import kl_divergence, log_px_nonzero, reconstruction, top
 B, V, K = 6, 11, 4
 
 
-@pytest.fixture(scope="module")
-def case():
+@pytest.fixture
+def case(float64):
     rng = np.random.default_rng(0)
     counts = sp.random(B, V, 0.4, format="csr", random_state=0)
-    counts.data = rng.integers(1, 5, counts.nnz).astype(np.float32)
-    batch = Batcher(counts, counts, B).take(np.arange(B))
-    theta = jax.nn.softmax(rng.normal(size=(B, K)).astype(np.float32))
-    beta = jax.nn.softmax(3 * rng.normal(size=(K, V)).astype(np.float32))
+    counts.data = rng.integers(1, 5, counts.nnz).astype(np.float64)
+    batch = Batcher(counts, counts, B, dtype=np.float64).take(np.arange(B))
+    theta = jax.nn.softmax(rng.normal(size=(B, K)))
+    beta = jax.nn.softmax(3 * rng.normal(size=(K, V)))
     return counts.toarray(), batch, theta, beta
 
 
@@ -100,7 +100,7 @@ def test_log_px_equals_dense(case, eps):
     dense = np.log(theta @ beta + eps)
     nnz = batch.pattern.row_starts[-1]
     got = log_px_nonzero(theta, beta, batch.pattern, eps)[:nnz]
-    np.testing.assert_allclose(got, dense[batch.pattern.rows[:nnz], batch.pattern.cols[:nnz]], rtol=1e-5)
+    np.testing.assert_allclose(got, dense[batch.pattern.rows[:nnz], batch.pattern.cols[:nnz]], rtol=1e-12)
 
 
 def test_log_px_survives_words_that_no_topic_holds(case):
@@ -130,11 +130,11 @@ def test_reconstruction_and_its_gradients_equal_dense(case, config):
     def dense_loss(t, b):
         return dense_reconstruction(jax.nn.softmax(t), jax.nn.softmax(b), x, config)
 
-    np.testing.assert_allclose(sparse_loss(theta, beta), dense_loss(theta, beta), rtol=2e-5)
+    np.testing.assert_allclose(sparse_loss(theta, beta), dense_loss(theta, beta), rtol=1e-11)
     got = jax.grad(lambda *a: sparse_loss(*a).sum(), argnums=(0, 1))(theta, beta)
     want = jax.grad(lambda *a: dense_loss(*a).sum(), argnums=(0, 1))(theta, beta)
     for g, w in zip(got, want, strict=True):
-        np.testing.assert_allclose(g, w, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(g, w, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("eps", [1e-6, 1e-3])

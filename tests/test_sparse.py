@@ -84,3 +84,4 @@ def test_repeated_columns_add_up(kernel):
     out, pullback = jax.vjp(lambda w: sparse.matmul(values, pattern, w), jnp.eye(6))
     np.testing.assert_allclose(out, dense)
     np.testing.assert_allclose(pullback(jnp.eye(2, 6))[0], dense.T @ np.eye(2, 6))
+    np.testing.assert_allclose(sparse.to_dense(jnp.asarray(values), pattern), dense)

@@ -1,6 +1,7 @@
 """The compiled steps: what they compile, what padding does, and that they learn."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
@@ -8,8 +9,8 @@ from scipy.optimize import linear_sum_assignment
 from conftest import planted_counts
 from etm_jax.batches import Batcher
 from etm_jax.config import make_config
-from etm_jax.model import init_variables
-from etm_jax.steps import Spec, beta_step, eval_step, new_state, theta_step, train_step
+from etm_jax.model import draw_noise, init_variables
+from etm_jax.steps import Spec, beta_step, eval_step, new_state, theta_step, train_step, update_step
 
 V, K, L = 60, 3, 8
 
@@ -72,13 +73,38 @@ def test_padding_documents_changes_nothing():
         np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
-@pytest.mark.parametrize("reduction, factor", [("mean", 1.0), ("sum", 64.0)])
-def test_reduction_scales_the_gradient(reduction, factor):
-    batch = batcher_of().take(np.arange(64))
-    mean_spec = spec_of(optimizer="sgd", reduction="mean", weight_decay=0.0, learning_rate=1e-4)
-    spec = spec_of(optimizer="sgd", reduction=reduction, weight_decay=0.0, learning_rate=1e-4 / factor)
-    moved = [train_step(fresh(s), batch, jax.random.key(0), s)[0].variables.params["alpha"] for s in (mean_spec, spec)]
-    np.testing.assert_allclose(*moved, rtol=1e-4, atol=1e-7)
+def in_float64(spec, num_docs=5, batch_size=8):
+    """Random variables, and a batch of which the last documents are padding."""
+    rng = np.random.default_rng(0)
+    shapes = jax.eval_shape(lambda: init_variables(jax.random.key(0), spec.module()))
+    variables = jax.tree.map(lambda p: jnp.asarray(rng.normal(size=p.shape) * 0.3), shapes)
+    counts = planted_counts(num_docs, V, K, length=12)
+    batch = Batcher(counts, counts, batch_size, dtype=np.float64).take(np.arange(num_docs))
+    return variables, jax.tree.map(jnp.asarray, batch)
+
+
+@pytest.mark.parametrize("variant", ["default", "report", "paper"])
+def test_the_sum_moves_the_parameters_by_the_documents_times_the_mean(float64, variant):
+    given = {"optimizer": "sgd", "overlap_weight": 0.0, "weight_decay": 0.0, "train_rho": True}
+    moves = []
+    for reduction in ("mean", "sum"):
+        spec = spec_of(variant, reduction=reduction, **given)
+        variables, batch = in_float64(spec)
+        state, _ = update_step(new_state(variables, spec), batch, draw_noise(jax.random.key(0), spec.model, 8), spec)
+        moves.append(jax.tree.map(lambda new, old: new - old, state.variables.params, variables.params))
+    # Five are documents and three are padding.
+    jax.tree.map(lambda mean, total: np.testing.assert_allclose(total, 5 * mean, rtol=1e-9, atol=1e-14), *moves)
+
+
+def test_train_step_is_the_update_under_the_noise_of_its_step(float64):
+    spec = spec_of("default", dropout=0.3)
+    variables, batch = in_float64(spec)
+    state = new_state(variables, spec)._replace(step=jnp.asarray(7, jnp.int32))
+    noise = draw_noise(jax.random.fold_in(jax.random.key(4), 7), spec.model, 8)
+    wanted = jax.tree.map(np.asarray, update_step(state, batch, noise, spec))
+    # It takes its state's buffers, which others here hold too.
+    got = train_step(jax.tree.map(jnp.copy, state), batch, jax.random.key(4), spec)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12), got, wanted)
 
 
 def test_a_fixed_rho_stays_and_has_no_moments():

@@ -10,14 +10,17 @@ ENTRIES_AT_ONCE = 100_000
 
 
 class Perplexity(NamedTuple):
-    """exp of nats per token. by_document: averaged over documents, as in the paper; by_token: over all tokens."""
+    """exp of nats per token. by_document: their mean over documents, as adjidieng/ETM; by_token: over all."""
 
     by_document: float
     by_token: float
 
 
 def completion_perplexity(theta: np.ndarray, beta: np.ndarray, half2: sp.csr_matrix) -> Perplexity:
-    """Document-completion perplexity of a mixture. theta: [T, K] from the first halves, beta: [K, V], half2: [T, V]."""
+    """Document-completion perplexity of a mixture. theta: [T, K] from the first halves, beta: [K, V], half2: [T, V].
+
+    The predictive quality of Dieng et al. 2020, as adjidieng/ETM computes it but for the 1e-12.
+    """
     return perplexity_of(mixture_log_px(theta, beta, half2), half2)
 
 
@@ -37,7 +40,7 @@ def perplexity_of(log_px: np.ndarray, counts: sp.csr_matrix) -> Perplexity:
 
 
 def mixture_log_px(theta: np.ndarray, beta: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
-    """log(θβ + 1e-12) at the nonzeros of counts: [T, V] → [nnz] float64. theta: [T, K]; beta: [K, V]."""
+    """log(θβ + 1e-12) at the nonzeros of counts: [T, V] → [nnz] float64, nats. theta: [T, K]; beta: [K, V]."""
     entries = counts.tocoo()
     log_px = np.empty(entries.nnz)
     for start in range(0, entries.nnz, ENTRIES_AT_ONCE):

@@ -13,7 +13,7 @@ def npmi_coherence(words: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
     """Mean document-level NPMI over the pairs of each topic's words. words: [K, n], counts: [D, V] → [K], in [−1, 1].
 
     A pair that never occurs together, also one with a word that no document holds, counts as −1; a pair that is in
-    every document as 1. Dieng et al. 2020, section 5, with n = 10.
+    every document as 1. The topic coherence of Dieng et al. 2020, where n = 10.
     """
     num_docs = counts.shape[0]
     used, positions = np.unique(words, return_inverse=True)
@@ -30,7 +30,7 @@ def npmi_coherence(words: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
 
 
 def diversity(words: np.ndarray) -> float:
-    """Unique share of the words of all topics. words: [K, n]. Dieng et al. 2020, section 5, with n = 25."""
+    """Unique share of the words of all topics, in (0, 1]. words: [K, n]. As in Dieng et al. 2020, where n = 25."""
     return len(np.unique(words)) / words.size
 
 

@@ -109,7 +109,7 @@ def _curves(values: Any, material: Any, out: Path) -> None:
     drawn = []
     for case in TRAINED:
         *_, make = judges_of(case, _clone(values))
-        drawn.append(train_both(case, make, material, values.epochs, "float32"))
+        drawn.append(train_both(case, make, material, values.epochs, "float64"))
         write_csv(out / "curves.csv", drawn)
     draw(out / "curves.png", drawn)
     note(f"curves of {values.epochs} epochs: {out / 'curves.png'} and curves.csv beside it")

@@ -5,10 +5,16 @@ give the same numbers. Each holds float64 arrays: `state/…` torch's parameters
 `eps` and `mask_i` the batch, `out/…` every quantity of one pass, `grad/…` the gradients, and where the case is a
 variant's plain one `REGIME/STEP/params`, `first` and `second`: all parameters and Adam's moments, end to end in the
 order of our names, after that many steps on this batch.
+
+evaluation.npz, made where embedded-topic-model is installed, holds its figures of a random model: `train`, `half2`,
+`theta` and `beta` went in, and it gave `perplexity`, and `coherence_n` and `diversity_n` over the n most probable.
 """
 
+import contextlib
+import io
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,6 +24,7 @@ SMALL = {"num_topics": 3, "hidden": (6, 6), "embed_dim": 4, "decoder_hidden": (5
 DOCS, V = 9, 16
 REGIMES = {"plain": {"weight_decay": 0.0}, "decayed_clipped": {"weight_decay": 1e-3, "clip_norm": 0.5}}
 STEPS = (1, 10)
+EVALUATION = "evaluation.npz"
 
 
 def counts() -> sp.csr_matrix:
@@ -37,10 +44,11 @@ def file_of(case_name: str) -> Path:
 
 
 def make(folder: Path) -> list[Path]:
-    """Write every file into `folder`."""
+    """Write every file into `folder` that can be made with what is installed."""
     import torch
 
     from etm_jax.parity.cases import CASES, judges_of
+    from etm_jax.parity.judges import installed
 
     torch.use_deterministic_algorithms(True)
     written = []
@@ -50,6 +58,9 @@ def make(folder: Path) -> list[Path]:
         path = folder / file_of(case.name)
         np.savez_compressed(path, **_arrays(small, judge))
         written.append(path)
+    if installed("embedded-topic-model"):
+        written.append(folder / EVALUATION)
+        np.savez_compressed(written[-1], **_evaluation())
     return written
 
 
@@ -108,6 +119,49 @@ def _trained(judge, batch, config) -> dict[str, np.ndarray]:
             for part in ("params", "first", "second"):
                 found[f"{step}/{part}"] = np.concatenate([a.ravel() for a in flat(getattr(snapshot, part)).values()])
     return found
+
+
+def _evaluation() -> dict[str, np.ndarray]:
+    import torch
+    from embedded_topic_model.models import etm
+    from embedded_topic_model.utils import metrics
+
+    rng, words = np.random.default_rng(1), [f"w{i}" for i in range(30)]
+    train, half1, half2 = (_documents(rng, size, len(words)) for size in (40, 6, 6))
+    torch.manual_seed(0)
+    # It says what it does on standard output.
+    with contextlib.redirect_stdout(io.StringIO()):
+        model = etm.ETM(words, num_topics=4, rho_size=5, t_hidden_size=6, train_embeddings=True, eval_batch_size=6)
+        with torch.no_grad():
+            for parameter in model.model.parameters():
+                # Further from uniform, so that topics differ.
+                parameter.mul_(3)
+        halves = {"test": _tokens(half1), "test1": _tokens(half1), "test2": _tokens(half2)}
+        # It rounds the perplexity to one decimal, which would hide differences.
+        with mock.patch.object(etm, "round", lambda number, digits: number, create=True):
+            perplexity = model._perplexity(halves)
+        beta, theta = model.get_topic_word_dist().numpy(), model.transform(_tokens(half1)).numpy()
+    found = {"train": train, "half2": half2, "theta": theta, "beta": beta, "perplexity": np.array(perplexity)}
+    documents = _tokens(train)["tokens"]
+    for n in (5, 10):
+        found[f"coherence_{n}"] = np.array(metrics.get_topic_coherence(beta, documents, words, top_n=n))
+        found[f"diversity_{n}"] = np.array(metrics.get_topic_diversity(beta, n))
+    return found
+
+
+def _documents(rng: np.random.Generator, size: int, num_words: int) -> np.ndarray:
+    """Counts of documents of 2 to 12 distinct words, the first words being the commonest."""
+    share = 1 / np.arange(2.0, num_words + 2)
+    dense = np.zeros((size, num_words))
+    for row in dense:
+        distinct = rng.choice(num_words, rng.integers(2, 13), replace=False, p=share / share.sum())
+        row[distinct] = rng.integers(1, 4, len(distinct))
+    return dense
+
+
+def _tokens(dense: np.ndarray) -> dict[str, list[np.ndarray]]:
+    """The paper's own format: the distinct words of each document, and how often each occurs."""
+    return {"tokens": [np.flatnonzero(row) for row in dense], "counts": [row[row > 0] for row in dense]}
 
 
 if __name__ == "__main__":
