@@ -195,6 +195,6 @@ def test_torch_still_gives_these_numbers(tmp_path):
                     # Its model is of float32.
                     tolerance = 1e-6
                 if "/params" in name or "/first" in name or "/second" in name:
-                    # α's bias walks at random there, by rounding made into steps.
+                    # Out of rounding, too, Adam makes steps.
                     tolerance = 1e-9
                 assert_close(new[name], kept[name], tolerance)

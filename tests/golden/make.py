@@ -117,7 +117,10 @@ def _trained(judge, batch, config) -> dict[str, np.ndarray]:
         if step in STEPS:
             snapshot = torch_snapshot(judge, optimizer)
             for part in ("params", "first", "second"):
-                found[f"{step}/{part}"] = np.concatenate([a.ravel() for a in flat(getattr(snapshot, part)).values()])
+                arrays = flat(getattr(snapshot, part))
+                # α's bias walks at random: its gradient is rounding, out of which Adam makes steps.
+                arrays |= {name: np.zeros_like(array) for name, array in arrays.items() if name == "alpha_bias"}
+                found[f"{step}/{part}"] = np.concatenate([array.ravel() for array in arrays.values()])
     return found
 
 
