@@ -26,4 +26,6 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main, if_stopped="stopped; the same command goes on from the newest checkpoint"))
+    sys.exit(
+        cli.run(main, if_stopped="stopped; the same command goes on from the newest checkpoint, where there is one")
+    )

@@ -15,7 +15,7 @@ from etm_jax import cli
 from etm_jax.batches import Batcher
 from etm_jax.config import make_config
 from etm_jax.metrics.perplexity import completion_perplexity, perplexity_of
-from etm_jax.model import Noise, Variables, draw_noise, forward, init_variables, log_beta
+from etm_jax.model import Noise, Variables, beta, draw_noise, forward, init_variables
 from etm_jax.objective import reconstruction_from_logits
 from etm_jax.run_folder import RunFolder
 from etm_jax.steps import Spec, batch_loss, beta_step, eval_step, new_state, train_step
@@ -91,10 +91,10 @@ def test_equals_the_dense_formula():
     topics = affine(np.maximum(affine(np.eye(K), p["decoder_0"]), 0), p["decoder_1"])
     out = forward(spec.module(), variables, batch.inputs, batch.pattern, NOISE)
     np.testing.assert_allclose(out.posterior.mu, mu, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(jnp.exp(out.log_theta), theta, rtol=1e-4)
+    np.testing.assert_allclose(out.theta, theta, rtol=1e-4)
     np.testing.assert_allclose(out.logits, logits, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(jnp.exp(out.log_beta), np.exp(topics) / np.exp(topics).sum(1, keepdims=True), rtol=1e-4)
-    np.testing.assert_allclose(jnp.exp(log_beta(spec.module(), variables)).sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(out.beta, np.exp(topics) / np.exp(topics).sum(1, keepdims=True), rtol=1e-4)
+    np.testing.assert_allclose(beta(spec.module(), variables).sum(1), 1, rtol=1e-5)
 
 
 def test_p_of_w_is_no_mixture_but_at_a_single_topic():
@@ -104,9 +104,9 @@ def test_p_of_w_is_no_mixture_but_at_a_single_topic():
     out = forward(spec.module(), variables, batch.inputs, batch.pattern, NOISE)
     px = jax.nn.softmax(out.logits, axis=1)
     np.testing.assert_allclose(px.sum(1), 1, rtol=1e-5)
-    assert np.abs(px - jnp.exp(out.log_theta) @ jnp.exp(out.log_beta)).max() > 1e-5
-    topic = spec.module().apply(variables._asdict(), jnp.log(jnp.eye(K)[:1]), method="logits")
-    np.testing.assert_allclose(jax.nn.log_softmax(topic[0]), out.log_beta[0], rtol=1e-5)
+    assert np.abs(px - out.theta @ out.beta).max() > 1e-5
+    topic = spec.module().apply(variables._asdict(), jnp.eye(K)[:1], method="logits")
+    np.testing.assert_allclose(jax.nn.softmax(topic[0]), out.beta[0], rtol=1e-5)
 
 
 def test_criteria_by_hand():
@@ -169,8 +169,8 @@ def test_equals_torch_in_float64(criterion, float64):
     for name, wanted, got in (
         ("mu", out.mu, found.posterior.mu),
         ("logvar", out.logvar, found.posterior.logvar),
-        ("theta", out.theta, jnp.exp(found.log_theta)),
-        ("beta", out.beta, jnp.exp(found.log_beta)),
+        ("theta", out.theta, found.theta),
+        ("beta", out.beta, found.beta),
         ("logits", out.logits, found.logits),
     ):
         np.testing.assert_allclose(got, wanted.detach().numpy(), rtol=1e-9, atol=1e-12, err_msg=name)

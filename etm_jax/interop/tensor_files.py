@@ -58,5 +58,7 @@ def _safetensors() -> Any:
     try:
         import safetensors
     except ImportError as error:
-        raise UserError("a .safetensors file needs safetensors; pip install 'etm_jax[interop]'") from error
+        raise UserError(
+            "a .safetensors file needs safetensors; in etm_jax's folder: pip install '.[interop]'"
+        ) from error
     return safetensors

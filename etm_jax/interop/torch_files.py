@@ -121,5 +121,5 @@ def _torch(purpose: str) -> Any:
     try:
         import torch
     except ImportError as error:
-        raise UserError(f"{purpose} needs torch; pip install 'etm_jax[torch]'") from error
+        raise UserError(f"{purpose} needs torch; in etm_jax's folder: pip install '.[torch]'") from error
     return torch

@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from etm_jax.batches import Batch
+from etm_jax.interop import to_torch
 from etm_jax.model import Params
+from etm_jax.parity import judges
 from etm_jax.parity.cases import Case, Make, Material, shape_of
 from etm_jax.parity.judges import Judge, TorchBatch
 from etm_jax.parity.ours import params_of, precision, quantities, weights_of
-from etm_jax.parity.rows import GRADIENT, GRADIENT_TOLERANCE, TOLERANCE, Row, compare
+from etm_jax.parity.rows import GRADIENT, GRADIENT_TOLERANCE, TOLERANCE, Row, compare, worst
 from etm_jax.parity.vae_rows import vae_rows
 
 BATCH_SIZE = 256
@@ -47,6 +49,26 @@ def pass_rows(case: Case, make: Make, material: Material, dtype: str) -> Iterato
             yield Row(dtype, case.name, judge.name, f"{quantity} (zero)", *difference, tolerance, is_absolute=True)
         else:
             yield Row(dtype, case.name, judge.name, quantity, *difference, tolerance)
+
+
+def rendering_rows(case: Case, make: Make, material: Material) -> Iterator[Row]:
+    """One row, in float64: all that our rendering in torch gives, beside a live judge of the same weights."""
+    config, dtype = case.config(), "float64"
+    shape = shape_of(config, len(material.corpus.vocabulary))
+    batches = material.batches(config, dtype, BATCH_SIZE)
+    batch, _, _ = batches.pair(next(iter(batches.epoch(0))), 0)
+    torch.manual_seed(0)
+    live, ours = make(config, shape, torch.float64), judges.rendering(config, shape, torch.float64)
+    state = to_torch(params_of(live.state()), "ntm" if case.variant == "report" else "etm")
+    ours.module.load_state_dict(state, strict=True)
+    both = (torch_quantities(judge, batch) for judge in (live, ours))
+    wanted, found = (quantities | flat(gradients) for quantities, gradients in both)
+    rows = [
+        Row(dtype, case.name, live.name, name, *compare(values, found[name]), TOLERANCE[dtype])
+        for name, values in wanted.items()
+        if name != CANCELS
+    ]
+    yield worst(rows, "our rendering in torch")
 
 
 def image_rows(dtype: str) -> Iterator[Row]:
