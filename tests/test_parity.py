@@ -1,5 +1,6 @@
 """The comparison with torch: that it sees a difference, and that there is none. Most of it is skipped without torch."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -170,7 +171,8 @@ def test_curves_are_drawn_and_written(material, tmp_path):
 
 def parity(*flags, code="", cwd) -> subprocess.CompletedProcess:
     command = [sys.executable, "-c", f"{code}\nimport runpy; runpy.run_module('etm_jax.parity', run_name='__main__')"]
-    return subprocess.run([*command, *flags], capture_output=True, text=True, cwd=cwd, check=False)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    return subprocess.run([*command, *flags], capture_output=True, text=True, cwd=cwd, env=environment, check=False)
 
 
 WITHOUT_TORCH = """
