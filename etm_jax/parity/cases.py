@@ -133,9 +133,9 @@ class Batches:
         return theirs, self.batcher.take(rows), ours
 
 
-def material(corpus: str, keep_n: int, num_docs: int, cache: Path) -> Material:
+def material(corpus: str, unit: str, keep_n: int, num_docs: int, cache: Path) -> Material:
     """The corpus by name or file: its `keep_n` most common words, and `num_docs` documents from all over it."""
-    config = CorpusConfig(corpus=corpus, keep_n=keep_n, unit="document")
+    config = CorpusConfig(corpus=corpus, keep_n=keep_n, unit=unit)
     prepared = prepare(find_source(config), config, cache)
     picked = np.linspace(0, len(prepared.train) - 1, min(num_docs, len(prepared.train))).astype(int)
     train = Documents(

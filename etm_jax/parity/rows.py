@@ -11,6 +11,9 @@ from etm_jax.console import table
 TOLERANCE = {"float64": 1e-9, "float32": 1e-5}
 GRADIENT_TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
 
+SPREAD = 10.0
+"""Where torch in float32 is far from torch in float64, how many times that distance ours may be."""
+
 GRADIENT = "gradient of "
 
 
