@@ -113,11 +113,11 @@ def _jobs(values: Any, out: Path) -> Iterator[Callable[[], Any]]:
 
 def _curves(values: Any, out: Path) -> None:
     """On whole articles, of which the published models learn more than of paragraphs: there curves have a shape."""
-    from etm_jax.parity.cases import TRAINED, judges_of
+    from etm_jax.parity.cases import DRAWN, judges_of
     from etm_jax.parity.curves import draw, train_both, write_csv
 
     material, drawn = _material(values, "document", out), []
-    for case in TRAINED:
+    for case in DRAWN:
         *_, make = judges_of(case, _clone(values))
         drawn.append(train_both(case, make, material, values.epochs, "float64"))
         write_csv(out / "curves.csv", drawn)

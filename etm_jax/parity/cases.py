@@ -55,6 +55,9 @@ CASES = (
 TRAINED = tuple(case for case in CASES if case.name in ("report", "gsm", "paper"))
 """Those that are compared over many steps."""
 
+DRAWN = tuple(case for case in CASES if case.name in ("report", "paper"))
+"""Those whose curves are drawn. GSM is no mixture of topics, of which the perplexity there is."""
+
 Make = Callable[[Config, Shape, torch.dtype], Judge]
 
 
