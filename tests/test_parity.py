@@ -49,10 +49,11 @@ def test_gradients_are_folded_but_for_the_plain_case_and_none_is_lost():
     ]
     assert condensed(rows) == rows
     others = [r._replace(case="report, dropout") for r in rows]
-    *kept, folded = condensed(others)
-    assert kept == [others[0], others[3]]
+    values, folded, zero = condensed(others)
+    assert values.quantity == "values (1 arrays; worst mu)"
     assert folded.quantity == "gradients (2 arrays; worst gradient of b)"
     assert not folded.passed
+    assert zero == others[3]
 
 
 def test_the_worst_row_is_the_one_that_is_no_number():

@@ -60,17 +60,24 @@ def worst(rows: Iterable[Row], quantity: str) -> Row:
 
 
 def condensed(rows: Iterable[Row]) -> list[Row]:
-    """The rows with all gradients of a case in one, but for a variant's plain case, where each has its own."""
+    """The rows with those of a kind folded into the worst, but for a variant's plain case, where each has its own."""
     found: list[Row] = []
     for (_, case, _), group in itertools.groupby(rows, key=lambda r: (r.dtype, r.case, r.against)):
-        members = list(group)
-        gradients = [r for r in members if r.quantity.startswith(GRADIENT) and not r.is_absolute]
-        if "," in case and gradients:
-            members = [r for r in members if r not in gradients]
-            found += [*members, worst(gradients, "gradients")]
-        else:
-            found += members
+        for kind, members in itertools.groupby(group, key=_kind):
+            if "," in case and kind:
+                found.append(worst(members, kind))
+            else:
+                found += members
     return found
+
+
+def _kind(row: Row) -> str:
+    """What a row can be folded with; nothing where it stands for several arrays itself, or for none."""
+    if row.is_absolute or "arrays" in row.quantity or row.quantity.startswith("step size"):
+        return ""
+    if row.quantity.startswith(GRADIENT):
+        return "gradients"
+    return "parameters after Adam's steps" if " after " in row.quantity else "values"
 
 
 def format_rows(rows: Iterable[Row]) -> str:
