@@ -1,8 +1,10 @@
 """Strict switches for every test, and what several of them share."""
 
+import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 # The same small programs are compiled again and again, in subprocesses too; unless told otherwise they are kept.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
@@ -23,6 +25,19 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there (the paper's corpus and the yardstick; set ETM_SHARED)")
     return folder
+
+
+def yardstick(shared: Path, export: Path) -> dict[str, float]:
+    """What the yardstick finds in an export folder, by its own code but before it rounds for printing."""
+    spec = importlib.util.spec_from_file_location("score", shared / "yardstick" / "score.py")
+    score = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(score)
+    said: list[dict[str, float]] = []
+    vars(score).update(
+        round=lambda value, _: value, print=lambda _: None, json=SimpleNamespace(dumps=lambda found: said.append(found))
+    )
+    score.main(export)
+    return said[0]
 
 
 @pytest.fixture

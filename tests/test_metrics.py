@@ -1,16 +1,23 @@
 """The figures of merit, by hand and against an independent yardstick."""
 
-import json
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from conftest import planted_counts
+from conftest import planted_counts, yardstick
+from etm_jax.metrics.labels import label_figures, purity
 from etm_jax.metrics.perplexity import completion_perplexity
-from etm_jax.metrics.topics import diversity, npmi_coherence, top_words, topic_shares
+from etm_jax.metrics.posterior import active_units, kl_per_topic
+from etm_jax.metrics.topics import (
+    diversity,
+    duplicate_topics,
+    inverted_rbo,
+    npmi_coherence,
+    top_words,
+    topic_shares,
+    topics_used,
+)
+from etm_jax.objective import kl_divergence
 
 
 def test_npmi_by_hand():
@@ -36,6 +43,106 @@ def test_npmi_averages_over_all_pairs():
 
 def test_npmi_without_documents_is_defined():
     assert npmi_coherence(np.array([[0, 1]]), sp.csr_matrix((0, 2), dtype=np.int32))[0] == -1
+
+
+def test_npmi_of_single_words_and_of_one_document_is_defined():
+    one = sp.csr_matrix(np.array([[1, 1, 0], [0, 0, 0]]))
+    assert npmi_coherence(np.array([[0]]), one)[0] == -1
+    # In one of two documents, always together; the other one is empty.
+    assert npmi_coherence(np.array([[0, 1]]), one)[0] == pytest.approx(1)
+
+
+def test_inverted_rbo_by_hand():
+    # Common words to depths 1 and 2: none, then one of two.
+    swapped, half = np.array([[0, 1], [1, 0]]), np.array([[0, 1], [2, 0]])
+    p = 0.9
+    # Swapped: X = 0, 2. RBO_EXT = 2/2 p² + (1 − p)/p (0/1 p + 2/2 p²) = p² + (1 − p) p = p.
+    assert inverted_rbo(swapped) == pytest.approx(1 - p)
+    # Half: X = 0, 1. ½ p² + (1 − p)/p · ½ p² = ½ p.
+    assert inverted_rbo(half) == pytest.approx(1 - p / 2)
+    assert inverted_rbo(half, weight=0.5) == pytest.approx(1 - 0.25)
+    # Three topics: the mean over three pairs, of which two share nothing.
+    assert inverted_rbo(np.array([[0, 1], [1, 0], [2, 3]])) == pytest.approx(1 - p / 3)
+
+
+def test_inverted_rbo_is_none_of_equal_and_all_of_disjoint_topics():
+    assert inverted_rbo(np.tile(np.arange(10), (4, 1))) == pytest.approx(0)
+    assert inverted_rbo(np.arange(40).reshape(4, 10)) == 1
+    assert inverted_rbo(np.arange(10)[None]) == 1
+
+
+def test_first_words_weigh_more_in_inverted_rbo_but_not_in_diversity():
+    first, last = np.array([[0, 1, 2], [0, 3, 4]]), np.array([[1, 2, 0], [3, 4, 0]])
+    assert inverted_rbo(first) < inverted_rbo(last)
+    assert diversity(first) == diversity(last)
+
+
+def test_a_duplicate_shares_most_words_with_a_topic_before_it():
+    words = np.arange(30).reshape(3, 10)
+    assert duplicate_topics(words) == 0
+    words[1, :5] = words[0, :5]
+    assert duplicate_topics(words) == 0
+    words[1, 5] = words[0, 9]
+    assert duplicate_topics(words) == 1
+    assert duplicate_topics(np.tile(np.arange(10), (4, 1))) == 3
+
+
+def test_topics_used_are_some_documents_largest():
+    assert topics_used(np.array([[0.5, 0.3, 0.2], [0.4, 0.4, 0.2], [0.1, 0.2, 0.7]])) == 2
+    assert topics_used(np.empty((0, 3))) == 0
+
+
+def test_active_units_vary_from_document_to_document():
+    # Variances 0, 0.0025, 0.25 and 25.
+    mu = np.array([[1, 0.1, 1, 0], [1, 0.2, 2, 10]], np.float32)
+    assert active_units(mu) == 2
+    assert active_units(mu, prior_variance=100) == 1
+    assert active_units(mu[:1]) == active_units(mu[:0]) == 0
+
+
+def test_kl_per_topic_by_hand_and_in_sum():
+    assert kl_per_topic(np.array([[0.0, 2.0]]), np.zeros((1, 2))) == pytest.approx([0, 2])
+    # The posterior is the prior: N(0, 10).
+    assert kl_per_topic(np.zeros((1, 1)), np.log(np.full((1, 1), 10.0)), 10.0) == pytest.approx([0])
+    rng = np.random.default_rng(0)
+    mu, logvar = rng.normal(size=(2, 7, 4)).astype(np.float32)
+    whole = np.asarray(kl_divergence(mu, logvar, 3.0)).mean()
+    assert kl_per_topic(mu, logvar, 3.0).sum() == pytest.approx(whole, rel=1e-5)
+    assert kl_per_topic(mu[:0], logvar[:0]).tolist() == [0, 0, 0, 0]
+
+
+def test_purity_by_hand():
+    # Cluster 0: a a b; cluster 1: b. Three of four are their cluster's commonest.
+    assert purity(np.array([0, 0, 0, 1]), np.array(["a", "a", "b", "b"])) == pytest.approx(3 / 4)
+
+
+def test_labels_that_are_topics_are_told_apart_wholly_and_random_ones_not():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=400)
+    theta = rng.dirichlet(np.ones(3), 400) * 0.1 + 0.9 * np.eye(3)[labels]
+    names = np.array(["红", "黄", "蓝"])
+    own = label_figures(theta[:300], names[labels[:300]], theta[300:], names[labels[300:]])
+    assert own[:4] == pytest.approx((1, 1, 1, 1))
+    shuffled = rng.permutation(labels)
+    none = label_figures(theta[:300], names[shuffled[:300]], theta[300:], names[shuffled[300:]])
+    assert none.nmi < 0.05
+    assert none.accuracy < 0.5
+    assert none.macro_f1 <= none.accuracy + 0.05
+
+
+def test_the_majority_is_that_of_the_training_documents():
+    theta = np.full((4, 2), 0.5)
+    found = label_figures(theta, ["a", "a", "a", "b"], theta, ["b", "b", "a", "b"])
+    assert found.majority == found.accuracy == 0.25
+    assert found.macro_f1 == pytest.approx(0.4 / 2)
+    assert found.nmi == pytest.approx(0)
+
+
+@pytest.mark.parametrize("labels", [(["a", "a"], ["a"]), (["a", "b"], [])])
+def test_too_few_labels_are_refused(labels):
+    train, test = labels
+    with pytest.raises(ValueError, match="labels of test documents"):
+        label_figures(np.full((2, 2), 0.5), train, np.full((len(test), 2), 0.5), test)
 
 
 def test_diversity_is_the_unique_share():
@@ -81,10 +188,11 @@ def test_figures_equal_the_yardsticks(shared, tmp_path):
     (tmp_path / "vocab.txt").write_text("\n".join(f"w{i}" for i in range(300)) + "\n")
     for name, matrix in (("train", train), ("test_h1", half1), ("test_h2", half2)):
         sp.save_npz(tmp_path / f"{name}.npz", matrix)
-    script = shared / "yardstick" / "score.py"
-    scored = json.loads(subprocess.run([sys.executable, script, tmp_path], capture_output=True, check=True).stdout)
-    perplexity = completion_perplexity(theta, beta, half2)
-    assert npmi_coherence(top_words(beta, 10), train).mean() == pytest.approx(scored["tc10"], abs=5.1e-5)
-    assert diversity(top_words(beta, 25)) == pytest.approx(scored["td25"], abs=5.1e-5)
-    assert perplexity.by_document == pytest.approx(scored["ppl_doc"], abs=0.051)
-    assert perplexity.by_token == pytest.approx(scored["ppl_tok"], abs=0.051)
+    scored = yardstick(shared, tmp_path)
+    perplexity, words = completion_perplexity(theta, beta, half2), top_words(beta, 10)
+    assert npmi_coherence(words, train).mean() == pytest.approx(scored["tc10"], abs=1e-6)
+    assert npmi_coherence(words, half1 + half2).mean() == pytest.approx(scored["tc10_test"], abs=1e-6)
+    assert diversity(top_words(beta, 25)) == pytest.approx(scored["td25"], abs=1e-6)
+    assert perplexity.by_document == pytest.approx(scored["ppl_doc"], rel=1e-6)
+    assert perplexity.by_token == pytest.approx(scored["ppl_tok"], rel=1e-6)
+    assert topics_used(theta) == scored["used"]

@@ -3,6 +3,9 @@
 import numpy as np
 import scipy.sparse as sp
 
+DUPLICATE_WORDS = 6
+"""Of ten words, shared by two topics that a reader would call one."""
+
 
 def top_words(beta: np.ndarray, n: int) -> np.ndarray:
     """Columns of the n most probable words of each topic. beta: [K, V] → [K, n]. Ties go to the lower column."""
@@ -13,14 +16,17 @@ def npmi_coherence(words: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
     """Mean document-level NPMI over the pairs of each topic's words. words: [K, n], counts: [D, V] → [K], in [−1, 1].
 
     A pair that never occurs together, also one with a word that no document holds, counts as −1; a pair that is in
-    every document as 1. The topic coherence of Dieng et al. 2020, where n = 10.
+    every document as 1. Empty documents count as documents; without any document, and for n = 1, which has no pairs, it
+    is −1. The topic coherence of Dieng et al. 2020, where n = 10.
     """
     num_docs = counts.shape[0]
     used, positions = np.unique(words, return_inverse=True)
     present = (counts[:, used] > 0).astype(np.float64).tocsc()
     joint = (present.T @ present).toarray() / max(num_docs, 1)
     rows, cols = np.triu_indices(words.shape[1], 1)
-    scores = np.empty(len(words))
+    scores = np.full(len(words), -1.0)
+    if not len(rows):
+        return scores
     for k, topic in enumerate(positions.reshape(words.shape)):
         p, p_row, p_col = (joint[topic[a], topic[b]] for a, b in ((rows, cols), (rows, rows), (cols, cols)))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -32,6 +38,39 @@ def npmi_coherence(words: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
 def diversity(words: np.ndarray) -> float:
     """Unique share of the words of all topics, in (0, 1]. words: [K, n]. As in Dieng et al. 2020, where n = 25."""
     return len(np.unique(words)) / words.size
+
+
+def inverted_rbo(words: np.ndarray, weight: float = 0.9) -> float:
+    """1 − the mean rank-biased overlap of every two topics' words. words: [K, n], best first → in [0, 1].
+
+    0 where all topics are the same list, 1 where no two share a word, as for a single topic. The overlap is RBO_EXT of
+    Webber, Moffat and Zobel 2010 (eq. 32): with X_d words common to the first d ranks, p = `weight` and n ranks seen,
+    X_n/n · pⁿ + (1 − p)/p · Σ_{d≤n} X_d/d · p^d. Diversity asks whether words are shared; this, how high they stand.
+    """
+    num_topics, n = words.shape
+    if num_topics < 2:
+        return 1.0
+    used, positions = np.unique(words, return_inverse=True)
+    seen = np.zeros((num_topics, len(used)))
+    overlap = np.zeros((num_topics, num_topics))
+    agreement = overlap
+    for depth, column in enumerate(positions.reshape(words.shape).T, start=1):
+        seen[np.arange(num_topics), column] = 1
+        agreement = seen @ seen.T / depth
+        overlap += (1 - weight) / weight * weight**depth * agreement
+    overlap += weight**n * agreement
+    return float(1 - overlap[np.triu_indices(num_topics, 1)].mean())
+
+
+def duplicate_topics(words: np.ndarray, shared: int = DUPLICATE_WORDS) -> int:
+    """How many topics share at least `shared` of their words with a topic before them. words: [K, n]."""
+    sets = [set(row) for row in words.tolist()]
+    return sum(any(len(topic & before) >= shared for before in sets[:k]) for k, topic in enumerate(sets))
+
+
+def topics_used(theta: np.ndarray) -> int:
+    """Topics that are the largest of at least one document. theta: [D, K]; 0 without documents. Ties go to the left."""
+    return len(np.unique(theta.argmax(axis=1)))
 
 
 def topic_shares(theta: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:

@@ -1,0 +1,57 @@
+"""How well topic proportions tell labels apart that the model has not seen."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Labelled(NamedTuple):
+    """Figures in [0, 1], all of the test documents.
+
+    purity: share of documents that carry the commonest label of their largest topic. nmi: mutual information of
+    largest topic and label, divided by the mean of their entropies. accuracy, macro_f1: of a linear classifier fitted
+    on the training documents' θ. majority: the accuracy of always saying the training documents' commonest label.
+    """
+
+    purity: float
+    nmi: float
+    accuracy: float
+    macro_f1: float
+    majority: float
+
+
+def label_figures(
+    theta_train: np.ndarray, labels_train: Sequence[str], theta_test: np.ndarray, labels_test: Sequence[str]
+) -> Labelled:
+    """How θ and labels go together. theta_*: [D, K], of as many documents as there are labels.
+
+    The classifier is scikit-learn's logistic regression on standardised θ. Raises ValueError without test documents,
+    and where the training documents have fewer than two labels.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import accuracy_score, f1_score, normalized_mutual_info_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if not len(labels_test) or len(set(labels_train)) < 2:
+        raise ValueError("labels of test documents, and two different ones of training documents, are needed")
+    largest, truth = theta_test.argmax(axis=1), np.asarray(labels_test)
+    # Proportions are small numbers; unscaled, the classifier's penalty on weights would decide more than they do.
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    classifier.fit(theta_train.astype(np.float64), np.asarray(labels_train))
+    said = classifier.predict(theta_test.astype(np.float64))
+    names, counts = np.unique(np.asarray(labels_train), return_counts=True)
+    return Labelled(
+        purity=purity(largest, truth),
+        nmi=float(normalized_mutual_info_score(truth, largest)),
+        accuracy=float(accuracy_score(truth, said)),
+        macro_f1=float(f1_score(truth, said, average="macro", zero_division=0.0)),
+        majority=float((truth == names[counts.argmax()]).mean()),
+    )
+
+
+def purity(clusters: np.ndarray, labels: np.ndarray) -> float:
+    """Share of documents that carry the commonest label of their cluster. clusters, labels: [D], D ≥ 1. In (0, 1]."""
+    common = (np.unique(labels[clusters == cluster], return_counts=True)[1].max() for cluster in np.unique(clusters))
+    return float(sum(common) / len(labels))
