@@ -133,6 +133,7 @@ class TrainConfig:
     batch_size: int = setting(256, "documents a step")
     seed: int = setting(1, "seed of everything random but the split")
     checkpoint_every: int = setting(5, "epochs between checkpoints")
+    log_quality_every: int = setting(0, "epochs between measurements of coherence and diversity; 0: never")
     patience: int = setting(0, "stop after this many epochs without a better validation nelbo; 0: never")
     anneal_lr: bool = setting(False, "divide the step size where the validation nelbo stops falling")
     anneal_factor: float = setting(4.0, "what --anneal_lr divides by")
@@ -425,6 +426,12 @@ def _check_ranges(config: Config) -> None:
         ("batch_size", t.batch_size, t.batch_size >= 1, "at least 1"),
         ("seed", t.seed, 0 <= t.seed <= MAX_SEED, f"0 to {MAX_SEED}"),
         ("checkpoint_every", t.checkpoint_every, t.checkpoint_every >= 1, "at least 1"),
+        (
+            "log_quality_every",
+            t.log_quality_every,
+            t.log_quality_every >= 0,
+            "0 for never, or a positive number of epochs",
+        ),
         ("patience", t.patience, t.patience >= 0, "at least 0"),
         ("anneal_factor", t.anneal_factor, t.anneal_factor > 1, "above 1"),
         ("anneal_patience", t.anneal_patience, t.anneal_patience >= 1, "at least 1"),

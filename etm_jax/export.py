@@ -19,7 +19,7 @@ def write_export(folder: Path, model: Model, corpus: Corpus, summary: Summary) -
     vocab = corpus.vocabulary.words
     with replace_folder(folder) as new:
         (new / "vocab.txt").write_text("".join(word + "\n" for word in vocab), encoding="utf-8")
-        for name in ("beta", "rho", "alpha", "background", "theta_train", "theta_test_h1"):
+        for name in Model._fields:
             values: np.ndarray | None = getattr(model, name)
             if values is not None:
                 np.save(new / f"{name}.npy", values.astype(np.float32))

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from etm_jax.batches import Batcher
 from etm_jax.model import Variables
-from etm_jax.steps import Spec, Sums, eval_step, log_px_step, theta_step
+from etm_jax.steps import Spec, Sums, eval_step, log_px_step, posterior_step, theta_step
 
 
 class Bound(NamedTuple):
@@ -36,6 +36,14 @@ def infer_theta(variables: Variables, batcher: Batcher, spec: Spec) -> np.ndarra
     num_docs = batcher.counts.shape[0]
     parts = [np.asarray(theta_step(variables, batch, spec)) for batch in batcher.epoch(np.arange(num_docs))]
     return np.concatenate([*parts, np.empty((0, spec.model.num_topics), np.float32)])[:num_docs]
+
+
+def infer_posterior(variables: Variables, batcher: Batcher, spec: Spec) -> tuple[np.ndarray, np.ndarray]:
+    """mu and logvar of q(δ | x) as the encoder gives it, in the order of the rows, at least one: [D, K] float32."""
+    num_docs = batcher.counts.shape[0]
+    parts = jax.device_get([posterior_step(variables, batch, spec) for batch in batcher.epoch(np.arange(num_docs))])
+    mu, logvar = (np.concatenate(column)[:num_docs] for column in zip(*parts, strict=True))
+    return mu, logvar
 
 
 def log_px_at(

@@ -18,8 +18,9 @@ from etm_jax.errors import UserError
 from etm_jax.inference import bound, evaluate_bound
 from etm_jax.model import Variables
 from etm_jax.optimizer import learning_rate
+from etm_jax.results import topic_quality
 from etm_jax.run_folder import RunFolder
-from etm_jax.steps import Spec, TrainState, abstract_state, new_state, train_step
+from etm_jax.steps import Spec, TrainState, abstract_state, beta_step, new_state, train_step
 
 AUTOMATIC_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 400, 8, 60
 LEAST_LR = 1e-5
@@ -94,6 +95,8 @@ def fit(
             lr = float(learning_rate(spec.optimizer, spec.num_steps, state.step - 1) * state.lr_scale)
             row = {"epoch": epoch, "step": int(state.step), "lr": lr, **trained._asdict()}
             row |= {f"valid_{name}": value for name, value in (validated._asdict() if validated else {}).items()}
+            if config.log_quality_every and epoch % config.log_quality_every == 0:
+                row |= topic_quality(np.asarray(beta_step(state.variables, spec)), train.counts)
             row |= {"seconds": seconds, "docs_per_s": len(order) / seconds}
             folder.log(row)
             if write:
@@ -131,7 +134,8 @@ def _all_finite(variables: Variables) -> bool:
 def _summary(row: dict[str, Any]) -> str:
     valid = f"  valid {row['valid_nelbo']:.2f}" if "valid_nelbo" in row else ""
     parts = f"nelbo {row['nelbo']:.2f}  recon {row['recon']:.2f}  kl {row['kl']:.2f}"
-    return f"{parts}{valid}  {row['docs_per_s']:,.0f} docs/s"
+    quality = f"  coherence {row['npmi']:.3f}  diversity {row['diversity']:.3f}" if "npmi" in row else ""
+    return f"{parts}{valid}{quality}  {row['docs_per_s']:,.0f} docs/s"
 
 
 def out_of_patience(nelbos: list[float], patience: int) -> bool:

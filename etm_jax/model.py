@@ -287,10 +287,15 @@ def forward(
     return cast(Output, module.apply(variables._asdict(), inputs, pattern, noise))
 
 
+def posterior(module: TopicModel, variables: Variables, inputs: sparse.Array, pattern: sparse.Pattern) -> Posterior:
+    """q(δ | x) as the encoder gives it."""
+    return cast(Posterior, module.apply(variables._asdict(), inputs, pattern, method="encode"))
+
+
 def mean_theta(module: TopicModel, variables: Variables, inputs: sparse.Array, pattern: sparse.Pattern) -> jax.Array:
     """Topic proportions at the posterior mean: [B, K]."""
-    posterior = cast(Posterior, module.apply(variables._asdict(), inputs, pattern, method="encode"))
-    return cast(jax.Array, module.apply(variables._asdict(), posterior.mu, method="theta"))
+    mu = posterior(module, variables, inputs, pattern).mu
+    return cast(jax.Array, module.apply(variables._asdict(), mu, method="theta"))
 
 
 def beta(module: TopicModel, variables: Variables) -> jax.Array:

@@ -4,6 +4,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 
 from etm_jax.console import table
 from etm_jax.corpus.types import Corpus
@@ -27,6 +28,12 @@ class Model(NamedTuple):
     rho: np.ndarray | None = None
     alpha: np.ndarray | None = None
     background: np.ndarray | None = None
+
+
+def topic_quality(beta: np.ndarray, counts: sp.csr_matrix) -> dict[str, float]:
+    """`npmi`: coherence over the top 10 words, and `diversity` over the top 25. beta: [K, V]; counts: [D, V]."""
+    coherence = npmi_coherence(top_words(beta, WORDS_SHOWN), counts)
+    return {"npmi": float(coherence.mean()), "diversity": diversity(top_words(beta, WORDS_OF_DIVERSITY))}
 
 
 class Summary(NamedTuple):

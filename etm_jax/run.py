@@ -119,7 +119,7 @@ def _trained(
 ) -> tuple[Model, np.ndarray | None, str]:
     """The model at the end of training; log p of the second halves' words, where it is not log θβ; of which epoch."""
     config, spec = record.config, record.spec()
-    batchers = _batchers(corpus, config, record.batch_size)
+    batchers = corpus_batchers(corpus, config, record.batch_size)
     write = tensorboard_writer(folder.path / "tensorboard") if options.tensorboard else None
     fitted = fit(spec, config.train, record.num_epochs, batchers["train"], batchers["valid"], variables, folder, write)
     theta = {part: infer_theta(fitted.variables, batcher, spec) for part, batcher in batchers.items()}
@@ -135,7 +135,7 @@ def _trained(
     return model, log_px, f", of epoch {fitted.epoch} of {fitted.last_epoch}"
 
 
-def _batchers(corpus: Corpus, config: Config, batch_size: int) -> dict[str, Batcher]:
+def corpus_batchers(corpus: Corpus, config: Config, batch_size: int) -> dict[str, Batcher]:
     """One for each part of the corpus, all of the same static sizes, so that a program is compiled once for all."""
     parts: dict[str, sp.csr_matrix] = {
         "train": corpus.train.counts,

@@ -19,7 +19,8 @@ from etm_jax.files import check_writable, replace_text
 from etm_jax.steps import Spec
 
 CHANGEABLE = {
-    "corpus", "corpus_fallback", "workers", "cache_dir", "rebuild", "checkpoint_every", "patience", "export_from",
+    "corpus", "corpus_fallback", "workers", "cache_dir", "rebuild", "checkpoint_every", "log_quality_every", "patience",
+    "export_from",
 }  # fmt: skip
 """Settings that may differ when a run goes on, since no number of it depends on them."""
 

@@ -13,6 +13,7 @@ from etm_jax.model import (
     TOPIC_MODELS,
     Noise,
     Params,
+    Posterior,
     TopicModel,
     Variables,
     beta,
@@ -21,6 +22,7 @@ from etm_jax.model import (
     init_variables,
     log_px,
     mean_theta,
+    posterior,
 )
 from etm_jax.objective import kl_divergence, reconstruction, reconstruction_from_logits, topic_overlap
 from etm_jax.optimizer import make_optimizer
@@ -127,6 +129,12 @@ def eval_step(variables: Variables, batch: Batch, key: jax.Array, spec: Spec) ->
 def theta_step(variables: Variables, batch: Batch, spec: Spec) -> jax.Array:
     """Topic proportions at the posterior mean: [B, K]."""
     return mean_theta(spec.module(), variables, batch.inputs, batch.pattern)
+
+
+@partial(jax.jit, static_argnames="spec")
+def posterior_step(variables: Variables, batch: Batch, spec: Spec) -> Posterior:
+    """q(δ | x) as the encoder gives it: two of [B, K]."""
+    return posterior(spec.module(), variables, batch.inputs, batch.pattern)
 
 
 @partial(jax.jit, static_argnames="spec")
