@@ -19,7 +19,7 @@ from etm_jax.inference import infer_posterior, log_px_at
 from etm_jax.metrics.coherence import Coherence, coherences
 from etm_jax.metrics.labels import Labelled, label_figures
 from etm_jax.metrics.perplexity import Perplexity, completion_perplexity, perplexity_of
-from etm_jax.metrics.posterior import active_units, kl_per_topic
+from etm_jax.metrics.posterior import active_units, activity, kl_per_topic
 from etm_jax.metrics.topics import diversity, duplicate_topics, inverted_rbo, npmi_coherence, top_words, topics_used
 from etm_jax.model import Variables
 from etm_jax.run import corpus_batchers
@@ -119,7 +119,7 @@ def evaluate(path: Path, labels: str = "") -> Evaluation:
         variables, spec = _variables(folder, record, beta), record.spec()
         batcher, prior = corpus_batchers(corpus, record.config, record.batch_size)["train"], spec.model.prior_variance
         mu, logvar = infer_posterior(variables, batcher, spec)
-        active, kl = active_units(mu, prior), kl_per_topic(mu, logvar, prior)
+        active, kl = active_units(activity(mu, prior)), kl_per_topic(mu, logvar, prior)
         if spec.model.kind == "gsm":
             log_px = log_px_at(variables, theta_h1, corpus.test_h2, record.batch_size, spec)
             perplexity = perplexity_of(log_px, corpus.test_h2)

@@ -11,6 +11,7 @@ from etm_jax.corpus.types import Corpus
 from etm_jax.files import replace_folder
 from etm_jax.results import Model, Summary
 
+ARRAYS = ("beta", "rho", "alpha", "background", "theta_train", "theta_valid", "theta_test", "theta_test_h1")
 LEAST_WEIGHT_LISTED = 0.05
 
 
@@ -19,7 +20,7 @@ def write_export(folder: Path, model: Model, corpus: Corpus, summary: Summary) -
     vocab = corpus.vocabulary.words
     with replace_folder(folder) as new:
         (new / "vocab.txt").write_text("".join(word + "\n" for word in vocab), encoding="utf-8")
-        for name in Model._fields:
+        for name in ARRAYS:
             values: np.ndarray | None = getattr(model, name)
             if values is not None:
                 np.save(new / f"{name}.npy", values.astype(np.float32))

@@ -17,7 +17,8 @@ WORDS_SHOWN, WORDS_OF_DIVERSITY = 10, 25
 class Model(NamedTuple):
     """A fitted model as arrays. beta: [K, V]; theta_*: [·, K]; rho: [V, L], alpha: [K, L], background: [V].
 
-    β is the softmax over V of ρα + background; a model whose β comes otherwise has none of the three.
+    β is the softmax over V of ρα + background; a model whose β comes otherwise has none of the three. activity: [K], of
+    the encoder over the training documents, as `etm_jax.metrics.posterior` has it; None for LDA, which has no encoder.
     """
 
     beta: np.ndarray
@@ -28,6 +29,7 @@ class Model(NamedTuple):
     rho: np.ndarray | None = None
     alpha: np.ndarray | None = None
     background: np.ndarray | None = None
+    activity: np.ndarray | None = None
 
 
 def topic_quality(beta: np.ndarray, counts: sp.csr_matrix) -> dict[str, float]:

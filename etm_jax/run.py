@@ -20,9 +20,11 @@ from etm_jax.corpus.types import Corpus, Source
 from etm_jax.errors import UserError
 from etm_jax.export import write_export
 from etm_jax.files import check_writable, replace_text
-from etm_jax.inference import infer_theta, log_px_at
+from etm_jax.health import collapse_warning
+from etm_jax.inference import infer_posterior, infer_theta, log_px_at
 from etm_jax.lda import check_lda, fit_lda
 from etm_jax.loop import fit
+from etm_jax.metrics.posterior import activity
 from etm_jax.model import Variables
 from etm_jax.results import Model, summarize, topic_table
 from etm_jax.run_folder import Record, RunFolder, check_continues
@@ -73,6 +75,8 @@ def run(config: Config, options: RunOptions) -> None:
     summary = summarize(model, corpus, log_px)
     write_export(folder.export, model, corpus, summary)
     print(topic_table(summary, corpus.vocabulary.words))
+    if told := collapse_warning(model, config):
+        console.warn(told)
     console.note(
         f"\n{folder.export} holds these results{of_epoch}: topics.csv, doc_topics.csv, "
         "and arrays as README.md lists them"
@@ -123,9 +127,11 @@ def _trained(
     write = tensorboard_writer(folder.path / "tensorboard") if options.tensorboard else None
     fitted = fit(spec, config.train, record.num_epochs, batchers["train"], batchers["valid"], variables, folder, write)
     theta = {part: infer_theta(fitted.variables, batcher, spec) for part, batcher in batchers.items()}
+    mu, _ = infer_posterior(fitted.variables, batchers["train"], spec)
     params, constants = fitted.variables
     model = Model(
         beta=np.asarray(beta_step(fitted.variables, spec)),
+        activity=activity(mu, config.model.prior_variance),
         **{f"theta_{part}": values for part, values in theta.items()},
         **{name: np.asarray(value) for name, value in (params | constants).items() if name in Model._fields},
     )

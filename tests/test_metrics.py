@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from conftest import planted_counts, yardstick
 from etm_jax.metrics.labels import label_figures, purity
 from etm_jax.metrics.perplexity import completion_perplexity
-from etm_jax.metrics.posterior import active_units, kl_per_topic
+from etm_jax.metrics.posterior import active_units, activity, kl_per_topic
 from etm_jax.metrics.topics import (
     diversity,
     duplicate_topics,
@@ -95,9 +95,10 @@ def test_topics_used_are_some_documents_largest():
 def test_active_units_vary_from_document_to_document():
     # Variances 0, 0.0025, 0.25 and 25.
     mu = np.array([[1, 0.1, 1, 0], [1, 0.2, 2, 10]], np.float32)
-    assert active_units(mu) == 2
-    assert active_units(mu, prior_variance=100) == 1
-    assert active_units(mu[:1]) == active_units(mu[:0]) == 0
+    np.testing.assert_allclose(activity(mu), [0, 0.0025, 0.25, 25], rtol=1e-6)
+    assert active_units(activity(mu)) == 2
+    assert active_units(activity(mu, prior_variance=100)) == 1
+    assert active_units(activity(mu[:1])) == active_units(activity(mu[:0])) == 0
 
 
 def test_kl_per_topic_by_hand_and_in_sum():

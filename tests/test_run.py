@@ -102,6 +102,7 @@ def test_what_is_printed(finished, capsys):
         assert word in printed.out
     assert str(finished / "export") in printed.err
     assert "documents" in printed.err
+    assert "warning" not in printed.err
 
 
 def test_the_yardstick_reads_the_export(finished, shared):

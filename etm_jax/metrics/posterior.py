@@ -3,18 +3,23 @@
 import numpy as np
 
 LEAST_VARIANCE = 0.01
-"""Of the posterior means over documents, in units of the prior's variance: the threshold of Burda et al."""
+"""The threshold of Burda et al."""
 
 
-def active_units(mu: np.ndarray, prior_variance: float = 1.0) -> int:
-    """Dimensions whose posterior mean says something of the document: Var_d(mu) > 0.01 of the prior's variance.
+def activity(mu: np.ndarray, prior_variance: float = 1.0) -> np.ndarray:
+    """How far the posterior means go from document to document: Var_d(mu) / s, s the prior's variance.
 
-    mu: [D, K]. Burda, Grosse and Salakhutdinov 2016 (arXiv 1509.00519), section 5, whose prior has variance 1. 0 for
-    a single document and for none.
+    mu: [D, K] → [K], without unit; 0 for a single document and for none.
     """
-    if not len(mu):
-        return 0
-    return int((mu.var(axis=0, dtype=np.float64) > LEAST_VARIANCE * prior_variance).sum())
+    return mu.var(axis=0, dtype=np.float64) / prior_variance if len(mu) else np.zeros(mu.shape[1])
+
+
+def active_units(activity: np.ndarray) -> int:
+    """How many dimensions say something of the document, their activity above 0.01. activity: [K].
+
+    Burda, Grosse and Salakhutdinov 2016 (arXiv 1509.00519), section 5, where the prior's variance is 1.
+    """
+    return int((activity > LEAST_VARIANCE).sum())
 
 
 def kl_per_topic(mu: np.ndarray, logvar: np.ndarray, prior_variance: float = 1.0) -> np.ndarray:
