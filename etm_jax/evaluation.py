@@ -77,10 +77,10 @@ class Evaluation(NamedTuple):
             ("topics used", f"{self.used} of {self.num_topics}", "largest of some test document's first half"),
         ]
         if self.active is not None and self.kl is not None:
-            largest = f"encoder on the training documents; {self.kl.min():.3f} to {self.kl.max():.3f} a topic"
+            of_topics = f"of a topic's dimension {self.kl.min():.3f} to {self.kl.max():.3f}"
             rows += [
                 ("active units", f"{self.active} of {self.num_topics}", "posterior means that vary with the document"),
-                ("KL", f"{self.kl.sum():.2f}", f"nats a document; {largest}"),
+                ("KL", f"{self.kl.sum():.2f}", f"nats a training document, {of_topics}"),
             ]
         if not math.isnan(self.perplexity.by_document):
             how = "second halves of test documents, given the first"
@@ -210,7 +210,8 @@ def _variables(folder: RunFolder, record: Record, beta: np.ndarray) -> Variables
     checkpoints, spec = Checkpoints(folder.checkpoints), record.spec()
     which: Literal["last", "best"] = "last" if record.config.train.export_from == "last" else "best"
     variables = checkpoints.restore(abstract_state(spec), which)[0].variables
-    if not np.allclose(beta_step(variables, spec), beta, atol=1e-5):
+    # Another device rounds otherwise; another epoch has moved more probability than that.
+    if np.abs(np.asarray(beta_step(variables, spec)) - beta).sum(axis=1).mean() > 0.02:
         raise UserError(
             f"{folder.export} is older than {folder.checkpoints}: training went on and was stopped; "
             "let the training command of this run end"

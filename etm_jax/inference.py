@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.batches import Batcher
+from etm_jax.console import track
 from etm_jax.model import Variables
 from etm_jax.steps import Spec, Sums, eval_step, log_px_step, posterior_step, theta_step
 
@@ -41,7 +42,8 @@ def infer_theta(variables: Variables, batcher: Batcher, spec: Spec) -> np.ndarra
 def infer_posterior(variables: Variables, batcher: Batcher, spec: Spec) -> tuple[np.ndarray, np.ndarray]:
     """mu and logvar of q(δ | x) as the encoder gives it, in the order of the rows, at least one: [D, K] float32."""
     num_docs = batcher.counts.shape[0]
-    parts = jax.device_get([posterior_step(variables, batch, spec) for batch in batcher.epoch(np.arange(num_docs))])
+    batches = track(batcher.epoch(np.arange(num_docs)), "posteriors", len(batcher), "batches")
+    parts = [jax.device_get(posterior_step(variables, batch, spec)) for batch in batches]
     mu, logvar = (np.concatenate(column)[:num_docs] for column in zip(*parts, strict=True))
     return mu, logvar
 

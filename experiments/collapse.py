@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
 
 from etm_jax import cli
 from etm_jax.config import RunOptions, make_config
@@ -31,16 +33,18 @@ from etm_jax.run import run
 CORPUS = {"corpus": "peoples_daily", "no_above": 0.02, "num_topics": 50, "log_quality_every": 1}
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
     "paper": ("paper", {"num_epochs": 30}),
-    "paper + two flags": ("paper", {"num_epochs": 30, "vectors": "ppmi", "warm_start": True}),
+    "paper --vectors=ppmi --warm_start": ("paper", {"num_epochs": 30, "vectors": "ppmi", "warm_start": True}),
     "default": ("default", {}),
 }
 COLOURS = ("#d1495b", "#e9a23b", "#14213d")
-INK, FAINT = "#14213d", "#8a94a6"
-EPOCHS_SHOWN = 30
+INK, FAINT = "#14213d", "#737d8f"
 
 
 class Outcome(NamedTuple):
-    """A run: each epoch's figures, those of its end, and shared [K, K], words that two topics have in common."""
+    """A run: each epoch's figures, those of its end, and shared [K, K], words that two topics have in common.
+
+    Topics that share words stand together in `shared`.
+    """
 
     epochs: list[dict[str, Any]]
     figures: Evaluation
@@ -55,6 +59,8 @@ def outcome(name: str, folder: Path, **given: Any) -> Outcome:
         run(config, RunOptions(variant=variant, workdir=str(folder)))
     words = top_words(np.load(folder / "export" / "beta.npy"), TOP_WORDS)
     shared = (words[:, None, :, None] == words[None, :, None, :]).any(axis=3).sum(axis=2)
+    order = leaves_list(linkage(squareform(TOP_WORDS - shared), "average"))
+    shared = shared[np.ix_(order, order)]
     epochs = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
     return Outcome(epochs, evaluate(folder), shared)
 
@@ -72,7 +78,7 @@ def main(argv: Sequence[str]) -> None:
     outcomes = {}
     for name in RUNS:
         note(f"--- {name}")
-        outcomes[name] = outcome(name, Path("runs") / "collapse" / name.replace(" + ", "_").replace(" ", "_"))
+        outcomes[name] = outcome(name, Path("runs") / "collapse" / name.replace(" --", "_"))
     rows = []
     for name, (_, figures, _) in outcomes.items():
         of = {c.measure: c.value for c in figures.coherences}
@@ -119,21 +125,23 @@ def draw_topics(path: Path, outcomes: dict[str, Outcome]) -> None:
     figure, axes = plt.subplots(2, 3, figsize=(10.5, 5.6), height_ratios=(3, 1.25))
     for column, (colour, (name, (_, figures, shared))) in enumerate(zip(COLOURS, outcomes.items(), strict=True)):
         matrix, bars = axes[:, column]
-        image = matrix.imshow(shared, cmap="magma_r", vmin=0, vmax=TOP_WORDS, interpolation="nearest")
-        matrix.set_title(name, fontsize=11, color=INK, fontweight="bold")
+        image = matrix.imshow(shared, cmap="BuPu", vmin=0, vmax=TOP_WORDS, interpolation="nearest")
+        matrix.set_title(name, fontsize=10, color=INK, fontweight="bold")
+        matrix.spines[:].set_visible(True)
         matrix.set_xticks([])
         matrix.set_yticks([])
         assert figures.kl is not None
         bars.bar(range(figures.num_topics), np.sort(figures.kl)[::-1], color=colour, width=1)
-        bars.set_ylim(0, 1)
+        bars.set_ylim(0, 0.8)
         bars.set_xlim(-1, figures.num_topics)
         bars.set_xlabel("topics, by their KL", fontsize=9, color=FAINT)
-    axes[0, 0].set_ylabel(f"words of the top {TOP_WORDS}\nthat two topics share", fontsize=9, color=FAINT)
+    axes[0, 0].set_ylabel("topics against each other", fontsize=9, color=FAINT)
     axes[1, 0].set_ylabel("KL, nats", fontsize=9, color=FAINT)
     figure.tight_layout(rect=(0, 0, 0.93, 1))
     box = axes[0, 2].get_position()
     bar = figure.colorbar(image, cax=figure.add_axes((0.94, box.y0, 0.012, box.height)))
     bar.outline.set_visible(False)
+    bar.set_label(f"words of the top {TOP_WORDS} in common", fontsize=9, color=FAINT)
     bar.ax.tick_params(labelsize=8, colors=FAINT)
     figure.savefig(path, dpi=110)
     plt.close(figure)
