@@ -41,10 +41,12 @@ def test_the_export_is_as_documented(finished):
     assert load(finished, "rho").shape == (v, length)
     assert load(finished, "alpha").shape == (k, length)
     assert load(finished, "theta_train").shape == (counts["train"].shape[0], k)
-    assert load(finished, "theta_test_h1").shape == (counts["test_h1"].shape[0], k)
+    assert load(finished, "theta_valid").shape == (counts["valid"].shape[0], k)
+    for name in ("theta_test", "theta_test_h1"):
+        assert load(finished, name).shape == (counts["test_h1"].shape[0], k)
     assert all(matrix.format == "csr" and matrix.shape[1] == v for matrix in counts.values())
     assert counts["test_h1"].shape == counts["test_h2"].shape
-    for name in ("beta", "theta_train", "theta_test_h1"):
+    for name in ("beta", "theta_train", "theta_valid", "theta_test", "theta_test_h1"):
         np.testing.assert_allclose(load(finished, name).sum(1), 1, rtol=1e-4)
 
 
