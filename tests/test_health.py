@@ -74,7 +74,9 @@ def test_the_warning_is_one_line_with_two_flags():
         ("paper", {"vectors": "skipgram", "no_above": 1.0}, ("--warm_start", "--no_above=0.1")),
         ("default", {"no_above": 0.5, "overlap_weight": 0.0}, ("--no_above=0.1", "--overlap_weight=0.5")),
         ("default", {"num_epochs": 20}, ("--num_epochs=40", "--n_topic=25")),
-        ("default", {"kind": "gsm", "num_topics": 2}, ("--num_epochs=200", "--n_topic=2")),
+        ("default", {"num_topics": 2}, ("--num_epochs=60", "--learning_rate=0.003")),
+        ("default", {"kind": "gsm"}, ("--num_epochs=200", "--batch_size=64")),
+        ("default", {"kind": "gsm", "prior_variance": 10.0}, ("--prior_variance=1", "--num_epochs=200")),
     ],
 )
 def test_the_flags_are_those_that_the_settings_leave(variant, given, expected):
