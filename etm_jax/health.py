@@ -47,7 +47,7 @@ def collapse_warning(model: Model, config: Config) -> str | None:
 
 
 def advice(config: Config) -> tuple[str, str]:
-    """The two flags that help most, of those that `config` leaves: in the order of what they did in docs/collapse.md."""
+    """The two flags that help most, of those that `config` leaves, in the order of what they did: docs/collapse.md."""
     v, m, t, c = config.vectors, config.model, config.train, config.corpus
     rows = [
         (m.kind == "etm" and v.vectors in ("random", "cbow"), "--vectors=ppmi"),
