@@ -21,10 +21,12 @@ class Progress(NamedTuple):
     """How far a run is.
 
     nelbos: [epoch + 1], by which epochs are compared; infinite for epoch 0, since no topic is learnt before the first.
+    by_seed: the newest of them, of each of the models that are trained at once; the lowest is the one in `nelbos`.
     """
 
     epoch: int
     nelbos: list[float]
+    by_seed: list[float]
 
 
 class Checkpoints:

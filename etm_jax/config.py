@@ -132,6 +132,9 @@ class TrainConfig:
     num_epochs: int = setting(0, "passes over the training documents; 0: 400 steps, at least 8 and at most 60 passes")
     batch_size: int = setting(256, "documents a step")
     seed: int = setting(1, "seed of everything random but the split")
+    num_seeds: int = setting(
+        1, "models to train at once, from --seed and the seeds that follow it; the best by validation is exported"
+    )
     checkpoint_every: int = setting(5, "epochs between checkpoints")
     log_quality_every: int = setting(0, "epochs between measurements of coherence and diversity; 0: never")
     patience: int = setting(0, "stop after this many epochs without a better validation nelbo; 0: never")
@@ -319,6 +322,11 @@ def make_config(variant: str = "default", given: Mapping[str, Any] | None = None
     if not dim_is_given:
         given.pop("embed_dim", None)
     merged = VARIANTS[variant] | given
+    if merged.get("kind") == "lda" and merged.get("num_seeds", 1) != 1:
+        raise UserError(
+            f"--num_seeds={merged['num_seeds']} is not for --model=lda, which fits one seed a run; leave it out, "
+            "and give each --seed a --workdir of its own"
+        )
     if merged.get("kind") == "gsm":
         merged = FOR_GSM | merged
     merged |= FORCED.get(merged.get("kind", ""), {})
@@ -425,6 +433,13 @@ def _check_ranges(config: Config) -> None:
         ("num_epochs", t.num_epochs, t.num_epochs >= 0, "0 for automatic, or a positive number"),
         ("batch_size", t.batch_size, t.batch_size >= 1, "at least 1"),
         ("seed", t.seed, 0 <= t.seed <= MAX_SEED, f"0 to {MAX_SEED}"),
+        ("num_seeds", t.num_seeds, t.num_seeds >= 1, "at least 1"),
+        (
+            "num_seeds",
+            t.num_seeds,
+            t.seed + t.num_seeds - 1 <= MAX_SEED,
+            f"less, so that the last seed is at most {MAX_SEED}",
+        ),
         ("checkpoint_every", t.checkpoint_every, t.checkpoint_every >= 1, "at least 1"),
         (
             "log_quality_every",

@@ -16,6 +16,7 @@ from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Corpus, Documents
 from etm_jax.errors import UserError
 from etm_jax.inference import infer_posterior, log_px_at
+from etm_jax.members import abstract_states, unstack
 from etm_jax.metrics.coherence import Coherence, coherences
 from etm_jax.metrics.labels import Labelled, label_figures
 from etm_jax.metrics.perplexity import Perplexity, completion_perplexity, perplexity_of
@@ -24,7 +25,7 @@ from etm_jax.metrics.topics import diversity, duplicate_topics, inverted_rbo, np
 from etm_jax.model import Variables
 from etm_jax.run import corpus_batchers
 from etm_jax.run_folder import Record, RunFolder
-from etm_jax.steps import abstract_state, beta_step
+from etm_jax.steps import beta_step
 
 TOP_WORDS = 10
 """Words of a topic that coherences, inverted RBO and duplicates look at."""
@@ -209,7 +210,9 @@ def _variables(folder: RunFolder, record: Record, beta: np.ndarray) -> Variables
     """What the export was made from. Raises UserError where the checkpoint is not the export's any more."""
     checkpoints, spec = Checkpoints(folder.checkpoints), record.spec()
     which: Literal["last", "best"] = "last" if record.config.train.export_from == "last" else "best"
-    variables = checkpoints.restore(abstract_state(spec), which)[0].variables
+    num_seeds = record.config.train.num_seeds
+    state, progress = checkpoints.restore(abstract_states(spec, num_seeds), which)
+    variables = unstack(state.variables, num_seeds)[int(np.argmin(progress.by_seed))]
     # Another device rounds otherwise; another epoch has moved more probability than that.
     if np.abs(np.asarray(beta_step(variables, spec)) - beta).sum(axis=1).mean() > 0.02:
         raise UserError(

@@ -1,6 +1,7 @@
 """The folder of results that anything can read: text, CSV, numpy and scipy arrays, no pickle."""
 
 import csv
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,13 +11,17 @@ import scipy.sparse as sp
 from etm_jax.corpus.types import Corpus
 from etm_jax.files import replace_folder
 from etm_jax.results import Model, Summary
+from etm_jax.spread import SeedResult, Spread
 
 ARRAYS = ("beta", "rho", "alpha", "background", "theta_train", "theta_valid", "theta_test", "theta_test_h1")
 LEAST_WEIGHT_LISTED = 0.05
 
 
-def write_export(folder: Path, model: Model, corpus: Corpus, summary: Summary) -> None:
-    """Fill `folder`, replacing it whole. Of what the model lacks (ρ, α, background) there is no file."""
+def write_export(folder: Path, model: Model, corpus: Corpus, summary: Summary, spread: Spread | None = None) -> None:
+    """Fill `folder`, replacing it whole. Of what the model lacks (ρ, α, background) there is no file.
+
+    spread: of a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them.
+    """
     vocab = corpus.vocabulary.words
     with replace_folder(folder) as new:
         (new / "vocab.txt").write_text("".join(word + "\n" for word in vocab), encoding="utf-8")
@@ -41,6 +46,8 @@ def write_export(folder: Path, model: Model, corpus: Corpus, summary: Summary) -
                 for k in by_share
             ),
         )
+        if spread:
+            _write_csv(new / "seeds.csv", list(SeedResult._fields), map(_seed_cells, spread.rows))
         parts = (
             (corpus.train, model.theta_train),
             (corpus.valid, model.theta_valid),
@@ -55,6 +62,11 @@ def write_export(folder: Path, model: Model, corpus: Corpus, summary: Summary) -
                 for doc, theta, first in zip(documents.ids, thetas, documents.first_words, strict=True)
             ),
         )
+
+
+def _seed_cells(row: SeedResult) -> list[object]:
+    """Empty where a figure is not defined, as spreadsheets have it."""
+    return [("" if math.isnan(x) else f"{x:.6f}") if isinstance(x, float) else x for x in row]
 
 
 def _topics_of(theta: np.ndarray) -> str:

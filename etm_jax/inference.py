@@ -20,16 +20,17 @@ class Bound(NamedTuple):
     kl: float
 
 
-def bound(sums: list[Sums]) -> Bound:
-    """Means over all documents of the batches. Waits for the device."""
-    recon, kl, docs = (float(np.sum(column)) for column in zip(*jax.device_get(sums), strict=True))
-    return Bound((recon + kl) / docs, recon / docs, kl / docs)
+def bounds(sums: list[Sums]) -> list[Bound]:
+    """Means over all documents of the batches, of each model that the sums are of. Waits for the device."""
+    columns = zip(*jax.device_get(sums), strict=True)
+    models = zip(*(np.atleast_1d(np.sum(column, axis=0)).tolist() for column in columns), strict=True)
+    return [Bound((recon + kl) / docs, recon / docs, kl / docs) for recon, kl, docs in models]
 
 
 def evaluate_bound(variables: Variables, batcher: Batcher, key: jax.Array, spec: Spec) -> Bound:
     """The bound, in nats a document, by one sample of δ each, the same one at each call with the same key."""
     batches = enumerate(batcher.epoch(np.arange(batcher.counts.shape[0])))
-    return bound([eval_step(variables, batch, jax.random.fold_in(key, i), spec) for i, batch in batches])
+    return bounds([eval_step(variables, batch, jax.random.fold_in(key, i), spec) for i, batch in batches])[0]
 
 
 def infer_theta(variables: Variables, batcher: Batcher, spec: Spec) -> np.ndarray:

@@ -15,12 +15,13 @@ from etm_jax.checkpoint import Checkpoints, Progress
 from etm_jax.config import TrainConfig
 from etm_jax.console import TrainingMeter, note
 from etm_jax.errors import UserError
-from etm_jax.inference import bound, evaluate_bound
+from etm_jax.inference import Bound, bounds, evaluate_bound
+from etm_jax.members import abstract_states, new_states, seeds, train_steps, unstack
 from etm_jax.model import Variables
 from etm_jax.optimizer import learning_rate
 from etm_jax.results import topic_quality
 from etm_jax.run_folder import RunFolder
-from etm_jax.steps import Spec, TrainState, abstract_state, beta_step, new_state, train_step
+from etm_jax.steps import Spec, TrainState, beta_step, new_state, train_step
 
 AUTOMATIC_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 400, 8, 60
 LEAST_LR = 1e-5
@@ -28,11 +29,22 @@ LEAST_LR = 1e-5
 
 
 class Fitted(NamedTuple):
-    """What training ends with. epoch: the one that was chosen."""
+    """What training ends with. epoch: the one that was chosen. members, nelbos: of each seed, at that epoch."""
 
-    variables: Variables
+    members: list[Variables]
+    nelbos: list[float]
     epoch: int
     last_epoch: int
+
+    @property
+    def best(self) -> int:
+        """Which member has the lowest nelbo."""
+        return int(np.argmin(self.nelbos))
+
+    @property
+    def variables(self) -> Variables:
+        """The best member's."""
+        return self.members[self.best]
 
 
 def num_epochs_for(config: TrainConfig, num_docs: int, batch_size: int) -> int:
@@ -59,10 +71,14 @@ def fit(
     Nothing random is stored: the order of epoch e comes from (seed, e), the noise of step s from (seed, s). So a run
     that was stopped and goes on computes what an unbroken one does, bit for bit on CPU. Without validation documents,
     epochs are compared by the training nelbo. Raises UserError where the loss is no longer a number.
+
+    With several seeds, `initial` is a stack of members. They share the order of the documents, and differ in their
+    noise. Epochs are compared by the best member's nelbo: patience, annealing and the choice of the epoch go by it.
     """
-    key, eval_key = jax.random.split(jax.random.key(config.seed))
+    keys, eval_keys = zip(*(jax.random.split(jax.random.key(seed)) for seed in seeds(config)), strict=True)
+    step, key = (train_step, keys[0]) if config.num_seeds == 1 else (train_steps, jnp.stack(keys))
     checkpoints = Checkpoints(folder.checkpoints)
-    state, progress = _begin_or_go_on(initial, spec, checkpoints, folder)
+    state, progress = _begin_or_go_on(initial, spec, config.num_seeds, checkpoints, folder)
 
     def finished() -> bool:
         return progress.epoch >= num_epochs or out_of_patience(progress.nelbos, config.patience)
@@ -78,25 +94,32 @@ def fit(
             order = np.random.default_rng([config.seed, epoch]).permutation(train.counts.shape[0])
             sums = []
             for batch in train.epoch(order):
-                state, step_sums = train_step(state, batch, key, spec)
+                state, step_sums = step(state, batch, key, spec)
                 sums.append(step_sums)
                 meter.step()
-            trained, seconds = bound(sums), time.perf_counter() - started
-            validated = evaluate_bound(state.variables, valid, eval_key, spec) if len(valid) else None
-            nelbo = (validated or trained).nelbo
+            trained, seconds = bounds(sums), time.perf_counter() - started
+            row = _means(trained)
+            validated = []
+            if len(valid):
+                members = unstack(state.variables, config.num_seeds)
+                pairs = zip(members, eval_keys, strict=True)
+                validated = [evaluate_bound(member, valid, eval_key, spec) for member, eval_key in pairs]
+                row |= {f"valid_{name}": value for name, value in _means(validated).items()}
+            nelbos = [found.nelbo for found in validated or trained]
             # The last step's figures are of the parameters before its update.
-            if not (math.isfinite(trained.nelbo + nelbo) and _all_finite(state.variables)):
+            if not (math.isfinite(row["nelbo"] + sum(nelbos)) and _all_finite(state.variables)):
                 raise UserError(
-                    f"training diverged in epoch {epoch} (its nelbo is {trained.nelbo:.6g}); begin anew in another "
+                    f"training diverged in epoch {epoch} (its nelbo is {row['nelbo']:.6g}); begin anew in another "
                     f"--workdir, with less than --learning_rate={spec.optimizer.learning_rate:g} or with "
                     f"--clip_norm=1. The state of epoch {checkpoints.epochs()[-1]} stays in {folder.checkpoints}"
                 )
-            progress = Progress(epoch, [*progress.nelbos, nelbo])
+            progress = Progress(epoch, [*progress.nelbos, min(nelbos)], nelbos)
             lr = float(learning_rate(spec.optimizer, spec.num_steps, state.step - 1) * state.lr_scale)
-            row = {"epoch": epoch, "step": int(state.step), "lr": lr, **trained._asdict()}
-            row |= {f"valid_{name}": value for name, value in (validated._asdict() if validated else {}).items()}
+            row = {"epoch": epoch, "step": int(state.step), "lr": lr, **row}
             if config.log_quality_every and epoch % config.log_quality_every == 0:
-                row |= topic_quality(np.asarray(beta_step(state.variables, spec)), train.counts)
+                members = unstack(state.variables, config.num_seeds)
+                qualities = [topic_quality(np.asarray(beta_step(member, spec)), train.counts) for member in members]
+                row |= {name: float(np.mean([quality[name] for quality in qualities])) for name in qualities[0]}
             row |= {"seconds": seconds, "docs_per_s": len(order) / seconds}
             folder.log(row)
             if write:
@@ -106,22 +129,23 @@ def fit(
                 state = state._replace(lr_scale=state.lr_scale / config.anneal_factor)
             if finished() or epoch % config.checkpoint_every == 0:
                 checkpoints.save(state, progress)
-    if config.export_from == "last":
-        return Fitted(state.variables, progress.epoch, progress.epoch)
-    best, chosen = checkpoints.restore(abstract_state(spec), "best")
-    return Fitted(best.variables, chosen.epoch, progress.epoch)
+    chosen = progress
+    if config.export_from == "best":
+        state, chosen = checkpoints.restore(abstract_states(spec, config.num_seeds), "best")
+    return Fitted(unstack(state.variables, config.num_seeds), chosen.by_seed, chosen.epoch, progress.epoch)
 
 
 def _begin_or_go_on(
-    initial: Variables | None, spec: Spec, checkpoints: Checkpoints, folder: RunFolder
+    initial: Variables | None, spec: Spec, num_seeds: int, checkpoints: Checkpoints, folder: RunFolder
 ) -> tuple[TrainState, Progress]:
     """The state to train from, and how far it is. A new run's is saved at once: nothing before it is computed again."""
     if initial is None:
         checkpoints.sweep()
-        state, progress = checkpoints.restore(abstract_state(spec))
+        state, progress = checkpoints.restore(abstract_states(spec, num_seeds))
         folder.forget_after(progress.epoch)
         return state, progress
-    state, progress = new_state(initial, spec), Progress(0, [math.inf])
+    state = new_state(initial, spec) if num_seeds == 1 else new_states(initial, spec)
+    progress = Progress(0, [math.inf], [math.inf] * num_seeds)
     folder.forget_after(0)
     checkpoints.save(state, progress)
     return state, progress
@@ -131,8 +155,16 @@ def _all_finite(variables: Variables) -> bool:
     return all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(variables))
 
 
+def _means(members: list[Bound]) -> dict[str, Any]:
+    """The members' mean figures by name and, where there are several, the nelbo of each: `nelbo_seeds`."""
+    means = {name: float(np.mean([getattr(found, name) for found in members])) for name in Bound._fields}
+    return means | ({"nelbo_seeds": [found.nelbo for found in members]} if len(members) > 1 else {})
+
+
 def _summary(row: dict[str, Any]) -> str:
     valid = f"  valid {row['valid_nelbo']:.2f}" if "valid_nelbo" in row else ""
+    if "valid_nelbo_seeds" in row:
+        valid += f" ({min(row['valid_nelbo_seeds']):.2f} to {max(row['valid_nelbo_seeds']):.2f})"
     parts = f"nelbo {row['nelbo']:.2f}  recon {row['recon']:.2f}  kl {row['kl']:.2f}"
     quality = f"  coherence {row['npmi']:.3f}  diversity {row['diversity']:.3f}" if "npmi" in row else ""
     return f"{parts}{valid}{quality}  {row['docs_per_s']:,.0f} docs/s"

@@ -53,17 +53,19 @@ def summarize(model: Model, corpus: Corpus, log_px: np.ndarray | None = None) ->
 
     log_px: log p(w | θ) at the nonzeros of the test documents' second halves; None where it is the mixture θβ.
     """
-    half2 = corpus.test_h2
     words = top_words(model.beta, WORDS_SHOWN)
     return Summary(
         words=words,
         share=topic_shares(model.theta_train, corpus.train.counts),
         npmi=npmi_coherence(words, corpus.train.counts),
         diversity=diversity(top_words(model.beta, WORDS_OF_DIVERSITY)),
-        perplexity=completion_perplexity(model.theta_test_h1, model.beta, half2)
-        if log_px is None
-        else perplexity_of(log_px, half2),
+        perplexity=completion(model.beta, model.theta_test_h1, corpus.test_h2, log_px),
     )
+
+
+def completion(beta: np.ndarray, theta: np.ndarray, half2: sp.csr_matrix, log_px: np.ndarray | None) -> Perplexity:
+    """Completion perplexity of second halves. beta: [K, V]; theta: [T, K], of the first halves; log_px: as above."""
+    return completion_perplexity(theta, beta, half2) if log_px is None else perplexity_of(log_px, half2)
 
 
 def topic_table(summary: Summary, vocab: list[str]) -> str:

@@ -23,13 +23,15 @@ from etm_jax.files import check_writable, replace_text
 from etm_jax.health import collapse_warning
 from etm_jax.inference import infer_posterior, infer_theta, log_px_at
 from etm_jax.lda import check_lda, fit_lda
-from etm_jax.loop import fit
+from etm_jax.loop import Fitted, fit
+from etm_jax.members import seeds
 from etm_jax.metrics.posterior import activity
 from etm_jax.model import Variables
-from etm_jax.results import Model, summarize, topic_table
+from etm_jax.results import Model, completion, summarize, topic_table
 from etm_jax.run_folder import Record, RunFolder, check_continues
+from etm_jax.spread import Spread, compare_seeds, spread_table
 from etm_jax.start import lda_record, other_model, start
-from etm_jax.steps import beta_step
+from etm_jax.steps import Spec, beta_step
 from etm_jax.tensorboard import check_tensorboard, tensorboard_writer
 from etm_jax.vectors import check_vectors
 
@@ -54,6 +56,11 @@ def run(config: Config, options: RunOptions) -> None:
     other = None
     if is_lda:
         check_lda(config.lda, options.ckpt)
+    elif options.ckpt and config.train.num_seeds > 1:
+        raise UserError(
+            f"--ckpt={options.ckpt} gives all of --num_seeds={config.train.num_seeds} the same weights to start from; "
+            "leave out one of the two"
+        )
     elif options.ckpt and not goes_on:
         other = other_model(options.ckpt, config.model)
     elif not goes_on:
@@ -69,18 +76,18 @@ def run(config: Config, options: RunOptions) -> None:
     replace_text(folder.vocabulary, json.dumps(vocabulary_to_json(corpus.vocabulary), ensure_ascii=False) + "\n")
 
     if is_lda:
-        model, log_px, of_epoch = fit_lda(config, corpus), None, ""
+        model, log_px, of_epoch, spread = fit_lda(config, corpus), None, "", None
     else:
-        model, log_px, of_epoch = _trained(record, variables, corpus, folder, options)
+        model, log_px, of_epoch, spread = _trained(record, variables, corpus, folder, options)
     summary = summarize(model, corpus, log_px)
-    write_export(folder.export, model, corpus, summary)
+    write_export(folder.export, model, corpus, summary, spread)
     print(topic_table(summary, corpus.vocabulary.words))
+    if spread:
+        print(f"\n{spread_table(spread)}")
     if told := collapse_warning(model, config):
         console.warn(told)
-    console.note(
-        f"\n{folder.export} holds these results{of_epoch}: topics.csv, doc_topics.csv, "
-        "and arrays as README.md lists them"
-    )
+    tables = "topics.csv, doc_topics.csv" + (", seeds.csv" if spread else "")
+    console.note(f"\n{folder.export} holds these results{of_epoch}: {tables}, and arrays as README.md lists them")
 
 
 def _with_corpus(config: Config, options: RunOptions) -> tuple[Config, str]:
@@ -120,8 +127,11 @@ def _prepared(source: Source, config: Config, folder: RunFolder, saved: Record |
 
 def _trained(
     record: Record, variables: Variables | None, corpus: Corpus, folder: RunFolder, options: RunOptions
-) -> tuple[Model, np.ndarray | None, str]:
-    """The model at the end of training; log p of the second halves' words, where it is not log θβ; of which epoch."""
+) -> tuple[Model, np.ndarray | None, str, Spread | None]:
+    """The model at the end of training; log p of the second halves' words, where it is not log θβ; of which epoch.
+
+    Of several seeds, the best by validation, and how they compare.
+    """
     config, spec = record.config, record.spec()
     batchers = corpus_batchers(corpus, config, record.batch_size)
     write = tensorboard_writer(folder.path / "tensorboard") if options.tensorboard else None
@@ -135,10 +145,29 @@ def _trained(
         **{f"theta_{part}": values for part, values in theta.items()},
         **{name: np.asarray(value) for name, value in (params | constants).items() if name in Model._fields},
     )
-    log_px = None
-    if config.model.kind == "gsm":
-        log_px = log_px_at(fitted.variables, model.theta_test_h1, corpus.test_h2, record.batch_size, spec)
-    return model, log_px, f", of epoch {fitted.epoch} of {fitted.last_epoch}"
+    log_px = _log_px(fitted.variables, model.theta_test_h1, corpus, record.batch_size, spec)
+    epoch = f"epoch {fitted.epoch} of {fitted.last_epoch}"
+    if config.train.num_seeds == 1:
+        return model, log_px, f", of {epoch}", None
+    best = seeds(config.train)[fitted.best]
+    return model, log_px, f", of seed {best}, {epoch}", _spread(fitted, record, corpus, batchers["test_h1"])
+
+
+def _log_px(variables: Variables, theta: np.ndarray, corpus: Corpus, batch_size: int, spec: Spec) -> np.ndarray | None:
+    """Logarithm of p of the second halves' words where it is not that of θβ. theta: [T, K], of the first halves."""
+    return log_px_at(variables, theta, corpus.test_h2, batch_size, spec) if spec.model.kind == "gsm" else None
+
+
+def _spread(fitted: Fitted, record: Record, corpus: Corpus, test_h1: Batcher) -> Spread:
+    spec, betas, perplexities = record.spec(), [], []
+    for variables in console.track(fitted.members, "quality of the seeds", unit="seeds"):
+        beta, theta = np.asarray(beta_step(variables, spec)), infer_theta(variables, test_h1, spec)
+        log_px = _log_px(variables, theta, corpus, record.batch_size, spec)
+        betas.append(beta)
+        perplexities.append(completion(beta, theta, corpus.test_h2, log_px))
+    return compare_seeds(
+        seeds(record.config.train), fitted.epoch, fitted.nelbos, betas, perplexities, corpus.train.counts
+    )
 
 
 def corpus_batchers(corpus: Corpus, config: Config, batch_size: int) -> dict[str, Batcher]:

@@ -1,7 +1,7 @@
 """Products of a batch's sparse counts with dense matrices, and sums over its nonzeros.
 
 This file alone uses `jax.experimental.sparse`, for the native CSR kernel that jaxlib has on CPU. Elsewhere, or where
-that module is gone, a gather and a segment sum compute the same.
+that module is gone, a gather and a segment sum compute the same. All of it can be mapped by `jax.vmap`.
 """
 
 import importlib.util
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_batching import custom_vmap
 
 Array = jax.Array | np.ndarray
 
@@ -97,10 +98,30 @@ def _csr_dot(values: jax.Array, cols: Array, starts: Array, dense: jax.Array) ->
     )
 
 
+@custom_vmap
 def _csr_dot_native(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
     from jax.experimental import sparse
 
     return sparse.BCSR((values, cols, starts), shape=(starts.shape[0] - 1, dense.shape[0])) @ dense
+
+
+@_csr_dot_native.def_vmap
+def _csr_dot_native_batched(axis_size: int, in_batched: list[bool], *args: jax.Array) -> tuple[jax.Array, bool]:
+    """One call for all: the sparse matrices as blocks on the diagonal of one, the dense ones below each other.
+
+    Nothing large is copied or transposed, where BCSR's own rule would leave the native kernel.
+    """
+    values, cols, starts, dense = (
+        arg if batched else jnp.broadcast_to(arg, (axis_size, *arg.shape))
+        for arg, batched in zip(args, in_batched, strict=True)
+    )
+    block, nnz = jnp.arange(axis_size, dtype=jnp.int32)[:, None], values.shape[1]
+    # Padding lies within the last row of its block here, and must add nothing to it.
+    values = jnp.where(jnp.arange(nnz)[None] < starts[:, -1:], values, 0)
+    cols = cols + block * dense.shape[1]
+    starts = jnp.append((starts[:, :-1] + block * nnz).ravel(), jnp.int32(axis_size * nnz))
+    out = _csr_dot_native(values.ravel(), cols.ravel(), starts, dense.reshape(-1, dense.shape[2]))
+    return out.reshape(axis_size, -1, dense.shape[2]), True
 
 
 def _csr_dot_gather(values: jax.Array, cols: Array, starts: Array, dense: jax.Array) -> jax.Array:

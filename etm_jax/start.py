@@ -14,6 +14,7 @@ from etm_jax.initial import initial_variables
 from etm_jax.interop import Trained, read_trained
 from etm_jax.lda import num_iterations
 from etm_jax.loop import num_epochs_for
+from etm_jax.members import seeds, stack
 from etm_jax.model import Variables, init_variables
 from etm_jax.run_folder import Record
 from etm_jax.steps import Spec, abstract_state
@@ -26,9 +27,10 @@ def start(
 ) -> tuple[Record, Variables | None]:
     """What the run is, and the variables that it begins with; None where it goes on from a checkpoint of its own.
 
-    saved: what the run was, where it goes on. other: the model whose weights it begins with.
+    saved: what the run was, where it goes on. other: the model whose weights it begins with. Of several seeds, the
+    variables are a stack of members, which share the word vectors, those of the first seed.
     """
-    num_docs, num_topics, seed = len(corpus.train), config.model.num_topics, config.train.seed
+    num_docs, num_topics = len(corpus.train), config.model.num_topics
     if num_topics > num_docs:
         console.warn(f"--n_topic={num_topics} is more than the {num_docs} documents to train on; some will stay empty")
     batch_size = min(config.train.batch_size, num_docs)
@@ -56,15 +58,19 @@ def start(
         console.note(f"weights: those of {other.origin}")
         variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), other.variables)
         return record(other.embed_dim), variables
-    key = jax.random.key(seed)
     if config.model.kind == "gsm":
         ours = record(embed_dim=0)
-        return ours, init_variables(key, ours.spec().module())
-    vectors = word_vectors(corpus, config.vectors, seed)
+        module = ours.spec().module()
+        return ours, stack([init_variables(jax.random.key(seed), module) for seed in seeds(config.train)])
+    vectors = word_vectors(corpus, config.vectors, config.train.seed)
     console.note(vectors.describe())
     ours = record(vectors.matrix.shape[1])
-    warm = warm_start(vectors.matrix, corpus.train.counts, num_topics, seed) if config.model.warm_start else None
-    return ours, initial_variables(key, ours.spec().module(), corpus.vocabulary, vectors.matrix, warm)
+
+    def member(seed: int) -> Variables:
+        warm = warm_start(vectors.matrix, corpus.train.counts, num_topics, seed) if config.model.warm_start else None
+        return initial_variables(jax.random.key(seed), ours.spec().module(), corpus.vocabulary, vectors.matrix, warm)
+
+    return ours, stack([member(seed) for seed in console.track(seeds(config.train), "starting points", unit="seeds")])
 
 
 def lda_record(config: Config, corpus: Corpus) -> Record:

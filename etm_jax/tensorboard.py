@@ -22,7 +22,10 @@ def tensorboard_writer(folder: Path) -> Callable[[dict[str, Any]], None]:
 
     def write(row: dict[str, Any]) -> None:
         for name, value in row.items():
-            if name != "epoch":
+            if isinstance(value, list):
+                for i, of_seed in enumerate(value):
+                    writer.add_scalar(f"{name}/{i}", of_seed, row["epoch"])
+            elif name != "epoch":
                 writer.add_scalar(name, value, row["epoch"])
         writer.flush()
 

@@ -26,7 +26,7 @@ def state_of(value: float) -> TrainState:
 
 
 def progress_of(*nelbos: float) -> Progress:
-    return Progress(len(nelbos), [math.inf, *nelbos])
+    return Progress(len(nelbos), [math.inf, *nelbos], list(nelbos[-1:]))
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_every_leaf_comes_back_bit_for_bit(checkpoints, optimizer, train_rho):
     checkpoints.save(state, progress_of(0.1 + 0.2, 1 / 3))
     restored, progress = checkpoints.restore(abstract_state(spec))
     assert_same(restored, state)
-    assert progress == Progress(2, [math.inf, 0.1 + 0.2, 1 / 3])
+    assert progress == Progress(2, [math.inf, 0.1 + 0.2, 1 / 3], [1 / 3])
 
 
 def test_the_newest_and_the_best_are_kept_and_nothing_else(checkpoints):

@@ -25,6 +25,7 @@ KILLS = int(os.environ.get("ETM_KILLS", "0"))
 KINDS = {
     "default": ["--vectors=ppmi"],
     "report": ["--variant=report", "--vectors=cbow", "--vectors_epochs=3"],
+    "seeds": ["--vectors=ppmi", "--num_seeds=3"],
     "random": ["--variant=paper", "--vectors=random", "--dropout=0.2"],
 }
 EPOCHS = ["--num_epochs=6", "--checkpoint_every=2"]

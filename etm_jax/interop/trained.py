@@ -17,6 +17,7 @@ from etm_jax.errors import UserError
 from etm_jax.interop.layouts import LAYOUTS, flatten, nested
 from etm_jax.interop.tensor_files import SUFFIX, is_tensor_file, read_metadata, read_tensors, write_tensors
 from etm_jax.interop.torch_files import from_torch
+from etm_jax.members import abstract_states, seeds, unstack
 from etm_jax.model import Params, Variables
 from etm_jax.run_folder import RunFolder
 from etm_jax.steps import Spec, abstract_state
@@ -77,20 +78,24 @@ def read_trained(path: str, rho: np.ndarray | None = None) -> Trained:
 
 
 def read_run(path: str) -> Trained:
-    """The best epoch of the run in a folder. Raises UserError where there is none, or where it is damaged."""
+    """The run in a folder: its best epoch, of its best seed. Raises UserError where none is there, or it is damaged."""
     folder = RunFolder(Path(path).expanduser())
     record, checkpoints = folder.record(), Checkpoints(folder.checkpoints)
     if record is None or not checkpoints.epochs():
         raise UserError(f"{path} holds no run with a checkpoint; give the --workdir of a run, or a file of weights")
-    state, progress = checkpoints.restore(abstract_state(record.spec()), "best")
+    train = record.config.train
+    state, progress = checkpoints.restore(abstract_states(record.spec(), train.num_seeds), "best")
+    best = int(np.argmin(progress.by_seed))
     try:
         vocabulary = vocabulary_from_json(json.loads(folder.vocabulary.read_text("utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{folder.vocabulary} is damaged ({error}); the same training command writes it anew"
         ) from error
-    origin = f"{path} after epoch {progress.epoch}, of corpus {record.corpus}"
-    return Trained(record.config, jax.device_get(state.variables), vocabulary, origin)
+    of_seed = f" of seed {seeds(train)[best]}" if train.num_seeds > 1 else ""
+    origin = f"{path} after epoch {progress.epoch}{of_seed}, of corpus {record.corpus}"
+    variables = unstack(state.variables, train.num_seeds)[best]
+    return Trained(record.config, jax.device_get(variables), vocabulary, origin)
 
 
 def to_safetensors(path: str | Path, trained: Trained) -> None:
