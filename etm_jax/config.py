@@ -83,7 +83,7 @@ class ModelConfig:
         choices=("etm", "gsm", "lda"),
     )
     num_topics: int = setting(50, "topics", flag="n_topic")
-    hidden: tuple[int, ...] = setting((256, 256), "widths of the encoder's hidden layers")
+    hidden: tuple[int, ...] = setting((128, 128), "widths of the encoder's hidden layers")
     dropout: float = setting(0.0, "share of the encoder's hidden units dropped in training")
     dropout_layers: str = setting("last", "which hidden layers --dropout falls on", choices=("last", "all"))
     encoder_input: str = setting(
@@ -95,8 +95,15 @@ class ModelConfig:
     theta_layer: bool = setting(False, "pass the sample through a linear layer before the softmax")
     torch_bias: bool = setting(False, "give ρ and α the biases of torch's Linear; they change nothing")
     warm_start: bool = setting(True, "start α from clusters of the word vectors")
+    rarity: float = setting(
+        1.0, "power of a word's inverse document frequency that its vector's length starts with, where --warm_start"
+    )
     background: float = setting(0.6, "share of the log word frequency added to every topic's logits")
-    prior_variance: float = setting(10.0, "variance of the prior of δ")
+    prior_variance: float = setting(15.0, "variance of the prior of δ")
+    thinning: float = setting(0.6, "largest share of a document's words that is hidden from the encoder in training")
+    infer_steps: int = setting(
+        20, "Newton steps to the mode of a document's posterior, whose θ is averaged with the encoder's; 0: none"
+    )
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,8 @@ class ObjectiveConfig:
     renormalize: bool = setting(False, "divide θβ + eps by its sum over the vocabulary, as the report does")
     reduction: str = setting("mean", "how a batch's losses become one", choices=("mean", "sum"))
     overlap_weight: float = setting(0.5, "weight of the penalty on the overlap of topics")
+    kl_weight: float = setting(0.3, "weight of the KL term")
+    refine_steps: int = setting(2, "Newton steps in training from the encoder's guess to a better one")
 
 
 @dataclass(frozen=True)
@@ -119,7 +128,7 @@ class OptimizerConfig:
     optimizer: str = setting("adam", "update rule", choices=("adam", "adamw", "sgd", "adagrad", "rmsprop"))
     learning_rate: float = setting(0.006, "step size at the start")
     lr_schedule: str = setting("cosine", "how the step size falls", choices=("cosine", "constant"))
-    rho_lr: float = setting(0.1, "step size of ρ, as a multiple of --learning_rate")
+    rho_lr: float = setting(0.2, "step size of ρ, as a multiple of --learning_rate")
     alpha_lr: float = setting(0.7, "step size of α, as a multiple of --learning_rate")
     weight_decay: float = setting(0.0, "L2 penalty in the gradient; decoupled for adamw")
     clip_norm: float = setting(0.0, "largest norm of the gradient; 0: unbounded")
@@ -129,7 +138,7 @@ class OptimizerConfig:
 class TrainConfig:
     """How long, in what batches, and what is kept."""
 
-    num_epochs: int = setting(0, "passes over the training documents; 0: 400 steps, at least 8 and at most 60 passes")
+    num_epochs: int = setting(0, "passes over the training documents; 0: 600 steps, at least 10 and at most 60 passes")
     batch_size: int = setting(256, "documents a step")
     seed: int = setting(1, "seed of everything random but the split")
     num_seeds: int = setting(
@@ -137,12 +146,14 @@ class TrainConfig:
     )
     checkpoint_every: int = setting(5, "epochs between checkpoints")
     log_quality_every: int = setting(0, "epochs between measurements of coherence and diversity; 0: never")
-    patience: int = setting(0, "stop after this many epochs without a better validation nelbo; 0: never")
+    patience: int = setting(
+        0, "stop after this many epochs without a better validation nelbo; 0: never. See --export_from"
+    )
     anneal_lr: bool = setting(False, "divide the step size where the validation nelbo stops falling")
     anneal_factor: float = setting(4.0, "what --anneal_lr divides by")
     anneal_patience: int = setting(10, "epochs that --anneal_lr waits")
     export_from: str = setting(
-        "best", "checkpoint that is exported: best by validation nelbo, or last", choices=("best", "last")
+        "last", "epoch that is exported: the best saved one by validation nelbo, or the last", choices=("best", "last")
     )
 
 
@@ -197,6 +208,10 @@ _PUBLISHED: dict[str, Any] = {
     "prior_variance": 1.0,
     "likelihood_eps": 1e-6,
     "overlap_weight": 0.0,
+    "thinning": 0.0,
+    "kl_weight": 1.0,
+    "refine_steps": 0,
+    "infer_steps": 0,
     "learning_rate": 0.005,
     "lr_schedule": "constant",
     "rho_lr": 1.0,
@@ -220,7 +235,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "renormalize": True,
         "reduction": "sum",
         "batch_size": 512,
-        "export_from": "last",
     },
     "paper": _PUBLISHED
     | {
@@ -231,6 +245,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "weight_decay": 1.2e-6,
         "batch_size": 1000,
         "num_epochs": 1000,
+        "export_from": "best",
     },
 }
 """What each variant sets otherwise than the dataclasses: zll17/Neural_Topic_Models' EVAE, adjidieng/ETM, and ours."""
@@ -243,12 +258,16 @@ WITHOUT_EMBEDDINGS: dict[str, Any] = {
     "background": 0.0,
     "torch_bias": False,
     "overlap_weight": 0.0,
+    # They take p(w | θ) for a mixture of topics.
+    "refine_steps": 0,
+    "infer_steps": 0,
 }
 """Settings that mean nothing to a model without ρ and α. They hold for it whatever a flagfile written for ETM says."""
 
 FOR_GSM: dict[str, Any] = {
-    name: _PUBLISHED[name] for name in ("prior_variance", "learning_rate", "lr_schedule", "num_epochs")
-}
+    name: _PUBLISHED[name]
+    for name in ("prior_variance", "thinning", "kl_weight", "learning_rate", "lr_schedule", "num_epochs")
+} | {"export_from": "best"}
 """What the default variant sets otherwise for gsm, unless it is given.
 
 Its topics start at random and its decoder only slowly comes to use θ: under ETM's wide prior, few passes and falling
@@ -393,6 +412,7 @@ def _check_ranges(config: Config) -> None:
     """Bounds that need no corpus. Each row: flag, value, whether it is allowed, what is."""
     c, v, m, o, t = config.corpus, config.vectors, config.model, config.optimizer, config.train
     j, hidden = config.objective, ",".join(map(str, m.hidden))
+    softmax = "the steps take θ for softmax(δ)"
     shares = f"less, so that with --test_share={c.test_share} documents are left to train on"
     rows: list[tuple[str, Any, bool, str]] = [
         ("n_topic", m.num_topics, m.num_topics >= 2, "at least 2"),
@@ -405,6 +425,13 @@ def _check_ranges(config: Config) -> None:
         ),
         ("dropout", m.dropout, 0 <= m.dropout < 1, "at least 0 and below 1"),
         ("prior_variance", m.prior_variance, m.prior_variance > 0, "above 0"),
+        ("rarity", m.rarity, m.rarity >= 0, "at least 0"),
+        ("thinning", m.thinning, 0 <= m.thinning < 1, "at least 0 and below 1"),
+        ("infer_steps", m.infer_steps, m.infer_steps >= 0, "0 for none, or a positive number"),
+        ("infer_steps", m.infer_steps, m.infer_steps == 0 or not m.theta_layer, f"0, or --notheta_layer: {softmax}"),
+        ("refine_steps", j.refine_steps, j.refine_steps >= 0, "0 for none, or a positive number"),
+        ("refine_steps", j.refine_steps, j.refine_steps == 0 or not m.theta_layer, f"0, or --notheta_layer: {softmax}"),
+        ("kl_weight", j.kl_weight, j.kl_weight > 0, "above 0"),
         ("emb_dim", v.embed_dim, v.embed_dim is None or v.embed_dim >= 2, "at least 2"),
         (
             "vectors",

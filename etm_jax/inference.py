@@ -13,28 +13,29 @@ from etm_jax.steps import Spec, Sums, eval_step, log_px_step, posterior_step, th
 
 
 class Bound(NamedTuple):
-    """Nats per document: reconstruction, KL, and their sum, the negative evidence lower bound."""
+    """Nats per document: reconstruction, KL, and the negative evidence lower bound, recon + kl_weight · kl."""
 
     nelbo: float
     recon: float
     kl: float
 
 
-def bounds(sums: list[Sums]) -> list[Bound]:
+def bounds(sums: list[Sums], kl_weight: float) -> list[Bound]:
     """Means over all documents of the batches, of each model that the sums are of. Waits for the device."""
     columns = zip(*jax.device_get(sums), strict=True)
     models = zip(*(np.atleast_1d(np.sum(column, axis=0)).tolist() for column in columns), strict=True)
-    return [Bound((recon + kl) / docs, recon / docs, kl / docs) for recon, kl, docs in models]
+    return [Bound((recon + kl_weight * kl) / docs, recon / docs, kl / docs) for recon, kl, docs in models]
 
 
 def evaluate_bound(variables: Variables, batcher: Batcher, key: jax.Array, spec: Spec) -> Bound:
     """The bound, in nats a document, by one sample of δ each, the same one at each call with the same key."""
     batches = enumerate(batcher.epoch(np.arange(batcher.counts.shape[0])))
-    return bounds([eval_step(variables, batch, jax.random.fold_in(key, i), spec) for i, batch in batches])[0]
+    sums = [eval_step(variables, batch, jax.random.fold_in(key, i), spec) for i, batch in batches]
+    return bounds(sums, spec.objective.kl_weight)[0]
 
 
 def infer_theta(variables: Variables, batcher: Batcher, spec: Spec) -> np.ndarray:
-    """Topic proportions at the posterior mean, in the order of the rows: [D, K] float32."""
+    """Topic proportions as of `theta_step`, in the order of the rows: [D, K] float32."""
     num_docs = batcher.counts.shape[0]
     parts = [np.asarray(theta_step(variables, batch, spec)) for batch in batcher.epoch(np.arange(num_docs))]
     return np.concatenate([*parts, np.empty((0, spec.model.num_topics), np.float32)])[:num_docs]

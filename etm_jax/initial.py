@@ -17,7 +17,7 @@ def initial_variables(
 ) -> Variables:
     """torch's initialisation with ρ from the word vectors and, where given, everything from the warm start.
 
-    rho: [V, L]. warm: ρ and α of equal norm, which then replace `rho`.
+    rho: [V, L]. warm: ρ and α to start from, which then replace `rho`.
     """
     params, _ = init_variables(key, module)
     params = params | {"rho": jnp.asarray(rho)}

@@ -23,7 +23,7 @@ from etm_jax.results import topic_quality
 from etm_jax.run_folder import RunFolder
 from etm_jax.steps import Spec, TrainState, beta_step, new_state, train_step
 
-AUTOMATIC_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 400, 8, 60
+AUTOMATIC_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 600, 10, 60
 LEAST_LR = 1e-5
 """Annealing stops here, as in adjidieng/ETM."""
 
@@ -97,7 +97,7 @@ def fit(
                 state, step_sums = step(state, batch, key, spec)
                 sums.append(step_sums)
                 meter.step()
-            trained, seconds = bounds(sums), time.perf_counter() - started
+            trained, seconds = bounds(sums, spec.objective.kl_weight), time.perf_counter() - started
             row = _means(trained)
             validated = []
             if len(valid):

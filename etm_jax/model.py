@@ -34,10 +34,12 @@ class Noise(NamedTuple):
     """All that is random in one pass. eps: [B, K]; dropout: for each hidden layer a scaled mask [B, H], or None.
 
     The encoder's layers come first, then the decoder's where it has some. Masks left out at the end are None.
+    visible: [N], 1 for the entries that the encoder reads and 0 for those hidden from it; None where it reads all.
     """
 
     eps: jax.Array
     dropout: Masks = ()
+    visible: jax.Array | None = None
 
 
 class Posterior(NamedTuple):
@@ -45,6 +47,10 @@ class Posterior(NamedTuple):
 
     mu: jax.Array
     logvar: jax.Array
+
+
+Improve = Callable[[Posterior, jax.Array], Posterior]
+"""From the encoder's posterior and the topics [K, V] to a better posterior."""
 
 
 class Output(NamedTuple):
@@ -101,10 +107,15 @@ class TopicModel(nn.Module):
         """[B, V], whose softmax over V is p(w | θ); None where it is the mixture θβ. dropout: the decoder's masks."""
         return None
 
-    def __call__(self, inputs: sparse.Array, pattern: sparse.Pattern, noise: Noise) -> Output:
-        posterior = self.encode(inputs, pattern, noise.dropout)
+    def __call__(
+        self, inputs: sparse.Array, pattern: sparse.Pattern, noise: Noise, improve: Improve | None = None
+    ) -> Output:
+        read = inputs if noise.visible is None else inputs * noise.visible
+        posterior, beta = self.encode(read, pattern, noise.dropout), self.beta()
+        if improve is not None:
+            posterior = improve(posterior, beta)
         theta = self.theta(reparameterize(posterior, noise.eps))
-        return Output(posterior, theta, self.beta(), self.logits(theta, noise.dropout[len(self.hidden) :]))
+        return Output(posterior, theta, beta, self.logits(theta, noise.dropout[len(self.hidden) :]))
 
 
 class ETM(TopicModel):
@@ -281,10 +292,18 @@ def init_variables(key: jax.Array, module: TopicModel) -> Variables:
 
 
 def forward(
-    module: TopicModel, variables: Variables, inputs: sparse.Array, pattern: sparse.Pattern, noise: Noise
+    module: TopicModel,
+    variables: Variables,
+    inputs: sparse.Array,
+    pattern: sparse.Pattern,
+    noise: Noise,
+    improve: Improve | None = None,
 ) -> Output:
-    """One pass from the encoder's input [N] at the nonzeros of `pattern`: Dieng et al. 2020, Algorithm 1."""
-    return cast(Output, module.apply(variables._asdict(), inputs, pattern, noise))
+    """One pass from the encoder's input [N] at the nonzeros of `pattern`: Dieng et al. 2020, Algorithm 1.
+
+    improve: what makes of the encoder's posterior the one that is sampled from; None where that is the same.
+    """
+    return cast(Output, module.apply(variables._asdict(), inputs, pattern, noise, improve))
 
 
 def posterior(module: TopicModel, variables: Variables, inputs: sparse.Array, pattern: sparse.Pattern) -> Posterior:
@@ -316,15 +335,24 @@ def reparameterize(posterior: Posterior, eps: jax.Array) -> jax.Array:
     return posterior.mu + jnp.exp(posterior.logvar / 2) * eps
 
 
-def draw_noise(key: jax.Array, config: ModelConfig, batch_size: int) -> Noise:
-    """Fresh ε [B, K] and, where the model has dropout, fresh masks [B, H] of 0 and 1 / (1 − dropout), as torch's."""
+def draw_noise(key: jax.Array, config: ModelConfig, batch_size: int, rows: sparse.Array | None = None) -> Noise:
+    """Fresh ε [B, K] and, where the model has dropout, fresh masks [B, H] of 0 and 1 / (1 − dropout), as torch's.
+
+    rows: [N], the documents of the entries that are thinned; None for none. A document keeps a share of its entries
+    that is uniform between 1 − thinning and 1.
+    """
     everywhere, last = config.dropout_layers == "all", len(config.hidden) - 1
     rates = [config.dropout if everywhere or i == last else 0.0 for i in range(len(config.hidden))]
     widths = config.hidden
     if config.kind == "gsm" and everywhere:
         # So has the published GSM's.
         widths, rates = widths + config.decoder_hidden, rates + [config.dropout] * len(config.decoder_hidden)
-    return _draw(key, batch_size, config.num_topics, widths, rates)
+    noise = _draw(key, batch_size, config.num_topics, widths, rates)
+    if rows is None or config.thinning == 0:
+        return noise
+    share_key, entry_key = jax.random.split(jax.random.fold_in(key, 1))
+    share = jax.random.uniform(share_key, (batch_size,), minval=1 - config.thinning)[rows]
+    return noise._replace(visible=(jax.random.uniform(entry_key, share.shape) < share).astype(noise.eps.dtype))
 
 
 def draw_vae_noise(key: jax.Array, config: VAEConfig, batch_size: int) -> Noise:

@@ -67,7 +67,9 @@ def start(
     ours = record(vectors.matrix.shape[1])
 
     def member(seed: int) -> Variables:
-        warm = warm_start(vectors.matrix, corpus.train.counts, num_topics, seed) if config.model.warm_start else None
+        warm = None
+        if config.model.warm_start:
+            warm = warm_start(vectors.matrix, corpus.train.counts, num_topics, config.model.rarity, seed)
         return initial_variables(jax.random.key(seed), ours.spec().module(), corpus.vocabulary, vectors.matrix, warm)
 
     return ours, stack([member(seed) for seed in console.track(seeds(config.train), "starting points", unit="seeds")])

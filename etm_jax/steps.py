@@ -26,6 +26,7 @@ from etm_jax.model import (
 )
 from etm_jax.objective import kl_divergence, reconstruction, reconstruction_from_logits, topic_overlap
 from etm_jax.optimizer import make_optimizer
+from etm_jax.refine import pull, refine
 
 
 class Spec(NamedTuple):
@@ -84,17 +85,37 @@ def abstract_state(spec: Spec) -> TrainState:
 def batch_loss(params: Params, constants: Params, batch: Batch, noise: Noise, spec: Spec) -> tuple[jax.Array, Sums]:
     """The scalar that training minimises, in nats, and the batch's sums: reconstruction + KL of the real documents.
 
-    The negative ELBO of Dieng et al. 2020, Algorithm 1, by one sample a document; a mean or a sum over the documents as
-    `reduction` says, plus what the penalty on overlapping topics weighs.
+    The negative ELBO of Dieng et al. 2020, Algorithm 1, by one sample a document, its KL weighted by `kl_weight`; a
+    mean or a sum over the documents as `reduction` says, plus what the penalty on overlapping topics weighs. With
+    `refine_steps`, the posterior's mean is refined before it is sampled from, straight through, and what the encoder
+    missed of it is added to the loss.
     """
-    out = forward(spec.module(), Variables(params, constants), batch.inputs, batch.pattern, noise)
+    missed = jnp.zeros(())
+
+    def improve(guess: Posterior, beta: jax.Array) -> Posterior:
+        nonlocal missed
+        refined, curvature = refine(
+            guess.mu, beta, batch.counts, batch.pattern, spec.model.prior_variance, spec.objective.refine_steps
+        )
+        missed = (batch.real * pull(guess.mu, refined, curvature)).sum()
+        # The refined value, with the guess's gradient.
+        return Posterior(refined + (guess.mu - jax.lax.stop_gradient(guess.mu)), guess.logvar)
+
+    out = forward(
+        spec.module(),
+        Variables(params, constants),
+        batch.inputs,
+        batch.pattern,
+        noise,
+        improve if spec.objective.refine_steps else None,
+    )
     if out.logits is None:
         recon = reconstruction(out.theta, out.beta, batch.counts, batch.pattern, spec.objective)
     else:
         recon = reconstruction_from_logits(out.logits, batch.counts, batch.pattern, spec.objective)
     kl = batch.real * kl_divergence(*out.posterior, spec.model.prior_variance)
     sums = Sums((batch.real * recon).sum(), kl.sum(), batch.real.sum())
-    loss = sums.recon + sums.kl
+    loss = sums.recon + spec.objective.kl_weight * sums.kl + missed
     if spec.objective.reduction == "mean":
         loss = loss / sums.docs
     if spec.objective.overlap_weight > 0:
@@ -114,7 +135,7 @@ def update_step(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tu
 @partial(jax.jit, static_argnames="spec", donate_argnames="state")
 def train_step(state: TrainState, batch: Batch, key: jax.Array, spec: Spec) -> tuple[TrainState, Sums]:
     """One update. key: the run's own key; the step's number is folded in here, so nothing random is stored."""
-    noise = draw_noise(jax.random.fold_in(key, state.step), spec.model, batch.real.shape[0])
+    noise = draw_noise(jax.random.fold_in(key, state.step), spec.model, batch.real.shape[0], batch.pattern.rows)
     return update_step(state, batch, noise, spec)
 
 
@@ -127,8 +148,20 @@ def eval_step(variables: Variables, batch: Batch, key: jax.Array, spec: Spec) ->
 
 @partial(jax.jit, static_argnames="spec")
 def theta_step(variables: Variables, batch: Batch, spec: Spec) -> jax.Array:
-    """Topic proportions at the posterior mean: [B, K]."""
-    return mean_theta(spec.module(), variables, batch.inputs, batch.pattern)
+    """Topic proportions at the posterior mean: [B, K].
+
+    With `infer_steps`, the mean of those and of the ones at the mode of the document's own posterior. The mode alone
+    takes a short document's few words for more than they are, the encoder for less; the mean predicts others best.
+    """
+    module = spec.module()
+    by_encoder = mean_theta(module, variables, batch.inputs, batch.pattern)
+    if spec.model.infer_steps == 0:
+        return by_encoder
+    mu = posterior(module, variables, batch.inputs, batch.pattern).mu
+    mode, _ = refine(
+        mu, beta(module, variables), batch.counts, batch.pattern, spec.model.prior_variance, spec.model.infer_steps
+    )
+    return (by_encoder + jax.nn.softmax(mode, axis=-1)) / 2
 
 
 @partial(jax.jit, static_argnames="spec")

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 
 SCALE = 6**0.5
-"""Norm of every row of ρ and α, so that a topic's logits span ±6: peaked from the first step, and not yet settled."""
+"""Norm of α's rows, and of ρ's on average, so that a topic's logits span ±6: peaked from the start, not yet settled."""
 
 MAX_CANDIDATES = 4000
 """Only the most frequent words are clustered: rare words' vectors are noise."""
@@ -18,20 +18,25 @@ WORDS_PER_TOPIC = 4
 """How many candidates a topic needs before rare words are left out."""
 
 
+RESTARTS = 10
+"""Clusterings to choose the best of. With few, a cluster often splits one topic and another joins two."""
+
+
 class WarmStart(NamedTuple):
-    """Initial parameters. rho: [V, L] float32; alpha: [K, L] float32; every row has norm √6."""
+    """Initial parameters. rho: [V, L] float32; alpha: [K, L] float32, every row of norm √6."""
 
     rho: np.ndarray
     alpha: np.ndarray
 
 
-def warm_start(vectors: np.ndarray, counts: sp.csr_matrix, num_topics: int, seed: int) -> WarmStart:
+def warm_start(vectors: np.ndarray, counts: sp.csr_matrix, num_topics: int, rarity: float, seed: int) -> WarmStart:
     """ρ and α from word vectors [V, L] and training counts [D, V] CSR.
 
-    ρ is the vectors, centred, each row brought to norm √6. α is the centres of a k-means clustering of the frequent
-    words' rows, brought to the same norm, so that topics differ from the first step and θ gets a gradient. Where there
-    are more topics than words to cluster, the rest start in random directions. The same seed gives the same bytes.
-    Ours; the published codes start at random.
+    ρ is the vectors, centred, each row brought to norm √6 · (idf / mean idf)^rarity, idf = log(1 + D / document
+    frequency): a word that is everywhere is then much alike in all topics, and a rare one belongs to few. α is the
+    centres of a k-means clustering of the frequent words' directions, brought to norm √6, so that topics differ from
+    the first step and θ gets a gradient. Where there are more topics than words to cluster, the rest start in random
+    directions. The same seed gives the same bytes. Ours; the published codes start at random.
     """
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
@@ -41,10 +46,18 @@ def warm_start(vectors: np.ndarray, counts: sp.csr_matrix, num_topics: int, seed
     num_clusters = min(num_topics, len(candidates))
     # Sums in another order round otherwise: one thread, for the same bytes everywhere.
     with threadpool_limits(limits=1):
-        clusters = KMeans(num_clusters, n_init=2, random_state=seed).fit(directions[candidates])
+        clusters = KMeans(num_clusters, n_init=RESTARTS, random_state=seed).fit(directions[candidates])
     rest = np.random.default_rng(seed).normal(size=(num_topics - num_clusters, vectors.shape[1]))
     centres = _unit_rows(np.concatenate([clusters.cluster_centers_, rest]))
-    return WarmStart((SCALE * directions).astype(np.float32), (SCALE * centres).astype(np.float32))
+    norms = SCALE * _relative_idf(counts) ** rarity
+    return WarmStart((norms[:, None] * directions).astype(np.float32), (SCALE * centres).astype(np.float32))
+
+
+def _relative_idf(counts: sp.csr_matrix) -> np.ndarray:
+    """log(1 + D / document frequency) over its mean: [V], above 0."""
+    documents = np.bincount(counts.indices, minlength=counts.shape[1])
+    idf = np.log1p(counts.shape[0] / np.maximum(documents, 1))
+    return idf / idf.mean()
 
 
 def _frequent_words(counts: sp.csr_matrix, num_topics: int) -> np.ndarray:

@@ -19,9 +19,9 @@ from etm_jax.objective import kl_divergence, log_px_nonzero, reconstruction
 from etm_jax.steps import Spec, batch_loss
 
 B, V, K, L, SIZE = 6, 9, 3, 4, 64
-PRIOR_VARIANCE, OVERLAP = 4.0, 0.5
+PRIOR_VARIANCE, OVERLAP, KL_WEIGHT = 4.0, 0.5, 0.7
 
-# Everything that any variant has, at once.
+# Nearly everything that any variant has, at once.
 MODEL = make_config(
     "default",
     {
@@ -32,13 +32,32 @@ MODEL = make_config(
         "theta_layer": True,
         "torch_bias": True,
         "prior_variance": PRIOR_VARIANCE,
+        # Newton steps have tests of their own.
+        "infer_steps": 0,
+        "refine_steps": 0,
     },
 ).model
 OBJECTIVES = [
-    ObjectiveConfig(overlap_weight=OVERLAP),
-    ObjectiveConfig(likelihood_eps=1e-6, renormalize=True, reduction="sum", overlap_weight=OVERLAP),
-    ObjectiveConfig(criterion="bce_softmax", likelihood_eps=1e-6, reduction="sum", overlap_weight=OVERLAP),
-    ObjectiveConfig(criterion="bce_sigmoid", likelihood_eps=1e-6, overlap_weight=OVERLAP),
+    ObjectiveConfig(overlap_weight=OVERLAP, kl_weight=KL_WEIGHT, refine_steps=0),
+    ObjectiveConfig(
+        likelihood_eps=1e-6,
+        renormalize=True,
+        reduction="sum",
+        overlap_weight=OVERLAP,
+        kl_weight=KL_WEIGHT,
+        refine_steps=0,
+    ),
+    ObjectiveConfig(
+        criterion="bce_softmax",
+        likelihood_eps=1e-6,
+        reduction="sum",
+        overlap_weight=OVERLAP,
+        kl_weight=KL_WEIGHT,
+        refine_steps=0,
+    ),
+    ObjectiveConfig(
+        criterion="bce_sigmoid", likelihood_eps=1e-6, overlap_weight=OVERLAP, kl_weight=KL_WEIGHT, refine_steps=0
+    ),
 ]
 OPTIMIZER = make_config("default").optimizer
 
@@ -146,7 +165,7 @@ def dense_quantities(variables: Variables, batch: Dense, noise: Noise) -> dict:
 
     def loss(p: dict, objective: ObjectiveConfig) -> jax.Array:
         _, _, theta, beta, kl = model(p)
-        total = (batch.real * (recon(theta, beta, objective) + kl)).sum()
+        total = (batch.real * (recon(theta, beta, objective) + KL_WEIGHT * kl)).sum()
         if objective.reduction == "mean":
             total = total / batch.real.sum()
         pairs = [(j, k) for j in range(K) for k in range(K) if j != k]

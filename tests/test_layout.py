@@ -19,7 +19,7 @@ ROWS: list[tuple[int, tuple[str, ...]]] = [
     (0, ("etm_jax", "etm_jax.errors", "etm_jax.console")),
     (0, ("etm_jax.config", "etm_jax.files")),
     (1, ("etm_jax.corpus.types", "etm_jax.sparse")),
-    (1, ("etm_jax.corpus", "etm_jax.batches", "etm_jax.objective")),
+    (1, ("etm_jax.corpus", "etm_jax.batches", "etm_jax.objective", "etm_jax.refine")),
     (1, ("etm_jax.model", "etm_jax.vectors")),
     (1, ("etm_jax.warm_start",)),
     (2, ("etm_jax.optimizer", "etm_jax.metrics", "etm_jax.tensorboard")),

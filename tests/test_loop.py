@@ -29,7 +29,7 @@ TIMES = {"seconds", "docs_per_s"}
 def settings(**given):
     small = {"num_topics": K, "hidden": (8,), "embed_dim": L, "checkpoint_every": 1}
     small |= {"learning_rate": 0.016, "lr_schedule": "constant"}
-    return make_config("default", small | given)
+    return make_config("default", small | {"export_from": "best"} | given)
 
 
 def batcher(counts):

@@ -15,7 +15,8 @@ from etm_jax.steps import Spec, batch_loss, new_state, update_step
 V, K, L, DOCS = 14, 4, 5, 6
 
 CASES = {
-    "default": ("default", {}),
+    # Straight through a refinement, the gradient is none of the loss.
+    "default": ("default", {"refine_steps": 0}),
     "report": ("report", {"train_rho": True}),
     "report, bce_softmax": ("report", {"train_rho": True, "criterion": "bce_softmax"}),
     "report, bce_sigmoid": ("report", {"train_rho": True, "criterion": "bce_sigmoid"}),
@@ -115,7 +116,9 @@ def sums_and_loss(spec, counts, eps, batch_size=DOCS):
 
 
 def bare(reduction: str, **given) -> Spec:
-    return spec_of("default", {"overlap_weight": 0.0, "reduction": reduction} | given)
+    return spec_of(
+        "default", {"overlap_weight": 0.0, "refine_steps": 0, "kl_weight": 1.0, "reduction": reduction} | given
+    )
 
 
 @pytest.mark.parametrize("batch_size", [DOCS, DOCS + 3])

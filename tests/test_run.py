@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from conftest import SMALL, THEMES, themed_lines
 from etm_jax import cli
+from etm_jax.config import make_config
 from etm_jax.corpus.cache import vocabulary_from_json
 from etm_jax.train import main
 
@@ -89,7 +90,7 @@ def test_the_run_describes_itself(finished):
     rows = [json.loads(line) for line in (finished / "metrics.jsonl").read_text("utf-8").splitlines()]
     assert [row["epoch"] for row in rows] == list(range(1, 21))
     assert {"nelbo", "recon", "kl", "valid_nelbo", "lr", "docs_per_s"} <= set(rows[0])
-    assert rows[-1]["nelbo"] == pytest.approx(rows[-1]["recon"] + rows[-1]["kl"])
+    assert rows[-1]["nelbo"] == pytest.approx(rows[-1]["recon"] + make_config().objective.kl_weight * rows[-1]["kl"])
     assert {path.name for path in finished.iterdir()} == {
         "checkpoints", "config.json", "corpus", "export", "metrics.jsonl", "vocabulary",
     }  # fmt: skip

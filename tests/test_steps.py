@@ -100,7 +100,7 @@ def test_train_step_is_the_update_under_the_noise_of_its_step(float64):
     spec = spec_of("default", dropout=0.3)
     variables, batch = in_float64(spec)
     state = new_state(variables, spec)._replace(step=jnp.asarray(7, jnp.int32))
-    noise = draw_noise(jax.random.fold_in(jax.random.key(4), 7), spec.model, 8)
+    noise = draw_noise(jax.random.fold_in(jax.random.key(4), 7), spec.model, 8, batch.pattern.rows)
     wanted = jax.tree.map(np.asarray, update_step(state, batch, noise, spec))
     # It takes its state's buffers, which others here hold too.
     got = train_step(jax.tree.map(jnp.copy, state), batch, jax.random.key(4), spec)

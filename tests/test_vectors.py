@@ -13,7 +13,7 @@ from etm_jax.config import VectorsConfig, make_config
 from etm_jax.corpus.types import Corpus, Documents, TokenStream, Vocabulary
 from etm_jax.errors import UserError
 from etm_jax.vectors import check_vectors, files, word_vectors
-from etm_jax.vectors.ppmi import ppmi_matrix, ppmi_vectors
+from etm_jax.vectors.ppmi import FREQUENCY_POWER, frequent_contexts, ppmi_matrix, ppmi_vectors
 from etm_jax.vectors.word2vec import MAX_PASSAGE, train
 
 
@@ -69,7 +69,7 @@ def test_ppmi_of_three_words_by_hand() -> None:
     xy = (pmi(2 * s2, 0, 1) + pmi(2 * s2, 1, 0)) / 2
     yz = (pmi(s2, 1, 2) + pmi(s2, 2, 1)) / 2
     expected = np.array([[0, xy, 0], [xy, 0, yz], [0, yz, 0]])
-    np.testing.assert_allclose(ppmi_matrix(counts).toarray(), expected, rtol=1e-5)
+    np.testing.assert_allclose(ppmi_matrix(counts, np.arange(counts.shape[1])).toarray(), expected, rtol=1e-5)
 
 
 def random_counts(num_docs: int, num_words: int) -> sp.csr_matrix:
@@ -88,32 +88,44 @@ def test_ppmi_matrix_equals_its_dense_definition() -> None:
     with np.errstate(divide="ignore", invalid="ignore"):
         pmi = np.nan_to_num(np.log(c * r.sum() / np.outer(r, q)), nan=0, neginf=0)
     expected = (np.maximum(pmi, 0) + np.maximum(pmi, 0).T) / 2
-    np.testing.assert_allclose(ppmi_matrix(counts).toarray(), expected, atol=2e-6)
+    np.testing.assert_allclose(ppmi_matrix(counts, np.arange(counts.shape[1])).toarray(), expected, atol=2e-6)
 
 
 def test_ppmi_in_small_blocks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = random_counts(60, 40)
-    whole = ppmi_matrix(counts).toarray()
+    whole = ppmi_matrix(counts, np.arange(counts.shape[1])).toarray()
     monkeypatch.setattr("etm_jax.vectors.ppmi._BLOCK_ENTRIES", 120)
-    np.testing.assert_array_equal(ppmi_matrix(counts).toarray(), whole)
+    np.testing.assert_array_equal(ppmi_matrix(counts, np.arange(counts.shape[1])).toarray(), whole)
 
 
 def test_ppmi_keeps_the_most_frequent_contexts_where_memory_is_short() -> None:
     counts = random_counts(60, 40)
-    whole = ppmi_matrix(counts).toarray()
-    some = ppmi_matrix(counts, max_pairs=300).toarray()
+    whole = ppmi_matrix(counts, np.arange(counts.shape[1])).toarray()
+    some = ppmi_matrix(counts, frequent_contexts(counts, max_pairs=300)).toarray()
     frequent = np.argsort(-np.asarray(counts.sum(axis=0)).ravel(), kind="stable")[: some.shape[1]]
     assert 0 < some.shape[1] < 40
     assert np.count_nonzero(some) <= 300
     np.testing.assert_array_equal(some, whole[:, frequent])
 
 
-def test_dot_products_of_all_dimensions_are_the_absolute_value_of_ppmi() -> None:
+def test_dot_products_of_all_dimensions_are_the_absolute_value_of_weighted_ppmi() -> None:
     counts = random_counts(60, 12)
     vectors = ppmi_vectors(counts, 12, seed=1)
+    weight = np.asarray((counts > 0).sum(axis=0)).ravel() ** FREQUENCY_POWER
+    weight = weight / weight.mean()
     # PPMI has negative eigenvalues (its diagonal is zero), and U·√S takes their absolute values.
-    eigenvalues, axes = np.linalg.eigh(ppmi_matrix(counts).toarray())
-    np.testing.assert_allclose(vectors @ vectors.T, axes * np.abs(eigenvalues) @ axes.T, atol=1e-4)
+    weighted = weight[:, None] * ppmi_matrix(counts, np.arange(12)).toarray() * weight
+    eigenvalues, axes = np.linalg.eigh(weighted)
+    expected = axes * np.abs(eigenvalues) @ axes.T / np.outer(weight, weight)
+    np.testing.assert_allclose(vectors @ vectors.T, expected, atol=1e-4)
+
+
+def test_few_dimensions_of_ppmi_go_to_frequent_words() -> None:
+    """Two pairs of words of equal PPMI, one of them in ten times as many documents, and one dimension for both."""
+    pairs = [["a", "b"]] * 40 + [["c", "d"]] * 4
+    words = word_vectors(corpus_of(pairs), VectorsConfig("ppmi", embed_dim=1), 1)
+    frequent, rare = np.abs(words.matrix[:2]).min(), np.abs(words.matrix[2:]).max()
+    assert frequent > 100 * rare
 
 
 def test_a_word_without_company_has_no_ppmi_vector_and_gets_a_random_one() -> None:

@@ -1,7 +1,8 @@
 """Word vectors from the bag of words alone: document-level PPMI, factorised by a randomised SVD.
 
 Positive pointwise mutual information with the context distribution smoothed to the power 0.75 and vectors U·√S follow
-Levy, Goldberg and Dagan 2015 (TACL 3); here a word's context is the whole document.
+Levy, Goldberg and Dagan 2015 (TACL 3); here a word's context is the whole document, and frequent words, whose PPMI is
+better known, count for more in the factorisation.
 """
 
 import numpy as np
@@ -10,6 +11,9 @@ import scipy.sparse as sp
 from etm_jax.console import note, track
 
 CONTEXT_POWER = 0.75
+FREQUENCY_POWER = 0.5
+"""A word weighs as its document frequency to this power. Without, rare words' chance company fills the dimensions."""
+
 POWER_ITERATIONS = 3
 MAX_PAIRS = 200_000_000
 """Pairs of words kept at most: 8 bytes each, so 1.6 GB. The pairs of 14,000 words always fit."""
@@ -19,34 +23,42 @@ _SECONDS_PER_PAIR = 4e-7
 
 
 def ppmi_vectors(counts: sp.csr_matrix, dim: int, seed: int) -> np.ndarray:
-    """U·√S of the `dim` largest singular values of the PPMI matrix. counts: [D, V] → [V, dim] float32; dim ≤ V.
+    """W⁻¹U·√S of the `dim` largest singular values of W·M·W. counts: [D, V] → [V, dim] float32; dim ≤ V.
 
-    A word that goes with no other has a row of zeros. The same seed gives the same bytes, whatever the number of cores.
+    M is the PPMI matrix and W the diagonal matrix of the words' weights, so that the squared errors of the fit, in
+    which it is the best one of this rank, are weighted by the product of both words' weights squared. A word that goes
+    with no other has a row of zeros. The same seed gives the same bytes, whatever the number of cores.
     """
     from sklearn.utils.extmath import randomized_svd
     from threadpoolctl import threadpool_limits
 
-    matrix = ppmi_matrix(counts)
+    contexts = frequent_contexts(counts)
+    matrix = ppmi_matrix(counts, contexts)
+    in_documents = np.bincount(counts.indices, minlength=counts.shape[1])
+    weight = np.maximum(in_documents, 1).astype(np.float32) ** FREQUENCY_POWER
+    weight /= weight.mean()
+    # In place: the matrix may fill much of the memory.
+    matrix.data *= np.repeat(weight, np.diff(matrix.indptr))
+    matrix.data *= weight[contexts][matrix.indices]
     # The library's factorisation cannot tell how far it is.
     if (seconds := matrix.nnz * _SECONDS_PER_PAIR) > 2:
         note(f"ppmi vectors: factorising {matrix.nnz / 1e6:.0f} million pairs of words, about {seconds:.0f} s")
     # Sums in another order round otherwise: one thread, for the same bytes everywhere.
     with threadpool_limits(limits=1):
         left, singular, _ = randomized_svd(matrix, dim, n_iter=POWER_ITERATIONS, random_state=seed)
-    vectors = (left * np.sqrt(singular)).astype(np.float32)
+    vectors = (left * np.sqrt(singular) / weight[:, None]).astype(np.float32)
     vectors[np.diff(matrix.indptr) == 0] = 0
     return vectors
 
 
-def ppmi_matrix(counts: sp.csr_matrix, max_pairs: int = MAX_PAIRS) -> sp.csr_matrix:
+def ppmi_matrix(counts: sp.csr_matrix, contexts: np.ndarray) -> sp.csr_matrix:
     """Symmetrised PPMI of words against context words. counts: [D, V] → [V, N] CSR float32, zero where i = j.
+
+    contexts: [N], columns of counts.
 
     With y = log(1 + counts), each document's row divided by the root of its sum, and c = yᵀy without its diagonal,
     PMI_ij = log c_ij − log r_i − log q_j + log Σr, where r is the row sums of c and q ∝ r^0.75 has their total. The
-    result is the mean of the positive parts of PMI_ij and PMI_ji.
-
-    N = V where c surely has no more than `max_pairs` entries; else the contexts are as many of the most frequent words
-    as that allows, in order of frequency. c is never held whole.
+    result is the mean of the positive parts of PMI_ij and PMI_ji. c is never held whole.
     """
     y = counts.astype(np.float32).tocsr()
     y.data = np.log1p(y.data)
@@ -58,7 +70,6 @@ def ppmi_matrix(counts: sp.csr_matrix, max_pairs: int = MAX_PAIRS) -> sp.csr_mat
     log_r = np.log(r).astype(np.float32)
     log_q = np.float32(CONTEXT_POWER) * log_r - np.float32(np.log(np.sum(r**CONTEXT_POWER)))
 
-    contexts = _contexts(counts, max_pairs)
     y_contexts = y if len(contexts) == num_words else y[:, contexts]
     y_words = y.T.tocsr()
     step = max(1, _BLOCK_ENTRIES // len(contexts))
@@ -87,8 +98,11 @@ def _row_sums(matrix: sp.csr_matrix) -> np.ndarray:
     return np.asarray(matrix.sum(axis=1, dtype=np.float64)).ravel()
 
 
-def _contexts(counts: sp.csr_matrix, max_pairs: int) -> np.ndarray:
-    """Columns to take as contexts [N]: all, or the most frequent whose pairs surely number `max_pairs` at most."""
+def frequent_contexts(counts: sp.csr_matrix, max_pairs: int = MAX_PAIRS) -> np.ndarray:
+    """Columns to take as contexts [N]: all, or the most frequent whose pairs surely number `max_pairs` at most.
+
+    Those by falling frequency. counts: [D, V].
+    """
     num_words = counts.shape[1]
     present = counts.astype(bool)
     # A word goes with no more words than its documents have, all told.
