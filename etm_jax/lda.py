@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -97,20 +97,48 @@ def tomotopy_topics(counts: sp.csr_matrix, num_topics: int, sweeps: int, seed: i
 
     One worker: with more, tomotopy does not repeat itself for a seed.
     """
+    model = tomotopy_model(counts, num_topics, seed)
+    for _ in track(range(sweeps), "LDA by tomotopy", unit="sweeps"):
+        model.train(1, workers=1)
+    return topics_of_tomotopy(model, counts.shape[1])
+
+
+def tomotopy_model(counts: sp.csr_matrix, num_topics: int, seed: int) -> Any:
+    """tomotopy's LDA with its documents and no sweep done. counts: [D, V] CSR."""
     import tomotopy
 
     model = tomotopy.LDAModel(k=num_topics, seed=seed)
-    for start, stop in pairwise(counts.indptr):
-        if stop > start:
-            model.add_doc(np.repeat(counts.indices[start:stop], counts.data[start:stop]).astype(str).tolist())
-    for _ in track(range(sweeps), "LDA by tomotopy", unit="sweeps"):
-        model.train(1, workers=1)
+    for words in _as_words(counts):
+        if words:
+            model.add_doc(words)
+    return model
+
+
+def topics_of_tomotopy(model: Any, vocab_size: int) -> Topics:
+    """What a model made by `tomotopy_model` has learnt."""
     # tomotopy knows only the words it has seen; any other has the prior's count alone.
     seen = np.array(model.used_vocabs, dtype=np.int64)
-    beta = np.full((num_topics, counts.shape[1]), model.eta)
+    beta = np.full((model.k, vocab_size), model.eta)
     for k, tokens in enumerate(model.get_count_by_topics()):
         beta[k, seen] = model.get_topic_word_dist(k) * (tokens + model.eta * len(seen))
     return Topics(_rows_to_one(beta), np.asarray(model.alpha, np.float64))
+
+
+def tomotopy_theta(model: Any, counts: sp.csr_matrix, iterations: int = 100) -> np.ndarray:
+    """Topic proportions by tomotopy's own inference. counts: [D, V] CSR → [D, K]; uniform without a known word."""
+    theta = np.full((counts.shape[0], model.k), 1 / model.k)
+    made = [(row, model.make_doc(words)) for row, words in enumerate(_as_words(counts)) if words]
+    known = [(row, doc) for row, doc in made if doc is not None]
+    inferred, _ = model.infer([doc for _, doc in known], iterations=iterations) if known else ([], None)
+    for (row, _), proportions in zip(known, inferred, strict=True):
+        theta[row] = proportions
+    return theta
+
+
+def _as_words(counts: sp.csr_matrix) -> Iterator[list[str]]:
+    """Each row as tomotopy reads it: its columns as words, each as often as it counts."""
+    for start, stop in pairwise(counts.indptr):
+        yield np.repeat(counts.indices[start:stop], counts.data[start:stop]).astype(str).tolist()
 
 
 def infer_theta(topics: Topics, counts: sp.csr_matrix) -> np.ndarray:

@@ -1,0 +1,271 @@
+"""Fits for the tables and pictures of experiments: each in a process of its own, its figures kept as a line of JSON.
+
+A fresh process pays for compilation, as a user does. What was kept is not fitted again, so a command that was stopped
+goes on where it was, and a second call only prints. A kept line stands for its settings, not for the code: after a
+change of the code, delete the file.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from etm_jax import cli
+from etm_jax.config import Config, RunOptions, make_config
+from etm_jax.console import display_width, duration, note
+from etm_jax.errors import UserError
+from etm_jax.files import replace_text
+
+CORES = 2
+"""That a fit may use, whichever the model, on however large a machine."""
+
+SWEEPS = 500
+"""Of LDA's sampler."""
+
+Figures = dict[str, Any]
+"""What a fit came to: numbers by name, and `topics`; or `not_run` alone, with the reason."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One model on one corpus. model: a variant of ETM, or `lda`. corpus, settings: by field name; sweeps: LDA's."""
+
+    model: str
+    corpus: dict[str, Any]
+    num_topics: int = 50
+    seed: int = 1
+    sweeps: int = SWEEPS
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def config(self) -> Config:
+        """Everything that decides what is computed. Raises UserError where a setting is not allowed."""
+        given = {**self.settings, **self.corpus, "num_topics": self.num_topics, "seed": self.seed}
+        if self.model != "lda":
+            return make_config(self.model, given)
+        lda = {"kind": "lda", "lda_engine": "tomotopy", "lda_iterations": self.sweeps}
+        return make_config("default", given | lda)
+
+    @property
+    def key(self) -> str:
+        """The same for fits of the same settings. What LDA does not read is not among its own."""
+        config = self.config().to_json()
+        sections = ("corpus", "lda") if self.model == "lda" else tuple(name for name in config if name != "lda")
+        decides = {"topics": self.num_topics, "seed": self.seed} | {name: config[name] for name in sections}
+        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+
+    def __str__(self) -> str:
+        corpus = " ".join(str(value) if name == "corpus" else f"{name}={value}" for name, value in self.corpus.items())
+        settings = "".join(f" {name}={value}" for name, value in self.settings.items())
+        return f"{self.model} on {corpus}, K={self.num_topics}, seed {self.seed}{settings}"
+
+
+def figures_of(fits: Sequence[Fit], folder: Path) -> list[Figures]:
+    """The figures of each fit: kept in `folder`, or fitted now, one after the other, and kept."""
+    file = folder / "fits.jsonl"
+    kept = _read(file)
+    missing = {fit.key: fit for fit in fits if fit.key not in kept}
+    not_run: dict[str, Figures] = {}
+    started = time.monotonic()
+    for done, (key, fit) in enumerate(missing.items()):
+        left = (time.monotonic() - started) / done * (len(missing) - done) if done else 0
+        note(f"fit {done + 1} of {len(missing)}: {fit}" + (f"; {duration(left)} left for all" if done else ""))
+        figures = _in_fresh_process(fit, folder)
+        if "not_run" in figures:
+            note(f"not run: {figures['not_run']}")
+            not_run[key] = figures
+            continue
+        kept[key] = {"fit": str(fit), **figures}
+        lines = (json.dumps({"key": key, **row}, ensure_ascii=False) for key, row in kept.items())
+        replace_text(file, "".join(line + "\n" for line in lines))
+    return [kept.get(fit.key) or not_run[fit.key] for fit in fits]
+
+
+def _read(file: Path) -> dict[str, Figures]:
+    if not file.is_file():
+        return {}
+    try:
+        rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+        return {row.pop("key"): row for row in rows}
+    except (ValueError, KeyError, AttributeError) as error:
+        raise UserError(f"{file} is damaged ({error}); delete it, and its fits are made anew") from error
+
+
+def _in_fresh_process(fit: Fit, folder: Path) -> Figures:
+    """Raises UserError where the process fails."""
+    root = str(Path(__file__).parents[1])
+    # A compilation cache would spare what is to be measured.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_COMPILATION_CACHE")}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
+    command = [sys.executable, "-m", "experiments.fits", json.dumps(dataclasses.asdict(fit)), str(folder)]
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "fit.log"
+    with log.open("w", encoding="utf-8") as told:
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=told, encoding="utf-8")
+    if done.returncode:
+        raise UserError(f"the fit of {fit} ended with status {done.returncode}; what it said is in {log}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+class _Fitted(NamedTuple):
+    """seconds: from counts to topics. share: [K]; theta: [T, K] of the first halves, by the name of the inference."""
+
+    seconds: float
+    beta: Any
+    share: Any
+    theta: dict[str, Any]
+
+
+def _measure(fit: Fit, folder: Path) -> Figures:
+    from etm_jax.corpus.prepare import prepare
+    from etm_jax.corpus.sources import find_source
+    from etm_jax.metrics.perplexity import completion_perplexity
+    from etm_jax.metrics.topics import diversity, npmi_coherence, top_words, topics_used
+
+    config = fit.config()
+    corpus = prepare(find_source(config.corpus), config.corpus, folder / "corpus")
+    fitted = _lda(fit, corpus) if fit.model == "lda" else _etm(fit, corpus, folder)
+    words = top_words(fitted.beta, 10)
+    npmi = npmi_coherence(words, corpus.train.counts)
+    figures: Figures = {
+        "tc": float(npmi.mean()),
+        "tc_test": float(npmi_coherence(words, corpus.test_h1 + corpus.test_h2).mean()),
+        "td": diversity(top_words(fitted.beta, 25)),
+        "seconds": fitted.seconds,
+        "vocab": len(corpus.vocabulary),
+        "docs": len(corpus.train),
+        "tokens": int(corpus.train.counts.sum()),
+        "machine": machine(),
+    }
+    figures["tq"] = figures["tc"] * figures["td"]
+    for name, theta in fitted.theta.items():
+        perplexity = completion_perplexity(theta, fitted.beta, corpus.test_h2)
+        figures |= {f"ppl_doc{name}": perplexity.by_document, f"ppl_tok{name}": perplexity.by_token}
+    figures["used"] = topics_used(fitted.theta[""])
+    figures["topics"] = [
+        [float(fitted.share[k]), float(npmi[k]), " ".join(corpus.vocabulary.words[j] for j in words[k])]
+        for k in (-fitted.share).argsort(kind="stable")
+    ]
+    return figures
+
+
+def _etm(fit: Fit, corpus: Any, folder: Path) -> _Fitted:
+    import tempfile
+
+    import numpy as np
+
+    from etm_jax.inference import infer_theta
+    from etm_jax.loop import fit as train
+    from etm_jax.metrics.topics import topic_shares
+    from etm_jax.run import corpus_batchers
+    from etm_jax.run_folder import RunFolder
+    from etm_jax.start import start
+    from etm_jax.steps import beta_step
+
+    config = fit.config()
+    with tempfile.TemporaryDirectory(dir=folder) as run:
+        started = time.perf_counter()
+        record, variables = start(config, RunOptions(variant=fit.model), corpus, None, None)
+        spec, run_folder = record.spec(), RunFolder(Path(run))
+        run_folder.begin(record)
+        batchers = corpus_batchers(corpus, config, record.batch_size)
+        fitted = train(
+            spec, config.train, record.num_epochs, batchers["train"], batchers["valid"], variables, run_folder
+        )
+        beta = np.asarray(beta_step(fitted.variables, spec))
+        seconds = time.perf_counter() - started
+    theta = {part: infer_theta(fitted.variables, batchers[part], spec) for part in ("train", "test_h1")}
+    return _Fitted(seconds, beta, topic_shares(theta["train"], corpus.train.counts), {"": theta["test_h1"]})
+
+
+def _lda(fit: Fit, corpus: Any) -> _Fitted:
+    """LDA by tomotopy. Loading its documents is not counted; θ by its own inference, and by folding in."""
+    import numpy as np
+
+    from etm_jax.lda import check_lda, infer_theta, tomotopy_model, tomotopy_theta, topics_of_tomotopy
+
+    check_lda(fit.config().lda)
+    model = tomotopy_model(corpus.train.counts, fit.num_topics, fit.seed)
+    started = time.perf_counter()
+    model.train(fit.sweeps, workers=CORES)
+    seconds = time.perf_counter() - started
+    topics = topics_of_tomotopy(model, len(corpus.vocabulary))
+    tokens = np.asarray(model.get_count_by_topics(), np.float64)
+    theta = {"": tomotopy_theta(model, corpus.test_h1), "_fold": infer_theta(topics, corpus.test_h1)}
+    return _Fitted(seconds, topics.beta, tokens / tokens.sum(), theta)
+
+
+def main(argv: Sequence[str]) -> None:
+    """One fit: its figures as the last line on stdout."""
+    if hasattr(os, "sched_setaffinity"):  # Linux
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    try:
+        figures = _measure(Fit(**json.loads(argv[1])), Path(argv[2]))
+    except UserError as error:
+        figures = {"not_run": str(error)}
+    print(json.dumps(figures, ensure_ascii=False))
+
+
+def mean_and_spread(values: Sequence[float], form: str) -> str:
+    """`0.305 ± 0.004`: the mean and, of two or more, the sample standard deviation."""
+    mean = format(statistics.fmean(values), form)
+    return f"{mean} ± {format(statistics.stdev(values), form)}" if len(values) > 1 else mean
+
+
+def markdown(rows: Sequence[Sequence[object]], header: Sequence[str], align: str = "") -> str:
+    """A table in Markdown that reads well on a terminal too. `align`: one of `<` and `>` a column."""
+    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(3, *(display_width(row[j]) for row in cells)) for j in range(len(header))]
+    right = [align[j : j + 1] == ">" for j in range(len(header))]
+    lines = []
+    for row in cells:
+        blanks = [" " * (width - display_width(cell)) for cell, width in zip(row, widths, strict=True)]
+        padded = [blank + cell if r else cell + blank for cell, blank, r in zip(row, blanks, right, strict=True)]
+        lines.append(f"| {' | '.join(padded)} |")
+    rules = ["-" * (width - 1) + ":" if r else "-" * width for width, r in zip(widths, right, strict=True)]
+    lines.insert(1, f"| {' | '.join(rules)} |")
+    return "\n".join(lines)
+
+
+def write_between(path: Path, name: str, title: str, text: str) -> None:
+    """Put `text` between the markers of `name` in a Markdown file; where it has none, at its end under `title`."""
+    begin, end = f"<!-- {name}: made by the command below the table -->", f"<!-- {name}: end -->"
+    block = f"{begin}\n{text.strip()}\n{end}"
+    before = path.read_text("utf-8") if path.is_file() else ""
+    between = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if between.search(before):
+        after = between.sub(lambda _: block, before, count=1)
+    else:
+        after = f"{before.rstrip()}\n\n## {title}\n\n{block}\n".lstrip()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_text(path, after)
+
+
+def machine() -> str:
+    """Where the figures were made: the processor, and the versions that matter."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    def of(package: str) -> str:
+        try:
+            return f"{package} {version(package)}"
+        except PackageNotFoundError:
+            return f"no {package}"
+
+    cpuinfo = Path("/proc/cpuinfo")
+    models = re.findall(r"model name\s*: (.*)", cpuinfo.read_text("utf-8")) if cpuinfo.is_file() else []
+    packages = ", ".join(of(name) for name in ("jax", "numpy", "scipy", "tomotopy"))
+    processor = models[0] if models else platform.processor() or platform.machine()
+    return f"{CORES} cores of {os.cpu_count()} ({processor}); Python {platform.python_version()}, {packages}"
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

