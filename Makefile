@@ -12,7 +12,7 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := $(PY) -m pip --disable-pip-version-check install --quiet --use-pep517
 INSTALL_FAILED = { echo "Installing failed, see above; BUILD.md lists the usual causes and their cures." >&2; exit 1; }
 
-.PHONY: help demo test parity lint format clean
+.PHONY: help demo test parity quality lint format clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,10 @@ test: lint ## check the code and run every test
 parity: $(VENV)/.parity ## compare every number with torch's (NTM=FOLDER: with a clone of zll17/Neural_Topic_Models too)
 	@echo 'Comparing: about ten minutes on 2 cores.'
 	@$(PY) -m etm_jax.parity $(if $(NTM),--ntm='$(NTM)')
+
+quality: $(VENV)/.test ## measure topics beside LDA's, into docs/quality.md (NG20=FOLDER: 20 Newsgroups too; ONLY=targets: a part)
+	@echo 'Fitting: about two hours and a half on 2 cores; what was fitted before is kept in runs/quality.'
+	@$(PY) -m experiments.quality $(if $(NG20),--ng20='$(NG20)') $(if $(ONLY),--only='$(ONLY)')
 
 lint: $(VENV)/.test ## check the code's form and types
 	@echo 'Checking form and types (ruff, mypy): half a minute.'

@@ -3,13 +3,14 @@
     python -m experiments.figure1 [--models=lda,default] [--out=docs]
 
 The paper divides the perplexity of held-out halves by the vocabulary's size, and that by coherence: the lower, the
-better. Vocabularies grow by --no_below, from the words of a hundred documents or more to every word there is. Stop words
-are kept, or dropped by the list that snownlp (Chinese) or gensim (English) brings; no other word is dropped for being
-frequent. Perplexity is by document, coherence NPMI on the training documents, LDA's θ that of a variational fold-in.
+better. Vocabularies grow by --no_below, from the words of a hundred documents or more to every word there is. Stop
+words are kept, or dropped by the list that snownlp (Chinese) or gensim (English) brings; no other word is dropped for
+being frequent. Perplexity is by document, coherence NPMI on the training documents, LDA's θ that of a variational
+fold-in.
 
-A ratio with a coherence of 0 or less says nothing: a topic model would seem the better for worse topics. Such a point has
-no ratio, neither in the table nor in the picture, where a cross at the top says so; near 0 the ratio mostly shows how near.
-So the picture also draws perplexity and coherence, each by itself.
+Where coherence is 0 or less the ratio means nothing: below 0, worse topics would look better. Such a point has none,
+and a cross at the top of the picture says so. Near 0 the ratio shows little more than how near, so perplexity and
+coherence are drawn by themselves too.
 
 Corpus:  peoples_daily and newsarticles; with --ng20=FOLDER of raw text, 20 Newsgroups in place of newsarticles.
 Runtime: about 20 minutes on 2 cores (K = 50, one seed, 200 sweeps of LDA); the fits stay in runs/quality.
@@ -114,21 +115,8 @@ def points(models: Sequence[str], no_below: Sequence[int], given: argparse.Names
         perplexity = row.get("ppl_doc_fold", row["ppl_doc"])
         share = perplexity / row["vocab"]
         ratio = share / row["tc"] if row["tc"] > 0 else None
-        found.append(
-            Point(
-                corpus,
-                words,
-                least,
-                row["vocab"],
-                fit.model,
-                row["tc"],
-                row["td"],
-                perplexity,
-                share,
-                ratio,
-                row["seconds"],
-            )
-        )
+        quality = (row["tc"], row["td"], perplexity, share, ratio, row["seconds"])
+        found.append(Point(corpus, words, least, row["vocab"], fit.model, *quality))
     return found
 
 
@@ -209,6 +197,7 @@ def _readable(axis: Any, key: str) -> None:
         axis.axhline(0, color="#c3c9d3", linewidth=1)
         return
     axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.tick_params(which="minor", length=0)
     axis.yaxis.set_minor_formatter(NullFormatter())
     axis.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
 

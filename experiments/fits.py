@@ -28,6 +28,9 @@ from etm_jax.files import replace_text
 CORES = 2
 """That a fit may use, whichever the model, on however large a machine."""
 
+COMPILATION_CACHE = "JAX_COMPILATION_CACHE_DIR"
+"""Taken from the environment of a fit: it would spare what is to be measured."""
+
 SWEEPS = 500
 """Of LDA's sampler."""
 
@@ -102,8 +105,7 @@ def _read(file: Path) -> dict[str, Figures]:
 def _in_fresh_process(fit: Fit, folder: Path) -> Figures:
     """Raises UserError where the process fails."""
     root = str(Path(__file__).parents[1])
-    # A compilation cache would spare what is to be measured.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_COMPILATION_CACHE")}
+    environment = {name: value for name, value in os.environ.items() if name != COMPILATION_CACHE}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))
     command = [sys.executable, "-m", "experiments.fits", json.dumps(dataclasses.asdict(fit)), str(folder)]
     folder.mkdir(parents=True, exist_ok=True)
