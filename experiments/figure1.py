@@ -219,4 +219,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main))
+    sys.exit(cli.run(main, if_stopped="stopped; the same command goes on, with what is fitted so far"))

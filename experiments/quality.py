@@ -15,6 +15,7 @@ import argparse
 import statistics
 import sys
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +32,9 @@ PEOPLES_DAILY_10 = PEOPLES_DAILY | {"no_above": 0.1}
 NAMES = {"default": "ours", "lda": "LDA", "paper": "ETM, paper"}
 PAPER_EPOCHS = 30
 """Of `paper` here: its published thousand would take hours."""
+
+
+STABILITY_SEEDS = (1, 2, 3, 4, 5)
 
 
 class Figure(NamedTuple):
@@ -268,6 +272,30 @@ def part_units(bench: Bench) -> str:
     return _grid(bench, "documents", cases, ("lda", "default"))
 
 
+def part_stability(bench: Bench) -> str:
+    """How far five seeds find the same topics."""
+    import numpy as np
+
+    from etm_jax.metrics.stability import matched_overlap
+
+    cases = [
+        [Fit(model, PEOPLES_DAILY, bench.num_topics, seed, bench.sweeps) for seed in STABILITY_SEEDS]
+        for model in ("lda", "default")
+    ]
+    rows = []
+    for name, result in zip(("LDA", "ours"), bench.results(cases), strict=True):
+        if result.not_run:
+            rows.append([f"{name}, not run: {result.not_run}", "", "", ""])
+            continue
+        words = [np.array([topic.split() for _, _, topic in row["topics"]]) for row in result.rows]
+        pairs = np.array([matched_overlap(a, b) for a, b in combinations(words, 2)])
+        rows.append(
+            [name, *(f"{value:.3f}" for value in (pairs.mean(), pairs.mean(axis=1).min(), (pairs >= 0.5).mean()))]
+        )
+    header = ("model", "words in common", "of the two seeds most unlike", "topics with half their words in common")
+    return markdown(rows, header, "<>>>")
+
+
 PARTS: dict[str, tuple[str, Callable[[Bench], str]]] = {
     "targets": ("Ours and LDA", part_targets),
     "topics": ("The fifty topics of People's Daily", part_topics),
@@ -275,6 +303,7 @@ PARTS: dict[str, tuple[str, Callable[[Bench], str]]] = {
     "k": ("From 10 topics to 200", part_k),
     "words": ("Words of one character", part_words),
     "units": ("Paragraphs and articles", part_units),
+    "stability": ("Five seeds", part_stability),
 }
 
 
@@ -300,7 +329,7 @@ def _command(part: str, given: argparse.Namespace) -> str:
     """The command that makes a part as it was made now; the folder of 20 Newsgroups is anybody's own."""
     flags = [f"--only={part}"]
     default = _parser()
-    if given.seeds != _seeds(default.get_default("seeds")):
+    if part != "stability" and given.seeds != _seeds(default.get_default("seeds")):
         flags.append(f"--seeds={','.join(map(str, given.seeds))}")
     if part == "targets" and given.corpora != list(TARGETS):
         flags.append(f"--corpora={','.join(given.corpora)}")
@@ -346,4 +375,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main))
+    sys.exit(cli.run(main, if_stopped="stopped; the same command goes on, with what is fitted so far"))

@@ -123,6 +123,7 @@ def test_every_part_is_written_and_goals_are_judged(tmp_path, monkeypatch, capsy
     assert [row[4] for row in rows if row[0].endswith("no_above .02") and row[1] == "ppl tok"] == ["no", "yes"]
     assert [row[1] for row in rows if len(row) == 7 and row[0] == "lee"] == ["TC·TD", "ppl doc", "ppl tok"]
     assert any(row[:2] == ["20 Newsgroups", "ours, not run: give --ng20=FOLDER"] for row in rows)
+    assert ["LDA", "1.000", "1.000", "1.000"] in [row for row in rows if len(row) == 4]
     text = (tmp_path / "quality.md").read_text("utf-8")
     assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == [t for t, _ in quality.PARTS.values()]
     assert "    python -m experiments.quality --only=k --n_topic=4\n\na machine\n" in text
@@ -149,7 +150,11 @@ def test_where_coherence_is_not_above_zero_there_is_no_ratio(tmp_path, monkeypat
 @pytest.mark.parametrize(
     "main, flag, message",
     [
-        (quality.main, "--only=k,z", "--only=k,z: 'z' is not one of targets, topics, stopwords, k, words, units"),
+        (
+            quality.main,
+            "--only=k,z",
+            "--only=k,z: 'z' is not one of targets, topics, stopwords, k, words, units, stability",
+        ),
         (quality.main, "--seeds=a", "--seeds=a must be whole numbers such as 1,2,3"),
         (figure1.main, "--models=x", "--models=x: 'x' is not one of default, lda, paper"),
         (figure1.main, "--no_below=0", "--no_below=0 must be whole numbers above 0 such as 100,10,1"),
