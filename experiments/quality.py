@@ -7,7 +7,7 @@ fit has two cores and a process of its own, and its figures stay in runs/quality
 where it was, and a second call only prints.
 
 Corpora: by name, from installed packages; 20 Newsgroups in the original ETM's format with --ng20.
-Runtime: on 2 cores about half an hour for --only=targets, and two hours and a half for all parts.
+Runtime: on 2 cores about half an hour for --only=targets, and an hour and a half for all parts.
 Needs:   tomotopy, pkuseg and the packages of the corpora (BUILD.md). What cannot be run is said in its row.
 """
 
