@@ -190,7 +190,7 @@ def test_epochs_are_compared_by_the_best_member(tmp_path, monkeypatch):
     # The mean is lowest in epoch 1; the lowest of all is the first seed's in epoch 2; two epochs later patience ends.
     figures = iter([5.0, 5.0, 5.0, 3.0, 9.0, 9.0, 4.0, 3.5, 4.0, 4.0, 3.25, 4.0])
     monkeypatch.setattr(loop, "evaluate_bound", lambda *_: Bound(next(figures), 0.0, 0.0))
-    best = fit_seeds(tmp_path, 9, patience=2)
+    best = fit_seeds(tmp_path, 9, patience=2, export_from="best")
     last = fit_seeds(tmp_path, 9, patience=2, export_from="last")
     assert (best.epoch, best.last_epoch, best.best) == (2, 4, 0)
     assert (last.epoch, last.last_epoch, last.best) == (4, 4, 1)
