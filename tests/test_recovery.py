@@ -10,7 +10,7 @@ from experiments import recovery as experiment
 
 SIZES = {
     "lda": {"num_docs": 2000, "vocab_size": 500, "num_topics": 10, "doc_length": 60},
-    "etm": {"num_docs": 2000, "vocab_size": 500, "num_topics": 5, "doc_length": 200, "logit_std": 2.0},
+    "etm": {"num_docs": 2000, "vocab_size": 1000, "num_topics": 5, "doc_length": 200, "logit_std": 2.0},
 }
 """The smallest at which it holds for every seed; experiments/recovery.py says why they differ."""
 
@@ -59,6 +59,5 @@ def test_the_experiment_shows_them_found_and_the_control_without(process, monkey
     cosine, correlation, control_cosine, control_correlation = map(float, row[2:6])
     assert cosine > 0.95
     assert correlation > 0.9
-    # The words' frequencies alone, which shuffling leaves, are like a topic by up to 0.53.
-    assert control_cosine < 0.6
-    assert abs(control_correlation) < 0.5
+    assert control_cosine < 0.5
+    assert abs(control_correlation) < 0.1
