@@ -49,10 +49,6 @@ class Posterior(NamedTuple):
     logvar: jax.Array
 
 
-Improve = Callable[[Posterior, jax.Array], Posterior]
-"""From the encoder's posterior and the topics [K, V] to a better posterior."""
-
-
 class Output(NamedTuple):
     """One pass. theta: [B, K], of a sample from the posterior; beta: [K, V], the topics.
 
@@ -86,10 +82,14 @@ class TopicModel(nn.Module):
         if c.theta_layer:
             self.theta_layer = _Linear(k, k)
 
-    def encode(self, inputs: sparse.Array, pattern: sparse.Pattern, dropout: Masks = ()) -> Posterior:
-        """q(δ | x). inputs: [N], the encoder's input at the nonzeros of `pattern`."""
+    def encode(self, inputs: sparse.Array, pattern: sparse.Pattern, noise: Noise | None = None) -> Posterior:
+        """q(δ | x). inputs: [N], the encoder's input at the nonzeros of `pattern`. noise: None for neither mask."""
+        dropout: Masks = ()
+        if noise is not None:
+            dropout = noise.dropout[: len(self.hidden)]
+            inputs = inputs if noise.visible is None else inputs * noise.visible
         first = sparse.matmul(inputs, pattern, self.hidden[0].kernel) + self.hidden[0].bias[None, :]
-        x = _hidden(first, self.hidden[1:], dropout[: len(self.hidden)], jax.nn.relu)
+        x = _hidden(first, self.hidden[1:], dropout, jax.nn.relu)
         mu = self.mu(x)
         if self.config.skip:
             mu = mu + sparse.matmul(inputs, pattern, self.skip_words) @ self.skip_topics
@@ -107,15 +107,13 @@ class TopicModel(nn.Module):
         """[B, V], whose softmax over V is p(w | θ); None where it is the mixture θβ. dropout: the decoder's masks."""
         return None
 
-    def __call__(
-        self, inputs: sparse.Array, pattern: sparse.Pattern, noise: Noise, improve: Improve | None = None
-    ) -> Output:
-        read = inputs if noise.visible is None else inputs * noise.visible
-        posterior, beta = self.encode(read, pattern, noise.dropout), self.beta()
-        if improve is not None:
-            posterior = improve(posterior, beta)
+    def decode(self, posterior: Posterior, noise: Noise) -> Output:
+        """What a sample of the posterior stands for."""
         theta = self.theta(reparameterize(posterior, noise.eps))
-        return Output(posterior, theta, beta, self.logits(theta, noise.dropout[len(self.hidden) :]))
+        return Output(posterior, theta, self.beta(), self.logits(theta, noise.dropout[len(self.hidden) :]))
+
+    def __call__(self, inputs: sparse.Array, pattern: sparse.Pattern, noise: Noise) -> Output:
+        return self.decode(self.encode(inputs, pattern, noise), noise)
 
 
 class ETM(TopicModel):
@@ -292,23 +290,26 @@ def init_variables(key: jax.Array, module: TopicModel) -> Variables:
 
 
 def forward(
+    module: TopicModel, variables: Variables, inputs: sparse.Array, pattern: sparse.Pattern, noise: Noise
+) -> Output:
+    """One pass from the encoder's input [N] at the nonzeros of `pattern`: Dieng et al. 2020, Algorithm 1."""
+    return cast(Output, module.apply(variables._asdict(), inputs, pattern, noise))
+
+
+def posterior(
     module: TopicModel,
     variables: Variables,
     inputs: sparse.Array,
     pattern: sparse.Pattern,
-    noise: Noise,
-    improve: Improve | None = None,
-) -> Output:
-    """One pass from the encoder's input [N] at the nonzeros of `pattern`: Dieng et al. 2020, Algorithm 1.
-
-    improve: what makes of the encoder's posterior the one that is sampled from; None where that is the same.
-    """
-    return cast(Output, module.apply(variables._asdict(), inputs, pattern, noise, improve))
+    noise: Noise | None = None,
+) -> Posterior:
+    """q(δ | x) as the encoder gives it, the first half of `forward`; without masks where there is no noise."""
+    return cast(Posterior, module.apply(variables._asdict(), inputs, pattern, noise, method="encode"))
 
 
-def posterior(module: TopicModel, variables: Variables, inputs: sparse.Array, pattern: sparse.Pattern) -> Posterior:
-    """q(δ | x) as the encoder gives it."""
-    return cast(Posterior, module.apply(variables._asdict(), inputs, pattern, method="encode"))
+def decode(module: TopicModel, variables: Variables, posterior: Posterior, noise: Noise) -> Output:
+    """What a sample of the posterior stands for, the second half of `forward`."""
+    return cast(Output, module.apply(variables._asdict(), posterior, noise, method="decode"))
 
 
 def mean_theta(module: TopicModel, variables: Variables, inputs: sparse.Array, pattern: sparse.Pattern) -> jax.Array:

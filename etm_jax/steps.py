@@ -17,8 +17,8 @@ from etm_jax.model import (
     TopicModel,
     Variables,
     beta,
+    decode,
     draw_noise,
-    forward,
     init_variables,
     log_px,
     mean_theta,
@@ -90,25 +90,15 @@ def batch_loss(params: Params, constants: Params, batch: Batch, noise: Noise, sp
     `refine_steps`, the posterior's mean is refined before it is sampled from, straight through, and what the encoder
     missed of it is added to the loss.
     """
-    missed = jnp.zeros(())
-
-    def improve(guess: Posterior, beta: jax.Array) -> Posterior:
-        nonlocal missed
-        refined, curvature = refine(
-            guess.mu, beta, batch.counts, batch.pattern, spec.model.prior_variance, spec.objective.refine_steps
-        )
-        missed = (batch.real * pull(guess.mu, refined, curvature)).sum()
+    module, variables = spec.module(), Variables(params, constants)
+    guess, missed = posterior(module, variables, batch.inputs, batch.pattern, noise), jnp.zeros(())
+    if spec.objective.refine_steps > 0:
+        mu = guess.mu
+        refined, curvature = _refine(mu, variables, batch, spec, spec.objective.refine_steps)
+        missed = (batch.real * pull(mu, refined, curvature)).sum()
         # The refined value, with the guess's gradient.
-        return Posterior(refined + (guess.mu - jax.lax.stop_gradient(guess.mu)), guess.logvar)
-
-    out = forward(
-        spec.module(),
-        Variables(params, constants),
-        batch.inputs,
-        batch.pattern,
-        noise,
-        improve if spec.objective.refine_steps else None,
-    )
+        guess = guess._replace(mu=refined + (mu - jax.lax.stop_gradient(mu)))
+    out = decode(module, variables, guess, noise)
     if out.logits is None:
         recon = reconstruction(out.theta, out.beta, batch.counts, batch.pattern, spec.objective)
     else:
@@ -121,6 +111,12 @@ def batch_loss(params: Params, constants: Params, batch: Batch, noise: Noise, sp
     if spec.objective.overlap_weight > 0:
         loss = loss + spec.objective.overlap_weight * topic_overlap(out.beta)
     return loss, sums
+
+
+def _refine(mu: jax.Array, variables: Variables, batch: Batch, spec: Spec, steps: int) -> tuple[jax.Array, jax.Array]:
+    """`refine` under the model's own topics and prior."""
+    topics = beta(spec.module(), variables)
+    return refine(mu, topics, batch.counts, batch.pattern, spec.model.prior_variance, steps)
 
 
 def update_step(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tuple[TrainState, Sums]:
@@ -154,14 +150,11 @@ def theta_step(variables: Variables, batch: Batch, spec: Spec) -> jax.Array:
     takes a short document's few words for more than they are, the encoder for less; the mean predicts others best.
     """
     module = spec.module()
-    by_encoder = mean_theta(module, variables, batch.inputs, batch.pattern)
     if spec.model.infer_steps == 0:
-        return by_encoder
+        return mean_theta(module, variables, batch.inputs, batch.pattern)
     mu = posterior(module, variables, batch.inputs, batch.pattern).mu
-    mode, _ = refine(
-        mu, beta(module, variables), batch.counts, batch.pattern, spec.model.prior_variance, spec.model.infer_steps
-    )
-    return (by_encoder + jax.nn.softmax(mode, axis=-1)) / 2
+    mode, _ = _refine(mu, variables, batch, spec, spec.model.infer_steps)
+    return (jax.nn.softmax(mu, axis=-1) + jax.nn.softmax(mode, axis=-1)) / 2
 
 
 @partial(jax.jit, static_argnames="spec")
