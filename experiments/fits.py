@@ -14,14 +14,18 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import scipy.sparse as sp
+
 from etm_jax import cli
 from etm_jax.config import Config, RunOptions, make_config
 from etm_jax.console import display_width, duration, note
+from etm_jax.corpus.types import Corpus
 from etm_jax.errors import UserError
 from etm_jax.files import replace_text
 
@@ -134,7 +138,7 @@ def _measure(fit: Fit, folder: Path) -> Figures:
 
     config = fit.config()
     corpus = prepare(find_source(config.corpus), config.corpus, folder / "corpus")
-    fitted = _lda(fit, corpus) if fit.model == "lda" else _etm(fit, corpus, folder)
+    fitted = _lda(fit, corpus) if fit.model == "lda" else _etm(fit, corpus)
     words = top_words(fitted.beta, 10)
     npmi = npmi_coherence(words, corpus.train.counts)
     figures: Figures = {
@@ -159,39 +163,55 @@ def _measure(fit: Fit, folder: Path) -> Figures:
     return figures
 
 
-def _etm(fit: Fit, corpus: Any, folder: Path) -> _Fitted:
+class Trained(NamedTuple):
+    """A trained ETM. beta: [K, V]; seconds: from counts to topics; theta: [D, K] of any counts [D, V]."""
+
+    beta: np.ndarray
+    seconds: float
+    theta: Callable[[sp.csr_matrix], np.ndarray]
+
+
+def trained(config: Config, corpus: Corpus) -> Trained:
+    """An ETM of these settings on a prepared corpus, in this process; nothing is kept."""
     import tempfile
 
-    import numpy as np
-
+    from etm_jax.batches import Batcher
+    from etm_jax.corpus.inputs import encoder_input
     from etm_jax.inference import infer_theta
-    from etm_jax.loop import fit as train
-    from etm_jax.metrics.topics import topic_shares
+    from etm_jax.loop import fit
     from etm_jax.run import corpus_batchers
     from etm_jax.run_folder import RunFolder
     from etm_jax.start import start
     from etm_jax.steps import beta_step
 
-    config = fit.config()
-    with tempfile.TemporaryDirectory(dir=folder) as run:
+    with tempfile.TemporaryDirectory() as run:
         started = time.perf_counter()
-        record, variables = start(config, RunOptions(variant=fit.model), corpus, None, None)
+        record, variables = start(config, RunOptions(variant=config.variant), corpus, None, None)
         spec, run_folder = record.spec(), RunFolder(Path(run))
         run_folder.begin(record)
-        batchers = corpus_batchers(corpus, config, record.batch_size)
-        fitted = train(
-            spec, config.train, record.num_epochs, batchers["train"], batchers["valid"], variables, run_folder
-        )
+        parts = corpus_batchers(corpus, config, record.batch_size)
+        fitted = fit(spec, config.train, record.num_epochs, parts["train"], parts["valid"], variables, run_folder)
         beta = np.asarray(beta_step(fitted.variables, spec))
         seconds = time.perf_counter() - started
-    theta = {part: infer_theta(fitted.variables, batchers[part], spec) for part in ("train", "test_h1")}
-    return _Fitted(seconds, beta, topic_shares(theta["train"], corpus.train.counts), {"": theta["test_h1"]})
+
+    def theta(counts: sp.csr_matrix) -> np.ndarray:
+        kind = "tfidf" if config.model.use_tfidf else config.model.encoder_input
+        inputs = encoder_input(counts, kind, corpus.vocabulary)
+        return infer_theta(fitted.variables, Batcher(counts, inputs, record.batch_size), spec)
+
+    return Trained(beta, seconds, theta)
 
 
-def _lda(fit: Fit, corpus: Any) -> _Fitted:
+def _etm(fit: Fit, corpus: Corpus) -> _Fitted:
+    from etm_jax.metrics.topics import topic_shares
+
+    found = trained(fit.config(), corpus)
+    share = topic_shares(found.theta(corpus.train.counts), corpus.train.counts)
+    return _Fitted(found.seconds, found.beta, share, {"": found.theta(corpus.test_h1)})
+
+
+def _lda(fit: Fit, corpus: Corpus) -> _Fitted:
     """LDA by tomotopy. Loading its documents is not counted; θ by its own inference, and by folding in."""
-    import numpy as np
-
     from etm_jax.lda import check_lda, infer_theta, tomotopy_model, tomotopy_theta, topics_of_tomotopy
 
     check_lda(fit.config().lda)

@@ -17,8 +17,6 @@ import argparse
 import csv
 import dataclasses
 import sys
-import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,14 +25,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax import cli
-from etm_jax.batches import Batcher
-from etm_jax.config import RunOptions, make_config
+from etm_jax.config import make_config
 from etm_jax.console import table
-from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Corpus, Documents
 from etm_jax.errors import UserError
+from experiments.fits import trained
 
 ENOUGH, TAKEN = 500, 1000
 """Validation documents that suffice, and how many are taken of the training documents where there are fewer."""
@@ -74,37 +71,21 @@ def halves(counts: sp.csr_matrix) -> tuple[sp.csr_matrix, sp.csr_matrix]:
 
 def tried(corpus: Corpus, held_out: sp.csr_matrix, given: dict[str, Any]) -> dict[str, Any]:
     """The figures of one fit."""
-    from etm_jax.inference import infer_theta
-    from etm_jax.loop import fit
     from etm_jax.metrics.perplexity import completion_perplexity
     from etm_jax.metrics.topics import diversity, npmi_coherence, top_words, topics_used
-    from etm_jax.run import corpus_batchers
-    from etm_jax.run_folder import RunFolder
-    from etm_jax.start import start
-    from etm_jax.steps import beta_step
 
-    config = make_config("default", given)
-    started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        record, variables = start(config, RunOptions(), corpus, None, None)
-        run_folder, spec = RunFolder(Path(folder)), record.spec()
-        run_folder.begin(record)
-        parts = corpus_batchers(corpus, config, record.batch_size)
-        fitted = fit(spec, config.train, record.num_epochs, parts["train"], parts["valid"], variables, run_folder)
-        beta = np.asarray(beta_step(fitted.variables, spec))
-    seconds = time.perf_counter() - started
+    found = trained(make_config("default", given), corpus)
     half1, half2 = halves(held_out)
-    inputs = encoder_input(half1, config.model.encoder_input, corpus.vocabulary)
-    theta = infer_theta(fitted.variables, Batcher(half1, inputs, record.batch_size), spec)
-    perplexity, words = completion_perplexity(theta, beta, half2), top_words(beta, 10)
+    theta = found.theta(half1)
+    perplexity, words = completion_perplexity(theta, found.beta, half2), top_words(found.beta, 10)
     return {
         "TC": f"{npmi_coherence(words, corpus.train.counts).mean():.3f}",
         "TC_valid": f"{npmi_coherence(words, held_out).mean():.3f}",
-        "TD": f"{diversity(top_words(beta, 25)):.3f}",
+        "TD": f"{diversity(top_words(found.beta, 25)):.3f}",
         "ppl_doc": f"{perplexity.by_document:.0f}",
         "ppl_tok": f"{perplexity.by_token:.0f}",
         "used": topics_used(theta),
-        "seconds": f"{seconds:.1f}",
+        "seconds": f"{found.seconds:.1f}",
     }
 
 

@@ -1,0 +1,63 @@
+"""The search for a recipe: what it compares settings on, and its rows."""
+
+import csv
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from test_experiments import original_format
+
+from etm_jax import cli
+from etm_jax.errors import UserError
+from experiments.recipes import search
+from experiments.recipes.search import halves, settings_of
+
+
+def test_halves_share_out_every_word_of_documents_with_two_words_or_more():
+    counts = sp.csr_matrix(np.random.default_rng(1).poisson(2.0, (300, 20)).astype(np.int32))
+    first, second = halves(counts)
+    rows = [i for i in range(300) if counts[i].sum() > 1]
+    # Only documents all of whose words fell into one half are missing.
+    assert len(rows) - 5 <= first.shape[0] == second.shape[0] <= len(rows)
+    assert (np.diff(first.indptr) > 0).all()
+    assert (np.diff(second.indptr) > 0).all()
+    whole = {row.tobytes() for row in counts.toarray()}
+    assert all(row.tobytes() in whole for row in (first + second).toarray().astype(np.int32))
+    assert first.sum() / (first + second).sum() == pytest.approx(0.5, abs=0.02)
+
+
+def test_settings_are_read_with_their_types():
+    assert settings_of("rarity=0.5,num_epochs=3,hidden=64+32,skip=false,vectors=ppmi") == {
+        "rarity": 0.5,
+        "num_epochs": 3,
+        "hidden": (64, 32),
+        "skip": False,
+        "vectors": "ppmi",
+    }
+    assert settings_of("as-is") == {}
+    with pytest.raises(UserError, match="'rarity' must be settings such as"):
+        settings_of("rarity")
+
+
+def test_a_row_a_setting_is_printed_and_kept(tmp_path, capsys):
+    folder, out = original_format(tmp_path / "ng"), tmp_path / "runs" / "rows.csv"
+    settings = ["num_topics=3,num_epochs=2,embed_dim=4", "num_topics=3,num_epochs=1,embed_dim=4"]
+    assert cli.run(search.main, ["search", "--corpora=20ng", f"--ng20={folder}", f"--out={out}", *settings]) == 0
+    with out.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["settings"] for row in rows] == settings
+    assert all(float(row["ppl_tok"]) > 1 and -1 <= float(row["TC_valid"]) <= 1 for row in rows)
+    assert rows[0]["ppl_tok"] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["--corpora=x", "as-is"], "--corpora=x: 'x' is none of pd02, pd10, 20ng"),
+        (["--corpora=20ng", "as-is"], "--corpora=20ng needs --ng20=FOLDER"),
+        (["rarity=-1.0"], "--rarity=-1.0 is out of range"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_fitted(argv, message, capsys):
+    assert cli.run(search.main, ["search", *argv]) == 2
+    assert message in capsys.readouterr().err
