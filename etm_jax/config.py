@@ -90,20 +90,22 @@ class ModelConfig:
         "log1p", "what the encoder reads of the counts", choices=("counts", "normalized", "log1p")
     )
     use_tfidf: bool = setting(False, "let the encoder read tf-idf in place of --encoder_input")
-    skip: bool = setting(True, "add a linear path from the words to the topics, started from ρ and α")
+    read_rho: bool = setting(
+        True, "let the encoder read words by their vectors in ρ; else it learns weights of its own"
+    )
+    skip: bool = setting(True, "add a linear path from the words' vectors in ρ to the topics, started from α")
     decoder_hidden: tuple[int, ...] = setting((512,), "widths of the hidden layers of the decoder of --model=gsm")
     theta_layer: bool = setting(False, "pass the sample through a linear layer before the softmax")
     torch_bias: bool = setting(False, "give ρ and α the biases of torch's Linear; they change nothing")
     warm_start: bool = setting(True, "start α from clusters of the word vectors")
     rarity: float = setting(
-        1.0, "power of a word's inverse document frequency that its vector's length starts with, where --warm_start"
+        0.7, "power of a word's inverse document frequency that its vector's length starts with, where --warm_start"
     )
     background: float = setting(0.6, "share of the log word frequency added to every topic's logits")
     prior_variance: float = setting(15.0, "variance of the prior of δ")
     thinning: float = setting(0.6, "largest share of a document's words that is hidden from the encoder in training")
-    infer_steps: int = setting(
-        20, "Newton steps to the mode of a document's posterior, whose θ is averaged with the encoder's; 0: none"
-    )
+    infer_steps: int = setting(20, "Newton steps at test from the encoder's δ to a better one near it; 0: none")
+    infer_variance: float = setting(4.0, "variance of δ about the encoder's that --infer_steps allow for")
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,8 @@ class ObjectiveConfig:
     likelihood_eps: float = setting(0.0, "added to θβ inside the logarithm; both published codes use 1e-6")
     renormalize: bool = setting(False, "divide θβ + eps by its sum over the vocabulary, as the report does")
     reduction: str = setting("mean", "how a batch's losses become one", choices=("mean", "sum"))
-    overlap_weight: float = setting(0.5, "weight of the penalty on the overlap of topics")
-    kl_weight: float = setting(0.3, "weight of the KL term")
+    overlap_weight: float = setting(0.7, "weight of the penalty on the overlap of topics")
+    kl_weight: float = setting(0.4, "weight of the KL term")
     refine_steps: int = setting(2, "Newton steps in training from the encoder's guess to a better one")
 
 
@@ -128,7 +130,7 @@ class OptimizerConfig:
     optimizer: str = setting("adam", "update rule", choices=("adam", "adamw", "sgd", "adagrad", "rmsprop"))
     learning_rate: float = setting(0.006, "step size at the start")
     lr_schedule: str = setting("cosine", "how the step size falls", choices=("cosine", "constant"))
-    rho_lr: float = setting(0.2, "step size of ρ, as a multiple of --learning_rate")
+    rho_lr: float = setting(0.3, "step size of ρ, as a multiple of --learning_rate")
     alpha_lr: float = setting(0.7, "step size of α, as a multiple of --learning_rate")
     weight_decay: float = setting(0.0, "L2 penalty in the gradient; decoupled for adamw")
     clip_norm: float = setting(0.0, "largest norm of the gradient; 0: unbounded")
@@ -138,7 +140,7 @@ class OptimizerConfig:
 class TrainConfig:
     """How long, in what batches, and what is kept."""
 
-    num_epochs: int = setting(0, "passes over the training documents; 0: 600 steps, at least 10 and at most 60 passes")
+    num_epochs: int = setting(0, "passes over the training documents; 0: 4 to 60, the more the oftener words occur")
     batch_size: int = setting(256, "documents a step")
     seed: int = setting(1, "seed of everything random but the split")
     num_seeds: int = setting(
@@ -202,6 +204,7 @@ VECTOR_KINDS = ("ppmi", "skipgram", "cbow", "use", "random")
 """What --vectors can be, besides file:PATH."""
 
 _PUBLISHED: dict[str, Any] = {
+    "read_rho": False,
     "skip": False,
     "warm_start": False,
     "background": 0.0,
@@ -253,6 +256,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 WITHOUT_EMBEDDINGS: dict[str, Any] = {
     "vectors": "random",
     "train_rho": True,
+    "read_rho": False,
     "skip": False,
     "warm_start": False,
     "background": 0.0,
@@ -429,6 +433,7 @@ def _check_ranges(config: Config) -> None:
         ("thinning", m.thinning, 0 <= m.thinning < 1, "at least 0 and below 1"),
         ("infer_steps", m.infer_steps, m.infer_steps >= 0, "0 for none, or a positive number"),
         ("infer_steps", m.infer_steps, m.infer_steps == 0 or not m.theta_layer, f"0, or --notheta_layer: {softmax}"),
+        ("infer_variance", m.infer_variance, m.infer_variance > 0, "above 0"),
         ("refine_steps", j.refine_steps, j.refine_steps >= 0, "0 for none, or a positive number"),
         ("refine_steps", j.refine_steps, j.refine_steps == 0 or not m.theta_layer, f"0, or --notheta_layer: {softmax}"),
         ("kl_weight", j.kl_weight, j.kl_weight > 0, "above 0"),

@@ -40,7 +40,7 @@ def _warm(params: dict[str, Any], warm: WarmStart, config: ModelConfig) -> dict[
     }
     skip = {}
     if config.skip:
-        skip = {"skip_words": _unit_rows(warm.rho), "skip_topics": _unit_rows(warm.alpha).T}
+        skip = {"skip_topics": _unit_rows(warm.alpha).T}
     return params | heads | {"rho": jnp.asarray(warm.rho), "alpha": jnp.asarray(warm.alpha)} | skip
 
 

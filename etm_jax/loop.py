@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.sparse as sp
 
 from etm_jax.batches import Batcher
 from etm_jax.checkpoint import Checkpoints, Progress
@@ -23,7 +24,7 @@ from etm_jax.results import topic_quality
 from etm_jax.run_folder import RunFolder
 from etm_jax.steps import Spec, TrainState, beta_step, new_state, train_step
 
-AUTOMATIC_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 600, 10, 60
+STEPS_PER_ROOT, FEWEST_EPOCHS, MOST_EPOCHS = 90, 4, 60
 LEAST_LR = 1e-5
 """Annealing stops here, as in adjidieng/ETM."""
 
@@ -47,11 +48,16 @@ class Fitted(NamedTuple):
         return self.members[self.best]
 
 
-def num_epochs_for(config: TrainConfig, num_docs: int, batch_size: int) -> int:
-    """The epochs asked for, or enough of them for AUTOMATIC_STEPS steps."""
+def num_epochs_for(config: TrainConfig, counts: sp.csr_matrix, batch_size: int) -> int:
+    """The epochs asked for, or enough of them for 90·√n steps, n the documents that a word is in, on average.
+
+    counts: [D, V], those to train on. ρ starts from what all documents say of a word, and has more to learn from their
+    likelihood the more of them there are; its noise falls with their root.
+    """
     if config.num_epochs:
         return config.num_epochs
-    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(AUTOMATIC_STEPS * batch_size / num_docs)))
+    steps = STEPS_PER_ROOT * math.sqrt(counts.nnz / counts.shape[1])
+    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(steps * batch_size / counts.shape[0])))
 
 
 def fit(

@@ -73,11 +73,10 @@ class TopicModel(nn.Module):
 
     def setup(self) -> None:
         c, v, k, dim = self.config, self.vocab_size, self.config.num_topics, self.embed_dim
-        self.hidden = _linears((v, *c.hidden))
+        self.hidden = _linears((dim if c.read_rho else v, *c.hidden))
         self.mu = _Linear(c.hidden[-1], k)
         self.logvar = _Linear(c.hidden[-1], k)
         if c.skip:
-            self.skip_words = self.param("skip_words", _torch_uniform(dim), (v, dim))
             self.skip_topics = self.param("skip_topics", _torch_uniform(dim), (dim, k))
         if c.theta_layer:
             self.theta_layer = _Linear(k, k)
@@ -88,12 +87,20 @@ class TopicModel(nn.Module):
         if noise is not None:
             dropout = noise.dropout[: len(self.hidden)]
             inputs = inputs if noise.visible is None else inputs * noise.visible
-        first = sparse.matmul(inputs, pattern, self.hidden[0].kernel) + self.hidden[0].bias[None, :]
+        if self.config.read_rho:
+            first = self.hidden[0](self.embedded(inputs, pattern))
+        else:
+            first = sparse.matmul(inputs, pattern, self.hidden[0].kernel) + self.hidden[0].bias[None, :]
         x = _hidden(first, self.hidden[1:], dropout, jax.nn.relu)
         mu = self.mu(x)
         if self.config.skip:
-            mu = mu + sparse.matmul(inputs, pattern, self.skip_words) @ self.skip_topics
+            # The same array as above: XLA computes it once.
+            mu = mu + self.embedded(inputs, pattern) @ self.skip_topics
         return Posterior(mu, self.logvar(x))
+
+    def embedded(self, inputs: sparse.Array, pattern: sparse.Pattern) -> jax.Array:
+        """Documents in the space of the word embeddings: [N] → [B, L], in a model that has them."""
+        raise NotImplementedError
 
     def theta(self, delta: jax.Array) -> jax.Array:
         """softmax(δ), behind a linear layer where the variant has one. delta: [B, K] → [B, K]."""
@@ -129,6 +136,12 @@ class ETM(TopicModel):
             self.rho_bias = self.param("rho_bias", _torch_uniform(dim), (v,))
             self.alpha_bias = self.param("alpha_bias", _torch_uniform(dim), (k,))
         self.background = self.variable("constants", "background", jnp.zeros, (v,))
+
+    def embedded(self, inputs: sparse.Array, pattern: sparse.Pattern) -> jax.Array:
+        """Σ_v x_v ρ_v / |ρ_v|: [B, L]. ρ is the decoder's own, and takes no gradient from being read."""
+        rho = jax.lax.stop_gradient(self.rho)
+        length = jnp.maximum(jnp.linalg.norm(rho, axis=1), jnp.finfo(rho.dtype).tiny)
+        return sparse.matmul(inputs / length[pattern.cols], pattern, rho)
 
     def beta(self) -> jax.Array:
         """softmax_v(ρ_v·α_k + b_v): [K, V]. The background b, 0 in the published variants, is ours."""

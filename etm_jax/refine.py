@@ -17,18 +17,24 @@ FARTHEST_PULL = 3.0
 
 
 def refine(
-    delta: jax.Array, beta: jax.Array, counts: sparse.Array, pattern: sparse.Pattern, prior_variance: float, steps: int
+    delta: jax.Array,
+    beta: jax.Array,
+    counts: sparse.Array,
+    pattern: sparse.Pattern,
+    centre: jax.Array | float,
+    variance: float,
+    steps: int,
 ) -> tuple[jax.Array, jax.Array]:
-    """Newton steps from `delta` up log p(x | softmax(δ), β) + log N(δ; 0, s²I), s² the prior variance.
+    """Newton steps from `delta` up log p(x | softmax(δ), β) + log N(δ; m, s²I), m the centre and s² the variance.
 
-    delta: [B, K], beta: [K, V], counts: [N] → δ [B, K], and the curvature of its last step [B, K], both constants to
-    any gradient. A document without words goes to the prior's mode, 0.
+    delta: [B, K], beta: [K, V], counts: [N], centre: [B, K] or 0 → δ [B, K], and the curvature of its last step [B, K],
+    both constants to any gradient. A document without words goes to the centre.
 
     With z_w = p(z=k | w, θ), r = Σ_w x_w z_w the words that topic k explains, and n the document's length, the gradient
-    is r − nθ − δ/s². The curvature is taken as max(r, nθ) + 1/s², which is never less than the true diagonal,
+    is r − nθ − (δ − m)/s². The curvature is taken as max(r, nθ) + 1/s², which is never less than the true diagonal,
     nθ(1 − θ) − Σ_w x_w z_w (1 − z_w) + 1/s².
     """
-    delta, beta, counts = jax.lax.stop_gradient((delta, beta, jnp.asarray(counts)))
+    delta, beta, counts, centre = jax.lax.stop_gradient((delta, beta, jnp.asarray(counts), centre))
     by_word = beta.T
     length = sparse.sum_rows(counts[:, None], pattern)
 
@@ -40,8 +46,8 @@ def refine(
         ratio = jnp.where(px > 0, counts / jnp.maximum(px, jnp.finfo(px.dtype).tiny), 0)
         explained = theta * sparse.matmul(ratio, pattern, by_word)
         expected = length * theta
-        curvature = jnp.maximum(explained, expected) + 1 / prior_variance
-        gradient = explained - expected - delta / prior_variance
+        curvature = jnp.maximum(explained, expected) + 1 / variance
+        gradient = explained - expected - (delta - centre) / variance
         return delta + DAMPING * gradient / curvature, curvature
 
     return jax.lax.fori_loop(0, steps, step, (delta, jnp.ones_like(delta)))

@@ -48,7 +48,7 @@ def start(
             num_docs=num_docs,
             embed_dim=embed_dim,
             batch_size=batch_size,
-            num_epochs=num_epochs_for(config.train, num_docs, batch_size),
+            num_epochs=num_epochs_for(config.train, corpus.train.counts, batch_size),
         )
 
     if saved:

@@ -94,7 +94,8 @@ def batch_loss(params: Params, constants: Params, batch: Batch, noise: Noise, sp
     guess, missed = posterior(module, variables, batch.inputs, batch.pattern, noise), jnp.zeros(())
     if spec.objective.refine_steps > 0:
         mu = guess.mu
-        refined, curvature = _refine(mu, variables, batch, spec, spec.objective.refine_steps)
+        topics, steps = beta(module, variables), spec.objective.refine_steps
+        refined, curvature = refine(mu, topics, batch.counts, batch.pattern, 0.0, spec.model.prior_variance, steps)
         missed = (batch.real * pull(mu, refined, curvature)).sum()
         # The refined value, with the guess's gradient.
         guess = guess._replace(mu=refined + (mu - jax.lax.stop_gradient(mu)))
@@ -111,12 +112,6 @@ def batch_loss(params: Params, constants: Params, batch: Batch, noise: Noise, sp
     if spec.objective.overlap_weight > 0:
         loss = loss + spec.objective.overlap_weight * topic_overlap(out.beta)
     return loss, sums
-
-
-def _refine(mu: jax.Array, variables: Variables, batch: Batch, spec: Spec, steps: int) -> tuple[jax.Array, jax.Array]:
-    """`refine` under the model's own topics and prior."""
-    topics = beta(spec.module(), variables)
-    return refine(mu, topics, batch.counts, batch.pattern, spec.model.prior_variance, steps)
 
 
 def update_step(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tuple[TrainState, Sums]:
@@ -146,15 +141,16 @@ def eval_step(variables: Variables, batch: Batch, key: jax.Array, spec: Spec) ->
 def theta_step(variables: Variables, batch: Batch, spec: Spec) -> jax.Array:
     """Topic proportions at the posterior mean: [B, K].
 
-    With `infer_steps`, the mean of those and of the ones at the mode of the document's own posterior. The mode alone
-    takes a short document's few words for more than they are, the encoder for less; the mean predicts others best.
+    With `infer_steps`, at the mode of the document's own posterior where the prior is N(μ, `infer_variance`·I), about
+    the encoder's mean μ. Under the model's prior, the mode takes a short document's few words for more than they are;
+    the encoder has seen which topics go with them.
     """
-    module = spec.module()
-    if spec.model.infer_steps == 0:
+    module, config = spec.module(), spec.model
+    if config.infer_steps == 0:
         return mean_theta(module, variables, batch.inputs, batch.pattern)
-    mu = posterior(module, variables, batch.inputs, batch.pattern).mu
-    mode, _ = _refine(mu, variables, batch, spec, spec.model.infer_steps)
-    return (jax.nn.softmax(mu, axis=-1) + jax.nn.softmax(mode, axis=-1)) / 2
+    mu, topics = posterior(module, variables, batch.inputs, batch.pattern).mu, beta(module, variables)
+    mode, _ = refine(mu, topics, batch.counts, batch.pattern, mu, config.infer_variance, config.infer_steps)
+    return jax.nn.softmax(mode, axis=-1)
 
 
 @partial(jax.jit, static_argnames="spec")

@@ -21,22 +21,26 @@ from etm_jax.steps import Spec, batch_loss
 B, V, K, L, SIZE = 6, 9, 3, 4, 64
 PRIOR_VARIANCE, OVERLAP, KL_WEIGHT = 4.0, 0.5, 0.7
 
-# Nearly everything that any variant has, at once.
-MODEL = make_config(
-    "default",
-    {
-        "num_topics": K,
-        "hidden": (7, 5),
-        "dropout": 0.5,
-        "dropout_layers": "all",
-        "theta_layer": True,
-        "torch_bias": True,
-        "prior_variance": PRIOR_VARIANCE,
-        # Newton steps have tests of their own.
-        "infer_steps": 0,
-        "refine_steps": 0,
-    },
-).model
+# Nearly everything that any variant has, at once; by whether the encoder reads words by ρ.
+MODELS = {
+    read_rho: make_config(
+        "default",
+        {
+            "num_topics": K,
+            "hidden": (7, 5),
+            "dropout": 0.5,
+            "dropout_layers": "all",
+            "read_rho": read_rho,
+            "theta_layer": True,
+            "torch_bias": True,
+            "prior_variance": PRIOR_VARIANCE,
+            # Newton steps have tests of their own.
+            "infer_steps": 0,
+            "refine_steps": 0,
+        },
+    ).model
+    for read_rho in (True, False)
+}
 OBJECTIVES = [
     ObjectiveConfig(overlap_weight=OVERLAP, kl_weight=KL_WEIGHT, refine_steps=0),
     ObjectiveConfig(
@@ -62,8 +66,8 @@ OBJECTIVES = [
 OPTIMIZER = make_config("default").optimizer
 
 
-def spec_of(objective: ObjectiveConfig) -> Spec:
-    return Spec(MODEL, objective, OPTIMIZER, V, L, num_steps=1, train_rho=True)
+def spec_of(objective: ObjectiveConfig, read_rho: bool) -> Spec:
+    return Spec(MODELS[read_rho], objective, OPTIMIZER, V, L, num_steps=1, train_rho=True)
 
 
 class Dense(NamedTuple):
@@ -104,21 +108,21 @@ def both_forms(counts: sp.csr_matrix, inputs: sp.csr_matrix, dtype: type) -> tup
     return batch, Dense(*(w.astype(dtype) for w in whole), batch.real)
 
 
-def random_variables(seed: int, dtype: type) -> Variables:
+def random_variables(seed: int, dtype: type, read_rho: bool) -> Variables:
     """Weights large enough that θ and β are far from uniform, small enough that no gradient is lost in rounding."""
-    shapes = jax.eval_shape(lambda: init_variables(jax.random.key(0), spec_of(OBJECTIVES[0]).module()))
+    shapes = jax.eval_shape(lambda: init_variables(jax.random.key(0), spec_of(OBJECTIVES[0], read_rho).module()))
     rng = np.random.default_rng(seed)
     return jax.tree.map(lambda s: jnp.asarray(rng.normal(size=s.shape) * 0.4, dtype), shapes)
 
 
 def random_noise(seed: int, dtype: type) -> Noise:
     rng = np.random.default_rng([seed, 1])
-    masks = tuple(jnp.asarray(rng.integers(0, 2, (B, width)) * 2, dtype) for width in MODEL.hidden)
+    masks = tuple(jnp.asarray(rng.integers(0, 2, (B, width)) * 2, dtype) for width in MODELS[True].hidden)
     return Noise(jnp.asarray(rng.normal(size=(B, K)), dtype), masks)
 
 
-def library_quantities(variables: Variables, batch: Batch, noise: Noise) -> dict:
-    out = forward(spec_of(OBJECTIVES[0]).module(), variables, batch.inputs, batch.pattern, noise)
+def library_quantities(variables: Variables, batch: Batch, noise: Noise, read_rho: bool) -> dict:
+    out = forward(spec_of(OBJECTIVES[0], read_rho).module(), variables, batch.inputs, batch.pattern, noise)
     found = {
         "mu": out.posterior.mu,
         "logvar": out.posterior.logvar,
@@ -130,19 +134,26 @@ def library_quantities(variables: Variables, batch: Batch, noise: Noise) -> dict
     for i, objective in enumerate(OBJECTIVES):
         found[f"recon {i}"] = reconstruction(out.theta, out.beta, batch.counts, batch.pattern, objective)
         (found[f"loss {i}"], sums), found[f"grad {i}"] = jax.value_and_grad(batch_loss, has_aux=True)(
-            variables.params, variables.constants, batch, noise, spec_of(objective)
+            variables.params, variables.constants, batch, noise, spec_of(objective, read_rho)
         )
         found |= {f"sum of {name} {i}": value for name, value in sums._asdict().items()}
     return found
 
 
-def dense_quantities(variables: Variables, batch: Dense, noise: Noise) -> dict:
+def dense_quantities(variables: Variables, batch: Dense, noise: Noise, read_rho: bool) -> dict:
     constants = variables.constants
 
     def model(p: dict) -> tuple[jax.Array, ...]:
-        h = jax.nn.relu(batch.inputs @ p["hidden_0"]["kernel"] + p["hidden_0"]["bias"][None]) * noise.dropout[0]
+        rho = jax.lax.stop_gradient(p["rho"])
+        embedded = batch.inputs @ (rho / jnp.sqrt((rho**2).sum(1, keepdims=True)))
+        h = (
+            jax.nn.relu(
+                (embedded if read_rho else batch.inputs) @ p["hidden_0"]["kernel"] + p["hidden_0"]["bias"][None]
+            )
+            * noise.dropout[0]
+        )
         h = jax.nn.relu(h @ p["hidden_1"]["kernel"] + p["hidden_1"]["bias"][None]) * noise.dropout[1]
-        mu = h @ p["mu"]["kernel"] + p["mu"]["bias"][None] + batch.inputs @ p["skip_words"] @ p["skip_topics"]
+        mu = h @ p["mu"]["kernel"] + p["mu"]["bias"][None] + embedded @ p["skip_topics"]
         logvar = h @ p["logvar"]["kernel"] + p["logvar"]["bias"][None]
         delta = mu + jnp.sqrt(jnp.exp(logvar)) * noise.eps
         theta = jax.nn.softmax(delta @ p["theta_layer"]["kernel"] + p["theta_layer"]["bias"][None], axis=1)
@@ -198,22 +209,25 @@ def largest_of(array: jax.Array) -> float:
     return float(np.abs(np.asarray(array)).max(initial=0))
 
 
+@pytest.mark.parametrize("read_rho", [True, False], ids=["by-rho", "own-words"])
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 @pytest.mark.parametrize("kernel", ["native", "gather"])
-def test_sparse_equals_dense_for_any_batch(kernel, precision, monkeypatch, request):
+def test_sparse_equals_dense_for_any_batch(kernel, precision, read_rho, monkeypatch, request):
     if precision == "float64":
         request.getfixturevalue("float64")
     if kernel == "gather":
         monkeypatch.setattr(sparse, "_csr_dot", sparse._csr_dot_gather)
     dtype = getattr(np, precision)
-    by_library, densely = jax.jit(lambda *a: library_quantities(*a)), jax.jit(lambda *a: dense_quantities(*a))
+    by_library, densely = (
+        jax.jit(functools.partial(made, read_rho=read_rho)) for made in (library_quantities, dense_quantities)
+    )
     tolerances = (1e-9, 1e-9) if precision == "float64" else (1e-5, 1e-4)
 
     @settings(max_examples=40, deadline=None, derandomize=True)
     @given(batches())
     def agree(drawn) -> None:
         counts, inputs, seed = drawn
-        variables, noise = random_variables(seed, dtype), random_noise(seed, dtype)
+        variables, noise = random_variables(seed, dtype, read_rho), random_noise(seed, dtype)
         batch, whole = both_forms(counts, inputs, dtype)
         found, wanted = by_library(variables, batch, noise), densely(variables, whole, noise)
         nnz = batch.pattern.row_starts[-1]

@@ -114,8 +114,11 @@ def test_fixed_embeddings_are_given_beside():
 
 def test_a_part_without_a_place_is_refused():
     _, variables = variables_of("default")
-    with pytest.raises(UserError, match="no place for skip_topics, skip_words"):
+    with pytest.raises(UserError, match="no place for skip_topics:"):
         to_state(variables.params, "etm")
+    without_skip = {name: x for name, x in variables.params.items() if name != "skip_topics"}
+    with pytest.raises(UserError, match="no place for an encoder that reads words through ρ"):
+        to_state(without_skip, "etm")
 
 
 def test_files_without_torch_or_of_no_torch_are_one_clear_line(tmp_path):

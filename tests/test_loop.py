@@ -220,8 +220,28 @@ def test_a_run_compiles_one_program_for_each_size_and_function(tmp_path):
     assert train_step._cache_size() - going_on <= 1
 
 
+@pytest.mark.parametrize(
+    ("docs", "words", "per_doc", "epochs"),
+    [
+        # Each word in 16 documents: 90·√16 = 360 steps of 256 documents are 9 passes over 10,240.
+        (10_240, 6_400, 10, 9),
+        # In 64, twice the steps.
+        (10_240, 1_600, 10, 18),
+        # No less than 4 and no more than 60.
+        (102_400, 640_000, 10, 4),
+        (256, 160, 10, 60),
+    ],
+)
+def test_automatic_epochs_grow_with_the_root_of_the_documents_of_a_word(docs, words, per_doc, epochs):
+    cols = np.arange(docs * per_doc) % words
+    starts = np.arange(docs + 1) * per_doc
+    counts = sp.csr_matrix((np.ones(docs * per_doc, np.int32), cols, starts), shape=(docs, words))
+    assert num_epochs_for(make_config().train, counts, 256) == epochs
+    assert num_epochs_for(settings(num_epochs=7).train, counts, 256) == 7
+
+
 def record(config) -> Record:
-    return Record(config, "", "lines.txt", "d", "h", V, DOCS, L, BATCH, num_epochs_for(config.train, DOCS, BATCH))
+    return Record(config, "", "lines.txt", "d", "h", V, DOCS, L, BATCH, num_epochs_for(config.train, COUNTS, BATCH))
 
 
 def test_a_longer_run_goes_on_where_the_rate_is_constant(tmp_path):

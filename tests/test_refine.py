@@ -42,7 +42,7 @@ def test_many_steps_end_at_the_mode() -> None:
     counts = drawn_counts()
     batch = batch_of(counts)
     start = jnp.asarray(np.random.default_rng(2).normal(size=(8, K)), jnp.float32)
-    mode, _ = refine(start, topics(), batch.counts, batch.pattern, PRIOR, steps=1000)
+    mode, _ = refine(start, topics(), batch.counts, batch.pattern, 0.0, PRIOR, steps=1000)
     np.testing.assert_allclose(jax.grad(log_posterior)(mode, counts), 0, atol=2e-4)
     curvature = jax.hessian(lambda one: log_posterior(one[None], counts[:1]))(mode[0])
     assert np.linalg.eigvalsh(np.asarray(curvature)).max() < 0
@@ -52,7 +52,7 @@ def test_a_step_climbs() -> None:
     counts = drawn_counts()
     batch = batch_of(counts)
     heights = [
-        float(log_posterior(refine(jnp.zeros((8, K)), topics(), batch.counts, batch.pattern, PRIOR, n)[0], counts))
+        float(log_posterior(refine(jnp.zeros((8, K)), topics(), batch.counts, batch.pattern, 0.0, PRIOR, n)[0], counts))
         for n in (0, 1, 2, 4, 8, 16)
     ]
     assert all(low < high for low, high in itertools.pairwise(heights))
@@ -62,7 +62,7 @@ def test_the_curvature_is_never_less_than_the_true_diagonal() -> None:
     counts = drawn_counts()
     batch = batch_of(counts)
     start = jnp.asarray(np.random.default_rng(3).normal(size=(8, K)), jnp.float32)
-    _, curvature = refine(start, topics(), batch.counts, batch.pattern, PRIOR, steps=1)
+    _, curvature = refine(start, topics(), batch.counts, batch.pattern, 0.0, PRIOR, steps=1)
     for i in range(8):
         true = -np.diag(jax.hessian(lambda one, i=i: log_posterior(one[None], counts[i : i + 1]))(start[i]))
         assert (curvature[i] >= true - 1e-4).all()
@@ -74,7 +74,7 @@ def test_a_document_of_one_topics_words_goes_to_that_topic() -> None:
     counts = np.zeros((1, V))
     counts[0, :5] = 2
     batch = batch_of(counts, batch_size=1)
-    mode, _ = refine(jnp.zeros((1, 2)), disjoint, batch.counts, batch.pattern, PRIOR, steps=300)
+    mode, _ = refine(jnp.zeros((1, 2)), disjoint, batch.counts, batch.pattern, 0.0, PRIOR, steps=300)
     low, high = 0.0, 20.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -82,10 +82,11 @@ def test_a_document_of_one_topics_words_goes_to_that_topic() -> None:
     np.testing.assert_allclose(mode[0], [low, -low], rtol=1e-3)
 
 
-def test_an_empty_document_goes_to_the_priors_mode() -> None:
+@pytest.mark.parametrize("centre", [0.0, np.linspace(-1, 2, 2 * K).reshape(2, K).astype(np.float32)])
+def test_an_empty_document_goes_to_the_centre(centre: float | np.ndarray) -> None:
     batch = batch_of(np.zeros((2, V)), batch_size=2)
-    mode, _ = refine(jnp.full((2, K), 3.0), topics(), batch.counts, batch.pattern, PRIOR, steps=60)
-    np.testing.assert_allclose(mode, 0, atol=1e-6)
+    mode, _ = refine(jnp.full((2, K), 3.0), topics(), batch.counts, batch.pattern, centre, PRIOR, steps=60)
+    np.testing.assert_allclose(mode, np.broadcast_to(centre, (2, K)), atol=1e-6)
 
 
 def test_words_that_no_topic_holds_leave_numbers() -> None:
@@ -93,7 +94,7 @@ def test_words_that_no_topic_holds_leave_numbers() -> None:
     counts = np.zeros((2, V))
     counts[:, 0] = 3
     batch = batch_of(counts, batch_size=2)
-    mode, curvature = refine(jnp.zeros((2, K)), hollow, batch.counts, batch.pattern, PRIOR, steps=20)
+    mode, curvature = refine(jnp.zeros((2, K)), hollow, batch.counts, batch.pattern, 0.0, PRIOR, steps=20)
     assert jnp.isfinite(mode).all()
     assert jnp.isfinite(curvature).all()
 
@@ -114,14 +115,32 @@ def fresh(spec: Spec) -> Variables:
     return init_variables(jax.random.key(5), spec.module())
 
 
-def test_inference_averages_the_encoders_theta_and_the_modes() -> None:
-    spec, batch = spec_of(infer_steps=100), batch_of(drawn_counts())
+def test_inference_ends_at_the_mode_about_the_encoders_guess() -> None:
+    spec, batch = spec_of(infer_steps=1000, infer_variance=2.0), batch_of(counts := drawn_counts())
     variables = fresh(spec)
-    mu = posterior(spec.module(), variables, batch.inputs, batch.pattern).mu
-    mode, _ = refine(mu, beta(spec.module(), variables), batch.counts, batch.pattern, PRIOR, 100)
-    expected = (jax.nn.softmax(mu, axis=-1) + jax.nn.softmax(mode, axis=-1)) / 2
-    np.testing.assert_allclose(theta_step(variables, batch, spec), expected, rtol=1e-5)
+    module = spec.module()
+    mu = posterior(module, variables, batch.inputs, batch.pattern).mu
+    theta, topics = theta_step(variables, batch, spec), beta(module, variables)
+    # δ is known from θ up to a constant, and at the mode of this prior Σ_k (δ_k − μ_k) = 0.
+    delta = jnp.log(theta)
+    delta += (mu - delta).mean(axis=-1, keepdims=True)
+
+    def height(delta: jax.Array) -> jax.Array:
+        px = jax.nn.softmax(delta, axis=-1) @ topics
+        return (counts * jnp.log(px)).sum() - ((delta - mu) ** 2).sum() / (2 * 2.0)
+
+    np.testing.assert_allclose(jax.grad(height)(delta), 0, atol=2e-4)
+    assert np.abs(delta - mu).max() > 0.1
     np.testing.assert_allclose(theta_step(variables, batch, spec_of(infer_steps=0)), jax.nn.softmax(mu), rtol=1e-5)
+
+
+def test_the_less_the_variance_the_closer_to_the_encoder() -> None:
+    batch, found = batch_of(drawn_counts()), []
+    for variance in (1e-4, 1.0, 100.0):
+        spec = spec_of(infer_steps=50, infer_variance=variance)
+        encoders = theta_step(fresh(spec), batch, spec_of(infer_steps=0))
+        found.append(float(jnp.abs(theta_step(fresh(spec), batch, spec) - encoders).max()))
+    assert found[0] < 1e-3 < found[1] < found[2]
 
 
 def test_the_refined_bound_is_tighter() -> None:
@@ -147,7 +166,7 @@ def test_the_encoder_learns_from_the_bound_at_the_refined_mean_and_from_the_pull
     found = jax.grad(batch_loss, has_aux=True)(params, constants, batch, noise, spec)[0]["mu"]["bias"]
     guess = posterior(spec.module(), Variables(params, constants), batch.inputs, batch.pattern)
     by_topic = beta(spec.module(), Variables(params, constants))
-    refined, curvature = refine(guess.mu, by_topic, batch.counts, batch.pattern, PRIOR, 2)
+    refined, curvature = refine(guess.mu, by_topic, batch.counts, batch.pattern, 0.0, PRIOR, 2)
     counts = jnp.asarray(drawn_counts())
 
     def bound(mean: jax.Array) -> jax.Array:

@@ -127,6 +127,13 @@ def to_state(params: Params, layout: str) -> Flat:
             f"layout {layout!r} has no place for {', '.join(without_place)}: there is no such part in {package}; "
             f"a model of --variant={variant} goes into it"
         )
+    first, rho = flat.get("hidden_0.kernel"), flat.get("rho")
+    if first is not None and rho is not None and len(first) != len(rho):
+        package, variant = LAYOUTS[layout].package, LAYOUTS[layout].variant
+        raise UserError(
+            f"layout {layout!r} has no place for an encoder that reads words through ρ (--read_rho): there is none in "
+            f"{package}; a model of --variant={variant} goes into it"
+        )
     _settings(LAYOUTS[layout], flat, from_torch=False)
     return {theirs[key]: np.array(x.T if key.endswith(".kernel") else x, order="C") for key, x in flat.items()}
 

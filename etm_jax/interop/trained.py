@@ -42,7 +42,8 @@ class Trained(NamedTuple):
 
     @property
     def vocab_size(self) -> int:
-        return self.variables.params["hidden_0"]["kernel"].shape[0]
+        params = self.variables.params
+        return (params["rho"] if "rho" in params else params["hidden_0"]["kernel"]).shape[0]
 
     @property
     def embed_dim(self) -> int:
