@@ -105,7 +105,7 @@ class ModelConfig:
     prior_variance: float = setting(15.0, "variance of the prior of δ")
     thinning: float = setting(0.6, "largest share of a document's words that is hidden from the encoder in training")
     infer_steps: int = setting(20, "Newton steps at test from the encoder's δ to a better one near it; 0: none")
-    infer_variance: float = setting(4.0, "variance of δ about the encoder's that --infer_steps allow for")
+    infer_variance: float = setting(8.0, "variance of δ about the encoder's that --infer_steps allow for")
 
 
 @dataclass(frozen=True)

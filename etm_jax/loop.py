@@ -24,7 +24,7 @@ from etm_jax.results import topic_quality
 from etm_jax.run_folder import RunFolder
 from etm_jax.steps import Spec, TrainState, beta_step, new_state, train_step
 
-STEPS_PER_ROOT, FEWEST_EPOCHS, MOST_EPOCHS = 90, 4, 60
+STEPS_PER_ROOT, FEWEST_EPOCHS, MOST_EPOCHS = 75, 4, 60
 LEAST_LR = 1e-5
 """Annealing stops here, as in adjidieng/ETM."""
 
@@ -49,7 +49,7 @@ class Fitted(NamedTuple):
 
 
 def num_epochs_for(config: TrainConfig, counts: sp.csr_matrix, batch_size: int) -> int:
-    """The epochs asked for, or enough of them for 90·√n steps, n the documents that a word is in, on average.
+    """The epochs asked for, or enough of them for 75·√n steps, n the documents that a word is in, on average.
 
     counts: [D, V], those to train on. ρ starts from what all documents say of a word, and has more to learn from their
     likelihood the more of them there are; its noise falls with their root.
