@@ -38,9 +38,7 @@ def _warm(params: dict[str, Any], warm: WarmStart, config: ModelConfig) -> dict[
             "bias": jnp.full_like(params["logvar"]["bias"], np.log(config.prior_variance) - 1),
         },
     }
-    skip = {}
-    if config.skip:
-        skip = {"skip_topics": _unit_rows(warm.alpha).T}
+    skip = {"skip_topics": _unit_rows(warm.alpha).T} if config.skip else {}
     return params | heads | {"rho": jnp.asarray(warm.rho), "alpha": jnp.asarray(warm.alpha)} | skip
 
 

@@ -49,10 +49,10 @@ class Fitted(NamedTuple):
 
 
 def num_epochs_for(config: TrainConfig, counts: sp.csr_matrix, batch_size: int) -> int:
-    """The epochs asked for, or enough of them for 75·√n steps, n the documents that a word is in, on average.
+    """The epochs asked for, or enough for STEPS_PER_ROOT·√n steps, n the documents that a word is in, on average.
 
     counts: [D, V], those to train on. ρ starts from what all documents say of a word, and has more to learn from their
-    likelihood the more of them there are; its noise falls with their root.
+    likelihood the more of them there are; its noise falls with their root. Between FEWEST_EPOCHS and MOST_EPOCHS.
     """
     if config.num_epochs:
         return config.num_epochs

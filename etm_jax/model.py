@@ -140,7 +140,8 @@ class ETM(TopicModel):
     def embedded(self, inputs: sparse.Array, pattern: sparse.Pattern) -> jax.Array:
         """Σ_v x_v ρ_v / |ρ_v|: [B, L]. ρ is the decoder's own, and takes no gradient from being read."""
         rho = jax.lax.stop_gradient(self.rho)
-        length = jnp.maximum(jnp.linalg.norm(rho, axis=1), jnp.finfo(rho.dtype).tiny)
+        # Of a vector of zeros no less, or a large input over its length would be infinite.
+        length = jnp.maximum(jnp.linalg.norm(rho, axis=1), 1e-12)
         return sparse.matmul(inputs / length[pattern.cols], pattern, rho)
 
     def beta(self) -> jax.Array:

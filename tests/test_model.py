@@ -72,6 +72,17 @@ def test_parameters_of_the_published_variants():
     assert shapes("report") == linear | embeddings | fc1 | {"rho_bias": (V,), "alpha_bias": (K,)}
 
 
+def test_a_word_without_a_vector_leaves_numbers():
+    """A file of vectors may hold zeros; and the word's count may be large."""
+    _, batch = a_batch()
+    module, variables = make("default")
+    params = variables.params | {"rho": jnp.asarray(variables.params["rho"]).at[:].set(0)}
+    inputs = 1e4 * np.asarray(batch.inputs)
+    found = forward(module, Variables(params, variables.constants), inputs, batch.pattern, NOISE).posterior
+    assert jnp.isfinite(found.mu).all()
+    assert jnp.isfinite(found.logvar).all()
+
+
 def test_background_is_an_extra_coordinate_of_rho_whose_alpha_is_one(float64):
     module, variables = make("default")
     background = np.random.default_rng(0).normal(size=V)
