@@ -105,7 +105,7 @@ class ModelConfig:
     prior_variance: float = setting(15.0, "variance of the prior of δ")
     thinning: float = setting(0.6, "largest share of a document's words that is hidden from the encoder in training")
     infer_steps: int = setting(20, "Newton steps at test from the encoder's δ to a better one near it; 0: none")
-    infer_variance: float = setting(8.0, "variance of δ about the encoder's that --infer_steps allow for")
+    infer_variance: float = setting(4.0, "variance of δ about the encoder's that --infer_steps allow for")
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ class ObjectiveConfig:
     renormalize: bool = setting(False, "divide θβ + eps by its sum over the vocabulary, as the report does")
     reduction: str = setting("mean", "how a batch's losses become one", choices=("mean", "sum"))
     overlap_weight: float = setting(0.7, "weight of the penalty on the overlap of topics")
-    kl_weight: float = setting(0.4, "weight of the KL term")
-    refine_steps: int = setting(2, "Newton steps in training from the encoder's guess to a better one")
+    kl_weight: float = setting(1.0, "weight of the KL term")
+    refine_steps: int = setting(4, "Newton steps in training from the encoder's guess to a better one")
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class OptimizerConfig:
     optimizer: str = setting("adam", "update rule", choices=("adam", "adamw", "sgd", "adagrad", "rmsprop"))
     learning_rate: float = setting(0.006, "step size at the start")
     lr_schedule: str = setting("cosine", "how the step size falls", choices=("cosine", "constant"))
-    rho_lr: float = setting(0.3, "step size of ρ, as a multiple of --learning_rate")
+    rho_lr: float = setting(0.4, "step size of ρ, as a multiple of --learning_rate")
     alpha_lr: float = setting(0.7, "step size of α, as a multiple of --learning_rate")
     weight_decay: float = setting(0.0, "L2 penalty in the gradient; decoupled for adamw")
     clip_norm: float = setting(0.0, "largest norm of the gradient; 0: unbounded")
@@ -212,7 +212,6 @@ _PUBLISHED: dict[str, Any] = {
     "likelihood_eps": 1e-6,
     "overlap_weight": 0.0,
     "thinning": 0.0,
-    "kl_weight": 1.0,
     "refine_steps": 0,
     "infer_steps": 0,
     "learning_rate": 0.005,
@@ -269,8 +268,7 @@ WITHOUT_EMBEDDINGS: dict[str, Any] = {
 """Settings that mean nothing to a model without ρ and α. They hold for it whatever a flagfile written for ETM says."""
 
 FOR_GSM: dict[str, Any] = {
-    name: _PUBLISHED[name]
-    for name in ("prior_variance", "thinning", "kl_weight", "learning_rate", "lr_schedule", "num_epochs")
+    name: _PUBLISHED[name] for name in ("prior_variance", "thinning", "learning_rate", "lr_schedule", "num_epochs")
 } | {"export_from": "best"}
 """What the default variant sets otherwise for gsm, unless it is given.
 

@@ -24,7 +24,7 @@ from etm_jax.results import topic_quality
 from etm_jax.run_folder import RunFolder
 from etm_jax.steps import Spec, TrainState, beta_step, new_state, train_step
 
-STEPS_PER_ROOT, FEWEST_EPOCHS, MOST_EPOCHS = 75, 4, 60
+STEPS_PER_ROOT, FEWEST_EPOCHS, MOST_EPOCHS = 65, 4, 60
 LEAST_LR = 1e-5
 """Annealing stops here, as in adjidieng/ETM."""
 
@@ -157,8 +157,9 @@ def _begin_or_go_on(
     return state, progress
 
 
-def _all_finite(variables: Variables) -> bool:
-    return all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(variables))
+@jax.jit
+def _all_finite(variables: Variables) -> jax.Array:
+    return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(variables)]).all()
 
 
 def _means(members: list[Bound]) -> dict[str, Any]:

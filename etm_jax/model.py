@@ -19,6 +19,10 @@ import jax.numpy as jnp
 from etm_jax import sparse
 from etm_jax.config import ModelConfig
 
+READS = 30.0
+"""No document counts for more than this much input, of any length: the direction of a long one is known, and a θ that
+grows with its length is one that no step of inference leaves."""
+
 Params = dict[str, Any]
 Masks = tuple[jax.Array | None, ...]
 
@@ -138,11 +142,12 @@ class ETM(TopicModel):
         self.background = self.variable("constants", "background", jnp.zeros, (v,))
 
     def embedded(self, inputs: sparse.Array, pattern: sparse.Pattern) -> jax.Array:
-        """Σ_v x_v ρ_v / |ρ_v|: [B, L]. ρ is the decoder's own, and takes no gradient from being read."""
+        """Σ_v x_v ρ_v / |ρ_v|, over 1 + Σ_v x_v / READS: [B, L]. ρ is the decoder's, and gets no gradient from here."""
         rho = jax.lax.stop_gradient(self.rho)
         # Of a vector of zeros no less, or a large input over its length would be infinite.
         length = jnp.maximum(jnp.linalg.norm(rho, axis=1), 1e-12)
-        return sparse.matmul(inputs / length[pattern.cols], pattern, rho)
+        documents = sparse.matmul(inputs / length[pattern.cols], pattern, rho)
+        return documents / (1 + sparse.sum_rows(inputs[:, None], pattern) / READS)
 
     def beta(self) -> jax.Array:
         """softmax_v(ρ_v·α_k + b_v): [K, V]. The background b, 0 in the published variants, is ours."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from etm_jax import sparse
 from etm_jax.batches import Batch, Batcher
 from etm_jax.config import ObjectiveConfig, make_config
-from etm_jax.model import Noise, Variables, forward, init_variables
+from etm_jax.model import READS, Noise, Variables, forward, init_variables
 from etm_jax.objective import kl_divergence, log_px_nonzero, reconstruction
 from etm_jax.steps import Spec, batch_loss
 
@@ -146,6 +146,7 @@ def dense_quantities(variables: Variables, batch: Dense, noise: Noise, read_rho:
     def model(p: dict) -> tuple[jax.Array, ...]:
         rho = jax.lax.stop_gradient(p["rho"])
         embedded = batch.inputs @ (rho / jnp.sqrt((rho**2).sum(1, keepdims=True)))
+        embedded = embedded * (READS / (READS + batch.inputs.sum(1, keepdims=True)))
         h = (
             jax.nn.relu(
                 (embedded if read_rho else batch.inputs) @ p["hidden_0"]["kernel"] + p["hidden_0"]["bias"][None]

@@ -10,6 +10,7 @@ from etm_jax.batches import Batcher
 from etm_jax.config import make_config
 from etm_jax.model import (
     ETM,
+    READS,
     Noise,
     Posterior,
     Variables,
@@ -81,6 +82,22 @@ def test_a_word_without_a_vector_leaves_numbers():
     found = forward(module, Variables(params, variables.constants), inputs, batch.pattern, NOISE).posterior
     assert jnp.isfinite(found.mu).all()
     assert jnp.isfinite(found.logvar).all()
+
+
+def test_a_long_document_is_read_by_its_direction_alone():
+    """However often its words are there, its vector is less than READS long, and by then it turns no more."""
+    _, batch = a_batch()
+    module, variables = make("default")
+
+    def embedded(scale: float) -> np.ndarray:
+        inputs = scale * np.asarray(batch.inputs)
+        return np.asarray(module.apply(variables._asdict(), inputs, batch.pattern, method="embedded"))
+
+    short, long, longer = embedded(1e-4), embedded(1e4), embedded(1e6)
+    assert np.linalg.norm(long, axis=1).max() < READS
+    np.testing.assert_allclose(longer, long, rtol=2e-3, atol=1e-3)
+    # A short one's is the sum of its words', and so twice as long for twice the words.
+    np.testing.assert_allclose(embedded(2e-4), 2 * short, rtol=1e-3)
 
 
 def test_background_is_an_extra_coordinate_of_rho_whose_alpha_is_one(float64):
