@@ -118,7 +118,7 @@ class ObjectiveConfig:
     likelihood_eps: float = setting(0.0, "added to θβ inside the logarithm; both published codes use 1e-6")
     renormalize: bool = setting(False, "divide θβ + eps by its sum over the vocabulary, as the report does")
     reduction: str = setting("mean", "how a batch's losses become one", choices=("mean", "sum"))
-    overlap_weight: float = setting(0.7, "weight of the penalty on the overlap of topics")
+    overlap_weight: float = setting(0.6, "weight of the penalty on the overlap of topics")
     kl_weight: float = setting(1.0, "weight of the KL term")
     refine_steps: int = setting(4, "Newton steps in training from the encoder's guess to a better one")
 

@@ -24,7 +24,7 @@ from etm_jax.results import topic_quality
 from etm_jax.run_folder import RunFolder
 from etm_jax.steps import Spec, TrainState, beta_step, new_state, train_step
 
-STEPS_PER_ROOT, FEWEST_EPOCHS, MOST_EPOCHS = 65, 4, 60
+STEPS_PER_ROOT, FEWEST_EPOCHS, MOST_EPOCHS = 60, 4, 60
 LEAST_LR = 1e-5
 """Annealing stops here, as in adjidieng/ETM."""
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from etm_jax.model import VAE, Noise, Params, Posterior, VAEConfig
+from etm_jax.model import VAE, Noise, Params, Posterior, VAEConfig, drawn
 from etm_jax.objective import bce_from_logits, kl_divergence
 
 
@@ -68,7 +68,7 @@ class Terms(NamedTuple):
 def init_vae(key: jax.Array, config: VAEConfig) -> Params:
     """Fresh parameters in torch's initialisation."""
     noise = Noise(jnp.zeros((1, config.encode_dims[-1])))
-    return cast(Params, VAE(config).init(key, jnp.zeros((1, config.encode_dims[0])), noise)["params"])
+    return drawn(key, VAE(config).init(key, jnp.zeros((1, config.encode_dims[0])), noise)["params"])
 
 
 def vae_forward(params: Params, x: jax.Array, noise: Noise, config: VAEConfig) -> tuple[Posterior, jax.Array]:

