@@ -20,8 +20,10 @@ from etm_jax import sparse
 from etm_jax.config import ModelConfig
 
 READS = 30.0
-"""No document counts for more than this much input, of any length: the direction of a long one is known, and a θ that
-grows with its length is one that no step of inference leaves."""
+"""How much input an encoder that reads ρ takes from a document at most, in the units of `encoder_input`, log(1 + x).
+
+The direction of a long document is known; a δ that grows with its length is one that no step of inference leaves.
+"""
 
 Params = dict[str, Any]
 Masks = tuple[jax.Array | None, ...]
@@ -290,7 +292,10 @@ def _decoded(z: jax.Array, layers: Sequence[_Linear], masks: Masks = ()) -> jax.
 
 
 def _torch_range(fan_in: int) -> Any:
-    """1/√fan_in, within ± which torch's Linear starts both weight and bias; `drawn` makes the values of it."""
+    """1/√fan_in, within ± which torch's Linear starts both weight and bias; `drawn` draws the values.
+
+    1 where there is nothing in: a model without embeddings has no use for such a parameter.
+    """
 
     def init(_: jax.Array, shape: tuple[int, ...]) -> jax.Array:
         return jnp.full(shape, max(fan_in, 1) ** -0.5)
@@ -299,7 +304,7 @@ def _torch_range(fan_in: int) -> Any:
 
 
 def drawn(key: jax.Array, ranges: Params) -> Params:
-    """Parameters, uniform within ± `ranges`, as a module's `init` gives them.
+    """Parameters, uniform within ± `ranges`, which are what a module's `init` gives: a tree of the same shapes.
 
     All are parts of one draw: XLA takes a tenth of a second and more to compile each.
     """

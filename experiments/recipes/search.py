@@ -67,7 +67,10 @@ def validation(corpus: Corpus, apart: bool) -> tuple[Corpus, sp.csr_matrix]:
 
 
 def whole_clusters(counts: sp.csr_matrix, number: int) -> np.ndarray:
-    """Rows of at least `number` documents, by clusters drawn at random: what is like one of them is among them."""
+    """Rows of at least `number` documents, by clusters drawn at random: what is like one of them is among them.
+
+    counts: [D, V] → at least [number], ascending. Clusters by k-means of tf-idf in DIRECTIONS dimensions.
+    """
     from sklearn.cluster import KMeans
     from sklearn.decomposition import TruncatedSVD
     from sklearn.preprocessing import normalize
@@ -75,12 +78,11 @@ def whole_clusters(counts: sp.csr_matrix, number: int) -> np.ndarray:
     documents = np.maximum(np.bincount(counts.indices, minlength=counts.shape[1]), 1)
     tf_idf = normalize(counts.astype(float).multiply(np.log(counts.shape[0] / documents)).tocsr())
     directions = normalize(TruncatedSVD(min(DIRECTIONS, counts.shape[1]), random_state=0).fit_transform(tf_idf))
-    clusters = (
-        KMeans(max(2, counts.shape[0] // CLUSTER_SIZE), n_init=1, max_iter=20, random_state=0).fit(directions).labels_
-    )
-    drawn = np.random.default_rng(CLUSTERS_SEED).permutation(clusters.max() + 1)
-    until = np.searchsorted(np.cumsum(np.bincount(clusters)[drawn]), number)
-    return np.flatnonzero(np.isin(clusters, drawn[: until + 1]))
+    means = KMeans(max(2, counts.shape[0] // CLUSTER_SIZE), n_init=1, max_iter=20, random_state=0).fit(directions)
+    clusters = means.labels_
+    order = np.random.default_rng(CLUSTERS_SEED).permutation(means.n_clusters)
+    enough = np.searchsorted(np.cumsum(np.bincount(clusters, minlength=means.n_clusters)[order]), number)
+    return np.flatnonzero(np.isin(clusters, order[: enough + 1]))
 
 
 def halves(counts: sp.csr_matrix) -> tuple[sp.csr_matrix, sp.csr_matrix]:
