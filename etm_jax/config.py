@@ -104,8 +104,8 @@ class ModelConfig:
     background: float = setting(0.6, "share of the log word frequency added to every topic's logits")
     prior_variance: float = setting(15.0, "variance of the prior of δ")
     thinning: float = setting(0.6, "largest share of a document's words that is hidden from the encoder in training")
-    infer_steps: int = setting(20, "Newton steps at test from the encoder's δ to a better one near it; 0: none")
-    infer_variance: float = setting(4.0, "variance of δ about the encoder's that --infer_steps allow for")
+    infer_steps: int = setting(10, "Newton steps at test from the encoder's δ to a better one near it; 0: none")
+    infer_variance: float = setting(3.0, "variance of δ about the encoder's that --infer_steps allow for")
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class ObjectiveConfig:
     reduction: str = setting("mean", "how a batch's losses become one", choices=("mean", "sum"))
     overlap_weight: float = setting(0.6, "weight of the penalty on the overlap of topics")
     kl_weight: float = setting(1.0, "weight of the KL term")
-    refine_steps: int = setting(4, "Newton steps in training from the encoder's guess to a better one")
+    refine_steps: int = setting(2, "Newton steps in training from the encoder's guess to a better one")
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class OptimizerConfig:
     optimizer: str = setting("adam", "update rule", choices=("adam", "adamw", "sgd", "adagrad", "rmsprop"))
     learning_rate: float = setting(0.006, "step size at the start")
     lr_schedule: str = setting("cosine", "how the step size falls", choices=("cosine", "constant"))
-    rho_lr: float = setting(0.4, "step size of ρ, as a multiple of --learning_rate")
+    rho_lr: float = setting(0.5, "step size of ρ, as a multiple of --learning_rate")
     alpha_lr: float = setting(0.7, "step size of α, as a multiple of --learning_rate")
     weight_decay: float = setting(0.0, "L2 penalty in the gradient; decoupled for adamw")
     clip_norm: float = setting(0.0, "largest norm of the gradient; 0: unbounded")

@@ -12,7 +12,7 @@ from etm_jax.batches import Batcher
 from etm_jax.config import make_config
 from etm_jax.errors import UserError
 from etm_jax.model import Variables, beta, draw_noise, init_variables, posterior
-from etm_jax.refine import FARTHEST_PULL, pull, refine
+from etm_jax.refine import DAMPING, FARTHEST_PULL, LEAST_CURVATURE, pull, refine
 from etm_jax.steps import Spec, batch_loss, eval_step, theta_step
 
 V, K, PRIOR = 30, 4, 5.0
@@ -58,14 +58,20 @@ def test_a_step_climbs() -> None:
     assert all(low < high for low, high in itertools.pairwise(heights))
 
 
-def test_the_curvature_is_never_less_than_the_true_diagonal() -> None:
+def test_a_step_is_newtons_by_the_true_diagonal_within_its_bounds() -> None:
     counts = drawn_counts()
     batch = batch_of(counts)
     start = jnp.asarray(np.random.default_rng(3).normal(size=(8, K)), jnp.float32)
-    _, curvature = refine(start, topics(), batch.counts, batch.pattern, 0.0, PRIOR, steps=1)
+    stepped, bound = refine(start, topics(), batch.counts, batch.pattern, 0.0, PRIOR, steps=1)
+    gradient = jax.grad(log_posterior)(start, counts)
+    floored = 0
     for i in range(8):
         true = -np.diag(jax.hessian(lambda one, i=i: log_posterior(one[None], counts[i : i + 1]))(start[i]))
-        assert (curvature[i] >= true - 1e-4).all()
+        assert (bound[i] >= true - 1e-4).all()
+        curvature = np.maximum(true, LEAST_CURVATURE * bound[i])
+        floored += (curvature > true).sum()
+        np.testing.assert_allclose(stepped[i], start[i] + DAMPING * gradient[i] / curvature, rtol=1e-4, atol=1e-5)
+    assert 0 < floored < 8 * K
 
 
 def test_a_document_of_one_topics_words_goes_to_that_topic() -> None:
@@ -89,8 +95,9 @@ def test_an_empty_document_goes_to_the_centre(centre: float | np.ndarray) -> Non
     np.testing.assert_allclose(mode, np.broadcast_to(centre, (2, K)), atol=1e-6)
 
 
-def test_words_that_no_topic_holds_leave_numbers() -> None:
-    hollow = topics().at[:, 0].set(0)
+@pytest.mark.parametrize("share", [0, 1e-17, 1e-30])
+def test_words_that_no_topic_holds_leave_numbers(share: float) -> None:
+    hollow = topics().at[:, 0].set(share)
     counts = np.zeros((2, V))
     counts[:, 0] = 3
     batch = batch_of(counts, batch_size=2)
