@@ -130,7 +130,7 @@ class OptimizerConfig:
     optimizer: str = setting("adam", "update rule", choices=("adam", "adamw", "sgd", "adagrad", "rmsprop"))
     learning_rate: float = setting(0.006, "step size at the start")
     lr_schedule: str = setting("cosine", "how the step size falls", choices=("cosine", "constant"))
-    rho_lr: float = setting(0.6, "step size of ρ, as a multiple of --learning_rate")
+    rho_lr: float = setting(0.5, "step size of ρ, as a multiple of --learning_rate")
     alpha_lr: float = setting(0.7, "step size of α, as a multiple of --learning_rate")
     weight_decay: float = setting(0.0, "L2 penalty in the gradient; decoupled for adamw")
     clip_norm: float = setting(0.0, "largest norm of the gradient; 0: unbounded")

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from etm_jax import sparse
 from etm_jax.config import ModelConfig
 
-READS = 15.0
+READS = 30.0
 """How much input an encoder that reads ρ takes from a document at most, in the units of `encoder_input`, log(1 + x).
 
 The direction of a long document is known; a δ that grows with its length is one that no step of inference leaves.
