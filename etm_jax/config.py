@@ -106,6 +106,7 @@ class ModelConfig:
     thinning: float = setting(0.6, "largest share of a document's words that is hidden from the encoder in training")
     infer_steps: int = setting(10, "Newton steps at test from the encoder's δ to a better one near it; 0: none")
     infer_variance: float = setting(3.0, "variance of δ about the encoder's that --infer_steps allow for")
+    temperature: float = setting(1.07, "what the topics' logits are divided by once they are trained; 1: nothing")
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,7 @@ _PUBLISHED: dict[str, Any] = {
     "thinning": 0.0,
     "refine_steps": 0,
     "infer_steps": 0,
+    "temperature": 1.0,
     "learning_rate": 0.005,
     "lr_schedule": "constant",
     "rho_lr": 1.0,
@@ -259,6 +261,7 @@ WITHOUT_EMBEDDINGS: dict[str, Any] = {
     "skip": False,
     "warm_start": False,
     "background": 0.0,
+    "temperature": 1.0,
     "torch_bias": False,
     "overlap_weight": 0.0,
     # They take p(w | θ) for a mixture of topics.
@@ -432,6 +435,7 @@ def _check_ranges(config: Config) -> None:
         ("infer_steps", m.infer_steps, m.infer_steps >= 0, "0 for none, or a positive number"),
         ("infer_steps", m.infer_steps, m.infer_steps == 0 or not m.theta_layer, f"0, or --notheta_layer: {softmax}"),
         ("infer_variance", m.infer_variance, m.infer_variance > 0, "above 0"),
+        ("temperature", m.temperature, m.temperature > 0, "above 0; 1 leaves the topics as they were trained"),
         ("refine_steps", j.refine_steps, j.refine_steps >= 0, "0 for none, or a positive number"),
         ("refine_steps", j.refine_steps, j.refine_steps == 0 or not m.theta_layer, f"0, or --notheta_layer: {softmax}"),
         ("kl_weight", j.kl_weight, j.kl_weight > 0, "above 0"),

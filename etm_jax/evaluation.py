@@ -16,7 +16,7 @@ from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Corpus, Documents
 from etm_jax.errors import UserError
 from etm_jax.inference import infer_posterior, log_px_at
-from etm_jax.members import abstract_states, unstack
+from etm_jax.members import abstract_states, as_models
 from etm_jax.metrics.coherence import Coherence, coherences
 from etm_jax.metrics.labels import Labelled, label_figures
 from etm_jax.metrics.perplexity import Perplexity, completion_perplexity, perplexity_of
@@ -212,7 +212,7 @@ def _variables(folder: RunFolder, record: Record, beta: np.ndarray) -> Variables
     which: Literal["last", "best"] = "last" if record.config.train.export_from == "last" else "best"
     num_seeds = record.config.train.num_seeds
     state, progress = checkpoints.restore(abstract_states(spec, num_seeds), which)
-    variables = unstack(state.variables, num_seeds)[int(np.argmin(progress.by_seed))]
+    variables = as_models(state.variables, spec, num_seeds)[int(np.argmin(progress.by_seed))]
     # Another device rounds otherwise; another epoch has moved more probability than that.
     if np.abs(np.asarray(beta_step(variables, spec)) - beta).sum(axis=1).mean() > 0.02:
         raise UserError(

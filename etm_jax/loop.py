@@ -17,7 +17,7 @@ from etm_jax.config import TrainConfig
 from etm_jax.console import TrainingMeter, note
 from etm_jax.errors import UserError
 from etm_jax.inference import Bound, bounds, evaluate_bound
-from etm_jax.members import abstract_states, new_states, seeds, train_steps, unstack
+from etm_jax.members import abstract_states, as_models, new_states, seeds, train_steps, unstack
 from etm_jax.model import Variables
 from etm_jax.optimizer import learning_rate
 from etm_jax.results import topic_quality
@@ -138,7 +138,7 @@ def fit(
     chosen = progress
     if config.export_from == "best":
         state, chosen = checkpoints.restore(abstract_states(spec, config.num_seeds), "best")
-    return Fitted(unstack(state.variables, config.num_seeds), chosen.by_seed, chosen.epoch, progress.epoch)
+    return Fitted(as_models(state.variables, spec, config.num_seeds), chosen.by_seed, chosen.epoch, progress.epoch)
 
 
 def _begin_or_go_on(

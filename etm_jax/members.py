@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from etm_jax.batches import Batch
 from etm_jax.config import TrainConfig
-from etm_jax.model import Variables, init_variables
+from etm_jax.model import Variables, init_variables, tempered
 from etm_jax.steps import Spec, Sums, TrainState, new_state, train_step
 
 _VARIABLES = Variables(params=0, constants=None)  # type: ignore[arg-type]
@@ -40,6 +40,11 @@ def unstack(variables: Variables, num_seeds: int) -> list[Variables]:
     leaves, structure = jax.tree.flatten(variables.params)
     each = zip(*leaves, strict=True)
     return [Variables(jax.tree.unflatten(structure, member), variables.constants) for member in each]
+
+
+def as_models(variables: Variables, spec: Spec, num_seeds: int) -> list[Variables]:
+    """The members of what was trained, as the models that they are used as: with their topics at `temperature`."""
+    return [tempered(member, spec.model.temperature) for member in unstack(variables, num_seeds)]
 
 
 @partial(jax.jit, static_argnames="spec")

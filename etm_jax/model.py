@@ -360,6 +360,18 @@ def beta(module: TopicModel, variables: Variables) -> jax.Array:
     return cast(jax.Array, module.apply(variables._asdict(), method="beta"))
 
 
+def tempered(variables: Variables, temperature: float) -> Variables:
+    """ETM with α and the background divided by `temperature`: β_k ∝ β_k^(1/temperature), of the same words in order.
+
+    What maximises the likelihood of some documents is too sure of them for others. Guo et al. 2017, arXiv 1706.04599,
+    section 4.2, do so to classifiers. The encoder, which reads ρ, stays as it is.
+    """
+    if temperature == 1:
+        return variables
+    alpha, background = variables.params["alpha"] / temperature, variables.constants["background"] / temperature
+    return Variables(variables.params | {"alpha": alpha}, variables.constants | {"background": background})
+
+
 def log_px(module: TopicModel, variables: Variables, theta: jax.Array) -> jax.Array:
     """Logarithm of p(w | θ) for every word, of a model where it is no mixture: [B, K] → [B, V]."""
     return jax.nn.log_softmax(cast(jax.Array, module.apply(variables._asdict(), theta, method="logits")), axis=-1)

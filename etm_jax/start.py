@@ -15,7 +15,7 @@ from etm_jax.interop import Trained, read_trained
 from etm_jax.lda import num_iterations
 from etm_jax.loop import num_epochs_for
 from etm_jax.members import seeds, stack
-from etm_jax.model import Variables, init_variables
+from etm_jax.model import Variables, init_variables, tempered
 from etm_jax.run_folder import Record
 from etm_jax.steps import Spec, abstract_state
 from etm_jax.vectors import word_vectors
@@ -56,7 +56,9 @@ def start(
     if other:
         _check_vocabulary(other, corpus, options.ckpt)
         console.note(f"weights: those of {other.origin}")
-        variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), other.variables)
+        # As they were trained, before their temperature, which the end of this run brings anew.
+        as_trained = tempered(other.variables, 1 / other.config.model.temperature)
+        variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), as_trained)
         return record(other.embed_dim), variables
     if config.model.kind == "gsm":
         ours = record(embed_dim=0)

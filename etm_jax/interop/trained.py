@@ -17,7 +17,7 @@ from etm_jax.errors import UserError
 from etm_jax.interop.layouts import LAYOUTS, flatten, nested
 from etm_jax.interop.tensor_files import SUFFIX, is_tensor_file, read_metadata, read_tensors, write_tensors
 from etm_jax.interop.torch_files import from_torch
-from etm_jax.members import abstract_states, seeds, unstack
+from etm_jax.members import abstract_states, as_models, seeds
 from etm_jax.model import Params, Variables
 from etm_jax.run_folder import RunFolder
 from etm_jax.steps import Spec, abstract_state
@@ -95,7 +95,7 @@ def read_run(path: str) -> Trained:
         ) from error
     of_seed = f" of seed {seeds(train)[best]}" if train.num_seeds > 1 else ""
     origin = f"{path} after epoch {progress.epoch}{of_seed}, of corpus {record.corpus}"
-    variables = unstack(state.variables, train.num_seeds)[best]
+    variables = as_models(state.variables, record.spec(), train.num_seeds)[best]
     return Trained(record.config, jax.device_get(variables), vocabulary, origin)
 
 
