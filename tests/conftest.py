@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from etm_jax.corpus.types import TokenStream
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
@@ -61,6 +63,14 @@ def planted_counts(num_docs: int, vocab_size: int, num_topics: int, seed: int = 
     )
     counts.sum_duplicates()
     return counts
+
+
+def token_stream(documents: list[list[str]]) -> TokenStream:
+    """The running text of segmented documents."""
+    words = sorted({word for document in documents for word in document})
+    ids = [words.index(word) for document in documents for word in document]
+    starts = np.cumsum([0, *map(len, documents)])
+    return TokenStream(words, np.array(ids, np.int32), starts.astype(np.int64))
 
 
 THEMES = {

@@ -4,20 +4,15 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from gensim.corpora import Dictionary
-from gensim.models import CoherenceModel
+from gensim.models import CoherenceModel, KeyedVectors
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
-from conftest import planted_counts, themed_lines
-from etm_jax.corpus.types import TokenStream
-from etm_jax.metrics.coherence import LOWEST, Coherence, coherences
+from conftest import planted_counts, themed_lines, token_stream
+from etm_jax.metrics.coherence import LOWEST, WINDOWS, Coherence, coherences
+from etm_jax.vectors.ppmi import ppmi_vectors
 
 EPS = 1e-12
-
-
-def stream(documents: list[list[str]]) -> TokenStream:
-    words = sorted({word for document in documents for word in document})
-    ids = [words.index(word) for document in documents for word in document]
-    starts = np.cumsum([0, *map(len, documents)])
-    return TokenStream(words, np.array(ids, np.int32), starts.astype(np.int64))
 
 
 def counts_of(documents: list[list[str]], vocab: list[str]) -> sp.csr_matrix:
@@ -26,7 +21,7 @@ def counts_of(documents: list[list[str]], vocab: list[str]) -> sp.csr_matrix:
 
 
 def scored(words, vocab, documents, with_text=True) -> dict[str, Coherence]:
-    text = stream(documents) if with_text else None
+    text = token_stream(documents) if with_text else None
     return {c.measure: c for c in coherences(np.array(words), vocab, counts_of(documents, vocab), text)}
 
 
@@ -58,20 +53,63 @@ def themed():
     return documents, vocab, topics, scored(topics, vocab, documents)
 
 
-@pytest.mark.parametrize("measure", ["UMass", "C_V", "C_UCI", "C_NPMI"])
-def test_the_values_are_gensims(themed, measure):
-    documents, vocab, topics, found = themed
+def gensims(measure, topics, vocab, documents, window=None) -> CoherenceModel:
     dictionary = Dictionary(documents)
-    model = CoherenceModel(
+    return CoherenceModel(
         topics=[[vocab[j] for j in topic] for topic in topics],
         texts=documents,
         corpus=[dictionary.doc2bow(document) for document in documents],
         dictionary=dictionary,
+        window_size=window,
         coherence={"UMass": "u_mass"}.get(measure, measure.lower()),
         processes=1,
     )
+
+
+@pytest.mark.parametrize("measure", ["UMass", "C_V", "C_UCI", "C_NPMI"])
+def test_the_values_are_gensims(themed, measure):
+    documents, vocab, topics, found = themed
+    model = gensims(measure, topics, vocab, documents)
     np.testing.assert_allclose(found[measure].per_topic, model.get_coherence_per_topic(), rtol=1e-12)
     assert found[measure].value == pytest.approx(model.get_coherence())
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.lists(st.sampled_from("abcdefg"), max_size=30), min_size=1, max_size=6),
+    st.integers(1, 12),
+    st.integers(1, 12),
+    st.randoms(use_true_random=False),
+)
+def test_the_values_of_any_text_are_gensims(documents, wide, narrow, random):
+    vocab = sorted({word for document in documents for word in document})
+    assume(len(vocab) >= 2)
+    size = random.randint(2, len(vocab))
+    topics = [random.sample(range(len(vocab)), size) for _ in range(2)]
+    with pytest.MonkeyPatch.context() as patch:
+        for measure, window in {"C_V": wide, "C_UCI": narrow, "C_NPMI": narrow}.items():
+            patch.setitem(WINDOWS, measure, window)
+        found = scored(topics, vocab, documents)
+    for measure, window in {"UMass": None, "C_V": wide, "C_UCI": narrow, "C_NPMI": narrow}.items():
+        by_gensim = gensims(measure, topics, vocab, documents, window).get_coherence_per_topic()
+        np.testing.assert_allclose(found[measure].per_topic, by_gensim, rtol=1e-9, atol=1e-9, err_msg=measure)
+
+
+def test_cosines_of_vectors_are_gensims_in_double_precision():
+    counts = planted_counts(80, 24, 3)
+    vocab = [f"w{j}" for j in range(24)]
+    topics = np.random.default_rng(0).permutation(24).reshape(4, 6)
+    keyed = KeyedVectors(24, dtype=np.float64)
+    keyed.add_vectors(vocab, ppmi_vectors(counts, 24, 1))
+    model = CoherenceModel(
+        topics=[[vocab[j] for j in topic] for topic in topics],
+        dictionary=Dictionary([vocab]),
+        keyed_vectors=keyed,
+        coherence="c_w2v",
+    )
+    found = coherences(topics, vocab, counts)[-1]
+    assert found.measure == "C_W2V"
+    np.testing.assert_allclose(found.per_topic, model.get_coherence_per_topic(), rtol=1e-12)
 
 
 def test_each_value_comes_with_reference_window_and_words(themed):
