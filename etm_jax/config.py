@@ -186,6 +186,9 @@ class RunOptions:
     ckpt: str = setting("", "start from weights: of the run in this folder, a .safetensors file, or a torch checkpoint")
     bkpt_continue: bool = setting(True, "go on where the run in --workdir stopped; --nobkpt_continue refuses to")
     tensorboard: bool = setting(False, "write TensorBoard events to <workdir>/tensorboard (extra: tensorboard)")
+    compilation_cache: str = setting(
+        "", "folder that keeps compiled programs, so that the next run with the same shapes starts sooner"
+    )
 
 
 SECTIONS: dict[str, type] = {

@@ -25,6 +25,9 @@ READS = 30.0
 The direction of a long document is known; a δ that grows with its length is one that no step of inference leaves.
 """
 
+DRAWN_AT_ONCE = 2**26
+"""Initial values."""
+
 Params = dict[str, Any]
 Masks = tuple[jax.Array | None, ...]
 
@@ -87,8 +90,17 @@ class TopicModel(nn.Module):
         if c.theta_layer:
             self.theta_layer = _Linear(k, k)
 
-    def encode(self, inputs: sparse.Array, pattern: sparse.Pattern, noise: Noise | None = None) -> Posterior:
-        """q(δ | x). inputs: [N], the encoder's input at the nonzeros of `pattern`. noise: None for neither mask."""
+    def encode(
+        self,
+        inputs: sparse.Array,
+        pattern: sparse.Pattern,
+        noise: Noise | None = None,
+        shift: jax.Array | float = 0.0,
+    ) -> Posterior:
+        """q(δ | x). inputs: [N], the encoder's input at the nonzeros of `pattern`. noise: None for neither mask.
+
+        shift: [B, H], added to what the first layer gives; 0, it is there for the gradient.
+        """
         dropout: Masks = ()
         if noise is not None:
             dropout = noise.dropout[: len(self.hidden)]
@@ -97,7 +109,7 @@ class TopicModel(nn.Module):
             first = self.hidden[0](self.embedded(inputs, pattern))
         else:
             first = sparse.matmul(inputs, pattern, self.hidden[0].kernel) + self.hidden[0].bias[None, :]
-        x = _hidden(first, self.hidden[1:], dropout, jax.nn.relu)
+        x = _hidden(first + shift, self.hidden[1:], dropout, jax.nn.relu)
         mu = self.mu(x)
         if self.config.skip:
             # The same array as above: XLA computes it once.
@@ -310,10 +322,19 @@ def drawn(key: jax.Array, ranges: Params) -> Params:
     """
     leaves, structure = jax.tree.flatten(ranges)
     ends = list(itertools.accumulate(leaf.size for leaf in leaves))
-    uniform = jax.random.uniform(key, (ends[-1],), minval=-1, maxval=1)
-    parts = jnp.split(uniform, ends[:-1])
+    parts = jnp.split(_uniform(key, ends[-1]), ends[:-1])
     values = [leaf * part.reshape(leaf.shape) for leaf, part in zip(leaves, parts, strict=True)]
     return cast(Params, jax.tree.unflatten(structure, values))
+
+
+def _uniform(key: jax.Array, size: int) -> jax.Array:
+    """Numbers between −1 and 1: [size]. Many are drawn a part at a time: a draw takes four times its own memory."""
+    draw = partial(jax.random.uniform, minval=-1, maxval=1)
+    if size <= DRAWN_AT_ONCE:
+        return draw(key, (size,))
+    part = DRAWN_AT_ONCE // 16
+    keys = jax.random.split(key, -(-size // part))
+    return jax.lax.map(lambda of_part: draw(of_part, (part,)), keys).ravel()[:size]
 
 
 @partial(jax.jit, static_argnames="module")
@@ -339,9 +360,13 @@ def posterior(
     inputs: sparse.Array,
     pattern: sparse.Pattern,
     noise: Noise | None = None,
+    shift: jax.Array | float = 0.0,
 ) -> Posterior:
-    """q(δ | x) as the encoder gives it, the first half of `forward`; without masks where there is no noise."""
-    return cast(Posterior, module.apply(variables._asdict(), inputs, pattern, noise, method="encode"))
+    """q(δ | x) as the encoder gives it, the first half of `forward`; without masks where there is no noise.
+
+    shift: [B, H], added to what the first layer gives.
+    """
+    return cast(Posterior, module.apply(variables._asdict(), inputs, pattern, noise, shift, method="encode"))
 
 
 def decode(module: TopicModel, variables: Variables, posterior: Posterior, noise: Noise) -> Output:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import jax
 import numpy as np
 import scipy.sparse as sp
 
@@ -45,6 +46,8 @@ def run(config: Config, options: RunOptions) -> None:
     default = Path("runs") / (name if config.model.kind == "etm" else f"{name}_{config.model.kind}")
     folder = RunFolder(Path(options.workdir).expanduser() if options.workdir else default)
     folder.check_usable()
+    if options.compilation_cache:
+        _keep_compiled(Path(options.compilation_cache).expanduser())
     saved = folder.record()
     if saved:
         check_continues(saved, config, options, folder.path)
@@ -88,6 +91,13 @@ def run(config: Config, options: RunOptions) -> None:
         console.warn(told)
     tables = "topics.csv, doc_topics.csv" + (", seeds.csv" if spread else "")
     console.note(f"\n{folder.export} holds these results{of_epoch}: {tables}, and arrays as README.md lists them")
+
+
+def _keep_compiled(cache: Path) -> None:
+    check_writable(cache, "compilation_cache")
+    jax.config.update("jax_compilation_cache_dir", str(cache))
+    # JAX's own limit, a second, leaves out most of our programs.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 def _with_corpus(config: Config, options: RunOptions) -> tuple[Config, str]:

@@ -29,6 +29,25 @@ class Pattern(NamedTuple):
     col_starts: Array
 
 
+class Csr(NamedTuple):
+    """The transpose of a batch's [B, V], by rows: V of them. values, cols: [N]; starts: [V+1]."""
+
+    values: jax.Array
+    cols: jax.Array
+    starts: jax.Array
+
+
+def transposed(values: Array, pattern: Pattern) -> Csr:
+    """xᵀ [V, B] of x [B, V]. values: [N], at the nonzeros of `pattern`."""
+    order = jnp.asarray(pattern.order)
+    return Csr(jnp.asarray(values)[order], jnp.asarray(pattern.rows)[order], jnp.asarray(pattern.col_starts))
+
+
+def dot_rows(matrix: Csr, dense: jax.Array, start: jax.Array | int, size: int) -> jax.Array:
+    """Rows `start` to `start + size` of matrix · dense: [size, H]. dense: [B, H]. Takes no gradient."""
+    return _csr_dot(matrix.values, matrix.cols, jax.lax.dynamic_slice(matrix.starts, (start,), (size + 1,)), dense)
+
+
 @jax.custom_vjp
 def matmul(values: jax.Array, pattern: Pattern, dense: jax.Array) -> jax.Array:
     """Sparse [B, V] times dense [V, H] → [B, H]. values: [N], data that takes no gradient."""
@@ -40,9 +59,7 @@ def _matmul_fwd(values: jax.Array, pattern: Pattern, dense: jax.Array) -> tuple[
 
 
 def _matmul_bwd(residuals: tuple[jax.Array, Pattern], grad: jax.Array) -> tuple[None, None, jax.Array]:
-    values, pattern = residuals
-    order = jnp.asarray(pattern.order)
-    return None, None, _csr_dot(jnp.asarray(values)[order], jnp.asarray(pattern.rows)[order], pattern.col_starts, grad)
+    return None, None, _csr_dot(*transposed(*residuals), grad)
 
 
 matmul.defvjp(_matmul_fwd, _matmul_bwd)
@@ -79,10 +96,9 @@ def _product_at_bwd(
     residuals: tuple[jax.Array, jax.Array, Pattern], grad: jax.Array
 ) -> tuple[jax.Array, jax.Array, None]:
     left, right, pattern = residuals
-    order = jnp.asarray(pattern.order)
     # The gradient is a sparse matrix: two products with it, where autodiff would write scatter-adds of [N, K].
     by_row = _csr_dot(grad, pattern.cols, pattern.row_starts, right)
-    by_col = _csr_dot(grad[order], jnp.asarray(pattern.rows)[order], pattern.col_starts, left)
+    by_col = _csr_dot(*transposed(grad, pattern), left)
     return by_row, by_col, None
 
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from etm_jax import first_layer
 from etm_jax.batches import Batch
 from etm_jax.config import ModelConfig, ObjectiveConfig, OptimizerConfig
 from etm_jax.model import (
@@ -25,7 +26,7 @@ from etm_jax.model import (
     posterior,
 )
 from etm_jax.objective import kl_divergence, reconstruction, reconstruction_from_logits, topic_overlap
-from etm_jax.optimizer import make_optimizer
+from etm_jax.optimizer import learning_rate, make_optimizer
 from etm_jax.refine import pull, refine
 
 
@@ -43,10 +44,22 @@ class Spec(NamedTuple):
     def module(self) -> TopicModel:
         return TOPIC_MODELS[self.model.kind](self.model, self.vocab_size, self.embed_dim)
 
-    def transformation(self) -> optax.GradientTransformation:
+    @property
+    def first_layer_apart(self) -> bool:
+        """Whether `etm_jax.first_layer` makes the step of the encoder's first layer.
+
+        It knows Adam's, and no norm of the whole gradient; of an encoder that reads ρ the layer is small.
+        """
+        return not self.model.read_rho and self.optimizer.optimizer == "adam" and self.optimizer.clip_norm == 0
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """Names of the parameters that training leaves as they are."""
         # ρ's bias takes part in nothing: torch gives it no gradient, so that not even weight decay moves it.
-        fixed = frozenset({"rho_bias"} if self.model.torch_bias else ()) | (set() if self.train_rho else {"rho"})
-        return make_optimizer(self.optimizer, self.num_steps, fixed)
+        return frozenset({"rho_bias"} if self.model.torch_bias else ()) | (set() if self.train_rho else {"rho"})
+
+    def transformation(self) -> optax.GradientTransformation:
+        return make_optimizer(self.optimizer, self.num_steps, self.fixed)
 
 
 class TrainState(NamedTuple):
@@ -66,15 +79,19 @@ class Sums(NamedTuple):
     docs: jax.Array
 
 
-@partial(jax.jit, static_argnames="spec")
 def new_state(variables: Variables, spec: Spec) -> TrainState:
-    """The state before the first step."""
+    """The state before the first step. It holds `variables` itself: the first step, which donates it, uses them up."""
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         variables=variables,
-        opt_state=spec.transformation().init(variables.params),
+        opt_state=_opt_state(variables.params, spec),
         lr_scale=jnp.ones(()),
     )
+
+
+@partial(jax.jit, static_argnames="spec")
+def _opt_state(params: Params, spec: Spec) -> Any:
+    return spec.transformation().init(params)
 
 
 def abstract_state(spec: Spec) -> TrainState:
@@ -82,16 +99,18 @@ def abstract_state(spec: Spec) -> TrainState:
     return jax.eval_shape(lambda: new_state(init_variables(jax.random.key(0), spec.module()), spec))
 
 
-def batch_loss(params: Params, constants: Params, batch: Batch, noise: Noise, spec: Spec) -> tuple[jax.Array, Sums]:
+def batch_loss(
+    params: Params, constants: Params, batch: Batch, noise: Noise, spec: Spec, shift: jax.Array | float = 0.0
+) -> tuple[jax.Array, Sums]:
     """The scalar that training minimises, in nats, and the batch's sums: reconstruction + KL of the real documents.
 
     The negative ELBO of Dieng et al. 2020, Algorithm 1, by one sample a document, its KL weighted by `kl_weight`; a
     mean or a sum over the documents as `reduction` says, plus what the penalty on overlapping topics weighs. With
     `refine_steps`, the posterior's mean is refined before it is sampled from, straight through, and what the encoder
-    missed of it is added to the loss.
+    missed of it is added to the loss. shift: [B, H], added to what the encoder's first layer gives.
     """
     module, variables = spec.module(), Variables(params, constants)
-    guess, missed = posterior(module, variables, batch.inputs, batch.pattern, noise), jnp.zeros(())
+    guess, missed = posterior(module, variables, batch.inputs, batch.pattern, noise, shift), jnp.zeros(())
     if spec.objective.refine_steps > 0:
         mu = guess.mu
         topics, steps = beta(module, variables), spec.objective.refine_steps
@@ -116,11 +135,49 @@ def batch_loss(params: Params, constants: Params, batch: Batch, noise: Noise, sp
 
 def update_step(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tuple[TrainState, Sums]:
     """One update under given noise: what `train_step` compiles once it has drawn it."""
+    update = _update_first_layer_apart if spec.first_layer_apart else _update_all
+    params, opt_state, sums = update(state, batch, noise, spec)
+    variables = state.variables._replace(params=params)
+    return state._replace(step=state.step + 1, variables=variables, opt_state=opt_state), sums
+
+
+def _update_all(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tuple[Params, Any, Sums]:
     params, constants = state.variables
     grads, sums = jax.grad(batch_loss, has_aux=True)(params, constants, batch, noise, spec)
-    updates, opt_state = spec.transformation().update(grads, state.opt_state, params)
-    params = optax.apply_updates(params, optax.tree.scale(state.lr_scale, updates))
-    return state._replace(step=state.step + 1, variables=Variables(params, constants), opt_state=opt_state), sums
+    return *_applied(params, grads, state.opt_state, state.lr_scale, spec), sums
+
+
+def _update_first_layer_apart(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tuple[Params, Any, Sums]:
+    """The same, without ever holding the gradient of the encoder's first layer."""
+    params, constants = state.variables
+    if noise.visible is not None:
+        batch, noise = batch._replace(inputs=batch.inputs * noise.visible), noise._replace(visible=None)
+    (kernel,), moments = first_layer.taken(params), first_layer.taken(state.opt_state)
+
+    def loss(rest: Params, shift: jax.Array) -> tuple[jax.Array, Sums]:
+        return batch_loss(first_layer.put(rest, [kernel]), constants, batch, noise, spec, shift)
+
+    shift = jnp.zeros((batch.real.shape[0], kernel.shape[1]), kernel.dtype)
+    rest = first_layer.emptied(params)
+    (grads, behind), sums = jax.grad(loss, argnums=(0, 1), has_aux=True)(rest, shift)
+    rest, opt_state = _applied(rest, grads, first_layer.emptied(state.opt_state), state.lr_scale, spec)
+    weights = first_layer.adam_step(
+        first_layer.Weights(kernel, *moments),
+        batch.inputs,
+        batch.pattern,
+        behind,
+        count=state.step + 1,
+        rate=learning_rate(spec.optimizer, spec.num_steps, state.step) * state.lr_scale,
+        decay=spec.optimizer.weight_decay,
+    )
+    return first_layer.put(rest, [weights.kernel]), first_layer.put(opt_state, [weights.mu, weights.nu]), sums
+
+
+def _applied(params: Params, grads: Params, opt_state: Any, lr_scale: jax.Array, spec: Spec) -> tuple[Params, Any]:
+    updates, opt_state = spec.transformation().update(grads, opt_state, params)
+    moved: Params = optax.apply_updates(params, optax.tree.scale(lr_scale, updates))
+    # XLA does not know that an update of 0 changes nothing: it would read and write a fixed ρ at each step.
+    return {name: params[name] if name in spec.fixed else moved[name] for name in moved}, opt_state
 
 
 @partial(jax.jit, static_argnames="spec", donate_argnames="state")

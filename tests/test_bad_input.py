@@ -230,6 +230,11 @@ CASES = [
     Case("workdir with a name too long", [CORPUS, f"--workdir={'x' * 300}"], ["--workdir=xxx", "too long", "another"]),
     Case("cache below a file", [CORPUS, "--cache_dir=lines.txt/c"], ["--cache_dir=lines.txt/c", "another --cache_dir"]),
     Case(
+        "compiled below a file",
+        [CORPUS, "--compilation_cache=lines.txt"],
+        ["--compilation_cache=lines.txt: ", "is a file"],
+    ),
+    Case(
         "workdir with other files",
         [CORPUS, "--workdir=w"],
         ["--workdir=w holds files", "another"],

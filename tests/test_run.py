@@ -152,3 +152,17 @@ def test_taskname_reads_the_files_of_the_report(lines_file, tmp_path, monkeypatc
     lines_file.rename(tmp_path / "data" / "3body1_lines.txt")
     assert train("--taskname=3body1", *SMALL, "--num_epochs=1") == 0
     assert (tmp_path / "runs" / "3body1" / "export" / "topics.csv").is_file()
+
+
+def test_compiled_programs_are_kept_where_one_says(lines_file, tmp_path):
+    cache = tmp_path / "compiled 程序"
+
+    def trained(workdir: str) -> set[str]:
+        command = [sys.executable, "-m", "etm_jax.train", f"--corpus={lines_file}", *SMALL, "--num_epochs=1"]
+        kept = [f"--workdir={tmp_path / workdir}", f"--compilation_cache={cache}"]
+        subprocess.run([*command, *kept], check=True, capture_output=True)
+        return {path.name for path in cache.iterdir() if "train_step" in path.name and path.name.endswith("-cache")}
+
+    first = trained("one")
+    assert first
+    assert trained("two") == first

@@ -112,8 +112,9 @@ def test_members_keep_the_native_kernel():
 # Training
 
 
-def test_each_member_is_what_it_would_be_alone(float64):
-    spec, keys = spec_of(dropout=0.25, clip_norm=1.0), jax.random.split(jax.random.key(7), 3)
+@pytest.mark.parametrize("given", [{"clip_norm": 1.0}, {"read_rho": False, "skip": False}])
+def test_each_member_is_what_it_would_be_alone(given, float64):
+    spec, keys = spec_of(dropout=0.25, **given), jax.random.split(jax.random.key(7), 3)
     members = [init_variables(jax.random.key(i), spec.module()) for i in range(3)]
     batches = list(batcher(COUNTS, np.float64).epoch(np.arange(DOCS)))
     states = new_states(stack(members), spec)
