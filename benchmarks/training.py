@@ -1,0 +1,234 @@
+"""Training by the `report` variant: a step and an epoch, of ours and of the same model in torch.
+
+Both sides train the same parameters by Adam: ρ is fixed, as in the report. The torch side is `EVAE` of
+zll17/Neural_Topic_Models as `etm_jax.parity.torch_models` renders it, operation by operation; its batches are dense.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from benchmarks.compare import Figures, Row, Side
+
+TOPICS, BATCH = 20, 512
+VOCABULARIES = (5_000, 20_000, 100_000, 300_000)
+DISTINCT_WORDS = 100
+CORPUS = {"corpus": "peoples_daily", "no_above": 0.1}
+KEPT = Path("runs/bench")
+"""Where prepared corpora lie, and what the sides say."""
+
+
+def rows() -> list[Row]:
+    """Rows 1 and 2 of the table."""
+    data = {"corpus": CORPUS}
+    published, prepared = (Side(f"torch, {how}", f"{__name__}:torch_epoch", {**data, "how": how}) for how in LOADERS)
+    out = [
+        Row(
+            "1 step",
+            "report, People's Daily: a step",
+            "step",
+            Side("ours", f"{__name__}:our_step", data),
+            (Side("torch", f"{__name__}:torch_step", data),),
+        ),
+        Row(
+            "1 epoch",
+            "report, People's Daily: an epoch",
+            "epoch",
+            Side("ours", f"{__name__}:our_epoch", data),
+            (published, prepared),
+            (6.0, 6.0),
+            (10.0, 10.0),
+        ),
+    ]
+    for vocab_size in VOCABULARIES:
+        drawn = {"drawn": vocab_size}
+        least, aim, memory = ((10.0,), (30.0,), (0.5, 0.25)) if vocab_size == 100_000 else ((), (), ())
+        out.append(
+            Row(
+                f"2 V={vocab_size // 1000}k",
+                f"report, V={vocab_size:,} drawn: a step",
+                "step",
+                Side("ours", f"{__name__}:our_step", drawn),
+                (Side("torch", f"{__name__}:torch_step", drawn),),
+                least,
+                aim,
+                memory=memory,
+            )
+        )
+    return out
+
+
+def counts_of(corpus: Figures | None = None, drawn: int = 0) -> sp.csr_matrix:
+    """[D, V] counts to train on: a corpus by its settings, or documents drawn over `drawn` words."""
+    if corpus is None:
+        return drawn_counts(drawn, 8 * BATCH)
+    from etm_jax.config import make_config
+    from etm_jax.corpus.prepare import prepare
+    from etm_jax.corpus.sources import find_source
+
+    config = make_config("report", corpus)
+    return prepare(find_source(config.corpus), config.corpus, KEPT / "corpus").train.counts
+
+
+def drawn_counts(vocab_size: int, num_docs: int) -> sp.csr_matrix:
+    """[D, V]: documents of DISTINCT_WORDS different words each, word r with Zipf's weight by Mandelbrot, 1 / (r + 2.7).
+
+    By the Gumbel trick: the largest of log weight + noise are a sample without replacement.
+    """
+    rng = np.random.default_rng(0)
+    log_weight = -np.log(np.arange(vocab_size) + 2.7).astype(np.float32)
+    noisy = (log_weight + rng.gumbel(size=vocab_size).astype(np.float32) for _ in range(num_docs))
+    cols = np.concatenate([np.sort(np.argpartition(-x, DISTINCT_WORDS)[:DISTINCT_WORDS]) for x in noisy])
+    starts = np.arange(0, num_docs * DISTINCT_WORDS + 1, DISTINCT_WORDS)
+    counts = 1 + rng.poisson(0.3, len(cols))
+    return sp.csr_matrix((counts.astype(np.int32), cols, starts), shape=(num_docs, vocab_size))
+
+
+class Trainer:
+    """Our trainer on these counts, from weights drawn at random."""
+
+    def __init__(self, counts: sp.csr_matrix) -> None:
+        import jax
+
+        from etm_jax.batches import Batcher
+        from etm_jax.config import make_config
+        from etm_jax.model import init_variables
+        from etm_jax.steps import Spec, new_state, train_step
+
+        c = make_config("report", {"num_topics": TOPICS, "batch_size": BATCH})
+        steps = -(-counts.shape[0] // BATCH)
+        self.spec = Spec(c.model, c.objective, c.optimizer, counts.shape[1], 300, steps, train_rho=False)
+        self.key = jax.random.key(0)
+        self.state = new_state(init_variables(self.key, self.spec.module()), self.spec)
+        self.batcher = Batcher(counts, counts.astype(np.float32), BATCH)
+        self.train_step = train_step
+
+    def train(self, batches: Iterable[Any]) -> None:
+        import jax
+
+        for batch in batches:
+            self.state, sums = self.train_step(self.state, batch, self.key, self.spec)
+        jax.block_until_ready((self.state, sums))
+
+
+def our_step(steps: int = 20, **case: Any) -> Callable[[], Figures]:
+    """Steps on batches that are there already."""
+    ours = Trainer(counts_of(**case))
+    orders = np.arange(ours.batcher.counts.shape[0]).reshape(-1)
+    batches = [ours.batcher.take(orders[i * BATCH : (i + 1) * BATCH]) for i in range(min(8, len(orders) // BATCH))]
+
+    def timed() -> Figures:
+        started = time.perf_counter()
+        ours.train(batches[i % len(batches)] for i in range(steps))
+        return {"seconds": (time.perf_counter() - started) / steps}
+
+    timed()
+    return timed
+
+
+def our_epoch(**case: Any) -> Callable[[], None]:
+    """All documents once, their batches cut on the way."""
+    ours = Trainer(counts_of(**case))
+    rng = np.random.default_rng(0)
+
+    def timed() -> None:
+        ours.train(ours.batcher.epoch(rng.permutation(ours.batcher.counts.shape[0])))
+
+    timed()
+    return timed
+
+
+class _Torch:
+    """The same model in torch."""
+
+    def __init__(self, vocab_size: int) -> None:
+        import torch
+
+        from etm_jax.parity.torch_models import EVAE
+        from experiments.fits import CORES
+
+        torch.manual_seed(0)
+        torch.set_num_threads(CORES)
+        self.module = EVAE([vocab_size, 1024, 512, TOPICS], 300)
+        self.module.rho.requires_grad_(False)
+        trained = [p for p in self.module.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(trained, lr=0.005)
+
+    def train(self, batches: Iterable[Any]) -> None:
+        import torch
+
+        for x in batches:
+            self.optimizer.zero_grad()
+            out = self.module(x, torch.randn(len(x), TOPICS))
+            loss = -(x * torch.log_softmax(out.logits, dim=1)).sum()
+            loss = loss - 0.5 * (1 + out.logvar - out.mu.pow(2) - out.logvar.exp()).sum()
+            loss.backward()
+            self.optimizer.step()
+            loss.item()
+
+
+def torch_step(**case: Any) -> Callable[[], Figures]:
+    """Steps on dense batches that are there already."""
+    import torch
+
+    counts = counts_of(**case)
+    torch_ = _Torch(counts.shape[1])
+    steps = 2 if counts.shape[1] < 50_000 else 1
+    batches = [torch.from_numpy(counts[i * BATCH : (i + 1) * BATCH].toarray()).float() for i in range(steps)]
+
+    def timed() -> Figures:
+        started = time.perf_counter()
+        torch_.train(batches)
+        return {"seconds": (time.perf_counter() - started) / steps}
+
+    timed()
+    return timed
+
+
+def _published(counts: sp.csr_matrix) -> Iterable[Any]:
+    """The published loader: a dense row a document, made by one of four workers, and stacked."""
+    import torch
+    from torch.utils.data import DataLoader, Dataset
+
+    class Documents(Dataset):  # type: ignore[type-arg]
+        def __init__(self) -> None:
+            indices, data, starts = counts.indices.tolist(), counts.data.tolist(), counts.indptr.tolist()
+            self.bags = [list(zip(indices[a:b], data[a:b], strict=True)) for a, b in pairwise(starts)]
+
+        def __len__(self) -> int:
+            return len(self.bags)
+
+        def __getitem__(self, i: int) -> Any:
+            words, times = zip(*self.bags[i], strict=True)
+            row = torch.zeros(counts.shape[1])
+            row[list(words)] = torch.tensor(list(times)).float()
+            return row
+
+    return DataLoader(
+        Documents(), batch_size=BATCH, shuffle=True, num_workers=4, collate_fn=partial(torch.stack, dim=0)
+    )
+
+
+def _prepared(counts: sp.csr_matrix) -> Iterable[Any]:
+    """Every batch dense beforehand."""
+    import torch
+
+    starts = range(0, counts.shape[0], BATCH)
+    return [torch.from_numpy(counts[start : start + BATCH].toarray()).float() for start in starts]
+
+
+LOADERS = {"as published": _published, "prepared": _prepared}
+
+
+def torch_epoch(how: str, **case: Any) -> Callable[[], None]:
+    """All documents once, by one of LOADERS."""
+    counts = counts_of(**case)
+    torch_ = _Torch(counts.shape[1])
+    loader = LOADERS[how](counts)
+    return lambda: torch_.train(loader)
