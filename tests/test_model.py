@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from conftest import planted_counts
+from etm_jax import model
 from etm_jax.batches import Batcher
 from etm_jax.config import make_config
 from etm_jax.model import (
@@ -138,3 +139,16 @@ def test_initialisation_is_torch_linears():
     _, variables = make("report")
     assert np.abs(variables.params["hidden_0"]["kernel"]).max() == pytest.approx(1 / np.sqrt(V), rel=0.05)
     assert np.abs(variables.params["rho"]).max() == pytest.approx(1 / np.sqrt(L), rel=0.05)
+
+
+def test_many_initial_values_are_drawn_in_parts_that_differ(monkeypatch):
+    monkeypatch.setattr(model, "DRAWN_AT_ONCE", 4096)
+    ranges = {"a": jnp.full((300, 7), 2.0), "b": jnp.full(8000, 0.5)}
+    found = model.drawn(jax.random.key(0), ranges)
+    assert {name: leaf.shape for name, leaf in found.items()} == {"a": (300, 7), "b": (8000,)}
+    values = np.concatenate([found["a"].ravel() / 2, found["b"] / 0.5])
+    assert len(np.unique(values)) > 0.99 * len(values)
+    assert np.abs(values).max() <= 1
+    # A uniform's standard deviation, 1/√3; the mean of as many is within four of its own from 0.
+    assert abs(values.mean()) < 4 / np.sqrt(3 * len(values))
+    assert values.std() == pytest.approx(3**-0.5, rel=0.02)
