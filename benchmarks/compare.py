@@ -1,6 +1,7 @@
 """Sides that run in turn, A B A B, each in a process of its own, and what came out."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -13,13 +14,24 @@ from etm_jax.errors import UserError
 
 Figures = dict[str, Any]
 
+DEVICES = {
+    "cpu": {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""},
+    # JAX would take most of the memory at once, and leave torch too little.
+    "gpu": {"JAX_PLATFORMS": "cuda", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
+}
+"""What tells JAX and torch where to run."""
+
 
 class Side(NamedTuple):
-    """What is timed: `function`, as MODULE:NAME, called with `settings`, returns a callable. See `benchmarks.side`."""
+    """What is timed: `function`, as MODULE:NAME, called with `settings`, returns a callable. See `benchmarks.side`.
+
+    device: of DEVICES.
+    """
 
     name: str
     function: str
     settings: Figures
+    device: str = "cpu"
 
 
 class Row(NamedTuple):
@@ -92,7 +104,12 @@ class _Process:
     def make_ready(self) -> None:
         command = [sys.executable, "-m", "benchmarks.side", self.side.function, json.dumps(self.side.settings)]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.told, encoding="utf-8"
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.told,
+            encoding="utf-8",
+            env=os.environ | DEVICES[self.side.device],
         )
         self.not_run = self._answer().get("not_run", "")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.compare import Figures, Row, Side
-from benchmarks.training import CORPUS, KEPT, TOPICS
+from benchmarks.training import CORPUS, KEPT, TOPICS, torch_device
 
 TEXTS, ONE_BY_ONE = 300, 200
 """Documents that are cut into words, and that torch is given one by one."""
@@ -96,14 +96,14 @@ def _torch_theta(vocab_size: int) -> Callable[[list[tuple[int, int]]], Any]:
     from experiments.fits import CORES
 
     torch.set_num_threads(CORES)
-    module = EVAE([vocab_size, 1024, 512, TOPICS], 300)
+    module = EVAE([vocab_size, 1024, 512, TOPICS], 300).to(torch_device())
 
     def theta(bag: list[tuple[int, int]]) -> Any:
         row = torch.zeros(1, vocab_size)
         for word, times in bag:
             row[0][word] += float(times)
         with torch.no_grad():
-            return torch.softmax(module.fc1(module.encode(row)[0]), dim=1).squeeze(0).numpy()
+            return torch.softmax(module.fc1(module.encode(row.to(torch_device()))[0]), dim=1).squeeze(0).cpu().numpy()
 
     return theta
 

@@ -3,10 +3,11 @@
     python -m benchmarks.run [--only=1,2,7] [--ng20=FOLDER]
 
 Each side of a row has a process of its own; they run in turn, A B A B, on the same data and the same two cores. A
-ratio is the median, over the repetitions, of their time over ours. Writes a .json with every repetition.
+ratio is the median, over the repetitions, of their time over ours. Every repetition is kept in a .json of the day, and
+once it has all rows the table goes into the page.
 
 Needs:   torch and the packages of the rows; what cannot be run is said in its row (BUILD.md).
-Runtime: about an hour on 2 cores for all rows.
+Runtime: about an hour and a half on 2 cores for all rows.
 """
 
 import argparse
@@ -18,11 +19,10 @@ import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from benchmarks import coherence, inference, paper, quality, startup, text, training
+from benchmarks import coherence, gpu, inference, paper, quality, startup, text, training
 from benchmarks.compare import Measured, Row, measure, ratios
 from etm_jax import cli
 from etm_jax.console import note
@@ -34,8 +34,10 @@ PAGE = Path("docs/performance.md")
 HEADER = ("row", "side", "per", "time", "ratio", "spread", "at least", "aim", "peak MiB")
 
 
+PACKAGES = ("jax", "torch", "numpy", "tomotopy", "gensim", "scikit-learn", "pkuseg")
+
 GROWTH = (1.0, 0.3)
-"""What the power of V is to be below: at least, and the aim."""
+"""What the power of V that time grows by is to be below: at least, and the aim."""
 
 
 def all_rows(ng20: str) -> list[Row]:
@@ -48,6 +50,7 @@ def all_rows(ng20: str) -> list[Row]:
         *text.rows(),
         *coherence.rows(),
         *startup.rows(),
+        *gpu.rows(),
     ]
 
 
@@ -84,20 +87,20 @@ def lines_of(row: Row, measured: list[Measured]) -> list[list[str]]:
     return out
 
 
-def growth(measured: dict[int, Measured]) -> float:
-    """The power of V by which a side's time grows: the slope of log time over log V, by least squares."""
-    sizes, times = zip(*((size, side.median) for size, side in measured.items() if side.seconds), strict=True)
-    return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
+def growth(values: dict[int, float]) -> float:
+    """The power of V by which a value grows: the slope of its logarithm over that of V, by least squares."""
+    return float(np.polyfit(np.log(list(values)), np.log(list(values.values())), 1)[0])
 
 
 def growth_lines(found: dict[int, list[Measured]]) -> list[list[str]]:
-    """A line a side. found: what was measured, by V."""
+    """A line a side: how a step's time grows with V, and the peak of memory. found: what was measured, by V."""
     if len(found) < 2:
         return []
-    ours, torch = (growth({size: sides[i] for size, sides in found.items()}) for i in (0, 1))
-    goals = [f"< {most:g}: {'yes' if ours < most else 'no'}" for most in GROWTH]
-    first = ["2 growth", "power of V that a step's time grows by", "", f"{ours:.2f}", "", "", *goals, ""]
-    return [first, ["", "torch", "", f"{torch:.2f}", "", "", "", "", ""]]
+    time, torch_time = (growth({size: sides[i].median for size, sides in found.items()}) for i in (0, 1))
+    peak, torch_peak = (growth({size: sides[i].peak_mib for size, sides in found.items()}) for i in (0, 1))
+    goals = [f"< {most:g}: {'yes' if time < most else 'no'}" for most in GROWTH]
+    first = ["2 growth", "power of V that they grow by", "", f"{time:.2f}", "", "", *goals, f"{peak:.2f}"]
+    return [first, ["", "torch", "", f"{torch_time:.2f}", "", "", "", "", f"{torch_peak:.2f}"]]
 
 
 def _goal(ratio: float, goal: float | None) -> str:
@@ -118,28 +121,45 @@ def main(argv: Sequence[str]) -> None:
     rows = [row for row in every if not wanted or row.key.split()[0] in wanted or row.key in wanted]
     if not rows:
         raise UserError(f"--only={given.only} names none of the rows {', '.join(row.key for row in every)}")
+    name = re.sub(r"[^0-9a-z]+", "-", f"{platform.system()}-{platform.machine()}".lower())
+    day, here = datetime.datetime.now(tz=datetime.UTC).date().isoformat(), machine(PACKAGES)
+    given.out.mkdir(parents=True, exist_ok=True)
+    file = given.out / f"{day}-{name}.json"
+    found = _kept(file, here)
+    for row in rows:
+        found[row.key] = measure(row, training.KEPT / "sides.log")
+        note("\n".join("  ".join(line) for line in lines_of(row, found[row.key])))
+        # At once: an hour's figures are not to be lost with the last row.
+        kept = {key: [side._asdict() for side in sides] for key, sides in found.items()}
+        told = {"machine": here, "date": day, "rows": kept}
+        replace_text(file, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+    print(table_of(rows, found))
+    if all(row.key in found for row in every):
+        table = table_of(every, found)
+        write_between(PAGE, "bench", "The table", f"{table}\n\n    python -m benchmarks.run\n\n{here}; {day}")
+
+
+def table_of(rows: Sequence[Row], found: dict[str, list[Measured]]) -> str:
+    """The rows in Markdown, with the growth by V below those that show it. found: by the row's key."""
     lines: list[list[str]] = []
-    kept: dict[str, list[dict[str, Any]]] = {}
     by_size: dict[int, list[Measured]] = {}
     for row in rows:
-        measured = measure(row, training.KEPT / "sides.log")
-        lines += lines_of(row, measured)
-        if row.ours.settings.get("drawn") and all(side.seconds for side in measured):
-            by_size[row.ours.settings["drawn"]] = measured
-        if len(by_size) == len(training.VOCABULARIES):
-            lines += growth_lines(by_size)
-            by_size = {}
-        kept[row.key] = [side._asdict() for side in measured]
-        note("\n".join("  ".join(line) for line in lines_of(row, measured)))
-    table = markdown(lines, HEADER, "<<<>>>>>>")
-    print(table)
-    name = re.sub(r"[^0-9a-z]+", "-", f"{platform.system()}-{platform.machine()}".lower())
-    given.out.mkdir(parents=True, exist_ok=True)
-    day = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
-    found = {"machine": machine(), "date": day, "rows": kept}
-    replace_text(given.out / f"{day}-{name}.json", json.dumps(found, ensure_ascii=False, indent=1) + "\n")
-    if not wanted:
-        write_between(PAGE, "bench", "The table", f"{table}\n\n    python -m benchmarks.run\n\n{machine()}; {day}")
+        lines += lines_of(row, found[row.key])
+        if row.unit == "step" and row.ours.settings.get("drawn") and all(side.seconds for side in found[row.key]):
+            by_size[row.ours.settings["drawn"]] = found[row.key]
+            if len(by_size) == len(training.VOCABULARIES):
+                lines += growth_lines(by_size)
+    return markdown(lines, HEADER, "<<<>>>>>>")
+
+
+def _kept(file: Path, here: str) -> dict[str, list[Measured]]:
+    """What was measured before on the same day and machine, by the row's key."""
+    if not file.is_file():
+        return {}
+    found = json.loads(file.read_text("utf-8"))
+    if found["machine"] != here:
+        return {}
+    return {key: [Measured(**side) for side in sides] for key, sides in found["rows"].items()}
 
 
 if __name__ == "__main__":

@@ -37,8 +37,9 @@ def evaluate_bound(variables: Variables, batcher: Batcher, key: jax.Array, spec:
 def infer_theta(variables: Variables, batcher: Batcher, spec: Spec) -> np.ndarray:
     """Topic proportions as of `theta_step`, in the order of the rows: [D, K] float32."""
     num_docs = batcher.counts.shape[0]
-    parts = [np.asarray(theta_step(variables, batch, spec)) for batch in batcher.epoch(np.arange(num_docs))]
-    return np.concatenate([*parts, np.empty((0, spec.model.num_topics), np.float32)])[:num_docs]
+    # Fetched at the end, so that the host cuts a batch while the device works on those before it.
+    parts = [theta_step(variables, batch, spec) for batch in batcher.epoch(np.arange(num_docs))]
+    return np.concatenate([*jax.device_get(parts), np.empty((0, spec.model.num_topics), np.float32)])[:num_docs]
 
 
 def infer_posterior(variables: Variables, batcher: Batcher, spec: Spec) -> tuple[np.ndarray, np.ndarray]:

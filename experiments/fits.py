@@ -271,7 +271,7 @@ def write_between(path: Path, name: str, title: str, text: str) -> None:
     replace_text(path, after)
 
 
-def machine() -> str:
+def machine(packages: Sequence[str] = ("jax", "numpy", "scipy", "tomotopy")) -> str:
     """Where the figures were made: the processor, and the versions that matter."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
@@ -284,9 +284,9 @@ def machine() -> str:
 
     cpuinfo = Path("/proc/cpuinfo")
     models = re.findall(r"model name\s*: (.*)", cpuinfo.read_text("utf-8")) if cpuinfo.is_file() else []
-    packages = ", ".join(of(name) for name in ("jax", "numpy", "scipy", "tomotopy"))
     processor = models[0] if models else platform.processor() or platform.machine()
-    return f"{CORES} cores of {os.cpu_count()} ({processor}); Python {platform.python_version()}, {packages}"
+    versions = ", ".join(map(of, packages))
+    return f"{CORES} cores of {os.cpu_count()} ({processor}); Python {platform.python_version()}, {versions}"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks import gpu
 from benchmarks import run as bench
 from benchmarks.compare import Measured, Row, Side, measure, ratios
 from benchmarks.quality import as_good
@@ -50,6 +51,10 @@ def breaks() -> Any:
     sys.exit(3)
 
 
+def where() -> Any:
+    return lambda: {"jax": os.environ.get("JAX_PLATFORMS"), "cuda": os.environ.get("CUDA_VISIBLE_DEVICES")}
+
+
 def side(name: str, function: str, /, **settings: Any) -> Side:
     return Side(name, f"test_bench:{function}", settings)
 
@@ -78,6 +83,24 @@ def test_memory_is_each_sides_own(tmp_path: Path) -> None:
     small, large = measure(row(side("a", "holds", mebibytes=1), side("b", "holds", mebibytes=300)), tmp_path / "log")
     # What importing numpy takes for a moment is part of both peaks; only the small side's could exceed what it holds.
     assert 200 <= large.peak_mib - small.peak_mib <= 310
+
+
+def test_every_side_runs_where_it_is_told(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    on_gpu = side("b", "where")._replace(device="gpu")
+    cpu, other = measure(row(side("a", "where"), on_gpu, repetitions=1), tmp_path / "log")
+    assert {name: cpu.figures[0][name] for name in ("jax", "cuda")} == {"jax": "cpu", "cuda": ""}
+    assert {name: other.figures[0][name] for name in ("jax", "cuda")} == {"jax": "cuda", "cuda": None}
+
+
+def test_without_a_gpu_its_row_says_so(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    (only,) = gpu.rows()
+    assert bench.lines_of(only, measure(only, tmp_path / "log"))[0][3].startswith("not run: no GPU at hand")
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
+    rows = gpu.rows()
+    assert [row.key for row in rows] == [f"9 {key}" for key in gpu.REPEATED]
+    assert {side.device for row in rows for side in (row.ours, *row.others)} == {"gpu"}
 
 
 def test_a_ratio_is_theirs_over_ours_and_the_median_is_shown() -> None:
@@ -115,7 +138,25 @@ def test_a_run_prints_the_table_and_keeps_every_repetition(tmp_path: Path, monke
     (kept,) = (tmp_path / "results").iterdir()
     found = json.loads(kept.read_text("utf-8"))
     assert [side["seconds"] for side in found["rows"]["0 test"]] == [[1.0] * 5, [7.0] * 5]
-    assert not (tmp_path / "docs").exists()
+    (row_kept,) = found["rows"]
+    assert row_kept == "0 test"
+
+
+def test_rows_measured_before_on_that_day_are_kept_and_the_page_waits_for_all(tmp_path: Path, monkeypatch) -> None:
+    def one(key: str, seconds: float) -> Row:
+        sides = side("ours", "given_seconds", seconds=seconds), side("other", "given_seconds", seconds=7.0)
+        return row(*sides)._replace(key=key)
+
+    page = tmp_path / "docs" / "performance.md"
+    monkeypatch.setattr(bench, "all_rows", lambda _: [one("1 first", 1.0), one("2 second", 2.0)])
+    monkeypatch.chdir(tmp_path)
+    out = f"--out={tmp_path / 'results'}"
+    assert cli.run(bench.main, ["run", "--only=2", out]) == 0
+    assert not page.exists()
+    assert cli.run(bench.main, ["run", "--only=1", out]) == 0
+    text = page.read_text("utf-8")
+    assert text.index("1 first") < text.index("2 second")
+    assert "3.5×" in text
 
 
 @pytest.mark.parametrize(
@@ -149,9 +190,10 @@ def test_time_to_quality_is_the_first_epoch_as_good_as_lda() -> None:
 
 def test_growth_is_the_power_of_v() -> None:
     by_size = {
-        size: [Measured("ours", [0.1 * size**0.25], [], 1.0), Measured("torch", [2.0 * size], [], 1.0)]
+        size: [Measured("ours", [0.1 * size**0.25], [], 3.0), Measured("torch", [2.0 * size], [], size**0.5)]
         for size in (10, 1_000, 50_000)
     }
     ours, torch = bench.growth_lines(by_size)
     assert (ours[3], torch[3]) == ("0.25", "1.00")
+    assert (float(ours[8]), float(torch[8])) == (0.0, 0.5)
     assert ours[6:8] == ["< 1: yes", "< 0.3: yes"]
