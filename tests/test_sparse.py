@@ -1,5 +1,8 @@
 """The sparse products equal the dense ones, forward and backward, by both kernels."""
 
+import importlib
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -33,6 +36,14 @@ def test_matmul_and_its_gradient_equal_dense(kernel, density):
     np.testing.assert_allclose(out, dense @ weights, rtol=1e-5, atol=1e-6)
     cotangent = np.random.default_rng(2).normal(size=out.shape).astype(np.float32)
     np.testing.assert_allclose(pullback(cotangent)[0], dense.T @ cotangent, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("start", "size"), [(0, 23), (0, 4), (5, 9), (22, 1)])
+def test_some_rows_of_the_transposes_product_equal_dense(kernel, start, size):
+    batch, dense = batch_of(0.4)
+    behind = np.random.default_rng(1).normal(size=(len(dense), 5)).astype(np.float32)
+    found = sparse.dot_rows(sparse.transposed(batch.counts, batch.pattern), jnp.asarray(behind), start, size)
+    np.testing.assert_allclose(found, (dense.T @ behind)[start : start + size], rtol=1e-5, atol=1e-6)
 
 
 def test_sums_leave_padding_out(kernel):
@@ -85,3 +96,14 @@ def test_repeated_columns_add_up(kernel):
     np.testing.assert_allclose(out, dense)
     np.testing.assert_allclose(pullback(jnp.eye(2, 6))[0], dense.T @ np.eye(2, 6))
     np.testing.assert_allclose(sparse.to_dense(jnp.asarray(values), pattern), dense)
+
+
+def test_without_the_experimental_module_the_products_are_the_same(monkeypatch):
+    batch, dense = batch_of(0.4)
+    weights = np.random.default_rng(1).normal(size=(23, 5)).astype(np.float32)
+    monkeypatch.setitem(sys.modules, "jax.experimental.sparse", None)
+    with pytest.raises(ImportError):
+        importlib.import_module("jax.experimental.sparse")
+    out, pullback = jax.vjp(lambda w: sparse.matmul(batch.counts, batch.pattern, w), weights)
+    np.testing.assert_allclose(out, dense @ weights, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(pullback(out)[0], dense.T @ np.asarray(out), rtol=1e-5, atol=1e-5)
