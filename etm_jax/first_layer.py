@@ -14,8 +14,11 @@ import jax.numpy as jnp
 
 from etm_jax import sparse
 
-BLOCK_BYTES = 2**22
+BLOCK_BYTES = 2**21
 """Of one array's rows at once: three of them, and what they are made from, fit into a cache of usual size."""
+
+WHOLE_BYTES = 2**24
+"""An array up to so large is one block: XLA shares the work on it among the cores, which it does not do in a loop."""
 
 B1, B2, EPS = 0.9, 0.999, 1e-8
 """Adam's, as optax and torch have them."""
@@ -64,7 +67,8 @@ def adam_step(
     scalar, the step size.
     """
     vocab_size, width = weights.kernel.shape
-    rows = min(vocab_size, max(1, BLOCK_BYTES // (width * weights.kernel.dtype.itemsize)))
+    row_bytes = width * weights.kernel.dtype.itemsize
+    rows = vocab_size if vocab_size * row_bytes <= WHOLE_BYTES else max(1, BLOCK_BYTES // row_bytes)
     args = (weights, sparse.transposed(values, pattern), behind, count, rate)
     return jax.lax.platform_dependent(
         *args,

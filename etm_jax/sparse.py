@@ -83,7 +83,8 @@ sum_rows.defvjp(lambda values, pattern: (sum_rows(values, pattern), pattern), _s
 @jax.custom_vjp
 def product_at(left: jax.Array, right: jax.Array, pattern: Pattern) -> jax.Array:
     """The product left · rightᵀ at the nonzeros alone. left: [B, K], right: [V, K] → [N]; anything at padding."""
-    return (left[pattern.rows] * right[pattern.cols]).sum(-1)
+    # Summed by a product: XLA's own sum of so short rows takes up to ten times as long on a CPU.
+    return (left[pattern.rows] * right[pattern.cols]) @ jnp.ones(left.shape[1], left.dtype)
 
 
 def _product_at_fwd(

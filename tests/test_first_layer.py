@@ -31,6 +31,7 @@ def spec_of(variant: str, vocab_size: int = V, **given) -> Spec:
 @pytest.mark.parametrize("rows", [1, 10, 53, 1000])
 def test_it_is_optaxs_adam(rows: int, decay: float, monkeypatch, float64) -> None:
     monkeypatch.setattr(first_layer, "BLOCK_BYTES", rows * H * 8)
+    monkeypatch.setattr(first_layer, "WHOLE_BYTES", min(rows, V) * H * 8)
     rng, batch = np.random.default_rng(0), batch_of()
     x = np.zeros((B, V))
     real = np.arange(len(batch.counts)) < batch.pattern.row_starts[-1]
