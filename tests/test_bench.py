@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import gpu
 from benchmarks import run as bench
+from benchmarks.coherence import same_values
 from benchmarks.compare import Measured, Row, Side, measure, ratios
 from benchmarks.quality import as_good
 from benchmarks.training import DISTINCT_WORDS, drawn_counts
@@ -186,6 +187,12 @@ def test_time_to_quality_is_the_first_epoch_as_good_as_lda() -> None:
     assert as_good([ours, lda])[0].seconds == [3.0, 3.0]
     better = lda._replace(figures=[{"quality": 0.4}, {"quality": 0.2}])
     assert "not reached" in as_good([ours, better])[0].not_run
+
+
+def test_sides_that_found_different_things_have_no_ratio() -> None:
+    ours, other = (Measured(name, [1.0], [{"value": value}], 1.0) for name, value in (("ours", 0.5), ("gensim", 0.6)))
+    assert same_values([ours, other], tolerance=0.2) == [ours, other]
+    assert "the values differ by 0.1" in same_values([ours, other], tolerance=1e-9)[0].not_run
 
 
 def test_growth_is_the_power_of_v() -> None:
