@@ -4,9 +4,10 @@
     python -m etm_jax.convert --from=runs/3body --to=3body.pt --layout=ntm
     python -m etm_jax.convert --from=etm_20ng.pt --to=etm_20ng.safetensors
 
---from is a run's folder (its best epoch), a .safetensors file, or a torch checkpoint of zll17/Neural_Topic_Models,
-adjidieng/ETM, embedded-topic-model or TopMost's ETM, told by its keys. --to ends in .safetensors, which keeps settings
-and words, or in .pt, .pth or .ckpt, which torch reads and which keeps the weights alone. What is there is replaced.
+--from is a run's folder (the epoch that it exports), a .safetensors file, or a torch checkpoint of
+zll17/Neural_Topic_Models, adjidieng/ETM, embedded-topic-model or TopMost's ETM, told by its keys. --to ends in
+.safetensors, which keeps settings and words, or in .pt, .pth or .ckpt, which torch reads and which keeps the weights
+alone. What is there is replaced.
 `--ckpt=FILE` of etm_jax.train starts from either.
 
 --layout, of a file for torch: whose names it has

@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import math
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -209,9 +209,8 @@ def _corpus(folder: RunFolder, record: Record) -> Corpus:
 def _variables(folder: RunFolder, record: Record, beta: np.ndarray) -> Variables:
     """What the export was made from. Raises UserError where the checkpoint is not the export's any more."""
     checkpoints, spec = Checkpoints(folder.checkpoints), record.spec()
-    which: Literal["last", "best"] = "last" if record.config.train.export_from == "last" else "best"
     num_seeds = record.config.train.num_seeds
-    state, progress = checkpoints.restore(abstract_states(spec, num_seeds), which)
+    state, progress = checkpoints.restore(abstract_states(spec, num_seeds), record.exported)
     variables = as_models(state.variables, spec, num_seeds)[int(np.argmin(progress.by_seed))]
     # Another device rounds otherwise; another epoch has moved more probability than that.
     if np.abs(np.asarray(beta_step(variables, spec)) - beta).sum(axis=1).mean() > 0.02:

@@ -380,6 +380,12 @@ def mean_theta(module: TopicModel, variables: Variables, inputs: sparse.Array, p
     return cast(jax.Array, module.apply(variables._asdict(), mu, method="theta"))
 
 
+def prior_theta(module: TopicModel, variables: Variables) -> jax.Array:
+    """Topic proportions at the mean of the prior, δ = 0: [K]. What is known of a document without a known word."""
+    mean = jnp.zeros((1, module.config.num_topics))
+    return cast(jax.Array, module.apply(variables._asdict(), mean, method="theta"))[0]
+
+
 def beta(module: TopicModel, variables: Variables) -> jax.Array:
     """The topics: [K, V], rows sum to 1."""
     return cast(jax.Array, module.apply(variables._asdict(), method="beta"))

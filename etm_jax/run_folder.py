@@ -10,7 +10,7 @@ import json
 import math
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from etm_jax import __version__
 from etm_jax.config import SECTIONS, Config, ModelConfig, RunOptions, spelled
@@ -38,6 +38,11 @@ class Record(NamedTuple):
     embed_dim: int
     batch_size: int
     num_epochs: int
+
+    @property
+    def exported(self) -> Literal["last", "best"]:
+        """Which epoch the run's results are of."""
+        return "last" if self.config.train.export_from == "last" else "best"
 
     def spec(self) -> Spec:
         """What the compiled programs of this run depend on."""

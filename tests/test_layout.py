@@ -27,7 +27,8 @@ ROWS: list[tuple[int, tuple[str, ...]]] = [
     (2, ("etm_jax.checkpoint", "etm_jax.inference", "etm_jax.run_folder", "etm_jax.members", "etm_jax.spread")),
     (2, ("etm_jax.export", "etm_jax.health")),
     (2, ("etm_jax.lda", "etm_jax.simulate", "etm_jax.interop")),
-    (3, ("etm_jax.loop",)),
+    (3, ("etm_jax.loop", "etm_jax.apply")),
+    (3, ("etm_jax.theta_files",)),
     (3, ("etm_jax.start",)),
     (3, ("etm_jax.run",)),
     (3, ("etm_jax.evaluation",)),
@@ -35,7 +36,7 @@ ROWS: list[tuple[int, tuple[str, ...]]] = [
     (3, ("etm_jax.parity.vae_rows",)),
     (3, ("etm_jax.parity",)),
     (4, ("etm_jax.cli",)),
-    (4, ("etm_jax.train", "etm_jax.convert", "etm_jax.evaluate", "etm_jax.parity.__main__")),
+    (4, ("etm_jax.train", "etm_jax.infer", "etm_jax.convert", "etm_jax.evaluate", "etm_jax.parity.__main__")),
 ]
 LEVEL = {name: level for level, (_, names) in enumerate(ROWS) for name in names}
 FLOOR = {name: floor for floor, names in ROWS for name in names}
@@ -54,7 +55,19 @@ FLAGS = "absl.flags"
 ENTRY_FLOOR = 4
 
 # Too slow to load, or not always installed: imported inside the function that needs them.
-HEAVY = ("gensim", "jax", "jieba", "pandas", "pkuseg", "rjieba", "sklearn", "snownlp", "spacy_pkuseg", "tomotopy")
+HEAVY = (
+    "gensim",
+    "jax",
+    "jieba",
+    "pandas",
+    "pkuseg",
+    "pyarrow",
+    "rjieba",
+    "sklearn",
+    "snownlp",
+    "spacy_pkuseg",
+    "tomotopy",
+)
 
 
 class Module(NamedTuple):

@@ -3,6 +3,8 @@
 import codecs
 import gzip
 import io
+import os
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +15,14 @@ from etm_jax.errors import UserError
 BLOCK_BYTES = 1 << 20
 
 
+STDIN = Path("-")
+"""Standard input, for every reader of files."""
+
+
 def open_binary(path: Path) -> IO[bytes]:
     """The file's bytes, unpacked where its name ends in .gz. Raises UserError where it cannot be opened."""
+    if path == STDIN:
+        return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
     try:
         return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
     except OSError as error:

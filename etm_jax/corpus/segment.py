@@ -10,7 +10,7 @@ import sys
 import types
 import unicodedata
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -135,12 +135,19 @@ def segment_documents(
     text are in memory.
     """
     processes, total = _plan(documents, config)
-    if processes == 1:
-        tokenize = tokenizer(config)
-        pairs: Iterable[tuple[Document, list[str]]] = ((document, tokenize(document)) for document in documents())
-    else:
-        pairs = _in_parallel(documents(), config, processes)
-    yield from track(pairs, "segmenting", total=total, unit="documents")
+    yield from track(segment_stream(documents(), config, processes), "segmenting", total=total, unit="documents")
+
+
+def segment_stream(
+    documents: Iterator[Document], config: CorpusConfig, processes: int
+) -> Iterator[tuple[Document, list[str]]]:
+    """The same of documents that can be read only once, with no word about it. config: resolved."""
+    if processes > 1:
+        yield from _in_parallel(documents, config, processes)
+        return
+    tokenize = tokenizer(config)
+    for document in documents:
+        yield document, tokenize(document)
 
 
 def _plan(documents: Callable[[], Iterator[Document]], config: CorpusConfig) -> tuple[int, int | None]:
@@ -148,15 +155,17 @@ def _plan(documents: Callable[[], Iterator[Document]], config: CorpusConfig) -> 
     cost = _COSTS.get(config.segmenter)
     if cost is None:
         return max(config.workers, 1), None
-    sizes = [len(raw_text(document, config.lang)) for document in documents()]
-    seconds = sum(sizes) / cost.chars_per_second
+    number = characters = 0
+    for document in documents():
+        number, characters = number + 1, characters + len(raw_text(document, config.lang))
+    seconds = characters / cost.chars_per_second
     processes = config.workers or _worthwhile(seconds, cost)
     if seconds > cost.seconds_to_start:
         note(
-            f"segmenting {sum(sizes):,} characters with {segmenter_version(config.segmenter)} in {processes} "
+            f"segmenting {characters:,} characters with {segmenter_version(config.segmenter)} in {processes} "
             f"process{'es' * (processes > 1)}: about {cost.seconds_to_start + seconds / processes:.0f} s"
         )
-    return processes, len(sizes)
+    return processes, number
 
 
 def _worthwhile(seconds: float, cost: _Cost) -> int:

@@ -63,20 +63,26 @@ def _find(corpus: str, config: CorpusConfig) -> Source:
     return source
 
 
+def documents_in(path: Path, form: str, config: CorpusConfig) -> Callable[[], Iterator[Document]]:
+    """The documents in a file of the given form: lines, jsonl, csv or tsv. Reading begins when it is called."""
+    match form:
+        case "jsonl":
+            return lambda: read_jsonl(path, config.text_field, config.encoding)
+        case "csv":
+            return lambda: read_csv(path, config.text_field, config.encoding)
+        case "tsv":
+            return lambda: read_csv(path, config.text_field, config.encoding, delimiter="\t")
+        case _:
+            return lambda: read_lines(path, config.encoding)
+
+
 def _file_reader(path: Path, config: CorpusConfig) -> Callable[[], Iterator[Document]]:
     packed = path.suffix.lower() == ".gz"
     suffix = (path.with_suffix("") if packed else path).suffix.lower()
-    match suffix:
-        case ".jsonl" | ".ndjson":
-            return lambda: read_jsonl(path, config.text_field, config.encoding)
-        case ".csv":
-            return lambda: read_csv(path, config.text_field, config.encoding)
-        case ".tsv":
-            return lambda: read_csv(path, config.text_field, config.encoding, delimiter="\t")
-        case ".json":
-            raise UserError(f"{path} is one JSON value; write one object a line, each a document, and name it .jsonl")
-        case _:
-            return lambda: read_lines(path, config.encoding)
+    if suffix == ".json":
+        raise UserError(f"{path} is one JSON value; write one object a line, each a document, and name it .jsonl")
+    form = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv"}.get(suffix, "lines")
+    return documents_in(path, form, config)
 
 
 def _find_in_folder(folder: Path, config: CorpusConfig) -> Source:

@@ -61,7 +61,7 @@ class Trained(NamedTuple):
 
 
 def read_trained(path: str, rho: np.ndarray | None = None) -> Trained:
-    """The model in a run's folder (its best epoch's), in a .safetensors file, or in a torch checkpoint.
+    """The model in a run's folder (of the epoch that it exports), in a .safetensors file, or in a torch checkpoint.
 
     rho: as for `from_torch`. Raises UserError where there is none or it cannot be read.
     """
@@ -79,13 +79,16 @@ def read_trained(path: str, rho: np.ndarray | None = None) -> Trained:
 
 
 def read_run(path: str) -> Trained:
-    """The run in a folder: its best epoch, of its best seed. Raises UserError where none is there, or it is damaged."""
+    """The run in a folder: the epoch that it exports, of its best seed.
+
+    Raises UserError where none is there, or it is damaged.
+    """
     folder = RunFolder(Path(path).expanduser())
     record, checkpoints = folder.record(), Checkpoints(folder.checkpoints)
     if record is None or not checkpoints.epochs():
         raise UserError(f"{path} holds no run with a checkpoint; give the --workdir of a run, or a file of weights")
     train = record.config.train
-    state, progress = checkpoints.restore(abstract_states(record.spec(), train.num_seeds), "best")
+    state, progress = checkpoints.restore(abstract_states(record.spec(), train.num_seeds), record.exported)
     best = int(np.argmin(progress.by_seed))
     try:
         vocabulary = vocabulary_from_json(json.loads(folder.vocabulary.read_text("utf-8")))

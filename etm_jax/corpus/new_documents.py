@@ -1,0 +1,108 @@
+"""New documents for a trained model: read like a corpus, cut like its own, counted over its words."""
+
+import dataclasses
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.config import CorpusConfig
+from etm_jax.console import note, track
+from etm_jax.corpus.decode import STDIN
+from etm_jax.corpus.named import NAMED
+from etm_jax.corpus.prepare import resolve
+from etm_jax.corpus.segment import segment_documents, segment_stream
+from etm_jax.corpus.sources import documents_in, find_source
+from etm_jax.corpus.types import Counted, Document, Source, Vocabulary
+from etm_jax.errors import UserError
+
+DOCUMENTS_AT_ONCE = 512
+
+
+class CountedDocuments(NamedTuple):
+    """Some documents over a model's V words. ids: D of them; counts: [D, V] CSR int32.
+
+    tokens: [D] int64, a document's words in all, those that are not the model's included.
+    """
+
+    ids: list[str]
+    counts: sp.csr_matrix
+    tokens: np.ndarray
+
+    @property
+    def unknown(self) -> np.ndarray:
+        """The share of a document's words that the model does not know: [D] float64; 1 of a document without words."""
+        known = np.asarray(self.counts.sum(axis=1, dtype=np.int64)).ravel()
+        return 1 - known / np.maximum(self.tokens, 1)
+
+
+def settings_like(config: CorpusConfig, vocabulary: Vocabulary, segmenter: str = "") -> CorpusConfig:
+    """How the words of the model came about, once its corpus was known: what `etm_jax.corpus.segment` needs.
+
+    segmenter: in place of the model's own. Text that people have cut, or counts, say nothing of how new text is to be:
+    it is cut as that language is by default, which is said.
+    """
+    named = [NAMED[name].lang for name in (config.corpus, config.corpus_fallback) if name in NAMED]
+    was = vocabulary.segmenter.partition(" ")[0]
+    nothing_said = was in ("gold", "none", "")
+    source = Source("", [], lang=named[0] if named else "", segmenter="" if nothing_said else was)
+    given = dataclasses.replace(config, segmenter=segmenter or source.segmenter)
+    settings = resolve(given, source)
+    if nothing_said and not segmenter:
+        how = "by people" if was == "gold" else "elsewhere"
+        note(f"the model's words were cut {how}; new text is cut by {settings.segmenter} (--segmenter chooses another)")
+    return settings
+
+
+def read_new(name: str, form: str, settings: CorpusConfig, vocabulary: Vocabulary) -> Iterator[CountedDocuments]:
+    """The documents that `name` holds, a few at a time: in any form that a corpus may have, or `-`, standard input.
+
+    form: that of standard input: lines, jsonl, csv or tsv. settings: of `settings_like`, with --text_field and
+    --encoding for this file. Raises UserError where it cannot be read.
+    """
+    config = dataclasses.replace(settings, corpus=name, corpus_fallback="")
+    try:
+        if name == str(STDIN):
+            documents = documents_in(STDIN, form, config)()
+            pairs = track(segment_stream(documents, config, max(config.workers, 1)), "documents", unit="documents")
+            yield from _counted(pairs, vocabulary)
+            return
+        source = find_source(config)
+        if source.counted:
+            yield from _recounted(source.counted(), vocabulary)
+        else:
+            assert source.documents is not None
+            yield from _counted(segment_documents(source.documents, config), vocabulary)
+    except UserError as error:
+        raise UserError(str(error).replace("--corpus", "--input")) from error
+
+
+def _counted(pairs: Iterator[tuple[Document, list[str]]], vocabulary: Vocabulary) -> Iterator[CountedDocuments]:
+    column = {word: j for j, word in enumerate(vocabulary.words)}
+    while chunk := list(islice(pairs, DOCUMENTS_AT_ONCE)):
+        known = [[column[word] for word in tokens if word in column] for _, tokens in chunk]
+        columns = np.fromiter(chain.from_iterable(known), np.int32)
+        starts = np.concatenate([[0], np.cumsum([len(row) for row in known])])
+        ones = np.ones(len(columns), np.int32)
+        counts = sp.csr_matrix((ones, columns, starts), shape=(len(chunk), len(vocabulary)))
+        counts.sum_duplicates()
+        tokens = np.array([len(tokens) for _, tokens in chunk], np.int64)
+        yield CountedDocuments([document.id for document, _ in chunk], counts, tokens)
+
+
+def _recounted(given: Counted, vocabulary: Vocabulary) -> Iterator[CountedDocuments]:
+    """A corpus of counts: its words by their names in the columns of the model."""
+    column = {word: j for j, word in enumerate(vocabulary.words)}
+    known = [(i, column[word]) for i, word in enumerate(given.words) if word in column]
+    rows, cols = np.array(known, np.int64).reshape(-1, 2).T
+    moved = sp.csr_matrix((np.ones(len(rows), np.int32), (rows, cols)), shape=(len(given.words), len(vocabulary)))
+    parts = {"train": given.train, "valid": given.valid, "test": given.test_h1 + given.test_h2}
+    for name, counts in parts.items():
+        for start in range(0, counts.shape[0], DOCUMENTS_AT_ONCE):
+            some = counts[start : start + DOCUMENTS_AT_ONCE]
+            over_ours = sp.csr_matrix(some @ moved, dtype=np.int32)
+            over_ours.sort_indices()
+            ids = [f"{name}-{start + i}" for i in range(some.shape[0])]
+            yield CountedDocuments(ids, over_ours, np.asarray(some.sum(axis=1, dtype=np.int64)).ravel())
