@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -34,6 +35,10 @@ def run(
     except KeyboardInterrupt:
         print(if_stopped, file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Whoever reads the output, such as head, has enough; Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 def parse(argv: Sequence[str]) -> tuple[Config, RunOptions]:

@@ -110,6 +110,20 @@ def test_standard_input_goes_to_the_screen(trained: Path, form: str) -> None:
     assert {row["unknown"] for row in rows} == {"0.0000"} or all(float(row["unknown"]) < 0.3 for row in rows)
 
 
+def test_a_reader_that_has_enough_is_no_error(trained: Path, tmp_path: Path) -> None:
+    text = tmp_path / "many.txt"
+    text.write_text("\n".join(themed_lines(5000)), encoding="utf-8")
+    command = [sys.executable, "-m", "etm_jax.infer", f"--workdir={trained}", f"--input={text}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with process:
+        assert process.stdout.readline().startswith(b"document,words,unknown,topic_0")
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert process.returncode == 141
+    assert "Traceback" not in said
+    assert "Error" not in said
+
+
 def test_a_folder_of_counts_and_a_file_of_weights_do_too(trained: Path, tmp_path: Path) -> None:
     weights = tmp_path / "model.safetensors"
     to_safetensors(weights, read_trained(str(trained)))
