@@ -67,9 +67,9 @@ def our_epochs(corpus: Figures) -> Callable[[], Figures]:
 
     from etm_jax.config import RunOptions
     from etm_jax.loop import fit
-    from etm_jax.run import corpus_batchers
     from etm_jax.run_folder import RunFolder
     from etm_jax.start import start
+    from etm_jax.training import corpus_batchers
 
     config, prepared = _prepared(corpus)
 

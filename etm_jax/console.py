@@ -3,6 +3,8 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -11,9 +13,23 @@ SECONDS_BEFORE_FIRST_LINE = 2.0
 SECONDS_BETWEEN_LINES = 10.0
 
 
+_silent: ContextVar[bool] = ContextVar("silent", default=False)
+
+
+@contextmanager
+def silenced(silent: bool = True) -> Iterator[None]:
+    """Within the block nothing is shown, unless `silent` is false."""
+    token = _silent.set(silent)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
+
+
 def note(message: str) -> None:
     """One plain line on stderr."""
-    print(message, file=sys.stderr, flush=True)
+    if not _silent.get():
+        print(message, file=sys.stderr, flush=True)
 
 
 def warn(message: str) -> None:
@@ -28,7 +44,7 @@ def track(items: Iterable[T], label: str, total: int | None = None, unit: str = 
     """
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # type: ignore[arg-type]
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and not _silent.get():
         from tqdm import tqdm
 
         yield from tqdm(items, desc=label, total=total, unit=unit, delay=SECONDS_BEFORE_FIRST_LINE, leave=False)
@@ -55,7 +71,7 @@ class TrainingMeter:
         self.steps = 0
         self.start = self.last_line = time.monotonic()
         self.bar: Any = None
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not _silent.get():
             from tqdm import tqdm
 
             done, total = first_epoch * steps_per_epoch, num_epochs * steps_per_epoch

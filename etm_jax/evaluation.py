@@ -23,9 +23,9 @@ from etm_jax.metrics.perplexity import Perplexity, completion_perplexity, perple
 from etm_jax.metrics.posterior import active_units, activity, kl_per_topic
 from etm_jax.metrics.topics import diversity, duplicate_topics, inverted_rbo, npmi_coherence, top_words, topics_used
 from etm_jax.model import Variables
-from etm_jax.run import corpus_batchers
 from etm_jax.run_folder import Record, RunFolder
 from etm_jax.steps import beta_step
+from etm_jax.training import corpus_batchers
 
 TOP_WORDS = 10
 """Words of a topic that coherences, inverted RBO and duplicates look at."""

@@ -1,39 +1,36 @@
 """One whole run: corpus, word vectors, training, results. What the command line and the Python API share."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import jax
 import numpy as np
-import scipy.sparse as sp
 
 from etm_jax import console
-from etm_jax.batches import Batcher, static_sizes
+from etm_jax.batches import Batcher
 from etm_jax.checkpoint import Checkpoints
 from etm_jax.config import Config, RunOptions
-from etm_jax.corpus.cache import vocabulary_to_json
 from etm_jax.corpus.filter_report import format_report, report_warnings
-from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Corpus, Source
 from etm_jax.errors import UserError
 from etm_jax.export import write_export
-from etm_jax.files import check_writable, replace_text
+from etm_jax.files import check_writable
 from etm_jax.health import collapse_warning
 from etm_jax.inference import infer_posterior, infer_theta, log_px_at
 from etm_jax.lda import check_lda, fit_lda
-from etm_jax.loop import Fitted, fit
+from etm_jax.loop import Fitted
 from etm_jax.members import seeds
 from etm_jax.metrics.posterior import activity
 from etm_jax.model import Variables
 from etm_jax.results import Model, completion, summarize, topic_table
 from etm_jax.run_folder import Record, RunFolder, check_continues
 from etm_jax.spread import Spread, compare_seeds, spread_table
-from etm_jax.start import lda_record, other_model, start
+from etm_jax.start import lda_record, other_model
 from etm_jax.steps import Spec, beta_step
 from etm_jax.tensorboard import check_tensorboard, tensorboard_writer
+from etm_jax.training import Training, begin, train
 from etm_jax.vectors import check_vectors
 
 
@@ -70,18 +67,14 @@ def run(config: Config, options: RunOptions) -> None:
         check_vectors(config.vectors, source.name if source.counted else None)
     corpus = _prepared(source, config, folder, saved)
     if is_lda:
-        record, variables = lda_record(config, corpus), None
         if saved:
             console.note(f"the run in {folder.path} is fitted again from its start, as LDA keeps no checkpoints")
-    else:
-        record, variables = start(config, options, corpus, saved if goes_on else None, other)
-    folder.begin(record)
-    replace_text(folder.vocabulary, json.dumps(vocabulary_to_json(corpus.vocabulary), ensure_ascii=False) + "\n")
-
-    if is_lda:
+        begin(folder, lda_record(config, corpus), corpus.vocabulary)
         model, log_px, of_epoch, spread = fit_lda(config, corpus), None, "", None
     else:
-        model, log_px, of_epoch, spread = _trained(record, variables, corpus, folder, options)
+        write = tensorboard_writer(folder.path / "tensorboard") if options.tensorboard else None
+        training = train(config, corpus, folder, options, saved if goes_on else None, other, write)
+        model, log_px, of_epoch, spread = _results(training, corpus)
     summary = summarize(model, corpus, log_px)
     write_export(folder.export, model, corpus, summary, spread)
     print(topic_table(summary, corpus.vocabulary.words))
@@ -135,17 +128,13 @@ def _prepared(source: Source, config: Config, folder: RunFolder, saved: Record |
     return corpus
 
 
-def _trained(
-    record: Record, variables: Variables | None, corpus: Corpus, folder: RunFolder, options: RunOptions
-) -> tuple[Model, np.ndarray | None, str, Spread | None]:
+def _results(training: Training, corpus: Corpus) -> tuple[Model, np.ndarray | None, str, Spread | None]:
     """The model at the end of training; log p of the second halves' words, where it is not log θβ; of which epoch.
 
     Of several seeds, the best by validation, and how they compare.
     """
+    record, fitted, batchers = training
     config, spec = record.config, record.spec()
-    batchers = corpus_batchers(corpus, config, record.batch_size)
-    write = tensorboard_writer(folder.path / "tensorboard") if options.tensorboard else None
-    fitted = fit(spec, config.train, record.num_epochs, batchers["train"], batchers["valid"], variables, folder, write)
     theta = {part: infer_theta(fitted.variables, batcher, spec) for part, batcher in batchers.items()}
     mu, _ = infer_posterior(fitted.variables, batchers["train"], spec)
     params, constants = fitted.variables
@@ -178,19 +167,3 @@ def _spread(fitted: Fitted, record: Record, corpus: Corpus, test_h1: Batcher) ->
     return compare_seeds(
         seeds(record.config.train), fitted.epoch, fitted.nelbos, betas, perplexities, corpus.train.counts
     )
-
-
-def corpus_batchers(corpus: Corpus, config: Config, batch_size: int) -> dict[str, Batcher]:
-    """One for each part of the corpus, all of the same static sizes, so that a program is compiled once for all."""
-    parts: dict[str, sp.csr_matrix] = {
-        "train": corpus.train.counts,
-        "valid": corpus.valid.counts,
-        "test": corpus.test.counts,
-        "test_h1": corpus.test_h1,
-    }
-    sizes = static_sizes(np.concatenate([np.diff(counts.indptr) for counts in parts.values()]), batch_size)
-    kind = "tfidf" if config.model.use_tfidf else config.model.encoder_input
-    return {
-        name: Batcher(counts, encoder_input(counts, kind, corpus.vocabulary), batch_size, sizes)
-        for name, counts in parts.items()
-    }

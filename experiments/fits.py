@@ -178,19 +178,14 @@ def trained(config: Config, corpus: Corpus) -> Trained:
     from etm_jax.batches import Batcher
     from etm_jax.corpus.inputs import encoder_input
     from etm_jax.inference import infer_theta
-    from etm_jax.loop import fit
-    from etm_jax.run import corpus_batchers
     from etm_jax.run_folder import RunFolder
-    from etm_jax.start import start
     from etm_jax.steps import beta_step
+    from etm_jax.training import train
 
     with tempfile.TemporaryDirectory() as run:
         started = time.perf_counter()
-        record, variables = start(config, RunOptions(variant=config.variant), corpus, None, None)
-        spec, run_folder = record.spec(), RunFolder(Path(run))
-        run_folder.begin(record)
-        parts = corpus_batchers(corpus, config, record.batch_size)
-        fitted = fit(spec, config.train, record.num_epochs, parts["train"], parts["valid"], variables, run_folder)
+        record, fitted, _ = train(config, corpus, RunFolder(Path(run)), RunOptions(variant=config.variant))
+        spec = record.spec()
         beta = np.asarray(beta_step(fitted.variables, spec))
         seconds = time.perf_counter() - started
 

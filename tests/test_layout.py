@@ -30,12 +30,13 @@ ROWS: list[tuple[int, tuple[str, ...]]] = [
     (3, ("etm_jax.loop", "etm_jax.apply")),
     (3, ("etm_jax.theta_files",)),
     (3, ("etm_jax.start",)),
+    (3, ("etm_jax.training",)),
     (3, ("etm_jax.run",)),
     (3, ("etm_jax.evaluation",)),
     (3, ("etm_jax.parity.torch_models",)),
     (3, ("etm_jax.parity.vae_rows",)),
     (3, ("etm_jax.parity",)),
-    (4, ("etm_jax.cli",)),
+    (4, ("etm_jax.cli", "etm_jax.estimator")),
     (4, ("etm_jax.train", "etm_jax.infer", "etm_jax.convert", "etm_jax.evaluate", "etm_jax.parity.__main__")),
 ]
 LEVEL = {name: level for level, (_, names) in enumerate(ROWS) for name in names}

@@ -67,19 +67,20 @@ def read_new(name: str, form: str, settings: CorpusConfig, vocabulary: Vocabular
         if name == str(STDIN):
             documents = documents_in(STDIN, form, config)()
             pairs = track(segment_stream(documents, config, max(config.workers, 1)), "documents", unit="documents")
-            yield from _counted(pairs, vocabulary)
+            yield from counted(pairs, vocabulary)
             return
         source = find_source(config)
         if source.counted:
             yield from _recounted(source.counted(), vocabulary)
         else:
             assert source.documents is not None
-            yield from _counted(segment_documents(source.documents, config), vocabulary)
+            yield from counted(segment_documents(source.documents, config), vocabulary)
     except UserError as error:
         raise UserError(str(error).replace("--corpus", "--input")) from error
 
 
-def _counted(pairs: Iterator[tuple[Document, list[str]]], vocabulary: Vocabulary) -> Iterator[CountedDocuments]:
+def counted(pairs: Iterator[tuple[Document, list[str]]], vocabulary: Vocabulary) -> Iterator[CountedDocuments]:
+    """Documents and their words, a few at a time, as counts over the words of the model."""
     column = {word: j for j, word in enumerate(vocabulary.words)}
     while chunk := list(islice(pairs, DOCUMENTS_AT_ONCE)):
         known = [[column[word] for word in tokens if word in column] for _, tokens in chunk]

@@ -1,4 +1,4 @@
-"""A trained model apart from its run, and where it can be read from: a run's folder, a file of ours, one of torch's."""
+"""A trained model apart from its run: read from the run's folder, or from and to one file of ours."""
 
 import json
 from collections.abc import Mapping
@@ -10,23 +10,19 @@ import numpy as np
 
 from etm_jax import __version__
 from etm_jax.checkpoint import Checkpoints
-from etm_jax.config import Config, make_config
+from etm_jax.config import Config
 from etm_jax.corpus.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.errors import UserError
-from etm_jax.interop.layouts import LAYOUTS, flatten, nested
-from etm_jax.interop.tensor_files import SUFFIX, is_tensor_file, read_metadata, read_tensors, write_tensors
-from etm_jax.interop.torch_files import from_torch
+from etm_jax.interop.layouts import flatten, nested
+from etm_jax.interop.tensor_files import read_metadata, read_tensors, write_tensors
 from etm_jax.members import abstract_states, as_models, seeds
 from etm_jax.model import Params, Variables
 from etm_jax.run_folder import RunFolder
 from etm_jax.steps import Spec, abstract_state
 
-_MARK = "etm_jax"
+MARK = "etm_jax"
 """The key of the metadata that says whose file it is."""
-
-TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
-"""Of files that torch writes. A file that is there may be called otherwise."""
 
 
 class Trained(NamedTuple):
@@ -60,24 +56,6 @@ class Trained(NamedTuple):
         )
 
 
-def read_trained(path: str, rho: np.ndarray | None = None) -> Trained:
-    """The model in a run's folder (of the epoch that it exports), in a .safetensors file, or in a torch checkpoint.
-
-    rho: as for `from_torch`. Raises UserError where there is none or it cannot be read.
-    """
-    place = Path(path).expanduser()
-    is_run = not place.is_file() and place.suffix not in (SUFFIX, *TORCH_SUFFIXES)
-    if is_run or (is_tensor_file(place) and _is_ours(place)):
-        if rho is not None:
-            raise UserError(f"{path} holds word embeddings of its own; leave out rho, which is for torch checkpoints")
-        return read_run(path) if is_run else from_safetensors(place)
-    weights = from_torch(place, rho)
-    config = make_config(weights.variant, weights.settings)
-    constants = {"background": np.zeros(weights.vocab_size, np.float32)} if "rho" in weights.params else {}
-    origin = f"{place.name}, weights of {LAYOUTS[weights.layout].package}"
-    return Trained(config, Variables(weights.params, constants), None, origin)
-
-
 def read_run(path: str) -> Trained:
     """The run in a folder: the epoch that it exports, of its best seed.
 
@@ -107,7 +85,7 @@ def to_safetensors(path: str | Path, trained: Trained) -> None:
     variables = trained.variables
     arrays = {f"params.{key}": x for key, x in flatten(variables.params).items()}
     arrays |= {f"constants.{key}": x for key, x in variables.constants.items()}
-    metadata = {_MARK: __version__, "config": json.dumps(trained.config.to_json()), "origin": trained.origin}
+    metadata = {MARK: __version__, "config": json.dumps(trained.config.to_json()), "origin": trained.origin}
     if trained.vocabulary:
         metadata["vocabulary"] = json.dumps(vocabulary_to_json(trained.vocabulary), ensure_ascii=False)
     write_tensors(Path(path).expanduser(), {key: np.asarray(x) for key, x in arrays.items()}, metadata)
@@ -118,15 +96,14 @@ def from_safetensors(path: str | Path) -> Trained:
     path = Path(path).expanduser()
     try:
         arrays, metadata = read_tensors(path), read_metadata(path)
-        if _MARK not in metadata:
+        if MARK not in metadata:
             raise UserError("it is not of etm_jax: it lacks the settings of the model")
         config = Config.from_json(json.loads(metadata["config"]))
         words = metadata.get("vocabulary")
         vocabulary = vocabulary_from_json(json.loads(words)) if words else None
         variables = Variables(**nested_parts(arrays))
         trained = Trained(config, variables, vocabulary, metadata["origin"])
-        wanted, found = (jax.tree.map(np.shape, x) for x in (_shapes(trained), variables))
-        if wanted != found:
+        if shapes_of(trained) != jax.tree.map(np.shape, variables):
             raise UserError("its arrays are not those of the model that its settings name")
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
@@ -146,12 +123,6 @@ def nested_parts(arrays: Mapping[str, np.ndarray]) -> dict[str, Params]:
     return {part: nested(flat) for part, flat in parts.items()}
 
 
-def _shapes(trained: Trained) -> Variables:
-    return abstract_state(trained.spec()).variables
-
-
-def _is_ours(path: Path) -> bool:
-    try:
-        return _MARK in read_metadata(path)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+def shapes_of(trained: Trained) -> Variables:
+    """The shapes that the arrays of a model with these settings have."""
+    return jax.tree.map(np.shape, abstract_state(trained.spec()).variables)

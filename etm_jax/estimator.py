@@ -1,0 +1,407 @@
+"""ETM for people who write Python: fit, transform, save and load, after scikit-learn's conventions."""
+
+import dataclasses
+import difflib
+import inspect
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import jax
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from etm_jax.apply import Applied
+from etm_jax.config import Config, RunOptions, make_config
+from etm_jax.console import note, silenced
+from etm_jax.corpus.new_documents import counted, settings_like
+from etm_jax.corpus.prepare import prepare
+from etm_jax.corpus.segment import segment_documents
+from etm_jax.corpus.split import halves
+from etm_jax.corpus.types import Corpus, Document, Documents, Source, Vocabulary
+from etm_jax.errors import UserError
+from etm_jax.interop import Trained
+from etm_jax.interop.folders import read_folder, save_folder
+from etm_jax.metrics.perplexity import completion_perplexity
+from etm_jax.metrics.topics import npmi_coherence, top_words, topic_shares
+from etm_jax.run_folder import RunFolder
+from etm_jax.steps import beta_step
+from etm_jax.training import train
+
+Texts = Sequence[str] | Sequence[Sequence[str]]
+
+FEWEST_TO_VALIDATE = 40
+"""Documents; of fewer, all are trained on."""
+
+
+class TopicInfo(NamedTuple):
+    """One topic. share: of the words that the model was fitted to; npmi: coherence of the ten words, in [−1, 1]."""
+
+    topic: int
+    share: float
+    npmi: float
+    words: list[str]
+
+
+class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """A topic model in the embedding space: https://arxiv.org/abs/1907.04907, by `--variant` of the command line.
+
+    Documents are given as strings, as lists of words, or as a matrix of counts [D, V]. What is wrong with them, or with
+    a parameter, raises ValueError in one line.
+
+    num_topics: K. lang: zh or en; "" is zh. segmenter: how strings become words; "" is pkuseg for zh and words for en.
+    stopwords: a file of words to drop. no_below, no_above: drop words of fewer documents, or of more than this share of
+    them. vectors: the word vectors to start from. num_epochs: passes over the documents; 0 finds the number. variant:
+    default, report or paper. seed: the same gives the same bytes on the same machine. settings: any other settings of
+    `python -m etm_jax.train`, by name. callbacks: each is called with the figures of every epoch. verbose: 0 is silent.
+
+    Afterwards: components_, β, [K, V]; vocab_, the V words; history_, the figures of every epoch; new_words_, those
+    that `partial_fit` met and the model does not know, with how often.
+    """
+
+    def __init__(
+        self,
+        num_topics: int = 50,
+        *,
+        lang: str = "",
+        segmenter: str = "",
+        stopwords: str = "",
+        no_below: int = 5,
+        no_above: float = 0.1,
+        vectors: str = "ppmi",
+        num_epochs: int = 0,
+        variant: str = "default",
+        seed: int = 1,
+        settings: Mapping[str, Any] | None = None,
+        callbacks: Sequence[Callable[[dict[str, Any]], None]] = (),
+        verbose: int = 1,
+    ) -> None:
+        self.num_topics = num_topics
+        self.lang = lang
+        self.segmenter = segmenter
+        self.stopwords = stopwords
+        self.no_below = no_below
+        self.no_above = no_above
+        self.vectors = vectors
+        self.num_epochs = num_epochs
+        self.variant = variant
+        self.seed = seed
+        self.settings = settings
+        self.callbacks = callbacks
+        self.verbose = verbose
+
+    # Fitting
+
+    def fit(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> Self:
+        """Learn topics. X: documents, as of the class; vocab: the words that the columns of counts stand for."""
+        with self._own_words():
+            if _are_texts(X):
+                self._fit_texts(list(X))
+            else:
+                counts = self._checked(X, reset=True)
+                self._learn(_corpus_of(counts, _columns(counts, vocab), self._config()), None, counts)
+                self._documents: list[Any] | None = list(range(counts.shape[0]))
+        return self
+
+    def fit_transform(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> np.ndarray:
+        """`fit`, then what `transform` gives of the same documents, which are not cut into words again."""
+        self.fit(X, vocab=vocab)
+        return self._theta.copy()
+
+    def partial_fit(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> Self:
+        """Go on with other documents from where the model stands, over the same words; the first time it is `fit`.
+
+        Words that the model does not know are left out, and counted in `new_words_`.
+        """
+        if not hasattr(self, "_trained"):
+            return self.fit(X, vocab=vocab)
+        with self._own_words():
+            unknown = Counter[str]()
+            counts = self._counts(X, unknown)
+            self._learn(_corpus_of(counts, self._vocabulary, self._config()), self._trained, counts)
+            self._documents = list(X) if _are_texts(X) else list(range(counts.shape[0]))
+            self.new_words_ = unknown
+            if unknown:
+                common = ", ".join(word for word, _ in unknown.most_common(5))
+                note(f"{len(unknown):,} words are not the model's and were left out, such as {common}")
+        return self
+
+    def _fit_texts(self, given: list[Any]) -> None:
+        config = self._config()
+        documents = list(_as_documents(given))
+        enough = len(documents) >= FEWEST_TO_VALIDATE
+        settings = dataclasses.replace(
+            config.corpus,
+            valid_share=config.corpus.valid_share if enough else 0.0,
+            test_share=0.0,
+            segmenter=config.corpus.segmenter if documents[0].tokens is None else "gold",
+        )
+        corpus = prepare(Source("ETM.fit", [], documents=lambda: iter(documents)), settings)
+        self._learn(corpus, None, _in_order(corpus, len(documents)))
+        self._documents = given
+
+    def _learn(self, corpus: Corpus, other: Trained | None, counts: sp.csr_matrix) -> None:
+        """Train on the corpus. counts: [D, V], of all documents that were given, in their order."""
+        history: list[dict[str, Any]] = []
+
+        def told(row: dict[str, Any]) -> None:
+            history.append(row)
+            for callback in self.callbacks:
+                callback(row)
+
+        config = self._config()
+        with tempfile.TemporaryDirectory() as folder:
+            training = train(config, corpus, RunFolder(Path(folder)), RunOptions(), None, other, told)
+        variables = jax.device_get(training.fitted.variables)
+        self._take(Trained(config, variables, corpus.vocabulary, f"ETM.fit, {len(history)} epochs"))
+        self.history_ = history
+        self._theta = self._applied.theta(counts)
+        self._share = topic_shares(self._theta, counts)
+        self._npmi = npmi_coherence(top_words(self.components_, 10), counts)
+
+    def _take(self, trained: Trained) -> None:
+        assert trained.vocabulary is not None
+        self._trained, self._vocabulary = trained, trained.vocabulary
+        self._applied = Applied(trained, trained.vocabulary)
+        self.components_ = np.asarray(beta_step(self._applied.variables, self._applied.spec))
+        self.vocab_ = list(trained.vocabulary.words)
+        self.new_words_ = Counter[str]()
+
+    # Applying
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Topic proportions: [D, K] float32, rows sum to 1. Those of the prior for a document without a known word."""
+        check_is_fitted(self, "components_")
+        with self._own_words():
+            return self._applied.theta(self._counts(X))
+
+    def perplexity(self, X: Any) -> float:
+        """Of the second halves of the documents' words, given the first, by word. Lower is better."""
+        check_is_fitted(self, "components_")
+        with self._own_words():
+            counts = self._counts(X)
+            if counts.dtype.kind == "f" and (counts.data % 1).any():
+                raise UserError("perplexity is of words: it needs whole counts")
+            first, second = halves(sp.csr_matrix(counts, dtype=np.int32), self.seed)
+            return completion_perplexity(self._applied.theta(first), self.components_, second).by_token
+
+    def score(self, X: Any, y: None = None) -> float:
+        """`perplexity` with a minus: scikit-learn's searches take the larger for the better."""
+        return -self.perplexity(X)
+
+    # Looking
+
+    def topics(self, n: int = 10) -> list[list[str]]:
+        """The n most probable words of each topic, best first."""
+        check_is_fitted(self, "components_")
+        return [[self.vocab_[j] for j in row] for row in top_words(self.components_, n)]
+
+    def topic_info(self) -> list[TopicInfo]:
+        """Every topic's share, coherence and words, the largest first. `pandas.DataFrame` takes it as it is."""
+        words = self.topics(10)
+        rows = [TopicInfo(k, float(self._share[k]), float(self._npmi[k]), words[k]) for k in range(len(words))]
+        return sorted(rows, key=lambda row: -row.share)
+
+    def nearest(self, word: str, n: int = 10) -> list[tuple[str, float]]:
+        """The n words nearest to a word in the embedding space, with their cosines."""
+        check_is_fitted(self, "components_")
+        with self._own_words():
+            if word not in self.vocab_:
+                close = difflib.get_close_matches(word, self.vocab_, n=3)
+                meant = f"; did you mean {' or '.join(close)}?" if close else ""
+                raise UserError(f"{word!r} is not one of the model's {len(self.vocab_):,} words{meant}")
+            if "rho" not in self._trained.variables.params:
+                raise UserError("this kind of model has no word embeddings to be near in")
+            rho = np.asarray(self._trained.variables.params["rho"], np.float64)
+            unit = rho / np.maximum(np.linalg.norm(rho, axis=1, keepdims=True), 1e-12)
+            own = self.vocab_.index(word)
+            cosine = unit @ unit[own]
+            order = [j for j in np.argsort(-cosine, kind="stable") if j != own][:n]
+            return [(self.vocab_[j], float(cosine[j])) for j in order]
+
+    def representative_docs(self, n: int = 3, documents: Texts | None = None) -> list[list[Any]]:
+        """For each topic the n documents with the largest share of it, of `documents` or those that it was fitted to.
+
+        Of counts, the numbers of their rows. A model that was loaded has no documents of its own.
+        """
+        check_is_fitted(self, "components_")
+        with self._own_words():
+            if documents is None and self._documents is None:
+                raise UserError("a model that was loaded has no documents; give some")
+            if documents is None:
+                chosen, theta = self._documents or [], self._theta
+            else:
+                chosen, theta = list(documents), self._applied.theta(self._counts(documents))
+            return [[chosen[i] for i in np.argsort(-theta[:, k], kind="stable")[:n]] for k in range(theta.shape[1])]
+
+    # Keeping
+
+    def save(self, path: str | Path) -> None:
+        """Write a folder that `ETM.load` opens on any platform. It holds no document, and nothing that runs."""
+        check_is_fitted(self, "components_")
+        given = {name: value for name, value in self.get_params(deep=False).items() if name != "callbacks"}
+        given["settings"] = dict(self.settings) if self.settings is not None else None
+        about = {
+            "parameters": given,
+            "counts": getattr(self, "n_features_in_", None),
+            "share": self._share.tolist(),
+            "npmi": self._npmi.tolist(),
+            "history": self.history_,
+        }
+        with self._own_words():
+            save_folder(Path(path).expanduser(), self._trained, about)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """The model that `save` wrote. Raises ValueError where the folder holds none, or it is damaged."""
+        try:
+            trained, about = read_folder(Path(path).expanduser())
+            known = set(inspect.signature(cls.__init__).parameters)
+            given = {name: value for name, value in about["parameters"].items() if name in known}
+            if given["settings"]:  # JSON has no tuples
+                made = {name: tuple(x) if isinstance(x, list) else x for name, x in given["settings"].items()}
+                given["settings"] = made
+            model = cls(**given)
+            model._take(trained)
+            model._share, model._npmi = np.array(about["share"]), np.array(about["npmi"])
+            model.history_, model._documents = about["history"], None
+            if about["counts"] is not None:
+                model.n_features_in_ = about["counts"]
+            return model
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{path} is damaged ({error!r}); save the model again") from error
+
+    # Documents to counts
+
+    def _counts(self, documents: Any, unknown: Counter[str] | None = None) -> sp.csr_matrix:
+        """[D, V] CSR of documents in any form. unknown: is told of the words that the model does not know."""
+        if not _are_texts(documents):
+            return self._checked(documents, reset=False)
+        settings, given = settings_like(self._trained.config.corpus, self._vocabulary), list(_as_documents(documents))
+        if given[0].tokens is not None:
+            settings = dataclasses.replace(settings, segmenter="gold")
+        pairs = list(segment_documents(lambda: iter(given), settings))
+        if unknown is not None:
+            known = set(self.vocab_)
+            unknown.update(word for _, words in pairs for word in words if word not in known)
+        return sp.csr_matrix(sp.vstack([some.counts for some in counted(iter(pairs), self._vocabulary)]))
+
+    def _checked(self, counts: Any, reset: bool) -> sp.csr_matrix:
+        """Counts as scikit-learn wants its data to be looked at: [D, V] CSR, of the type that they had."""
+        checked = validate_data(
+            self, counts, accept_sparse="csr", dtype="numeric", reset=reset, ensure_non_negative=True
+        )
+        matrix = sp.csr_matrix(checked, copy=True)
+        matrix.sum_duplicates()
+        matrix.eliminate_zeros()
+        return matrix
+
+    def _config(self) -> Config:
+        given = {
+            "num_topics": self.num_topics,
+            "lang": self.lang,
+            "segmenter": self.segmenter,
+            "stopwords": self.stopwords,
+            "no_below": self.no_below,
+            "no_above": float(self.no_above),
+            "vectors": self.vectors,
+            "seed": self.seed,
+        }
+        if self.num_epochs:
+            given["num_epochs"] = self.num_epochs
+        config = make_config(self.variant, given | dict(self.settings or {}))
+        if config.model.kind == "lda":
+            raise UserError("ETM is no LDA: python -m etm_jax.train --model=lda fits one")
+        return config
+
+    @contextmanager
+    def _own_words(self) -> Iterator[None]:
+        """Silent where that was asked for; a user's mistake as the ValueError that Python's users expect."""
+        with silenced(self.verbose == 0):
+            try:
+                yield
+            except UserError as error:
+                raise ValueError(str(error)) from error
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.components_)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _are_texts(documents: Any) -> bool:
+    """Whether documents are given as strings or as lists of words, and not as counts."""
+    if isinstance(documents, str):
+        raise ValueError("one string is no corpus; give a list of strings, one a document")
+    if not isinstance(documents, Sequence) and getattr(documents, "ndim", 0) != 1:
+        return False
+    for document in documents:
+        if not isinstance(document, list | tuple):
+            return isinstance(document, str)
+        if document:
+            return isinstance(document[0], str)
+    return False
+
+
+def _as_documents(texts: Texts) -> Iterator[Document]:
+    for i, document in enumerate(texts):
+        yield Document(str(i), document) if isinstance(document, str) else Document(str(i), tokens=list(document))
+
+
+def _in_order(corpus: Corpus, num_docs: int) -> sp.csr_matrix:
+    """[D, V] of the documents that a corpus was prepared from, empty where one has gone."""
+    rows = [int(name) for part in (corpus.train, corpus.valid) for name in part.ids]
+    counts = sp.vstack([corpus.train.counts, corpus.valid.counts])
+    places = sp.csr_matrix((np.ones(len(rows), np.int32), (rows, np.arange(len(rows)))), (num_docs, len(rows)))
+    ordered = sp.csr_matrix(places @ counts)
+    ordered.sort_indices()
+    return ordered
+
+
+def _columns(counts: sp.csr_matrix, names: Sequence[str] | None) -> Vocabulary:
+    """The words that the columns of counts stand for; without names their numbers."""
+    words = [str(j) for j in range(counts.shape[1])] if names is None else list(map(str, names))
+    if len(words) != counts.shape[1]:
+        raise UserError(f"vocab has {len(words)} words for {counts.shape[1]} columns of counts")
+    if len(words) < 2:
+        raise UserError(f"counts of {len(words)} feature(s): topics need at least 2 words")
+    doc_freq = np.bincount(counts.indices, minlength=counts.shape[1]).astype(np.int64)
+    return Vocabulary(words, doc_freq, np.asarray(counts.sum(axis=0)).ravel(), counts.shape[0], "none")
+
+
+def _corpus_of(counts: sp.csr_matrix, vocabulary: Vocabulary, config: Config) -> Corpus:
+    """Counts as a corpus: some documents to validate with, where there are enough, the others to train on."""
+    rows = np.flatnonzero(np.diff(counts.indptr))
+    if not len(rows):
+        raise UserError("no document holds a word that the model knows: there is nothing to learn from")
+    order = np.random.default_rng([config.corpus.split_seed]).permutation(rows)
+    num_valid = round(config.corpus.valid_share * len(rows)) if len(rows) >= FEWEST_TO_VALIDATE else 0
+
+    def part(chosen: np.ndarray) -> Documents:
+        names = list(map(str, chosen))
+        return Documents(counts[np.sort(chosen)], names, names)
+
+    none = part(order[:0])
+    return Corpus(
+        name="ETM.fit",
+        digest="",
+        vocabulary=vocabulary,
+        train=part(order[num_valid:]),
+        valid=part(order[:num_valid]),
+        test=none,
+        test_h1=none.counts,
+        test_h2=none.counts,
+    )

@@ -1,0 +1,78 @@
+"""Training on a prepared corpus, from the word vectors on. What the command line and the Python API share."""
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.batches import Batcher, static_sizes
+from etm_jax.config import Config, RunOptions
+from etm_jax.corpus.cache import vocabulary_to_json
+from etm_jax.corpus.inputs import encoder_input
+from etm_jax.corpus.types import Corpus, Vocabulary
+from etm_jax.files import replace_text
+from etm_jax.interop import Trained
+from etm_jax.loop import Fitted, fit
+from etm_jax.run_folder import Record, RunFolder
+from etm_jax.start import start
+
+
+class Training(NamedTuple):
+    """A training that has ended: what it was, what came out, and the batches of each part of the corpus."""
+
+    record: Record
+    fitted: Fitted
+    batchers: dict[str, Batcher]
+
+
+def train(
+    config: Config,
+    corpus: Corpus,
+    folder: RunFolder,
+    options: RunOptions = RunOptions(),  # noqa: B008
+    saved: Record | None = None,
+    other: Trained | None = None,
+    write: Callable[[dict[str, Any]], None] | None = None,
+) -> Training:
+    """Train in the folder of a run, from word vectors, or from the weights of `other`, or where `saved` stopped.
+
+    write: is given each epoch's figures, besides the folder. Raises UserError as `start` and `fit` do.
+    """
+    record, variables = start(config, options, corpus, saved, other)
+    begin(folder, record, corpus.vocabulary)
+    batchers = corpus_batchers(corpus, config, record.batch_size)
+    fitted = fit(
+        record.spec(),
+        config.train,
+        record.num_epochs,
+        batchers["train"],
+        batchers["valid"],
+        variables,
+        folder,
+        write,
+    )
+    return Training(record, fitted, batchers)
+
+
+def begin(folder: RunFolder, record: Record, vocabulary: Vocabulary) -> None:
+    """Write what a run is and its words."""
+    folder.begin(record)
+    replace_text(folder.vocabulary, json.dumps(vocabulary_to_json(vocabulary), ensure_ascii=False) + "\n")
+
+
+def corpus_batchers(corpus: Corpus, config: Config, batch_size: int) -> dict[str, Batcher]:
+    """One for each part of the corpus, all of the same static sizes, so that a program is compiled once for all."""
+    parts: dict[str, sp.csr_matrix] = {
+        "train": corpus.train.counts,
+        "valid": corpus.valid.counts,
+        "test": corpus.test.counts,
+        "test_h1": corpus.test_h1,
+    }
+    sizes = static_sizes(np.concatenate([np.diff(counts.indptr) for counts in parts.values()]), batch_size)
+    kind = "tfidf" if config.model.use_tfidf else config.model.encoder_input
+    return {
+        name: Batcher(counts, encoder_input(counts, kind, corpus.vocabulary), batch_size, sizes)
+        for name, counts in parts.items()
+    }

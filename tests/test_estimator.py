@@ -1,0 +1,223 @@
+"""The Python API: scikit-learn's conventions, and the same path as the command line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from conftest import planted_counts, themed_lines
+from etm_jax import ETM, cli
+from etm_jax.interop import read_trained
+from etm_jax.run import run
+
+TINY = {"hidden": (16,), "embed_dim": 8}
+LINES = themed_lines(300)
+
+
+def small(**given) -> ETM:
+    defaults = {"num_topics": 3, "segmenter": "whitespace", "no_below": 1, "no_above": 0.6, "num_epochs": 6}
+    return ETM(**(defaults | {"settings": TINY | {"batch_size": 32}, "verbose": 0} | given))
+
+
+@pytest.fixture(scope="module")
+def fitted() -> ETM:
+    return small().fit(LINES)
+
+
+def one_topic_a_theme(theta: np.ndarray) -> bool:
+    """Whether all documents of a theme have the same largest topic, and no two themes share it."""
+    largest = [set(theta[i::3].argmax(axis=1).tolist()) for i in range(3)]
+    return [len(topics) for topics in largest] == [1, 1, 1] and len(set.union(*largest)) == 3
+
+
+def test_themes_are_found_in_documents_that_were_not_there(fitted: ETM) -> None:
+    theta = fitted.transform(themed_lines(60, seed=9))
+    assert theta.shape == (60, 3)
+    np.testing.assert_allclose(theta.sum(axis=1), 1, atol=1e-5)
+    assert one_topic_a_theme(theta)
+
+
+def test_fit_transform_is_fit_and_then_transform(fitted: ETM) -> None:
+    both = small().fit_transform(LINES)
+    np.testing.assert_array_equal(both, fitted.transform(LINES))
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(fitted: ETM) -> None:
+    again, other = small().fit(LINES), small(seed=2).fit(LINES)
+    assert again.components_.tobytes() == fitted.components_.tobytes()
+    assert other.components_.tobytes() != fitted.components_.tobytes()
+
+
+def test_lists_of_words_are_the_text_that_they_were_cut_from(fitted: ETM) -> None:
+    tokens = [line.split() for line in LINES]
+    model = small().fit(tokens)
+    assert model.vocab_ == fitted.vocab_
+    np.testing.assert_array_equal(model.components_, fitted.components_)
+    np.testing.assert_array_equal(model.transform(tokens[:9]), fitted.transform(LINES[:9]))
+
+
+def test_it_is_what_the_command_line_trains(fitted: ETM, tmp_path: Path) -> None:
+    corpus = tmp_path / "lines.txt"
+    corpus.write_text("\n".join(LINES), encoding="utf-8")
+    flags = ["--n_topic=3", "--segmenter=whitespace", "--no_below=1", "--no_above=0.6", "--num_epochs=6", "--hidden=16"]
+    more = ["--emb_dim=8", "--batch_size=32", "--test_share=0", f"--workdir={tmp_path / 'run'}"]
+    run(*cli.parse(["train", f"--corpus={corpus}", *flags, *more]))
+    np.testing.assert_array_equal(np.load(tmp_path / "run" / "export" / "beta.npy"), fitted.components_)
+
+
+def test_what_it_shows(fitted: ETM) -> None:
+    info = fitted.topic_info()
+    assert sum(row.share for row in info) == pytest.approx(1, abs=1e-5)
+    assert [row.share for row in info] == sorted((row.share for row in info), reverse=True)
+    assert all(row.words == fitted.topics(10)[row.topic] for row in info)
+    assert all(-1 <= row.npmi <= 1 for row in info)
+    near = fitted.nearest("船", 4)
+    assert len(near) == 4
+    assert "船" not in dict(near)
+    assert [cosine for _, cosine in near] == sorted((cosine for _, cosine in near), reverse=True)
+    with pytest.raises(ValueError, match="'海' is not one of the model's"):
+        fitted.nearest("海")
+    theta = fitted.transform(LINES)
+    documents = fitted.representative_docs(2)
+    assert [docs[0] for docs in documents] == [LINES[i] for i in theta.argmax(axis=0)]
+    assert [len(docs) for docs in documents] == [2, 2, 2]
+
+
+def test_a_document_without_a_known_word_gets_the_prior(fitted: ETM) -> None:
+    theta = fitted.transform(["火箭 卫星", "", LINES[0]])
+    np.testing.assert_allclose(theta[:2], 1 / 3, atol=1e-6)
+    assert theta[2].max() > 0.5
+
+
+def test_counts_with_their_words_and_scikit_learns_tools() -> None:
+    counter = CountVectorizer(token_pattern=r"\S+")
+    pipeline = make_pipeline(counter, small(num_topics=2))
+    theta = pipeline.fit(LINES).transform(LINES)
+    assert theta.shape == (300, 2)
+    assert list(pipeline[-1].get_feature_names_out()) == ["etm0", "etm1"]
+    counts = counter.transform(LINES)
+    model = small().fit(counts, vocab=counter.get_feature_names_out())
+    assert model.n_features_in_ == counts.shape[1]
+    assert set(model.vocab_) == set(counter.vocabulary_)
+    assert model.representative_docs(1)[0][0] == model.transform(counts)[:, 0].argmax()
+    search = GridSearchCV(small(num_epochs=3), {"num_topics": [2, 3]}, cv=2).fit(counts)
+    assert search.best_params_ == {"num_topics": 3}
+
+
+def test_a_score_is_the_completion_perplexity_with_a_minus(fitted: ETM) -> None:
+    held_out = themed_lines(60, seed=9)
+    perplexity = fitted.perplexity(held_out)
+    assert fitted.score(held_out) == -perplexity
+    assert 1 < perplexity < len(fitted.vocab_)
+
+
+def test_a_saved_model_is_the_same_in_another_process(fitted: ETM, tmp_path: Path) -> None:
+    folder = tmp_path / "我的 model"
+    fitted.save(folder)
+    assert {path.name for path in folder.iterdir()} == {"model.json", "weights.npz", "vocabulary.json"}
+    (tmp_path / "new.txt").write_text("\n".join(LINES[:40]), encoding="utf-8")
+    program = (
+        "import pathlib, sys, numpy as np; from etm_jax import ETM; model = ETM.load(sys.argv[1]); "
+        "np.save(sys.argv[3], model.transform(pathlib.Path(sys.argv[2]).read_text('utf-8').splitlines()))"
+    )
+    args = [str(folder), str(tmp_path / "new.txt"), str(tmp_path / "theta.npy")]
+    subprocess.run([sys.executable, "-W", "error", "-c", program, *args], check=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "theta.npy"), fitted.transform(LINES[:40]))
+    loaded = ETM.load(folder)
+    assert loaded.get_params() == fitted.get_params()
+    assert loaded.topic_info() == fitted.topic_info()
+    assert loaded.history_ == fitted.history_
+    assert read_trained(str(folder)).vocabulary.words == fitted.vocab_
+    with pytest.raises(ValueError, match="has no documents; give some"):
+        loaded.representative_docs()
+    assert loaded.representative_docs(1, LINES) == fitted.representative_docs(1)
+
+
+def test_a_damaged_or_foreign_folder_is_refused(fitted: ETM, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"holds no saved model: model\.json is missing"):
+        ETM.load(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(ValueError, match="holds something else than a saved model"):
+        fitted.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    folder = tmp_path / "model"
+    fitted.save(folder)
+    fitted.save(folder)
+    weights = folder / "weights.npz"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="is damaged"):
+        ETM.load(folder)
+
+
+def test_more_documents_over_the_same_words(capsys) -> None:
+    model = small(verbose=1).partial_fit(LINES)
+    before = model.components_.copy()
+    more = [f"{line} 火箭 火箭 卫星" for line in themed_lines(60, seed=4)]
+    model.partial_fit(more)
+    assert model.components_.shape == before.shape
+    assert not np.array_equal(model.components_, before)
+    assert dict(model.new_words_) == {"火箭": 120, "卫星": 60}
+    assert "2 words are not the model's and were left out, such as 火箭, 卫星" in capsys.readouterr().err
+    assert one_topic_a_theme(model.transform(LINES))
+
+
+def test_callbacks_see_every_epoch_and_silence_is_silent(capfd) -> None:
+    rows: list[dict] = []
+    model = small(callbacks=[rows.append]).fit(LINES)
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert rows == model.history_
+    assert {"nelbo", "recon", "kl", "valid_nelbo"} <= set(rows[0])
+    assert capfd.readouterr() == ("", "")
+    assert clone(model).get_params()["callbacks"] == [rows.append]
+
+
+@pytest.mark.parametrize(
+    ("given", "documents", "told"),
+    [
+        ({}, "one long text", "one string is no corpus"),
+        ({}, ["的"] * 9, "the corpus holds 1 different words"),
+        ({}, [["海洋", "船"], "海洋 船"] * 9, "document 1 is plain text"),
+        ({"num_topics": 0}, LINES, "--n_topic=0"),
+        ({"lang": "fr"}, LINES, "--lang='fr' is not one of zh, en"),
+        ({"settings": {"nonsense": 1}}, LINES, "unknown setting 'nonsense'"),
+        ({"settings": {"kind": "lda"}}, LINES, "ETM"),
+        ({}, -np.ones((9, 5)), "Negative values"),
+        ({}, np.zeros((9, 5)), "no document holds a word"),
+    ],
+)
+def test_mistakes_are_value_errors_of_one_line(given: dict, documents, told: str) -> None:
+    with pytest.raises(ValueError, match=told) as error:
+        small(**given).fit(documents)
+    assert "\n" not in str(error.value)
+
+
+def test_a_vocabulary_must_name_every_column() -> None:
+    with pytest.raises(ValueError, match="vocab has 2 words for 3 columns"):
+        small().fit(sp.csr_matrix(np.eye(3, dtype=int)), vocab=["a", "b"])
+
+
+def test_perplexity_needs_whole_counts() -> None:
+    counts = planted_counts(60, 12, 3)
+    model = small().fit(counts)
+    with pytest.raises(ValueError, match="needs whole counts"):
+        model.score(counts * 0.5)
+
+
+NO_WHOLE_COUNTS = "its data are no counts, and a document's words can be halved only where they are whole numbers"
+FAIL_FOR_A_REASON = {"check_fit_score_takes_y": NO_WHOLE_COUNTS, "check_pipeline_consistency": NO_WHOLE_COUNTS}
+
+
+@parametrize_with_checks(
+    [ETM(num_topics=2, num_epochs=1, verbose=0, settings={"hidden": (4,), "embed_dim": 2, "infer_steps": 0})],
+    expected_failed_checks=lambda _: FAIL_FOR_A_REASON,
+)
+def test_scikit_learns_own_checks(estimator: ETM, check) -> None:
+    check(estimator)
