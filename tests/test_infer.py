@@ -82,9 +82,17 @@ def test_all_forms_of_output_say_the_same(trained: Path, tmp_path: Path) -> None
     ]
     np.testing.assert_allclose([row["theta"] for row in objects], array, atol=1e-6)
     assert [row["document"] for row in objects] == [row["document"] for row in rows_of(table)]
+
+
+def test_parquet_has_the_columns_of_the_table_and_all_digits(trained: Path, tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    text = tmp_path / "many.txt"
+    text.write_text("\n".join(themed_lines(DOCUMENTS_AT_ONCE + 7, seed=5)), encoding="utf-8")
     columns = parquet.read_table(inferred(trained, text, tmp_path / "theta.parquet")).to_pydict()
-    assert list(columns) == list(rows_of(table)[0])
+    table = rows_of(inferred(trained, text, tmp_path / "theta.csv"))
+    assert list(columns) == list(table[0])
+    assert columns["document"] == [row["document"] for row in table]
+    array = np.load(inferred(trained, text, tmp_path / "theta.npy"))
     np.testing.assert_array_equal(np.column_stack([columns[f"topic_{k}"] for k in range(3)]), array)
 
 
