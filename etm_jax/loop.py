@@ -20,7 +20,6 @@ from etm_jax.inference import Bound, bounds, evaluate_bound
 from etm_jax.members import abstract_states, as_models, new_states, seeds, train_steps, unstack
 from etm_jax.model import Variables
 from etm_jax.optimizer import learning_rate
-from etm_jax.results import topic_quality
 from etm_jax.run_folder import RunFolder
 from etm_jax.steps import Spec, TrainState, beta_step, new_state, train_step
 
@@ -69,10 +68,12 @@ def fit(
     initial: Variables | None,
     folder: RunFolder,
     write: Callable[[dict[str, Any]], None] | None = None,
+    quality: Callable[[np.ndarray], dict[str, float]] | None = None,
 ) -> Fitted:
     """Train until `num_epochs`, from `initial`, or where that is None from the folder's newest checkpoint.
 
-    Each epoch's figures go to the folder's metrics and to `write`.
+    Each epoch's figures go to the folder's metrics and to `write`; those of `quality`, which is given β, among them
+    every `config.log_quality_every` epochs.
 
     Nothing random is stored: the order of epoch e comes from (seed, e), the noise of step s from (seed, s). So a run
     that was stopped and goes on computes what an unbroken one does, bit for bit on CPU. Without validation documents,
@@ -122,9 +123,9 @@ def fit(
             progress = Progress(epoch, [*progress.nelbos, min(nelbos)], nelbos)
             lr = float(learning_rate(spec.optimizer, spec.num_steps, state.step - 1) * state.lr_scale)
             row = {"epoch": epoch, "step": int(state.step), "lr": lr, **row}
-            if config.log_quality_every and epoch % config.log_quality_every == 0:
+            if quality and config.log_quality_every and epoch % config.log_quality_every == 0:
                 members = unstack(state.variables, config.num_seeds)
-                qualities = [topic_quality(np.asarray(beta_step(member, spec)), train.counts) for member in members]
+                qualities = [quality(np.asarray(beta_step(member, spec))) for member in members]
                 row |= {name: float(np.mean([quality[name] for quality in qualities])) for name in qualities[0]}
             row |= {"seconds": seconds, "docs_per_s": len(order) / seconds}
             folder.log(row)
@@ -173,7 +174,8 @@ def _summary(row: dict[str, Any]) -> str:
     if "valid_nelbo_seeds" in row:
         valid += f" ({min(row['valid_nelbo_seeds']):.2f} to {max(row['valid_nelbo_seeds']):.2f})"
     parts = f"nelbo {row['nelbo']:.2f}  recon {row['recon']:.2f}  kl {row['kl']:.2f}"
-    quality = f"  coherence {row['npmi']:.3f}  diversity {row['diversity']:.3f}" if "npmi" in row else ""
+    c_v = f" (C_V {row['c_v']:.3f})" if "c_v" in row else ""
+    quality = f"  coherence {row['npmi']:.3f}{c_v}  diversity {row['diversity']:.3f}" if "npmi" in row else ""
     return f"{parts}{valid}{quality}  {row['docs_per_s']:,.0f} docs/s"
 
 

@@ -15,6 +15,9 @@ from etm_jax.corpus.types import Corpus, Vocabulary
 from etm_jax.files import replace_text
 from etm_jax.interop import Trained
 from etm_jax.loop import Fitted, fit
+from etm_jax.metrics.coherence import coherence
+from etm_jax.metrics.topics import top_words
+from etm_jax.results import WORDS_SHOWN, topic_quality
 from etm_jax.run_folder import Record, RunFolder
 from etm_jax.start import start
 
@@ -52,8 +55,16 @@ def train(
         variables,
         folder,
         write,
+        lambda beta: _quality(beta, corpus),
     )
     return Training(record, fitted, batchers)
+
+
+def _quality(beta: np.ndarray, corpus: Corpus) -> dict[str, float]:
+    """What `--log_quality_every` measures: NPMI and diversity, as a run shows at its end, and C_V, as the report."""
+    words = top_words(beta, WORDS_SHOWN)
+    c_v = coherence("C_V", words, corpus.vocabulary.words, corpus.train.counts, corpus.text)
+    return topic_quality(beta, corpus.train.counts) | {"c_v": c_v.value}
 
 
 def begin(folder: RunFolder, record: Record, vocabulary: Vocabulary) -> None:
