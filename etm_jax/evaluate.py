@@ -36,9 +36,10 @@ def main(argv: Sequence[str]) -> None:
     # JAX takes a second to import, which neither --help nor a mistyped flag should cost.
     from etm_jax.evaluation import evaluate
     from etm_jax.files import check_writable, replace_text
+    from etm_jax.finished import read_finished
 
     workdir = Path(values.workdir).expanduser()
-    figures = evaluate(workdir, values.labels)
+    figures = evaluate(read_finished(workdir), values.labels)
     check_writable(workdir, "workdir")
     path = workdir / "evaluation.json"
     replace_text(path, json.dumps(figures.to_json(), ensure_ascii=False, indent=2) + "\n")

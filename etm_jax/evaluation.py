@@ -1,7 +1,6 @@
 """Every figure of merit of a run that has ended, from what its folder holds."""
 
 import csv
-import dataclasses
 import math
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,11 +9,9 @@ import numpy as np
 
 from etm_jax.checkpoint import Checkpoints
 from etm_jax.console import table
-from etm_jax.corpus.cache import load_corpus
-from etm_jax.corpus.prepare import prepare
-from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Corpus, Documents
 from etm_jax.errors import UserError
+from etm_jax.finished import Finished
 from etm_jax.inference import infer_posterior, log_px_at
 from etm_jax.members import abstract_states, as_models
 from etm_jax.metrics.coherence import Coherence, coherences
@@ -62,8 +59,8 @@ class Evaluation(NamedTuple):
             "labelled": None if self.labelled is None else self.labelled._asdict(),
         }
 
-    def to_table(self) -> str:
-        """A line a figure, with what it was measured on."""
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Each figure's name, its value, and what it was measured on."""
         top = f"top {TOP_WORDS} words"
         rows = [
             (c.measure, f"{c.value:.3f}", f"{c.reference}; {_window(c.window)}; top {c.top_n} words")
@@ -97,22 +94,21 @@ class Evaluation(NamedTuple):
                 ("accuracy", f"{self.labelled.accuracy:.3f}", said),
                 ("macro F1", f"{self.labelled.macro_f1:.3f}", "logistic regression on θ"),
             ]
-        return table(rows, ("figure", "value", "measured on"), "<><")
+        return rows
+
+    def to_table(self) -> str:
+        """A line a figure."""
+        return table(self.rows(), ("figure", "value", "measured on"), "<><")
 
 
-def evaluate(path: Path, labels: str = "") -> Evaluation:
-    """All figures of the run in the folder `path`. labels: a file of `document,label`, or empty.
+def evaluate(run: Finished, labels: str = "") -> Evaluation:
+    """All figures of a run. labels: a file of `document,label`, or empty.
 
-    Raises UserError where there is no run, it has not ended, or its corpus or the labels cannot be used.
+    Raises UserError where its checkpoint or the labels cannot be used.
     """
-    folder = RunFolder(path)
-    record = folder.record()
-    if record is None:
-        raise UserError(f"--workdir={path} holds no run; give the folder of one that has ended, such as runs/demo")
+    folder, record, corpus, model, _ = run
+    beta, theta_train, theta_test, theta_h1 = model.beta, model.theta_train, model.theta_test, model.theta_test_h1
     label_of = read_labels(Path(labels).expanduser()) if labels else {}
-    names = ("beta", "theta_train", "theta_test", "theta_test_h1")
-    beta, theta_train, theta_test, theta_h1 = (_exported(folder, name) for name in names)
-    corpus = _corpus(folder, record)
     labelled = _labelled(corpus, theta_train, theta_test, label_of, labels) if labels else None
 
     active, kl, perplexity = None, None, completion_perplexity(theta_h1, beta, corpus.test_h2)
@@ -184,26 +180,6 @@ def _document_npmi(name: str, words: np.ndarray, documents: Documents, which: st
     return Coherence(
         name, float(scores.mean()), scores, f"bags of words of {len(documents):,} {which} documents", 0, words.shape[1]
     )
-
-
-def _exported(folder: RunFolder, name: str) -> np.ndarray:
-    path = folder.export / f"{name}.npy"
-    try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(
-            f"{path} cannot be read ({error}); the training command of this run, given again, writes its results anew"
-        ) from error
-
-
-def _corpus(folder: RunFolder, record: Record) -> Corpus:
-    """The prepared corpus, from where the run keeps it, or prepared again."""
-    config = dataclasses.replace(record.config.corpus, rebuild=False)
-    cache = Path(config.cache_dir).expanduser() if config.cache_dir else folder.corpus
-    try:
-        return load_corpus(cache / record.corpus_digest[:16])
-    except (ValueError, KeyError, TypeError, OSError):
-        return prepare(find_source(config), config, cache, record.corpus_digest, record.corpus)
 
 
 def _variables(folder: RunFolder, record: Record, beta: np.ndarray) -> Variables:

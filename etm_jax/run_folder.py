@@ -103,6 +103,13 @@ class RunFolder:
         with self._metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
+    def epochs(self) -> list[dict[str, Any]]:
+        """The figures of every epoch that was logged, in order; a line half-written is left out."""
+        if not self._metrics.exists():
+            return []
+        lines = self._metrics.read_text("utf-8").splitlines()
+        return [json.loads(line) for line in lines if math.isfinite(_epoch(line))]
+
     def forget_after(self, epoch: int) -> None:
         """Drop the figures of epochs that were not saved and will be trained again, a half-written line included."""
         if self._metrics.exists():

@@ -27,6 +27,7 @@ from etm_jax.console import note, table
 from etm_jax.errors import UserError
 from etm_jax.evaluation import TOP_WORDS, Evaluation, evaluate
 from etm_jax.files import check_writable
+from etm_jax.finished import read_finished
 from etm_jax.metrics.topics import top_words
 from etm_jax.run import run
 
@@ -62,7 +63,7 @@ def outcome(name: str, folder: Path, **given: Any) -> Outcome:
     order = leaves_list(linkage(squareform(TOP_WORDS - shared), "average"))
     shared = shared[np.ix_(order, order)]
     epochs = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
-    return Outcome(epochs, evaluate(folder), shared)
+    return Outcome(epochs, evaluate(read_finished(folder)), shared)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -13,12 +13,17 @@ from conftest import SMALL, planted_counts, themed_lines, yardstick
 from etm_jax import cli
 from etm_jax.evaluate import main as evaluate_main
 from etm_jax.evaluation import evaluate
+from etm_jax.finished import read_finished
 from etm_jax.metrics.topics import npmi_coherence, top_words
 from etm_jax.train import main as train_main
 
 
 def train(*argv) -> int:
     return cli.run(train_main, ["train", *map(str, argv)])
+
+
+def figures_of(path):
+    return evaluate(read_finished(path))
 
 
 def evaluated(*argv) -> int:
@@ -71,7 +76,7 @@ def test_every_model_is_measured(runs, model, capsys):
 
 
 def test_the_topics_that_are_the_themes_are_seen_to_be_good(runs):
-    figures = evaluate(runs / "etm")
+    figures = figures_of(runs / "etm")
     of = {c.measure: c.value for c in figures.coherences}
     assert of["NPMI"] > 0.5
     assert of["NPMI, held out"] > 0.5
@@ -80,7 +85,7 @@ def test_the_topics_that_are_the_themes_are_seen_to_be_good(runs):
 
 
 def test_kl_is_the_bounds_own(runs):
-    kl = evaluate(runs / "etm").kl
+    kl = figures_of(runs / "etm").kl
     rows = [json.loads(line) for line in (runs / "etm" / "metrics.jsonl").read_text("utf-8").splitlines()]
     # Over other documents, and not while the encoder was still learning: near, not equal.
     assert kl is not None
@@ -89,7 +94,7 @@ def test_kl_is_the_bounds_own(runs):
 
 @pytest.mark.parametrize("model", ["etm", "lda"])
 def test_figures_equal_the_yardsticks(runs, model, shared):
-    figures, scored = evaluate(runs / model), yardstick(shared, runs / model / "export")
+    figures, scored = figures_of(runs / model), yardstick(shared, runs / model / "export")
     of = {c.measure: c.value for c in figures.coherences}
     assert of["NPMI"] == pytest.approx(scored["tc10"], abs=1e-6)
     assert of["NPMI, held out"] == pytest.approx(scored["tc10_test"], abs=1e-6)
@@ -100,7 +105,7 @@ def test_figures_equal_the_yardsticks(runs, model, shared):
 
 
 def test_gsms_perplexity_is_not_the_mixtures(runs, shared):
-    assert evaluate(runs / "gsm").perplexity.by_token != pytest.approx(
+    assert figures_of(runs / "gsm").perplexity.by_token != pytest.approx(
         yardstick(shared, runs / "gsm" / "export")["ppl_tok"], rel=1e-3
     )
 
@@ -125,7 +130,7 @@ def test_bare_counts_without_test_documents_give_numbers_or_null(tmp_path):
     for part in ("train", "valid", "test_h1", "test_h2"):
         sp.save_npz(folder / f"{part}.npz", planted_counts(60 if part == "train" else 0, 24, 3))
     assert train(f"--corpus={folder}", f"--workdir={run}", *SMALL, "--model=lda") == 0
-    figures = evaluate(run)
+    figures = figures_of(run)
     assert all(np.isfinite(c.per_topic).all() for c in figures.coherences)
     assert figures.coherences[-1].reference.startswith("PPMI vectors of the bags of words")
     assert figures.used == 0
@@ -139,17 +144,19 @@ def test_quality_is_logged_while_training(runs):
     assert [row["epoch"] for row in rows if "npmi" in row] == [5, 10, 15, 20]
     last, words = rows[-1], top_words(export(runs / "etm", "beta"), 10)
     # The export is of the last epoch.
-    assert last["npmi"] == pytest.approx(evaluate(runs / "etm").coherences[0].value)
+    assert last["npmi"] == pytest.approx(figures_of(runs / "etm").coherences[0].value)
     assert last["npmi"] == pytest.approx(
         npmi_coherence(words, sp.load_npz(runs / "etm" / "export" / "train.npz")).mean()
     )
-    assert f"coherence {last['npmi']:.3f}  diversity {last['diversity']:.3f}" in told
+    of = {c.measure: c.value for c in figures_of(runs / "etm").coherences}
+    assert last["c_v"] == pytest.approx(of["C_V"])
+    assert f"coherence {last['npmi']:.3f} (C_V {last['c_v']:.3f})  diversity {last['diversity']:.3f}" in told
 
 
 def test_a_corpus_that_is_no_longer_cached_is_prepared_again(runs, tmp_path):
     run = shutil.copytree(runs / "lda", tmp_path / "run")
     shutil.rmtree(run / "corpus")
-    again, before = evaluate(run), evaluate(runs / "lda")
+    again, before = figures_of(run), figures_of(runs / "lda")
     assert again.coherences[0].value == before.coherences[0].value
 
 

@@ -32,12 +32,25 @@ ROWS: list[tuple[int, tuple[str, ...]]] = [
     (3, ("etm_jax.start",)),
     (3, ("etm_jax.training",)),
     (3, ("etm_jax.run",)),
-    (3, ("etm_jax.evaluation",)),
+    (3, ("etm_jax.finished",)),
+    (3, ("etm_jax.evaluation", "etm_jax.exchange")),
+    (3, ("etm_jax.page",)),
+    (3, ("etm_jax.figures",)),
     (3, ("etm_jax.parity.torch_models",)),
     (3, ("etm_jax.parity.vae_rows",)),
     (3, ("etm_jax.parity",)),
     (4, ("etm_jax.cli", "etm_jax.estimator")),
-    (4, ("etm_jax.train", "etm_jax.infer", "etm_jax.convert", "etm_jax.evaluate", "etm_jax.parity.__main__")),
+    (
+        4,
+        (
+            "etm_jax.train",
+            "etm_jax.infer",
+            "etm_jax.convert",
+            "etm_jax.evaluate",
+            "etm_jax.report",
+            "etm_jax.parity.__main__",
+        ),
+    ),
 ]
 LEVEL = {name: level for level, (_, names) in enumerate(ROWS) for name in names}
 FLOOR = {name: floor for floor, names in ROWS for name in names}
@@ -60,8 +73,10 @@ HEAVY = (
     "gensim",
     "jax",
     "jieba",
+    "matplotlib",
     "pandas",
     "pkuseg",
+    "pyLDAvis",
     "pyarrow",
     "rjieba",
     "sklearn",

@@ -74,6 +74,12 @@ def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
     )
 
 
+def beginning_of(text: str) -> str:
+    """What a document is known by: its first words, blanks folded."""
+    # Ten times as much as is shown leaves enough when blanks are folded.
+    return _shortened(normalize(text[: 10 * FIRST_WORDS], nfkc=False, lowercase=False))
+
+
 def _from_documents(source: Source, config: CorpusConfig, version: str, digest: str) -> Corpus:
     assert source.documents is not None
     stopwords = (
@@ -154,9 +160,7 @@ def _tokens_noting(
     """The documents' tokens, while their ids and first words are put down."""
     for document, tokens in segment_documents(documents, config):
         ids.append(document.id)
-        # Ten times as much as is shown leaves enough when blanks are folded.
-        beginning = raw_text(document, config.lang)[: 10 * FIRST_WORDS]
-        first_words.append(_shortened(normalize(beginning, nfkc=False, lowercase=False)))
+        first_words.append(beginning_of(raw_text(document, config.lang)))
         yield tokens
 
 

@@ -1,0 +1,62 @@
+"""A run that has ended, read back from its folder."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from etm_jax.corpus.cache import load_corpus
+from etm_jax.corpus.prepare import prepare
+from etm_jax.corpus.sources import find_source
+from etm_jax.corpus.types import Corpus
+from etm_jax.errors import UserError
+from etm_jax.results import Model
+from etm_jax.run_folder import Record, RunFolder
+
+OF_EVERY_MODEL = ("beta", "theta_train", "theta_valid", "theta_test", "theta_test_h1")
+OF_EMBEDDINGS = ("rho", "alpha", "background")
+
+
+class Finished(NamedTuple):
+    """What a run read and what it left. epochs: the figures of each, as in metrics.jsonl."""
+
+    folder: RunFolder
+    record: Record
+    corpus: Corpus
+    model: Model
+    epochs: list[dict[str, Any]]
+
+
+def read_finished(path: Path) -> Finished:
+    """The run in the folder `path`.
+
+    Raises UserError where there is none, it has not ended, or its corpus is neither kept nor to be prepared again.
+    """
+    folder = RunFolder(path)
+    record = folder.record()
+    if record is None:
+        raise UserError(f"--workdir={path} holds no run; give the folder of one that has ended, such as runs/demo")
+    arrays = {name: _exported(folder, name) for name in OF_EVERY_MODEL}
+    arrays |= {name: _exported(folder, name) for name in OF_EMBEDDINGS if (folder.export / f"{name}.npy").exists()}
+    return Finished(folder, record, _corpus(folder, record), Model(**arrays), folder.epochs())
+
+
+def _exported(folder: RunFolder, name: str) -> np.ndarray:
+    path = folder.export / f"{name}.npy"
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}); the training command of this run, given again, writes its results anew"
+        ) from error
+
+
+def _corpus(folder: RunFolder, record: Record) -> Corpus:
+    """The prepared corpus, from where the run keeps it, or prepared again."""
+    config = dataclasses.replace(record.config.corpus, rebuild=False)
+    cache = Path(config.cache_dir).expanduser() if config.cache_dir else folder.corpus
+    try:
+        return load_corpus(cache / record.corpus_digest[:16])
+    except (ValueError, KeyError, TypeError, OSError):
+        return prepare(find_source(config), config, cache, record.corpus_digest, record.corpus)

@@ -1,0 +1,91 @@
+"""How topics lie to each other and to words: their overlap, a tree of them, and a map in two dimensions."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.cluster.hierarchy import dendrogram, fcluster, leaves_list, linkage
+from scipy.spatial.distance import squareform
+
+MOST_FAMILIES = 8
+"""Colours that can be told apart."""
+
+
+class Tree(NamedTuple):
+    """Topics clustered by overlap. order: K topics as the leaves stand; family: [K], from 0, in the order of leaves.
+
+    joints: of each of the K − 1 joints the leaf positions (in leaves, from 0) and the distances of its four corners.
+    """
+
+    order: list[int]
+    family: list[int]
+    joints: list[tuple[list[float], list[float]]]
+
+
+def overlap(beta: np.ndarray) -> np.ndarray:
+    """Bhattacharyya coefficients Σ_v √(β_kv β_lv) of every two topics: [K, V] → [K, K], in [0, 1]; 1 with itself."""
+    root = np.sqrt(beta.astype(np.float64))
+    root /= np.maximum(np.linalg.norm(root, axis=1, keepdims=True), 1e-300)
+    return np.clip(root @ root.T, 0.0, 1.0)
+
+
+def tree_of(shared: np.ndarray) -> Tree:
+    """Ward's clustering of the points √β, whose distances are √(2 − 2 overlap). shared: [K, K] of `overlap`."""
+    num_topics = len(shared)
+    if num_topics == 1:
+        return Tree([0], [0], [])
+    distance = np.sqrt(2 - 2 * shared)
+    np.fill_diagonal(distance, 0.0)
+    links = linkage(squareform(distance, checks=False), "ward", optimal_ordering=True)
+    drawn = dendrogram(links, no_plot=True)
+    order = [int(k) for k in leaves_list(links)]
+    cluster = fcluster(links, min(MOST_FAMILIES, num_topics), "maxclust")
+    number = {c: i for i, c in enumerate(dict.fromkeys(cluster[order]))}
+    # scipy puts leaf i at 10 i + 5.
+    joints = [
+        ([(x - 5) / 10 for x in xs], [float(y) for y in ys])
+        for xs, ys in zip(drawn["icoord"], drawn["dcoord"], strict=True)
+    ]
+    return Tree(order, [number[c] for c in cluster], joints)
+
+
+def nearest(points: np.ndarray, others: np.ndarray, n: int, skip_self: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """For each of P points the n of Q others with the largest cosines, best first: [P, L], [Q, L] → two [P, n].
+
+    skip_self: points are the others, and none is its own neighbour. Ties go to the first.
+    """
+    left, right = _unit(points), _unit(others)
+    n = min(n, len(right) - skip_self)
+    found, cosines = np.empty((len(left), n), np.int64), np.empty((len(left), n))
+    for start in range(0, len(left), 1024):
+        cosine = left[start : start + 1024] @ right.T
+        rows = np.arange(len(cosine))[:, None]
+        if skip_self:
+            cosine[rows[:, 0], start + rows[:, 0]] = -np.inf
+        some = np.argpartition(-cosine, min(n, cosine.shape[1] - 1), axis=1)[:, :n]
+        some.sort(axis=1)
+        best = np.take_along_axis(some, np.argsort(-cosine[rows, some], axis=1, kind="stable"), axis=1)
+        found[start : start + 1024], cosines[start : start + 1024] = best, cosine[rows, best]
+    return found, cosines
+
+
+def flattened(points: np.ndarray) -> np.ndarray:
+    """A map of points by their directions: [P, L] → [P, 2] in [0, 1], by t-SNE on cosine distances.
+
+    The same points give the same map. Fewer than four are put on a line.
+    """
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
+
+    if len(points) < 4:
+        return np.stack([np.linspace(0, 1, len(points)), np.full(len(points), 0.5)], axis=1)
+    with threadpool_limits(limits=1):
+        flat = TSNE(
+            perplexity=min(30.0, (len(points) - 1) / 3), metric="cosine", init="random", random_state=1, n_jobs=1
+        ).fit_transform(_unit(points))
+    flat -= flat.min(axis=0)
+    return flat / max(float(flat.max()), 1e-12)
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    rows = rows.astype(np.float64)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)

@@ -1,0 +1,92 @@
+"""Show a run that has ended: one page, report.html, that opens in any browser, without the net.
+
+    python -m etm_jax.report --workdir=runs/demo
+    python -m etm_jax.report --workdir=runs/news --date_field=published --figures
+
+The page has the topics with their words, documents and neighbours, a map of words and topics, which topics are alike,
+topics over time where documents have dates, loss, coherence and diversity by epoch, the first documents, all figures
+and settings; and a search. Text that the run did not keep is read again from its corpus.
+
+--workdir=FOLDER      a run of any --model
+--output=FILE         default: report.html in that folder
+--date_field=NAME     the column or key of the documents' dates, of a .csv, .tsv or .jsonl corpus; without it, names of
+                      documents that begin with a date, such as 20240531-2, have it
+
+More files, each for the flag, in folders beside the page:
+--figures             figures/: the page's pictures as PNG and SVG (extra: figures)
+--parquet             parquet/: topics and documents' topics as tables (extra: parquet)
+--projector           projector/: words and topics for the TensorFlow Projector, and in word2vec's format
+--topicwizard         topicwizard/: the fields of its TopicData; etm_jax.exchange.topic_data reads them
+--pyldavis            pyldavis/: what pyLDAvis.prepare takes, as JSON, and its page (extra: pyldavis)
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from absl import flags
+
+from etm_jax import cli
+from etm_jax.console import note
+from etm_jax.errors import UserError
+
+FOLDERS = ("figures", "parquet", "projector", "topicwizard", "pyldavis")
+PACKAGES = {"figures": "matplotlib", "parquet": "pyarrow", "pyldavis": "pyLDAvis"}
+
+
+def main(argv: Sequence[str]) -> None:
+    """Read, measure, write."""
+    values = flags.FlagValues()
+    for name in ("workdir", "output", "date_field"):
+        flags.DEFINE_string(name, "", name, flag_values=values)
+    for name in FOLDERS:
+        flags.DEFINE_boolean(name, False, name, flag_values=values)
+    if cli.wants_help(argv):
+        print(__doc__)
+        return
+    cli.parse_only(values, argv)
+    if not values.workdir:
+        raise UserError("give --workdir=FOLDER of a run that has ended, such as runs/demo; --help shows how")
+    asked = [name for name in FOLDERS if values[name].value]
+    _check_packages(asked)
+    # JAX takes a second to import, which neither --help nor a mistyped flag should cost.
+    from etm_jax import exchange
+    from etm_jax.evaluation import evaluate
+    from etm_jax.figures import write_figures
+    from etm_jax.files import check_writable, replace_folder, replace_text
+    from etm_jax.finished import read_finished
+    from etm_jax.page.contents import contents
+    from etm_jax.page.html import page
+
+    run = read_finished(Path(values.workdir).expanduser())
+    output = Path(values.output).expanduser() if values.output else run.folder.path / "report.html"
+    if output.is_dir():
+        raise UserError(f"--output={output} is a folder; give a file such as {output / 'report.html'}")
+    check_writable(output.parent, "output" if values.output else "workdir")
+    found = contents(run, evaluate(run), values.date_field)
+    writers: dict[str, Callable[[Path], None]] = {
+        "figures": lambda folder: write_figures(found, folder),
+        "parquet": lambda folder: exchange.write_parquet(run, folder),
+        "projector": lambda folder: exchange.write_projector(run, folder),
+        "topicwizard": lambda folder: exchange.write_topicwizard(run, folder),
+        "pyldavis": lambda folder: exchange.write_pyldavis(run, folder),
+    }
+    output.parent.mkdir(parents=True, exist_ok=True)
+    for name in asked:
+        with replace_folder(output.parent / name) as folder:
+            writers[name](folder)
+        note(f"{output.parent / name}: {exchange.SAID[name]}")
+    replace_text(output, page(found))
+    note(f"{output}: {output.stat().st_size / 2**20:.1f} MiB; open it in a browser")
+
+
+def _check_packages(asked: Sequence[str]) -> None:
+    from importlib.util import find_spec
+
+    for name in asked:
+        if name in PACKAGES and find_spec(PACKAGES[name]) is None:
+            raise UserError(f"--{name} needs {PACKAGES[name]}; pip install 'etm_jax[{name}]'")
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))
