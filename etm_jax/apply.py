@@ -1,6 +1,7 @@
 """A trained model applied to new documents: their topic proportions, a few documents at a time."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -8,12 +9,18 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.batches import Batcher
+from etm_jax.config import Config
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE, CountedDocuments
 from etm_jax.corpus.types import Vocabulary
+from etm_jax.errors import UserError
 from etm_jax.inference import infer_theta
-from etm_jax.interop import Trained
+from etm_jax.interop import Trained, read_trained
+from etm_jax.interop.trained import read_vocabulary
+from etm_jax.lda import Topics
+from etm_jax.lda import infer_theta as infer_theta_of_lda
 from etm_jax.model import prior_theta
+from etm_jax.run_folder import RunFolder, exported
 
 SIZES = tuple(2**i for i in range(12, 31))
 """Nonzeros to pad a batch to: the same for any text, so that few programs are compiled however much there is of it."""
@@ -33,10 +40,10 @@ class Mixtures(NamedTuple):
 
 
 class Applied:
-    """The model as a function of documents."""
+    """A model with an encoder as a function of documents."""
 
     def __init__(self, trained: Trained, vocabulary: Vocabulary) -> None:
-        self.spec, self.vocabulary = trained.spec(), vocabulary
+        self.spec, self.vocabulary, self.config = trained.spec(), vocabulary, trained.config
         # Once for all calls.
         self.variables = jax.device_put(trained.variables)
         self.prior = np.asarray(prior_theta(self.spec.module(), self.variables))
@@ -49,7 +56,35 @@ class Applied:
         theta = infer_theta(self.variables, Batcher(counts, inputs, DOCUMENTS_AT_ONCE, SIZES), self.spec)
         return np.where(np.diff(counts.indptr)[:, None] == 0, self.prior, theta)
 
-    def mixtures(self, documents: Iterable[CountedDocuments]) -> Iterator[Mixtures]:
-        """The same of documents as they come."""
-        for some in documents:
-            yield Mixtures(some.ids, self.theta(some.counts), some.tokens, some.unknown)
+
+class AppliedLda:
+    """LDA's topics as a function of documents."""
+
+    def __init__(self, topics: Topics, vocabulary: Vocabulary, config: Config) -> None:
+        self.topics, self.vocabulary, self.config = topics, vocabulary, config
+
+    def theta(self, counts: sp.csr_matrix) -> np.ndarray:
+        """Topic proportions: [D, V] CSR → [D, K] float32; the prior's mean for a row without words."""
+        return infer_theta_of_lda(self.topics, counts).astype(np.float32)
+
+
+def read_applied(path: str) -> Applied | AppliedLda:
+    """The model in a run's folder, of any --model, or in a file that `etm_jax.interop.read_trained` takes.
+
+    Raises UserError where there is none, or it is damaged, or does not hold the words of its columns.
+    """
+    folder = RunFolder(Path(path).expanduser())
+    record = folder.record()
+    if record and record.config.model.kind == "lda":
+        topics = Topics(*(exported(folder, name).astype(np.float64) for name in ("beta", "theta_prior")))
+        return AppliedLda(topics, read_vocabulary(folder), record.config)
+    trained = read_trained(path)
+    if trained.vocabulary is None:
+        raise UserError(f"--workdir={path} does not hold the words of its columns; give the folder of a run")
+    return Applied(trained, trained.vocabulary)
+
+
+def mixtures(model: Applied | AppliedLda, documents: Iterable[CountedDocuments]) -> Iterator[Mixtures]:
+    """Topic proportions of documents as they come."""
+    for some in documents:
+        yield Mixtures(some.ids, model.theta(some.counts), some.tokens, some.unknown)

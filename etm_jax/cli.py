@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from etm_jax.errors import UserError
 
 HELP_WIDTH = 112
 EXIT_USER_ERROR = 2
+STOPPED = "stopped; the same command goes on from the newest checkpoint, where there is one"
+"""What Ctrl-C says of a training."""
 
 
 def run(
@@ -63,10 +65,12 @@ def wants_help(argv: Sequence[str]) -> bool:
     return any(arg in ("--help", "-help", "-h", "--helpfull", "--helpshort") for arg in argv[1:])
 
 
-def help_text(usage: str) -> str:
-    """Every flag by section, with its default and where a variant's differs."""
+def help_text(usage: str, sections: Collection[str] = ()) -> str:
+    """Every flag by section, with its default and where a variant's differs. sections: only these, if any are named."""
     lines = [usage.strip()]
     for section, kind, f in _settings():
+        if sections and section not in sections:
+            continue
         heading = f"\n{section}:"
         if heading not in lines:
             lines.append(heading)

@@ -4,7 +4,7 @@
     python -m etm_jax.evaluate --workdir=runs/demo --labels=labels.csv
 
 Prints a table, in which each coherence has its reference text, its window and how many of a topic's words it looks at;
-runs/demo/evaluation.json has the same for each topic. The run may be of any --model.
+runs/demo/metrics.json has the same for each topic. The run may be of any --model.
 
 --labels=FILE: a .csv or .tsv file with columns document and label, for how well topics tell the labels apart; documents
 are named as in export/doc_topics.csv, and some may be missing
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> None:
     workdir = Path(values.workdir).expanduser()
     figures = evaluate(read_finished(workdir), values.labels)
     check_writable(workdir, "workdir")
-    path = workdir / "evaluation.json"
+    path = workdir / "metrics.json"
     replace_text(path, json.dumps(figures.to_json(), ensure_ascii=False, indent=2) + "\n")
     print(figures.to_table())
     note(f"\n{path} holds these figures, and those of each topic")

@@ -51,12 +51,13 @@ class Evaluation(NamedTuple):
     labelled: Labelled | None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; null for nan, which JSON lacks."""
+        """Plain values; null for nan, which JSON lacks. of_top_words: of inverted RBO and duplicates."""
         return self._asdict() | {
             "coherences": [c._asdict() | {"per_topic": c.per_topic.tolist()} for c in self.coherences],
             "perplexity": {name: None if math.isnan(p) else p for name, p in self.perplexity._asdict().items()},
             "kl": None if self.kl is None else self.kl.tolist(),
             "labelled": None if self.labelled is None else self.labelled._asdict(),
+            "of_top_words": TOP_WORDS,
         }
 
     def rows(self) -> list[tuple[str, str, str]]:

@@ -13,7 +13,9 @@ from etm_jax.files import replace_folder
 from etm_jax.results import Model, Summary
 from etm_jax.spread import SeedResult, Spread
 
-ARRAYS = ("beta", "rho", "alpha", "background", "theta_train", "theta_valid", "theta_test", "theta_test_h1")
+ARRAYS = (
+    "beta", "rho", "alpha", "background", "theta_train", "theta_valid", "theta_test", "theta_test_h1", "theta_prior",
+)  # fmt: skip
 LEAST_WEIGHT_LISTED = 0.05
 
 

@@ -4,18 +4,16 @@ import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from etm_jax.corpus.cache import load_corpus
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Corpus
 from etm_jax.errors import UserError
 from etm_jax.results import Model
-from etm_jax.run_folder import Record, RunFolder
+from etm_jax.run_folder import Record, RunFolder, exported
 
 OF_EVERY_MODEL = ("beta", "theta_train", "theta_valid", "theta_test", "theta_test_h1")
-OF_EMBEDDINGS = ("rho", "alpha", "background")
+OF_SOME = ("rho", "alpha", "background", "theta_prior")
 
 
 class Finished(NamedTuple):
@@ -37,19 +35,9 @@ def read_finished(path: Path) -> Finished:
     record = folder.record()
     if record is None:
         raise UserError(f"--workdir={path} holds no run; give the folder of one that has ended, such as runs/demo")
-    arrays = {name: _exported(folder, name) for name in OF_EVERY_MODEL}
-    arrays |= {name: _exported(folder, name) for name in OF_EMBEDDINGS if (folder.export / f"{name}.npy").exists()}
+    arrays = {name: exported(folder, name) for name in OF_EVERY_MODEL}
+    arrays |= {name: exported(folder, name) for name in OF_SOME if (folder.export / f"{name}.npy").exists()}
     return Finished(folder, record, _corpus(folder, record), Model(**arrays), folder.epochs())
-
-
-def _exported(folder: RunFolder, name: str) -> np.ndarray:
-    path = folder.export / f"{name}.npy"
-    try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(
-            f"{path} cannot be read ({error}); the training command of this run, given again, writes its results anew"
-        ) from error
 
 
 def _corpus(folder: RunFolder, record: Record) -> Corpus:

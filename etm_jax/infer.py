@@ -7,7 +7,7 @@ A row a document: its name (the number of its line, or its path in a folder), ho
 that the model does not know, and its topic proportions, which sum to 1. A document without one known word gets those of
 the prior, and its share is 1. The text is read piece by piece, so that its size does not matter.
 
---workdir=FOLDER      a run, or a .safetensors file of etm_jax.convert
+--workdir=FOLDER      a run of any --model, or a .safetensors file of etm_jax.convert
 --input=FILE          the documents, in any form that --corpus of etm_jax.train takes: .txt with one a line, .jsonl,
                       .csv, .tsv, each .gz too, a folder of .txt files, a folder of counts; or -, standard input
 --form=lines          of standard input: lines, jsonl, csv or tsv
@@ -55,23 +55,20 @@ def main(argv: Sequence[str]) -> None:
     if values.output and output.suffix.lower() not in SUFFIXES:
         raise UserError(f"--output={values.output} must end in {', '.join(SUFFIXES)}")
     # JAX takes a second to import, which neither --help nor a mistyped flag should cost.
-    from etm_jax.apply import Applied
+    from etm_jax.apply import mixtures, read_applied
     from etm_jax.corpus.new_documents import read_new, settings_like
-    from etm_jax.interop import read_trained
     from etm_jax.theta_files import CsvWriter, Writer, writer
 
-    trained = read_trained(values.workdir)
-    if trained.vocabulary is None:
-        raise UserError(f"--workdir={values.workdir} does not hold the words of its columns; give the folder of a run")
+    model = read_applied(values.workdir)
     settings = dataclasses.replace(
-        settings_like(trained.config.corpus, trained.vocabulary, values.segmenter),
+        settings_like(model.config.corpus, model.vocabulary, values.segmenter),
         text_field=values.text_field,
         encoding=values.encoding,
         workers=values.workers,
         **({"segmenter_model": values.segmenter_model} if values.segmenter_model else {}),
     )
-    model, num_topics = Applied(trained, trained.vocabulary), trained.config.model.num_topics
-    documents = model.mixtures(read_new(values.input, values.form, settings, trained.vocabulary))
+    num_topics = model.config.model.num_topics
+    documents = mixtures(model, read_new(values.input, values.form, settings, model.vocabulary))
     number = without = tokens = 0
     unknown = 0.0
 

@@ -71,6 +71,7 @@ def fit_lda(config: Config, corpus: Corpus) -> Model:
             theta_valid=infer_theta(topics, corpus.valid.counts),
             theta_test=infer_theta(topics, corpus.test.counts),
             theta_test_h1=infer_theta(topics, corpus.test_h1),
+            theta_prior=topics.alpha,
         )
 
 

@@ -19,6 +19,7 @@ class Model(NamedTuple):
 
     β is the softmax over V of ρα + background; a model whose β comes otherwise has none of the three. activity: [K], of
     the encoder over the training documents, as `etm_jax.metrics.posterior` has it; None for LDA, which has no encoder.
+    theta_prior: [K], LDA's Dirichlet prior of θ; None for others.
     """
 
     beta: np.ndarray
@@ -30,6 +31,7 @@ class Model(NamedTuple):
     alpha: np.ndarray | None = None
     background: np.ndarray | None = None
     activity: np.ndarray | None = None
+    theta_prior: np.ndarray | None = None
 
 
 def topic_quality(beta: np.ndarray, counts: sp.csr_matrix) -> dict[str, float]:

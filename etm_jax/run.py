@@ -39,10 +39,7 @@ def run(config: Config, options: RunOptions) -> None:
 
     A user's mistake raises UserError before anything that exists is touched.
     """
-    config, name = _with_corpus(config, options)
-    default = Path("runs") / (name if config.model.kind == "etm" else f"{name}_{config.model.kind}")
-    folder = RunFolder(Path(options.workdir).expanduser() if options.workdir else default)
-    folder.check_usable()
+    config, folder = _begun(config, options)
     if options.compilation_cache:
         _keep_compiled(Path(options.compilation_cache).expanduser())
     saved = folder.record()
@@ -84,6 +81,23 @@ def run(config: Config, options: RunOptions) -> None:
         console.warn(told)
     tables = "topics.csv, doc_topics.csv" + (", seeds.csv" if spread else "")
     console.note(f"\n{folder.export} holds these results{of_epoch}: {tables}, and arrays as README.md lists them")
+
+
+def prepare_corpus(config: Config, options: RunOptions) -> None:
+    """Prepare the corpus of a run to be, where that run will look for it. Raises UserError as `run` does."""
+    config, folder = _begun(config, options)
+    _prepared(find_source(config.corpus), config, folder, None)
+    where = Path(config.corpus.cache_dir).expanduser() if config.corpus.cache_dir else folder.corpus
+    console.note(f"{where} holds the prepared corpus; training with the same flags finds it there")
+
+
+def _begun(config: Config, options: RunOptions) -> tuple[Config, RunFolder]:
+    """The settings with the corpus that --taskname stands for, and the folder of the run, which can be written to."""
+    config, name = _with_corpus(config, options)
+    default = Path("runs") / (name if config.model.kind == "etm" else f"{name}_{config.model.kind}")
+    folder = RunFolder(Path(options.workdir).expanduser() if options.workdir else default)
+    folder.check_usable()
+    return config, folder
 
 
 def _keep_compiled(cache: Path) -> None:

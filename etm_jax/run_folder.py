@@ -12,6 +12,8 @@ import shutil
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from etm_jax import __version__
 from etm_jax.config import SECTIONS, Config, ModelConfig, RunOptions, spelled
 from etm_jax.errors import UserError
@@ -140,6 +142,17 @@ def check_continues(record: Record, given: Config, options: RunOptions, workdir:
             longer = f.name == "num_epochs" and given.optimizer.lr_schedule == "constant" and now > before > 0
             if before != now and f.name not in CHANGEABLE and not longer:
                 raise _changed(f, before, now, workdir)
+
+
+def exported(folder: RunFolder, name: str) -> np.ndarray:
+    """An array of what the run has exported. Raises UserError where it is not there, or damaged."""
+    path = folder.export / f"{name}.npy"
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}); the training command of this run, given again, writes its results anew"
+        ) from error
 
 
 def _changed(f: "dataclasses.Field[Any]", before: object, now: object, workdir: Path) -> UserError:

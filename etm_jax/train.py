@@ -26,6 +26,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        cli.run(main, if_stopped="stopped; the same command goes on from the newest checkpoint, where there is one")
-    )
+    sys.exit(cli.run(main, if_stopped=cli.STOPPED))

@@ -67,8 +67,8 @@ def test_every_model_is_measured(runs, model, capsys):
     assert ("active units" in printed.out) == ("KL" in printed.out) == (model != "lda")
     for recorded in ("window 110", "window 10;", "top 10 words", "running text of"):
         assert recorded in printed.out
-    assert str(runs / model / "evaluation.json") in printed.err
-    kept = json.loads((runs / model / "evaluation.json").read_text("utf-8"))
+    assert str(runs / model / "metrics.json") in printed.err
+    kept = json.loads((runs / model / "metrics.json").read_text("utf-8"))
     assert len(kept["coherences"]) == 7
     assert all(len(c["per_topic"]) == 3 for c in kept["coherences"])
     assert kept["kl"] is None if model == "lda" else len(kept["kl"]) == 3
@@ -117,7 +117,7 @@ def test_labels_that_are_the_themes_are_told_apart(runs, tmp_path, capsys):
         "label\tdocument\n" + "".join(f"{label}\t{n}\n" for n, label in rows), encoding="utf-8-sig"
     )
     assert evaluated(f"--workdir={runs / 'etm'}", f"--labels={tmp_path / 'labels.tsv'}") == 0
-    kept = json.loads((runs / "etm" / "evaluation.json").read_text("utf-8"))["labelled"]
+    kept = json.loads((runs / "etm" / "metrics.json").read_text("utf-8"))["labelled"]
     assert kept["purity"] == kept["nmi"] == kept["accuracy"] == kept["macro_f1"] == pytest.approx(1)
     assert kept["majority"] < 0.5
     assert "macro F1" in capsys.readouterr().out

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import SMALL, THEMES, themed_lines
 from etm_jax import cli
-from etm_jax.apply import Applied
+from etm_jax.apply import Applied, mixtures
 from etm_jax.config import CorpusConfig
 from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE, read_new, settings_like
 from etm_jax.corpus.types import Vocabulary
@@ -157,9 +157,22 @@ def test_no_more_text_is_read_than_is_needed(trained: Path, monkeypatch) -> None
 
     monkeypatch.setattr("etm_jax.corpus.new_documents.documents_in", endless)
     settings = settings_like(model.config.corpus, model.vocabulary)
-    mixtures = Applied(model, model.vocabulary).mixtures(read_new("-", "lines", settings, model.vocabulary))
-    assert len(next(mixtures).ids) == DOCUMENTS_AT_ONCE
+    found = mixtures(Applied(model, model.vocabulary), read_new("-", "lines", settings, model.vocabulary))
+    assert len(next(found).ids) == DOCUMENTS_AT_ONCE
     assert read == DOCUMENTS_AT_ONCE
+
+
+def test_lda_gives_its_documents_the_topics_that_it_exported(trained: Path, tmp_path: Path) -> None:
+    corpus = trained.parent / "lines.txt"
+    lda = [*SMALL, "--model=lda", "--lda_iterations=3", f"--workdir={tmp_path / 'lda'}"]
+    run(*cli.parse(["train", f"--corpus={corpus}", *lda]))
+    found = inferred(tmp_path / "lda", corpus, tmp_path / "theta.npy")
+    export = tmp_path / "lda" / "export"
+    with (export / "doc_topics.csv").open(encoding="utf-8-sig", newline="") as file:
+        lines = [int(row["document"]) - 1 for row in csv.DictReader(file)]
+    exported = np.concatenate([np.load(export / f"theta_{part}.npy") for part in ("train", "valid", "test")])
+    # Topics are exported in single precision.
+    np.testing.assert_allclose(np.load(found)[lines], exported, atol=1e-4)
 
 
 @pytest.mark.parametrize(

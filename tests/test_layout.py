@@ -48,9 +48,11 @@ ROWS: list[tuple[int, tuple[str, ...]]] = [
             "etm_jax.convert",
             "etm_jax.evaluate",
             "etm_jax.report",
+            "etm_jax.prepare",
             "etm_jax.parity.__main__",
         ),
     ),
+    (4, ("etm_jax.command",)),
 ]
 LEVEL = {name: level for level, (_, names) in enumerate(ROWS) for name in names}
 FLOOR = {name: floor for floor, names in ROWS for name in names}

@@ -39,6 +39,7 @@ def test_a_run_leaves_what_a_run_of_etm_does_but_embeddings(name, lines_file, tm
     assert train(*of_lda(lines_file, run, name)) == 0
     assert {path.name for path in (run / "export").iterdir()} == {
         "vocab.txt", "beta.npy", "theta_train.npy", "theta_valid.npy", "theta_test.npy", "theta_test_h1.npy",
+        "theta_prior.npy",
         "topics.csv", "doc_topics.csv",
         "train.npz", "valid.npz", "test_h1.npz", "test_h2.npz",
     }  # fmt: skip

@@ -73,7 +73,7 @@ def test_whatever_reads_a_run_finds_the_topics_that_it_exported(
     trained = read_run(str(workdir))
     np.testing.assert_array_equal(beta_step(trained.variables, record.spec()), exported)
     assert cli.run(evaluate.main, ["evaluate", f"--workdir={workdir}"]) == 0
-    assert json.loads((workdir / "evaluation.json").read_text("utf-8"))
+    assert json.loads((workdir / "metrics.json").read_text("utf-8"))
 
     # Trained to the end already: what is exported anew is not tempered twice.
     assert cli.run(train.main, [*command, "--temperature=2"]) == 0

@@ -68,16 +68,21 @@ def read_run(path: str) -> Trained:
     train = record.config.train
     state, progress = checkpoints.restore(abstract_states(record.spec(), train.num_seeds), record.exported)
     best = int(np.argmin(progress.by_seed))
-    try:
-        vocabulary = vocabulary_from_json(json.loads(folder.vocabulary.read_text("utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{folder.vocabulary} is damaged ({error}); the same training command writes it anew"
-        ) from error
+    vocabulary = read_vocabulary(folder)
     of_seed = f" of seed {seeds(train)[best]}" if train.num_seeds > 1 else ""
     origin = f"{path} after epoch {progress.epoch}{of_seed}, of corpus {record.corpus}"
     variables = as_models(state.variables, record.spec(), train.num_seeds)[best]
     return Trained(record.config, jax.device_get(variables), vocabulary, origin)
+
+
+def read_vocabulary(folder: RunFolder) -> Vocabulary:
+    """The words of a run. Raises UserError where they are damaged."""
+    try:
+        return vocabulary_from_json(json.loads(folder.vocabulary.read_text("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{folder.vocabulary} is damaged ({error}); the same training command writes it anew"
+        ) from error
 
 
 def to_safetensors(path: str | Path, trained: Trained) -> None:
