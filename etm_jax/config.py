@@ -121,6 +121,7 @@ class ObjectiveConfig:
     reduction: str = setting("mean", "how a batch's losses become one", choices=("mean", "sum"))
     overlap_weight: float = setting(0.6, "weight of the penalty on the overlap of topics")
     kl_weight: float = setting(1.0, "weight of the KL term")
+    seed_weight: float = setting(0.03, "weight of what draws each topic to its --seed_words")
     refine_steps: int = setting(2, "Newton steps in training from the encoder's guess to a better one")
 
 
@@ -174,7 +175,7 @@ class LdaConfig:
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where a run lives and what it begins from. No number of a run depends on these but by `ckpt`."""
+    """Where a run lives and what it begins from. No number of a run depends on these but by `ckpt` and `seed_words`."""
 
     variant: str = setting(
         "default", "which ETM: ours, or a published one to the letter", choices=("default", "report", "paper")
@@ -183,6 +184,9 @@ class RunOptions:
         "", "name of the run; without --corpus it reads data/<taskname>_lines.txt or data/<taskname>.txt"
     )
     workdir: str = setting("", "folder of the run; default: runs/<taskname>, with _gsm or _lda for such a --model")
+    seed_words: str = setting(
+        "", "file with the words that topics are to be about, a topic a line; an empty line leaves a topic free"
+    )
     ckpt: str = setting("", "start from weights: of the run in this folder, a .safetensors file, or a torch checkpoint")
     bkpt_continue: bool = setting(True, "go on where the run in --workdir stopped; --nobkpt_continue refuses to")
     tensorboard: bool = setting(False, "write TensorBoard events to <workdir>/tensorboard (extra: tensorboard)")

@@ -30,6 +30,7 @@ from etm_jax.interop.folders import read_folder, save_folder
 from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.topics import npmi_coherence, top_words, topic_shares
 from etm_jax.run_folder import RunFolder
+from etm_jax.seed_words import write_seed_words
 from etm_jax.steps import beta_step
 from etm_jax.training import train
 
@@ -57,8 +58,9 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     num_topics: K. lang: zh or en; "" is zh. segmenter: how strings become words; "" is pkuseg for zh and words for en.
     stopwords: a file of words to drop. no_below, no_above: drop words of fewer documents, or of more than this share of
     them. vectors: the word vectors to start from. num_epochs: passes over the documents; 0 finds the number. variant:
-    default, report or paper. seed: the same gives the same bytes on the same machine. settings: any other settings of
-    `python -m etm_jax.train`, by name. callbacks: each is called with the figures of every epoch. verbose: 0 is silent.
+    default, report or paper. seed: the same gives the same bytes on the same machine. seed_words: lists of words that
+    topics 0, 1, … are to be about, [] for a free one. settings: any other settings of `python -m etm_jax.train`, by
+    name. callbacks: each is called with the figures of every epoch. verbose: 0 is silent.
 
     Afterwards: components_, β, [K, V]; vocab_, the V words; history_, the figures of every epoch; new_words_, those
     that `partial_fit` met and the model does not know, with how often.
@@ -77,6 +79,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         num_epochs: int = 0,
         variant: str = "default",
         seed: int = 1,
+        seed_words: Sequence[Sequence[str]] | None = None,
         settings: Mapping[str, Any] | None = None,
         callbacks: Sequence[Callable[[dict[str, Any]], None]] = (),
         verbose: int = 1,
@@ -91,6 +94,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.num_epochs = num_epochs
         self.variant = variant
         self.seed = seed
+        self.seed_words = seed_words
         self.settings = settings
         self.callbacks = callbacks
         self.verbose = verbose
@@ -156,7 +160,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
         config = self._config()
         with tempfile.TemporaryDirectory() as folder:
-            training = train(config, corpus, RunFolder(Path(folder)), RunOptions(), None, other, told)
+            options = RunOptions(seed_words=write_seed_words(self.seed_words or (), Path(folder)))
+            training = train(config, corpus, RunFolder(Path(folder) / "run"), options, None, other, told)
         variables = jax.device_get(training.fitted.variables)
         self._take(Trained(config, variables, corpus.vocabulary, f"ETM.fit, {len(history)} epochs"))
         self.history_ = history

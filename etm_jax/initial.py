@@ -1,5 +1,6 @@
 """The variables that training starts from."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -13,16 +14,27 @@ from etm_jax.warm_start import WarmStart
 
 
 def initial_variables(
-    key: jax.Array, module: TopicModel, vocabulary: Vocabulary, rho: np.ndarray, warm: WarmStart | None
+    key: jax.Array,
+    module: TopicModel,
+    vocabulary: Vocabulary,
+    rho: np.ndarray,
+    warm: WarmStart | None,
+    seed_words: Sequence[Sequence[int]] = (),
 ) -> Variables:
     """torch's initialisation with ρ from the word vectors and, where given, everything from the warm start.
 
-    rho: [V, L]. warm: ρ and α to start from, which then replace `rho`.
+    rho: [V, L]. warm: ρ and α to start from, which then replace `rho`. seed_words: columns for topics 0, 1, …; without
+    a warm start, such a topic's α starts in the mean direction of theirs, as long as it is drawn.
     """
     params, _ = init_variables(key, module)
     params = params | {"rho": jnp.asarray(rho)}
     if warm is not None:
         params = _warm(params, warm, module.config)
+    else:
+        for k, words in enumerate(seed_words):
+            if len(words):
+                mean = _unit_rows(rho[list(words)].mean(axis=0, keepdims=True))[0]
+                params = params | {"alpha": params["alpha"].at[k].set(mean * jnp.linalg.norm(params["alpha"][k]))}
     # The share of each word in the text, in log: common words then need no topic of their own.
     log_unigram = np.log(vocabulary.term_freq + 1.0) - np.log(max(vocabulary.term_freq.sum(), 1))
     background = module.config.background * log_unigram

@@ -96,6 +96,16 @@ def bce_from_logits(logits: jax.Array, targets: jax.Array) -> jax.Array:
     return (jax.nn.softplus(logits) - targets * logits).sum(-1)
 
 
+def seed_pull(beta: jax.Array, columns: tuple[tuple[int, ...], ...]) -> jax.Array:
+    """Σ_k −log Σ_w β_kw over the topics k that have seed words w: scalar, nats, at least 0.
+
+    beta: [K, V]; columns: the seed words of topics 0, 1, …, none for a free one. Ours. It is 0 where these topics hold
+    no other word; a topic's words need not all be probable.
+    """
+    shares = [beta[k, jnp.array(words)].sum() for k, words in enumerate(columns) if words]
+    return -jnp.log(jnp.maximum(jnp.stack(shares), jnp.finfo(beta.dtype).tiny)).sum()
+
+
 def topic_overlap(beta: jax.Array) -> jax.Array:
     """Σ_{j≠k} BC(β_j, β_k)² / K, BC the Bhattacharyya coefficient Σ_v √(β_jv β_kv). beta: [K, V] → scalar, no unit.
 

@@ -53,6 +53,8 @@ def run(config: Config, options: RunOptions) -> None:
     other = None
     if is_lda:
         check_lda(config.lda, options.ckpt)
+        if options.seed_words:
+            raise UserError("--seed_words is for --model=etm, whose topics have embeddings; leave it out")
     elif options.ckpt and config.train.num_seeds > 1:
         raise UserError(
             f"--ckpt={options.ckpt} gives all of --num_seeds={config.train.num_seeds} the same weights to start from; "

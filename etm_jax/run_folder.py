@@ -28,7 +28,10 @@ CHANGEABLE = {
 
 
 class Record(NamedTuple):
-    """What decides a run's numbers: its settings and what became of them once the corpus was read."""
+    """What decides a run's numbers: its settings and what became of them once the corpus was read.
+
+    seed_words: for each topic the columns of its seed words, none for a free topic; as in `etm_jax.seed_words`.
+    """
 
     config: Config
     ckpt: str
@@ -40,6 +43,7 @@ class Record(NamedTuple):
     embed_dim: int
     batch_size: int
     num_epochs: int
+    seed_words: tuple[tuple[int, ...], ...] = ()
 
     @property
     def exported(self) -> Literal["last", "best"]:
@@ -56,6 +60,7 @@ class Record(NamedTuple):
             embed_dim=self.embed_dim,
             num_steps=self.num_epochs * math.ceil(self.num_docs / self.batch_size),
             train_rho=self.config.vectors.train_rho,
+            seed_words=self.seed_words,
         )
 
 
@@ -77,8 +82,11 @@ class RunFolder:
             return None
         try:
             values = json.loads(self._config.read_text("utf-8"))
-            kept = {name: values["run"][name] for name in Record._fields if name != "config"}
-            return Record(config=Config.from_json(values["config"]), **kept)
+            run = values["run"]
+            kept = {name: run[name] for name in Record._fields if name not in ("config", "seed_words")}
+            # JSON has no tuples.
+            seed_words = tuple(map(tuple, run.get("seed_words", ())))
+            return Record(config=Config.from_json(values["config"]), seed_words=seed_words, **kept)
         except (OSError, ValueError, KeyError, TypeError, UserError) as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else error
             raise UserError(
@@ -88,6 +96,11 @@ class RunFolder:
     def check_usable(self) -> None:
         """Raise UserError where the folder could not be made or written to, and where it holds what is no run's."""
         check_writable(self.path, "workdir")
+        if "[" in str(self.path.absolute()):
+            # Orbax then writes checkpoints that it cannot read again.
+            raise UserError(
+                f"--workdir={self.path.absolute()} has a [ in it, which Orbax takes for a pattern; rename it"
+            )
         if self.path.is_dir() and not self._config.exists() and any(map(_is_content, self.path.iterdir())):
             raise UserError(f"--workdir={self.path} holds files but no run; give another --workdir")
 

@@ -17,6 +17,7 @@ from etm_jax.loop import num_epochs_for
 from etm_jax.members import seeds, stack
 from etm_jax.model import Variables, init_variables, tempered
 from etm_jax.run_folder import Record
+from etm_jax.seed_words import Columns, read_seed_words
 from etm_jax.steps import Spec, abstract_state
 from etm_jax.vectors import word_vectors
 from etm_jax.warm_start import warm_start
@@ -37,6 +38,8 @@ def start(
     if batch_size < config.train.batch_size:
         console.note(f"--batch_size={config.train.batch_size} is reduced to the {num_docs} documents there are")
 
+    seed_words = _seed_words(config, options, corpus, saved)
+
     def record(embed_dim: int) -> Record:
         return Record(
             config=config,
@@ -49,6 +52,7 @@ def start(
             embed_dim=embed_dim,
             batch_size=batch_size,
             num_epochs=num_epochs_for(config.train, corpus.train.counts, batch_size),
+            seed_words=seed_words,
         )
 
     if saved:
@@ -71,10 +75,31 @@ def start(
     def member(seed: int) -> Variables:
         warm = None
         if config.model.warm_start:
-            warm = warm_start(vectors.matrix, corpus.train.counts, num_topics, config.model.rarity, seed)
-        return initial_variables(jax.random.key(seed), ours.spec().module(), corpus.vocabulary, vectors.matrix, warm)
+            rarity = config.model.rarity
+            warm = warm_start(vectors.matrix, corpus.train.counts, num_topics, rarity, seed, seed_words)
+        module, key = ours.spec().module(), jax.random.key(seed)
+        return initial_variables(key, module, corpus.vocabulary, vectors.matrix, warm, seed_words)
 
     return ours, stack([member(seed) for seed in console.track(seeds(config.train), "starting points", unit="seeds")])
+
+
+def _seed_words(config: Config, options: RunOptions, corpus: Corpus, saved: Record | None) -> Columns:
+    """What --seed_words names. Raises UserError where a run that goes on was begun with other words."""
+    if not options.seed_words:
+        found: Columns = ()
+    elif config.model.kind != "etm":
+        raise UserError(
+            f"--seed_words={options.seed_words} is for --model=etm, whose topics have embeddings; leave it out"
+        )
+    else:
+        found = read_seed_words(options.seed_words, corpus.vocabulary, config.model.num_topics)
+    if saved and saved.seed_words != found:
+        words = corpus.vocabulary.words
+        begun = " / ".join(" ".join(words[j] for j in line) or "(free)" for line in saved.seed_words) or "none"
+        raise UserError(
+            f"--seed_words is not as the run was begun, with {begun}; bring that back, or give another --workdir"
+        )
+    return found
 
 
 def lda_record(config: Config, corpus: Corpus) -> Record:

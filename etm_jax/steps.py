@@ -25,13 +25,16 @@ from etm_jax.model import (
     mean_theta,
     posterior,
 )
-from etm_jax.objective import kl_divergence, reconstruction, reconstruction_from_logits, topic_overlap
+from etm_jax.objective import kl_divergence, reconstruction, reconstruction_from_logits, seed_pull, topic_overlap
 from etm_jax.optimizer import learning_rate, make_optimizer
 from etm_jax.refine import pull, refine
 
 
 class Spec(NamedTuple):
-    """All that shapes the compiled programs, hashable: the static argument of every step."""
+    """All that shapes the compiled programs, hashable: the static argument of every step.
+
+    seed_words: the columns that `etm_jax.objective.seed_pull` draws topics to; empty for none.
+    """
 
     model: ModelConfig
     objective: ObjectiveConfig
@@ -40,6 +43,7 @@ class Spec(NamedTuple):
     embed_dim: int
     num_steps: int
     train_rho: bool
+    seed_words: tuple[tuple[int, ...], ...] = ()
 
     def module(self) -> TopicModel:
         return TOPIC_MODELS[self.model.kind](self.model, self.vocab_size, self.embed_dim)
@@ -130,6 +134,8 @@ def batch_loss(
         loss = loss / sums.docs
     if spec.objective.overlap_weight > 0:
         loss = loss + spec.objective.overlap_weight * topic_overlap(out.beta)
+    if spec.seed_words:
+        loss = loss + spec.objective.seed_weight * seed_pull(out.beta, spec.seed_words)
     return loss, sums
 
 

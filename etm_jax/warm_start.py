@@ -1,5 +1,6 @@
 """Where `default` starts ρ and α: word vectors on a sphere, and the centres of their clusters."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +30,14 @@ class WarmStart(NamedTuple):
     alpha: np.ndarray
 
 
-def warm_start(vectors: np.ndarray, counts: sp.csr_matrix, num_topics: int, rarity: float, seed: int) -> WarmStart:
+def warm_start(
+    vectors: np.ndarray,
+    counts: sp.csr_matrix,
+    num_topics: int,
+    rarity: float,
+    seed: int,
+    seed_words: Sequence[Sequence[int]] = (),
+) -> WarmStart:
     """ρ and α from word vectors [V, L] and training counts [D, V] CSR.
 
     ρ is the vectors, centred, each row brought to norm √6 · (idf / mean idf)^rarity, idf = log(1 + D / document
@@ -37,6 +45,9 @@ def warm_start(vectors: np.ndarray, counts: sp.csr_matrix, num_topics: int, rari
     centres of a k-means clustering of the frequent words' directions, brought to norm √6, so that topics differ from
     the first step and θ gets a gradient. Where there are more topics than words to cluster, the rest start in random
     directions. The same seed gives the same bytes. Ours; the published codes start at random.
+
+    seed_words: columns for topics 0, 1, …; where there are some, the topic starts at their mean direction, in place of
+    the cluster that is nearest to it.
     """
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
@@ -48,9 +59,24 @@ def warm_start(vectors: np.ndarray, counts: sp.csr_matrix, num_topics: int, rari
     with threadpool_limits(limits=1):
         clusters = KMeans(num_clusters, n_init=RESTARTS, random_state=seed).fit(directions[candidates])
     rest = np.random.default_rng(seed).normal(size=(num_topics - num_clusters, vectors.shape[1]))
-    centres = _unit_rows(np.concatenate([clusters.cluster_centers_, rest]))
+    centres = guided(_unit_rows(np.concatenate([clusters.cluster_centers_, rest])), directions, seed_words)
     norms = SCALE * _relative_idf(counts) ** rarity
     return WarmStart((norms[:, None] * directions).astype(np.float32), (SCALE * centres).astype(np.float32))
+
+
+def guided(centres: np.ndarray, directions: np.ndarray, seed_words: Sequence[Sequence[int]]) -> np.ndarray:
+    """The centres with those of guided topics in their places. centres: [K, L], directions: [V, L] → [K, L], unit rows.
+
+    Each guided topic in turn replaces the centre that is nearest to its words' mean; the others keep their order.
+    """
+    free = list(range(len(centres)))
+    wanted: dict[int, np.ndarray] = {}
+    for k, words in enumerate(seed_words):
+        if len(words):
+            wanted[k] = _unit_rows(directions[list(words)].mean(axis=0, keepdims=True))[0]
+            free.remove(max(free, key=lambda i: float(centres[i] @ wanted[k])))
+    rest = iter(free)
+    return np.stack([wanted[k] if k in wanted else centres[next(rest)] for k in range(len(centres))])
 
 
 def _relative_idf(counts: sp.csr_matrix) -> np.ndarray:

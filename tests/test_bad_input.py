@@ -227,6 +227,7 @@ CASES = [
     Case(
         "workdir below a file", [CORPUS, "--workdir=lines.txt/run"], ["--workdir=lines.txt/run", "is a file", "another"]
     ),
+    Case("workdir with a bracket", [CORPUS, "--workdir=a[1]"], ["a[1] has a [ in it", "Orbax", "rename it"]),
     Case("workdir with a name too long", [CORPUS, f"--workdir={'x' * 300}"], ["--workdir=xxx", "too long", "another"]),
     Case("cache below a file", [CORPUS, "--cache_dir=lines.txt/c"], ["--cache_dir=lines.txt/c", "another --cache_dir"]),
     Case(

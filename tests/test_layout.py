@@ -23,7 +23,7 @@ ROWS: list[tuple[int, tuple[str, ...]]] = [
     (1, ("etm_jax.model", "etm_jax.vectors")),
     (1, ("etm_jax.warm_start",)),
     (2, ("etm_jax.optimizer", "etm_jax.first_layer", "etm_jax.metrics", "etm_jax.tensorboard")),
-    (2, ("etm_jax.steps", "etm_jax.initial", "etm_jax.results", "etm_jax.vae")),
+    (2, ("etm_jax.steps", "etm_jax.initial", "etm_jax.seed_words", "etm_jax.results", "etm_jax.vae")),
     (2, ("etm_jax.checkpoint", "etm_jax.inference", "etm_jax.run_folder", "etm_jax.members", "etm_jax.spread")),
     (2, ("etm_jax.export", "etm_jax.health")),
     (2, ("etm_jax.lda", "etm_jax.simulate", "etm_jax.interop")),
