@@ -69,3 +69,9 @@ def test_the_header_says_what_one_wants_to_know(file):
     assert f"python -m etm_jax.train --flagfile=experiments/{file.name}" in header
     for heading in ("Corpus:", "Runtime:", "Result:"):
         assert heading in header
+
+
+def test_the_guide_to_the_flags_is_that_of_the_program():
+    from experiments.flag_guide import PAGE, page
+
+    assert (EXPERIMENTS.parent / PAGE).read_text("utf-8") == page(), "python -m experiments.flag_guide writes it anew"
