@@ -23,8 +23,8 @@ PAGE = Path("docs/flags.md")
 HEAD = """# Every flag
 
 Of `python -m etm_jax.train`, as `--help` has them; `etm_jax.prepare` reads those of the corpus. `--flag=value`, or
-`--flag` and `--noflag` for yes and no. Flags can stand in a file, one a line, read by `--flagfile=FILE`; what comes later
-wins. A variant's default is given where it differs from ours. What to choose: [choosing.md](choosing.md).
+`--flag` and `--noflag` for yes and no. Flags can stand in a file, one a line, read by `--flagfile=FILE`; what comes
+later wins. A variant's default is given where it differs from ours. What to choose: [choosing.md](choosing.md).
 
 Made by `python -m experiments.flag_guide` from the settings themselves.
 """

@@ -83,3 +83,20 @@ def test_both_tutorials_show_output_and_name_figures_of_it():
         assert len(figures) >= 6
         # What the findings say has been shown on the way.
         assert {f for f in figures if f not in shown} == set()
+
+
+def test_the_readme_in_chinese_has_the_same_commands_and_figures():
+    texts = [(DOCS.parent / name).read_text("utf-8") for name in ("README.md", "README.zh.md")]
+    fenced = [re.findall(r"^```[a-z]*\n.*?^```$", text, re.DOTALL | re.MULTILINE) for text in texts]
+    assert fenced[0] == fenced[1]
+    # Rows of tables that hold figures.
+    rows = [{line for line in text.splitlines() if re.match(r"\|.*\| *\d[\d.,]*%? *\|", line)} for text in texts]
+    assert len(rows[0]) > 15
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("page", sorted([*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")]), ids=lambda page: page.name)
+def test_links_within_the_repository_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+?)(#[^)]*)?\)", page.read_text("utf-8"))
+    missing = [target for target, _ in links if "://" not in target and not (page.parent / target).exists()]
+    assert missing == []
