@@ -1,8 +1,6 @@
 """Every figure of merit of a run that has ended, from what its folder holds."""
 
-import csv
 import math
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +18,7 @@ from etm_jax.metrics.perplexity import Perplexity, completion_perplexity, perple
 from etm_jax.metrics.posterior import active_units, activity, kl_per_topic
 from etm_jax.metrics.topics import diversity, duplicate_topics, inverted_rbo, npmi_coherence, top_words, topics_used
 from etm_jax.model import Variables
+from etm_jax.pairs import read_pairs
 from etm_jax.run_folder import Record, RunFolder
 from etm_jax.steps import beta_step
 from etm_jax.training import corpus_batchers
@@ -109,7 +108,7 @@ def evaluate(run: Finished, labels: str = "") -> Evaluation:
     """
     folder, record, corpus, model, _ = run
     beta, theta_train, theta_test, theta_h1 = model.beta, model.theta_train, model.theta_test, model.theta_test_h1
-    label_of = read_labels(Path(labels).expanduser()) if labels else {}
+    label_of = read_pairs(labels, "labels", "document", "label") if labels else {}
     labelled = _labelled(corpus, theta_train, theta_test, label_of, labels) if labels else None
 
     active, kl, perplexity = None, None, completion_perplexity(theta_h1, beta, corpus.test_h2)
@@ -140,24 +139,6 @@ def evaluate(run: Finished, labels: str = "") -> Evaluation:
         kl=kl,
         labelled=labelled,
     )
-
-
-def read_labels(path: Path) -> dict[str, str]:
-    """The label of each document, from columns `document` and `label`, tabs between them in a .tsv, else commas.
-
-    Raises UserError where the file cannot be read so.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
-            columns = list(rows.fieldnames or [])
-            if not {"document", "label"} <= set(columns):
-                raise UserError(f"--labels={path} has columns {', '.join(columns)}; it needs document and label")
-            return {row["document"]: row["label"] for row in rows if row["label"]}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(
-            f"--labels={path} cannot be read ({error}); give a UTF-8 file with columns document,label"
-        ) from error
 
 
 def _labelled(

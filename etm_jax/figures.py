@@ -84,7 +84,8 @@ def _figures(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _label(contents: dict[str, Any], k: int, n: int = 3) -> str:
-    return f"{k}  " + " ".join(contents["words"]["text"][j] for j in contents["topics"][k]["words"][:n])
+    topic = contents["topics"][k]
+    return f"{k}  {topic['name'] or ' '.join(contents['words']['text'][j] for j in topic['words'][:n])}"
 
 
 def _colour(contents: dict[str, Any], k: int) -> str:
@@ -111,7 +112,7 @@ def _topics(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             topic = contents["topics"][k]
             axis.barh(range(10), topic["p"][9::-1], color=_colour(contents, k), height=0.72)
             axis.set_yticks(range(10), [contents["words"]["text"][j] for j in topic["words"][9::-1]], color=INK)
-            axis.set_title(f"Topic {k}", loc="left", fontsize=11, color=INK)
+            axis.set_title(topic["name"] or f"Topic {k}", loc="left", fontsize=11, color=INK)
             axis.set_title(f"{topic['share']:.1%}   NPMI {topic['npmi']:.2f}", loc="right", fontsize=9, color=SOFT)
             axis.xaxis.set_major_locator(MaxNLocator(3))
             axis.xaxis.set_major_formatter(lambda x, _: f"{x:.1%}")

@@ -11,6 +11,7 @@ and settings; and a search. Text that the run did not keep is read again from it
 --output=FILE         default: report.html in that folder
 --date_field=NAME     the column or key of the documents' dates, of a .csv, .tsv or .jsonl corpus; without it, names of
                       documents that begin with a date, such as 20240531-2, have it
+--topic_names=FILE    a .csv or .tsv file with columns topic and name: what you call topics, in place of their words
 
 More files, each for the flag, in folders beside the page:
 --figures             figures/: the page's pictures as PNG and SVG (extra: figures)
@@ -37,7 +38,7 @@ PACKAGES = {"figures": "matplotlib", "parquet": "pyarrow", "pyldavis": "pyLDAvis
 def main(argv: Sequence[str]) -> None:
     """Read, measure, write."""
     values = flags.FlagValues()
-    for name in ("workdir", "output", "date_field"):
+    for name in ("workdir", "output", "date_field", "topic_names"):
         flags.DEFINE_string(name, "", name, flag_values=values)
     for name in FOLDERS:
         flags.DEFINE_boolean(name, False, name, flag_values=values)
@@ -55,7 +56,7 @@ def main(argv: Sequence[str]) -> None:
     from etm_jax.figures import write_figures
     from etm_jax.files import check_writable, replace_folder, replace_text
     from etm_jax.finished import read_finished
-    from etm_jax.page.contents import contents
+    from etm_jax.page.contents import contents, topic_names
     from etm_jax.page.html import page
 
     run = read_finished(Path(values.workdir).expanduser())
@@ -63,7 +64,8 @@ def main(argv: Sequence[str]) -> None:
     if output.is_dir():
         raise UserError(f"--output={output} is a folder; give a file such as {output / 'report.html'}")
     check_writable(output.parent, "output" if values.output else "workdir")
-    found = contents(run, evaluate(run), values.date_field)
+    names = topic_names(values.topic_names, len(run.model.beta)) if values.topic_names else {}
+    found = contents(run, evaluate(run), values.date_field, names)
     writers: dict[str, Callable[[Path], None]] = {
         "figures": lambda folder: write_figures(found, folder),
         "parquet": lambda folder: exchange.write_parquet(run, folder),

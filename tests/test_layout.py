@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # from rows above its own. Several rows make a floor where one of its files needs another.
 ROWS: list[tuple[int, tuple[str, ...]]] = [
     (0, ("etm_jax", "etm_jax.errors", "etm_jax.console")),
-    (0, ("etm_jax.config", "etm_jax.files")),
+    (0, ("etm_jax.config", "etm_jax.files", "etm_jax.pairs")),
     (1, ("etm_jax.corpus.types", "etm_jax.sparse")),
     (1, ("etm_jax.corpus", "etm_jax.batches", "etm_jax.objective", "etm_jax.refine")),
     (1, ("etm_jax.model", "etm_jax.vectors")),

@@ -122,6 +122,18 @@ def test_time_is_by_month_and_weighs_by_words(runs, shown):
     assert np.argmax(time["shares"][leading]) == 0
 
 
+def test_topics_are_called_as_one_likes(runs, capsys):
+    (runs / "names.csv").write_text("topic,name\n1,海上的人\n", encoding="utf-8")
+    flags = [f"--workdir={runs / 'etm'}", f"--output={runs / 'named.html'}"]
+    assert report(*flags, f"--topic_names={runs / 'names.csv'}") == 0
+    assert [topic["name"] for topic in data_of(runs / "named.html")["topics"]] == ["", "海上的人", ""]
+    (runs / "wrong.csv").write_text("topic,name\n3,x\n", encoding="utf-8")
+    assert report(*flags, f"--topic_names={runs / 'wrong.csv'}") == 2
+    assert "names topic '3'; topics are 0 to 2" in capsys.readouterr().err
+    assert report(*flags, f"--topic_names={runs / 'news.csv'}") == 2
+    assert "it needs topic and name" in capsys.readouterr().err
+
+
 def test_text_of_the_corpus_cannot_become_markup(runs, shown):
     text = (runs / "etm.html").read_text("utf-8")
     assert HOSTILE not in text
@@ -162,6 +174,7 @@ def test_a_large_run_stays_under_six_megabytes(shown, monkeypatch):
         "share": 0.01234,
         "npmi": 0.123,
         "family": 3,
+        "name": "",
         "similar": [[99, 0.123]] * page_contents.SIMILAR,
         "near": [[9999, 0.123]] * page_contents.NEAREST,
         "documents": [document | {"parts": ["国" * 13, "两岸"] * 20}] * page_contents.DOCUMENTS,

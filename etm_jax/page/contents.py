@@ -13,11 +13,13 @@ from etm_jax.config import SECTIONS, VARIANTS, flag_name
 from etm_jax.console import silenced
 from etm_jax.corpus.new_documents import settings_like
 from etm_jax.corpus.types import Documents
+from etm_jax.errors import UserError
 from etm_jax.evaluation import Evaluation
 from etm_jax.finished import Finished
 from etm_jax.metrics.topics import top_words, topic_shares
 from etm_jax.page.relations import flattened, nearest, overlap, tree_of
 from etm_jax.page.texts import dates_of, parts_of, read_texts
+from etm_jax.pairs import read_pairs
 
 MOST_DOCUMENTS = 20_000
 """In the list of documents; of more, so many are drawn."""
@@ -40,10 +42,22 @@ WORDS_ON_MAP = 600
 CURVES = ("nelbo", "recon", "kl", "npmi", "c_v", "diversity", "valid_nelbo", "valid_recon", "valid_kl")
 
 
-def contents(run: Finished, evaluation: Evaluation, date_field: str = "") -> dict[str, Any]:
+def topic_names(path: str, num_topics: int) -> dict[int, str]:
+    """What a file with columns topic and name calls topics. Raises UserError where it does not, or names others."""
+    named = read_pairs(path, "topic_names", "topic", "name")
+    for topic in named:
+        if not (topic.isdecimal() and int(topic) < num_topics):
+            raise UserError(f"--topic_names={path} names topic {topic!r}; topics are 0 to {num_topics - 1}")
+    return {int(topic): name for topic, name in named.items()}
+
+
+def contents(
+    run: Finished, evaluation: Evaluation, date_field: str = "", names_of_topics: Mapping[int, str] | None = None
+) -> dict[str, Any]:
     """Of the run: settings, figures, topics, words, documents, map, tree, time, training. Numbers rounded for show.
 
     date_field: the column or key of the corpus' file with the documents' dates. Raises UserError where it has none.
+    names_of_topics: what to call topics in place of their first words.
     """
     config, corpus, model = run.record.config, run.corpus, run.model
     with silenced():
@@ -86,6 +100,7 @@ def contents(run: Finished, evaluation: Evaluation, date_field: str = "") -> dic
             "share": round(float(share[k]), 5),
             "npmi": round(float(evaluation.coherences[0].per_topic[k]), 3),
             "family": tree.family[k],
+            "name": (names_of_topics or {}).get(k, ""),
             "similar": [[int(j), round(float(shared[k, j]), 3)] for j in _most(shared[k], SIMILAR, k)],
             "documents": [marked(i, k) for i in represent[k]],
         }

@@ -9,7 +9,8 @@
   const count = (n) => n.toLocaleString("en-US");
   const percent = (p, digits = 1) => `${(100 * p).toFixed(digits)}%`;
   const colour = (k) => `var(--f${topics[k].family})`;
-  const label = (k, n = 3) => topics[k].words.slice(0, n).map((j) => words.text[j]).join(" ");
+  const firstWords = (k, n) => topics[k].words.slice(0, n).map((j) => words.text[j]).join(" ");
+  const label = (k, n = 3) => topics[k].name || firstWords(k, n);
   const language = run.lang === "zh" ? "zh-Hans" : run.lang;
 
   // Text of the corpus is only ever set as text: nothing in it can become markup.
@@ -72,7 +73,7 @@
     $("list").append(...byShare.map((k) => el("li", {}, el("button",
       { type: "button", id: `item-${k}`, on: { click: () => choose(k, true), keydown: (e) => walk(e, k) } },
       el("span", { class: "number" }, String(k)),
-      el("span", { class: "words", lang: language }, label(k, 5)),
+      el("span", { class: "words", lang: language }, topics[k].name ? `${topics[k].name} · ${firstWords(k, 3)}` : label(k, 5)),
       el("span", { class: "share" }, percent(topics[k].share)),
       bar(topics[k].share / most, k)))));
   }
@@ -200,6 +201,9 @@
       if (!asked) return close();
       const number = /^\d+$/.test(asked) && topics[Number(asked)] ? Number(asked) : -1;
       if (number >= 0) options.push({ name: `Topic ${number}`, said: label(number), act: () => choose(number, true) });
+      topics.forEach((topic, k) => {
+        if (topic.name.toLowerCase().includes(asked)) options.push({ name: topic.name, said: `topic ${k}`, act: () => choose(k, true) });
+      });
       const begins = [], holds = [];
       words.text.forEach((name, j) => {
         const at = name.toLowerCase().indexOf(asked);
@@ -272,7 +276,7 @@
       for (const { k, xy: [x, y], r } of discs) {
         shapes.push(svg("g", { class: `disc${k === chosen ? " chosen" : ""}`, tabindex: 0, role: "button", "data-topic": k, "aria-label": `Topic ${k}: ${label(k)}`,
           on: { click: () => choose(k, true), keydown: (e) => { if (e.key === "Enter" || e.key === " ") { e.preventDefault(); choose(k, true); } } } },
-          svg("title", {}, `Topic ${k}, ${percent(topics[k].share)}: ${label(k, 8)}`),
+          svg("title", {}, `Topic ${k}, ${percent(topics[k].share)}: ${topics[k].name ? `${topics[k].name}: ` : ""}${firstWords(k, 8)}`),
           svg("circle", { cx: x, cy: y, r, style: `fill:${colour(k)};fill-opacity:.86` }),
           svg("text", { x, y: y + 4 * scale, "text-anchor": "middle", "font-size": 11 * scale, "font-weight": 600, style: "fill:var(--card);pointer-events:none" }, k)));
         write(label(k, 2), x, y, 13 * scale, 600, "var(--ink)", r + 4);
