@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from etm_jax import cli
 from etm_jax.batches import Batcher
 from etm_jax.config import make_config
+from etm_jax.convert import main as convert_main
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.errors import UserError
@@ -32,6 +34,7 @@ from etm_jax.interop.tensor_files import write_tensors
 from etm_jax.model import Noise, Variables, forward, init_variables
 from etm_jax.start import other_model
 from etm_jax.steps import Spec
+from etm_jax.train import main as train_main
 
 V, H, K, L = 12, 6, 3, 4
 
@@ -343,22 +346,21 @@ def run_flags(lines_file, workdir, *more):
     return [f"--corpus={lines_file}", f"--workdir={workdir}", *small, "--batch_size=32", "--num_epochs=2", *more]
 
 
-def test_a_run_goes_out_and_another_begins_from_the_file(lines_file, tmp_path):
+def test_a_run_goes_out_and_another_begins_from_the_file(lines_file, tmp_path, capsys):
     pytest.importorskip("safetensors", reason="safetensors is not installed (extra: interop)")
-    assert command("etm_jax.train", *run_flags(lines_file, tmp_path / "a")).returncode == 0
+    assert cli.run(train_main, ["train", *run_flags(lines_file, tmp_path / "a")]) == 0
     file = tmp_path / "a.safetensors"
     done = command("etm_jax.convert", f"--from={tmp_path / 'a'}", f"--to={file}")
     assert (done.returncode, len(done.stderr.splitlines())) == (0, 1)
     begun = command("etm_jax.train", *run_flags(lines_file, tmp_path / "b", f"--ckpt={file}"))
     assert begun.returncode == 0, begun.stderr
     assert f"weights: those of {tmp_path / 'a'} after epoch 2" in begun.stderr
-    wrong = command("etm_jax.train", *run_flags(lines_file, tmp_path / "c", f"--ckpt={file}", "--n_topic=4"))
-    assert wrong.returncode == 2
-    assert "--n_topic=3" in wrong.stderr
+    wrong = run_flags(lines_file, tmp_path / "c", f"--ckpt={file}", "--n_topic=4")
+    assert cli.run(train_main, ["train", *wrong]) == 2
+    assert "--n_topic=3" in capsys.readouterr().err
     assert not (tmp_path / "c").exists()
-    refused = command("etm_jax.convert", f"--from={file}", f"--to={tmp_path / 'a.pt'}", "--layout=etm")
-    assert refused.returncode == 2
-    assert "background" in refused.stderr
+    assert cli.run(convert_main, ["convert", f"--from={file}", f"--to={tmp_path / 'a.pt'}", "--layout=etm"]) == 2
+    assert "background" in capsys.readouterr().err
 
 
 def test_training_begins_from_a_torch_file(torch, lines_file, tmp_path):
