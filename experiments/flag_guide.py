@@ -1,4 +1,4 @@
-"""docs/flags.md: every flag of training, by section, with its default in each variant.
+"""docs/flags.md: every flag of training, by section, with its default in each variant, and the other commands' help.
 
     python -m experiments.flag_guide
 
@@ -11,6 +11,7 @@ Runtime: no time at all.
 import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ PAGE = Path("docs/flags.md")
 
 HEAD = """# Every flag
 
-Of `python -m etm_jax.train`, as `--help` has them; `etm_jax.prepare` reads those of the corpus. `--flag=value`, or
+Of `python -m etm_jax.train`, as `--help` has them; those of the other commands stand at the end. `--flag=value`, or
 `--flag` and `--noflag` for yes and no. Flags can stand in a file, one a line, read by `--flagfile=FILE`; what comes
 later wins. A variant's default is given where it differs from ours. What to choose: [choosing.md](choosing.md).
 
@@ -41,9 +42,19 @@ ABOUT = {
 }
 
 
+OTHERS = ("evaluate", "report", "infer", "prepare", "convert")
+"""Commands whose help is short enough to stand as it is."""
+
+
 def page() -> str:
     """The whole page."""
-    return "\n".join([HEAD, *(line for section, kind in _sections() for line in _table(section, kind))])
+    tables = [line for section, kind in _sections() for line in _table(section, kind)]
+    return "\n".join([HEAD, *tables, *map(_other, OTHERS)])
+
+
+def _other(command: str) -> str:
+    told = import_module(f"etm_jax.{command}").__doc__ or ""
+    return f"## etm_jax.{command}\n\n```\n{told.strip()}\n```\n"
 
 
 def _sections() -> Iterator[tuple[str, type]]:

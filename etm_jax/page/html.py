@@ -6,6 +6,10 @@ from importlib.resources import files
 from typing import Any
 
 
+SCRIPTS = ("common", "head", "topics", "word", "search", "map", "similarity", "curves", "documents", "start")
+"""Parts of one function, in this order: the first has what all use, the last runs the others."""
+
+
 def page(contents: dict[str, Any]) -> str:
     """HTML that opens by itself. contents: of `etm_jax.page.contents`.
 
@@ -13,7 +17,8 @@ def page(contents: dict[str, Any]) -> str:
     forbids any request.
     """
     parts = files("etm_jax.page")
-    template, style, script = (parts.joinpath(name).read_text("utf-8") for name in ("page.html", "page.css", "page.js"))
+    template, style = (parts.joinpath(name).read_text("utf-8") for name in ("page.html", "page.css"))
+    script = "".join(parts.joinpath("script", f"{name}.js").read_text("utf-8") for name in SCRIPTS)
     # No tag can end or begin inside a string of JSON then. U+2028 and U+2029 are plain characters there.
     data = json.dumps(contents, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     title = html.escape(f"{contents['run']['topics']} topics of {contents['run']['name']}")

@@ -1,0 +1,50 @@
+// What every part of the page uses: its data, and elements.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const { run, topics, words } = data;
+const byShare = topics.map((_, k) => k).sort((a, b) => topics[b].share - topics[a].share || a - b);
+const placeOf = new Map(words.text.map((word, i) => [word, i]));
+const $ = (id) => document.getElementById(id);
+const part = (id, selector) => $(id).querySelector(selector);
+const count = (n) => n.toLocaleString("en-US");
+const percent = (p, digits = 1) => `${(100 * p).toFixed(digits)}%`;
+const colour = (k) => `var(--f${topics[k].family})`;
+const firstWords = (k, n) =>
+  topics[k].words
+    .slice(0, n)
+    .map((j) => words.text[j])
+    .join(" ");
+const label = (k, n = 3) => topics[k].name || firstWords(k, n);
+const language = run.lang === "zh" ? "zh-Hans" : run.lang;
+
+// Text of the corpus is only ever set as text: nothing in it can become markup.
+function make(namespace, tag, attributes, children) {
+  const node = namespace ? document.createElementNS(namespace, tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (name === "on") for (const [event, act] of Object.entries(value)) node.addEventListener(event, act);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value != null) node.setAttribute(name, value);
+  }
+  node.append(...children.flat().filter((child) => child != null));
+  return node;
+}
+const el = (tag, attributes, ...children) => make(null, tag, attributes, children);
+const svg = (tag, attributes, ...children) => make("http://www.w3.org/2000/svg", tag, attributes, children);
+const dot = (k) => el("i", { class: "dot", style: `background:${colour(k)}` });
+const bar = (share, k) =>
+  el(
+    "span",
+    { class: "track", style: `color:${colour(k)}` },
+    el("i", { style: `width:${Math.max(0, Math.min(100, 100 * share)).toFixed(2)}%` }),
+  );
+const chip = (text, more, act) =>
+  el(
+    "li",
+    {},
+    el(
+      "button",
+      { type: "button", on: { click: act } },
+      el("span", { lang: language }, text),
+      more ? el("small", {}, more) : null,
+    ),
+  );

@@ -1,0 +1,175 @@
+// Curves: training by epoch, topics over time.
+
+function panelChart(xs, series, format, zero) {
+  const W = 320,
+    H = 170,
+    left = 46,
+    right = 10,
+    top = 10,
+    bottom = 24;
+  const values = series.flatMap((one) => one.values).filter((v) => v != null);
+  let low = zero ? 0 : Math.min(...values),
+    high = Math.max(...values);
+  if (high - low < 1e-9) {
+    high += Math.abs(high) * 0.05 + 1e-3;
+    if (!zero) low -= Math.abs(low) * 0.05 + 1e-3;
+  }
+  const ticks = steps(low, high, 4);
+  low = Math.min(low, ticks[0]);
+  high = Math.max(high, ticks[ticks.length - 1]);
+  const x = (i) => left + (W - left - right) * (xs.length > 1 ? i / (xs.length - 1) : 0.5);
+  const y = (v) => top + (H - top - bottom) * (1 - (v - low) / (high - low));
+  const nodes = ticks.flatMap((v) => [
+    svg("line", { x1: left, x2: W - right, y1: y(v), y2: y(v), style: "stroke:var(--line);stroke-width:1" }),
+    svg(
+      "text",
+      { x: left - 6, y: y(v) + 4, "text-anchor": "end", "font-size": 11, style: "fill:var(--faint)" },
+      format(v),
+    ),
+  ]);
+  const shown = xs.length < 2 ? [0] : [0, ...(xs.length > 4 ? [Math.floor((xs.length - 1) / 2)] : []), xs.length - 1];
+  for (const i of shown)
+    nodes.push(
+      svg(
+        "text",
+        {
+          x: x(i),
+          y: H - 6,
+          "font-size": 11,
+          style: "fill:var(--faint)",
+          "text-anchor": xs.length < 2 ? "middle" : i === 0 ? "start" : i === xs.length - 1 ? "end" : "middle",
+        },
+        String(xs[i]),
+      ),
+    );
+  for (const one of series) {
+    const points = one.values.map((v, i) => (v == null ? null : [x(i), y(v)])).filter(Boolean);
+    nodes.push(
+      svg("path", {
+        d: `M${points.map((p) => p.map((c) => c.toFixed(1)).join(" ")).join("L")}`,
+        style: `fill:none;stroke:${one.colour};stroke-width:2.2;stroke-linejoin:round${one.dashed ? ";stroke-dasharray:5 4" : ""}`,
+      }),
+    );
+    if (points.length < 40)
+      for (const [i, v] of one.values.entries())
+        if (v != null)
+          nodes.push(
+            svg(
+              "circle",
+              { cx: x(i), cy: y(v), r: 2.6, style: `fill:${one.colour}` },
+              svg("title", {}, `${xs[i]}: ${format(v)}`),
+            ),
+          );
+  }
+  const last = series[0].values.filter((v) => v != null);
+  return svg(
+    "svg",
+    {
+      viewBox: `0 0 ${W} ${H}`,
+      role: "img",
+      "aria-label": `From ${format(last[0])} at ${xs[0]} to ${format(last[last.length - 1])} at ${xs[xs.length - 1]}`,
+    },
+    nodes,
+  );
+}
+
+function steps(low, high, n) {
+  const rough = (high - low) / n,
+    power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].map((m) => m * power).find((s) => s >= rough);
+  const out = [];
+  for (let v = Math.floor(low / step + 1e-9) * step; v < high + step * (1 - 1e-9); v += step)
+    out.push(Math.abs(v) < step * 1e-6 ? 0 : v);
+  return out;
+}
+
+const plain = (v) =>
+  (Math.abs(v) >= 100 ? v.toFixed(0) : Math.abs(v) >= 10 ? v.toFixed(1) : v.toFixed(2))
+    .replace(/(\.\d*?)0+$/, "$1")
+    .replace(/\.$/, "");
+
+function drawTraining() {
+  const t = data.training;
+  if (!t.epoch.length) {
+    $("training").hidden = true;
+    return;
+  }
+  const known = (name) => t[name].some((v) => v != null);
+  const valid = known("valid_nelbo");
+  const figures = [
+    ["nelbo", "Loss", "nelbo, nats a document"],
+    ["recon", "Reconstruction", "nats a document"],
+    ["kl", "KL", "nats a document"],
+    ["c_v", "Coherence", "C_V"],
+    ["npmi", "Coherence", "NPMI"],
+    ["diversity", "Diversity", "of the top 25 words"],
+  ];
+  part("training", ".note").textContent =
+    "By epoch; loss is reconstruction plus the weighted KL, lower is better. " +
+    (known("npmi")
+      ? "Coherence and diversity are of the training documents, higher is better."
+      : "Train with --log_quality_every=1 to see coherence and diversity by epoch too.");
+  part("training", ".panels").append(
+    ...figures
+      .filter(([name]) => known(name))
+      .map(([name, title, unit]) => {
+        const both = valid && t[`valid_${name}`];
+        const series = [{ values: t[name], colour: "var(--f0)" }];
+        if (both) series.push({ values: t[`valid_${name}`], colour: "var(--f1)", dashed: true });
+        const every = t.epoch
+          .map((e, i) => [e, i])
+          .filter(([, i]) => series.some((one) => one.values[i] != null))
+          .map(([, i]) => i);
+        return el(
+          "div",
+          { class: "panel" },
+          el("h3", {}, title, el("small", {}, unit)),
+          panelChart(
+            every.map((i) => t.epoch[i]),
+            series.map((one) => ({ ...one, values: every.map((i) => one.values[i]) })),
+            plain,
+            false,
+          ),
+          both
+            ? el(
+                "p",
+                { class: "legend" },
+                el("span", {}, el("i", { style: "color:var(--f0)" }), "training"),
+                el("span", {}, el("i", { class: "dashed", style: "color:var(--f1)" }), "validation"),
+              )
+            : null,
+        );
+      }),
+  );
+}
+
+function drawTime() {
+  if (!data.time) {
+    $("time").hidden = true;
+    return;
+  }
+  const { bins, shares, unit, documents } = data.time;
+  const spread = shares
+    .map((row, k) => [Math.max(...row) - Math.min(...row), k])
+    .sort((a, b) => b[0] - a[0])
+    .slice(0, 12);
+  part("time", ".note").textContent =
+    `Share of the words by ${unit}, of the ${spread.length} topics that move most, from ${bins[0]} to ${bins[bins.length - 1]}` +
+    ` (${count(Math.min(...documents))} to ${count(Math.max(...documents))} documents a ${unit}). Every topic has its own curve above.`;
+  part("time", ".panels").append(
+    ...spread.map(([, k]) =>
+      el(
+        "div",
+        { class: "panel" },
+        el(
+          "h3",
+          {},
+          dot(k),
+          el("button", { type: "button", lang: language, on: { click: () => choose(k, true) } }, label(k)),
+          el("small", {}, `topic ${k}`),
+        ),
+        panelChart(bins, [{ values: shares[k], colour: colour(k) }], (v) => percent(v, v < 0.1 ? 1 : 0), true),
+      ),
+    ),
+  );
+}
