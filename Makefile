@@ -22,8 +22,8 @@ demo: $(VENV)/.demo ## print the topics of a month of Chinese newspaper text
 	@$(PY) -m etm_jax.train --flagfile=experiments/peoples_daily.flags --workdir=runs/demo
 
 test: lint ## check the code and run every test
-	@echo 'Testing: a few minutes.'
-	@$(PY) -m pytest -q -n 2
+	@echo 'Testing: seven to nine minutes on 2 cores.'
+	@$(PY) -m pytest -q -n 3
 
 parity: $(VENV)/.parity ## compare every number with torch's (NTM=FOLDER: with a clone of zll17/Neural_Topic_Models too)
 	@echo 'Comparing: about ten minutes on 2 cores.'
