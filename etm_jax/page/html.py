@@ -5,7 +5,6 @@ import json
 from importlib.resources import files
 from typing import Any
 
-
 SCRIPTS = ("common", "head", "topics", "word", "search", "map", "similarity", "curves", "documents", "start")
 """Parts of one function, in this order: the first has what all use, the last runs the others."""
 
