@@ -124,7 +124,7 @@ def pieces(counts: sp.csr_matrix) -> list[Piece]:
     weights = first_layer.Weights(*(jnp.zeros(kernel.shape) for _ in range(3)))
     step = jax.jit(
         lambda weights: first_layer.adam_step(
-            weights, batch.inputs, batch.pattern, behind, jnp.int32(1), jnp.float32(0.005), 0.0
+            weights, batch.inputs, batch.pattern, behind, jnp.int32(1), jnp.float32(0.005), 0.0, jnp.bool_(True)
         ),
         donate_argnums=0,
     )

@@ -1,20 +1,28 @@
 """Saving and restoring the state of a run. This file alone uses orbax."""
 
+import hashlib
+import json
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
+from etm_jax.console import warn
 from etm_jax.errors import UserError
+from etm_jax.files import free_space, replace_folder, sync_all
 from etm_jax.steps import TrainState
 
-_DELETED = ".deleted"
+_STATE, _PROGRESS, _SUMS = "state", "progress.json", "SHA256SUMS"
+
+NEWEST_KEPT = 2
+"""Should the newest be damaged, a run goes on from the one before it."""
 
 
 class Progress(NamedTuple):
@@ -22,90 +30,212 @@ class Progress(NamedTuple):
 
     nelbos: [epoch + 1], by which epochs are compared; infinite for epoch 0, since no topic is learnt before the first.
     by_seed: the newest of them, of each of the models that are trained at once; the lowest is the one in `nelbos`.
+    begun: of the epoch that is under way, each step's sums in the order of `etm_jax.steps.Sums`; none between epochs.
     """
 
     epoch: int
     nelbos: list[float]
     by_seed: list[float]
+    begun: Sequence[Sequence[float | list[float]]] = ()
+
+    @property
+    def name(self) -> str:
+        """`5` after epoch 5, `5+130` when 130 steps of the next one are made too."""
+        return f"{self.epoch}+{len(self.begun)}" if self.begun else str(self.epoch)
 
 
 class Checkpoints:
-    """The checkpoints of one run, a folder an epoch. The newest and the one of lowest nelbo are kept.
+    """The checkpoints of one run, a folder each. The two newest and the one of lowest nelbo are kept.
 
-    A checkpoint is complete or absent at any moment: orbax writes it beside and renames it, and moves it away before
-    it is deleted. One process at a time may save here; restoring writes nothing.
+    A checkpoint is there whole or not at all: it is written beside, with the digest of each of its files, and renamed.
+    What has changed since is found by the digests, and is never restored. One process at a time may save here;
+    restoring writes nothing.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def save(self, state: TrainState, progress: Progress) -> None:
-        """Write the state after `progress.epoch`. An epoch that is already there is left as it is."""
-        if progress.epoch in self.epochs():
+        """Write the state, and delete what is no longer to be kept. A whole checkpoint that is there is left as it is.
+
+        Raises UserError where it cannot be written; the others are whole then.
+        """
+        place = self.folder / progress.name
+        if place.is_dir() and not _damage(place):
             return
-        with _uninterrupted(), self._manager() as manager:
-            manager.save(
-                progress.epoch,
-                args=ocp.args.Composite(
-                    state=ocp.args.StandardSave(state._asdict()), progress=ocp.args.JsonSave(progress._asdict())
-                ),
-                metrics={"nelbo": progress.nelbos[-1]},
-            )
+        try:
+            with _uninterrupted(), replace_folder(place) as new:
+                with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as writer:
+                    writer.save(new.resolve() / _STATE, args=ocp.args.StandardSave(state._asdict()))
+                about = {**progress._asdict(), "arrays": _described(state)}
+                (new / _PROGRESS).write_text(json.dumps(about), encoding="ascii")
+                (new / _SUMS).write_text(_sums(new), encoding="utf-8")
+                sync_all(new)
+        except Exception as error:  # Where a disk is full, orbax raises what the library that writes for it says.
+            raise UserError(self._not_written(place, state, error)) from error
         self.sweep()
 
     def sweep(self) -> None:
-        """Delete all but the newest and the best, and what a killed process left half-written or half-deleted."""
-        with self._manager() as manager:
-            for epoch in set(manager.all_steps()) - {manager.latest_step(), manager.best_step()}:
-                manager.delete(epoch)
-        shutil.rmtree(self.folder / _DELETED, ignore_errors=True)
+        """Delete what is not to be kept, and what a killed process left half-written."""
+        if not self.folder.is_dir():
+            return
+        names = self._names()
+        kept = set(names[:NEWEST_KEPT])
+        if nelbos := next((found.nelbos for found in map(self._progress, names) if found), None):
+            kept |= set(_by_nelbo(names, nelbos)[:1])
+        for path in self.folder.iterdir():
+            if path.name not in kept:
+                # Renamed first, so that no half of it is ever taken for a checkpoint.
+                gone = path if path.name.startswith(".") else path.rename(path.with_name(f".{path.name}.old"))
+                shutil.rmtree(gone, ignore_errors=True)
 
     def epochs(self) -> list[int]:
-        """Epochs that can be restored, ascending."""
+        """The epochs after which there is a checkpoint, ascending."""
+        return sorted({_order(name)[0] for name in self._names()})
+
+    def restore(
+        self, like: TrainState, which: Literal["best", "last"] = "last", or_older: bool = False
+    ) -> tuple[TrainState, Progress]:
+        """The state of the newest checkpoint, or of the epoch of lowest nelbo. Of `like` the values are not read.
+
+        or_older: where that one is damaged, take the next that is whole, and say so. Raises UserError where none is
+        whole, and where its arrays have other shapes or dtypes than those of `like`.
+        """
+        names = self._names()
+        if not names:
+            raise UserError(f"{self.folder} holds no checkpoint")
+        name, progress = self._whole(names, or_older)
+        if which == "best":
+            name, progress = self._whole([*_by_nelbo(names, progress.nelbos), name], or_older)
+        return self._read(name, like), progress
+
+    def _whole(self, names: list[str], or_older: bool) -> tuple[str, Progress]:
+        """The first of these that is whole, if need be."""
+        damaged: dict[str, str] = {}
+        for name in names:
+            reason = _damage(self.folder / name)
+            if reason is None:
+                if progress := self._progress(name):
+                    return name, progress
+                reason = f"{_PROGRESS} is not of this version"
+            damaged[name] = reason
+            others = [other for other in names if other not in damaged]
+            if others and or_older:
+                warn(f"the checkpoint {self.folder / name} is damaged ({reason}); {others[0]} is taken in its place")
+                continue
+            way_out = (
+                f"the same training command goes on from that of epoch {others[0]} and writes it anew"
+                if others
+                else "there is no other: bring it back from a copy, or begin anew in another --workdir"
+            )
+            raise UserError(f"the checkpoint {self.folder / name} is damaged ({reason}); {way_out}")
+        raise AssertionError("there is at least one")
+
+    def _read(self, name: str, like: TrainState) -> TrainState:
+        place = self.folder / name
+        stored = json.loads((place / _PROGRESS).read_text("ascii"))["arrays"]
+        asked = _described(like)
+        for leaf in sorted(stored.keys() | asked.keys()):
+            there, here = stored.get(leaf, "nothing"), asked.get(leaf, "nothing")
+            if there != here:
+                raise UserError(
+                    f"the checkpoint {place} holds {leaf} as {there}, and this run has it as {here}; give the settings "
+                    "that it was begun with, or another --workdir"
+                )
+        abstract = jax.tree.map(_placed, like._asdict())
+        try:
+            with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
+                found = reader.restore(place.resolve() / _STATE, args=ocp.args.StandardRestore(abstract))
+        except Exception as error:  # Its bytes are as they were written: perhaps by another version of orbax.
+            raise UserError(
+                f"the checkpoint {place} cannot be read ({_first_line(error)}); "
+                "use the version of orbax that wrote it, or give another --workdir"
+            ) from error
+        return TrainState(**found)
+
+    def _progress(self, name: str) -> Progress | None:
+        try:
+            values = json.loads((self.folder / name / _PROGRESS).read_text("ascii"))
+            progress = Progress(**{field: values[field] for field in Progress._fields})
+            return progress._replace(begun=tuple(progress.begun))  # JSON has no tuples.
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _names(self) -> list[str]:
+        """Those of the checkpoints that are there, the newest first."""
         if not self.folder.is_dir():
             return []
-        return sorted(ocp.utils.checkpoint_steps(self.folder))
+        found = (path.name for path in self.folder.iterdir() if path.is_dir())
+        return sorted((name for name in found if name.replace("+", "", 1).isdecimal()), key=_order, reverse=True)
 
-    def restore(self, like: TrainState, which: Literal["best", "last"] = "last") -> tuple[TrainState, Progress]:
-        """The state of the newest or the best checkpoint. `like` gives shapes and dtypes; its values are not read.
-
-        Raises UserError where there is none, and where it is damaged.
-        """
-        if not self.epochs():
-            raise UserError(f"{self.folder} holds no checkpoint")
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like._asdict())
-        with self._manager(writing=False) as manager:
-            epoch = manager.best_step() if which == "best" else manager.latest_step()
-            try:
-                found = manager.restore(
-                    epoch,
-                    args=ocp.args.Composite(state=ocp.args.StandardRestore(abstract), progress=ocp.args.JsonRestore()),
-                )
-            except Exception as error:  # On damaged files orbax raises whatever the bytes lead it to.
-                reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-                raise UserError(
-                    f"the checkpoint {self.folder / str(epoch)} cannot be read ({reason}); "
-                    "delete that folder to go on from what is left, or give another folder"
-                ) from error
-        return TrainState(**found["state"]), Progress(**found["progress"])
-
-    def _manager(self, writing: bool = True) -> ocp.CheckpointManager:
-        return ocp.CheckpointManager(
-            self.folder.resolve(),
-            options=ocp.CheckpointManagerOptions(
-                best_fn=lambda metrics: float(metrics["nelbo"]),
-                best_mode="min",
-                cleanup_tmp_directories=writing,
-                todelete_subdir=_DELETED,
-                enable_async_checkpointing=False,
-            ),
+    def _not_written(self, place: Path, state: TrainState, error: Exception) -> str:
+        needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+        reason = _first_line((error.__cause__ if isinstance(error, UserError) else None) or error)
+        whole = self._names()
+        left = f"; that of {whole[0]} is whole, and the same command goes on from it" if whole else ""
+        return (
+            f"the checkpoint {place} cannot be written ({reason}): it needs {needed / 2**20:,.1f} MiB, and "
+            f"{free_space(place) / 2**20:,.1f} MiB are free there; make room, or give another --workdir{left}"
         )
+
+
+def _order(name: str) -> tuple[int, int]:
+    epoch, _, steps = name.partition("+")
+    return int(epoch), int(steps or 0)
+
+
+def _by_nelbo(names: list[str], nelbos: list[float]) -> list[str]:
+    """Those of whole epochs that `nelbos` knows, the lowest first."""
+    ended = [name for name in names if "+" not in name and int(name) < len(nelbos)]
+    return sorted(ended, key=lambda name: (nelbos[int(name)], int(name)))
+
+
+def _sums(folder: Path) -> str:
+    """The digest of each file as `sha256sum` writes it, so that `sha256sum -c` checks it too."""
+    lines = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / _SUMS):
+        with path.open("rb") as file:
+            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.relative_to(folder).as_posix()}\n")
+    return "".join(lines)
+
+
+def _damage(place: Path) -> str | None:
+    """What is no longer as it was written; None where all of it is."""
+    try:
+        written, found = (place / _SUMS).read_bytes(), _sums(place).encode()
+    except OSError as error:
+        return f"{Path(error.filename or place).name}: {error.strerror}"
+    if written == found:
+        return None
+    known = set(written.split(b"\n"))
+    changed = [line for line in found.decode().splitlines() if line.encode() not in known]
+    return f"{changed[0].partition('  ')[2] if changed else _SUMS} is not as it was written"
+
+
+def _described(state: TrainState) -> dict[str, str]:
+    """Each array's dtype and shape, by its place in the state."""
+    leaves = jax.tree.leaves_with_path(state._asdict())
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): f"{np.dtype(x.dtype)}{list(x.shape)}"
+        for path, x in leaves
+    }
+
+
+def _placed(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+    """Where to restore an array: as `like` lies, or on the first device, wherever it was when it was saved."""
+    sharding = leaf.sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Let Ctrl-C wait until the block has ended: threads of orbax that it reaches print tracebacks of their own."""
-    if threading.current_thread() is not threading.main_thread():
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
     asked: list[object] = []

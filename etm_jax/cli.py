@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import os
+import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -12,11 +13,12 @@ from absl import flags
 
 from etm_jax.config import SECTIONS, VARIANTS, Config, RunOptions, field_type, flag_name, make_config
 from etm_jax.errors import UserError
+from etm_jax.stopping import Stopped, sigterm_raises
 
 HELP_WIDTH = 112
 EXIT_USER_ERROR = 2
 STOPPED = "stopped; the same command goes on from the newest checkpoint, where there is one"
-"""What Ctrl-C says of a training."""
+"""What Ctrl-C says of a training where it had no state to save."""
 
 
 def run(
@@ -26,17 +28,19 @@ def run(
 ) -> int:
     """Call `main` with the command line; turn a user's mistake into one line on stderr. Returns the exit status.
 
-    main: returns an exit status, or None for 0. if_stopped: what Ctrl-C says.
+    main: returns an exit status, or None for 0. if_stopped: what Ctrl-C and SIGTERM say; the status is 130 or 143.
     """
     argv = list(sys.argv if argv is None else argv)
     try:
-        return main(argv) or 0
+        with sigterm_raises():
+            return main(argv) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
-    except KeyboardInterrupt:
-        print(if_stopped, file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        number, said = (stop.number, stop.said) if isinstance(stop, Stopped) else (signal.SIGINT, "")
+        print(said or if_stopped, file=sys.stderr)
+        return 128 + number
     except BrokenPipeError:
         # Whoever reads the output, such as head, has enough; Python would complain once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -64,19 +64,22 @@ def track(items: Iterable[T], label: str, total: int | None = None, unit: str = 
 
 
 class TrainingMeter:
-    """How far training is: a bar on a terminal; in a log a line an epoch, and one every ten seconds in a long epoch."""
+    """How far training is: a bar on a terminal; in a log a line an epoch, and one every ten seconds in a long epoch.
 
-    def __init__(self, first_epoch: int, num_epochs: int, steps_per_epoch: int) -> None:
-        self.first_epoch, self.num_epochs, self.steps_per_epoch = first_epoch, num_epochs, steps_per_epoch
+    first_step: steps that were made before.
+    """
+
+    def __init__(self, first_step: int, num_epochs: int, steps_per_epoch: int) -> None:
+        self.first_step, self.num_epochs, self.steps_per_epoch = first_step, num_epochs, steps_per_epoch
         self.steps = 0
         self.start = self.last_line = time.monotonic()
         self.bar: Any = None
         if sys.stderr.isatty() and not _silent.get():
             from tqdm import tqdm
 
-            done, total = first_epoch * steps_per_epoch, num_epochs * steps_per_epoch
+            total = num_epochs * steps_per_epoch
             self.bar = tqdm(
-                total=total, initial=done, unit="step", bar_format="{l_bar}{bar:20}|{remaining} left{postfix}"
+                total=total, initial=first_step, unit="step", bar_format="{l_bar}{bar:20}|{remaining} left{postfix}"
             )
 
     def step(self) -> None:
@@ -85,8 +88,8 @@ class TrainingMeter:
         if self.bar is not None:
             self.bar.update()
         elif time.monotonic() - self.last_line > SECONDS_BETWEEN_LINES:
-            epochs, steps = divmod(self.steps, self.steps_per_epoch)
-            self._line(f"epoch {self.first_epoch + epochs + 1}/{self.num_epochs}  step {steps}/{self.steps_per_epoch}")
+            epochs, steps = divmod(self.first_step + self.steps, self.steps_per_epoch)
+            self._line(f"epoch {epochs + 1}/{self.num_epochs}  step {steps}/{self.steps_per_epoch}")
 
     def epoch(self, epoch: int, figures: str) -> None:
         """An epoch has ended with these figures."""
@@ -103,7 +106,7 @@ class TrainingMeter:
 
     def _line(self, text: str) -> None:
         self.last_line = time.monotonic()
-        steps_left = (self.num_epochs - self.first_epoch) * self.steps_per_epoch - self.steps
+        steps_left = self.num_epochs * self.steps_per_epoch - self.first_step - self.steps
         note(f"{text}  {duration((self.last_line - self.start) / self.steps * steps_left)} left")
 
 

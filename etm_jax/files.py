@@ -3,14 +3,19 @@
 What a killed process leaves beside, the next one that writes the same path takes over. One process writes a path.
 """
 
+import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from etm_jax.errors import UserError
+
+LONGEST_NAME = 255
+"""Bytes; no file system in use takes a longer one."""
 
 
 def check_writable(folder: Path, flag: str) -> None:
@@ -27,28 +32,32 @@ def check_writable(folder: Path, flag: str) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file beside `path` and rename it over."""
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    """Write a UTF-8 file beside `path` and rename it over. Raises UserError where it cannot be written."""
+    with replace_file(path) as file:
+        file.write(text.encode())
 
 
 @contextmanager
 def replace_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; when the block ends well it takes the place of `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside, old = (path.with_name(f".{path.name}.{kind}") for kind in ("new", "old"))
-    shutil.rmtree(beside, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
-    beside.mkdir()
-    try:
-        yield beside
-        if path.exists():
-            path.rename(old)
-        beside.rename(path)
-    finally:
+    """Give an empty folder to fill; when the block ends well it takes the place of `path`.
+
+    Folders above it are made. Raises UserError where it cannot be written.
+    """
+    with written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside, old = _beside(path, "new"), _beside(path, "old")
         shutil.rmtree(beside, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+        beside.mkdir()
+        try:
+            yield beside
+            if path.exists():
+                path.rename(old)
+            beside.rename(path)
+            _sync(path.parent)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager
@@ -57,14 +66,52 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
 
     Folders above it are made. Raises UserError where it cannot be written.
     """
-    beside = path.with_name(f".{path.name}.new")
-    try:
+    with written(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        beside = _beside(path, "new")
         try:
             with beside.open("wb") as file:
                 yield file
             beside.replace(path)
         finally:
             beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Turn what the system says while `path` is written into a UserError that names it and the room there is."""
+    try:
+        yield
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}; give another path") from error
+        raise UserError(
+            f"{path} cannot be written: {error.strerror or error} ({free_space(path) / 2**20:,.1f} MiB are free "
+            "there); make room, or give another path"
+        ) from error
+
+
+def free_space(path: Path) -> int:
+    """Bytes that are free where `path` is, or would be."""
+    there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+    return shutil.disk_usage(there).free
+
+
+def sync_all(folder: Path) -> None:
+    """Wait until a folder and all that is in it are on the disk, so that a renamed one is whole after a power cut."""
+    for path in (folder, *folder.rglob("*")):
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _beside(path: Path, kind: str) -> Path:
+    """A hidden name in the same folder, the same at each call."""
+    name = f".{path.name}.{kind}"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = f".{zlib.crc32(os.fsencode(path.name)):08x}.{kind}"
+    return path.with_name(name)

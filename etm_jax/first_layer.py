@@ -60,16 +60,17 @@ def adam_step(
     count: jax.Array,
     rate: jax.Array,
     decay: float,
+    sound: jax.Array,
 ) -> Weights:
     """One step by the gradient xᵀ·d + decay · W. Kingma and Ba 2015, arXiv 1412.6980, Algorithm 1.
 
     values: [N], x at the nonzeros of `pattern`; behind: d, [B, H]; count: scalar, the steps up to this one; rate:
-    scalar, the step size.
+    scalar, the step size; sound: boolean scalar, false for no step at all.
     """
     vocab_size, width = weights.kernel.shape
     row_bytes = width * weights.kernel.dtype.itemsize
     rows = vocab_size if vocab_size * row_bytes <= WHOLE_BYTES else max(1, BLOCK_BYTES // row_bytes)
-    args = (weights, sparse.transposed(values, pattern), behind, count, rate)
+    args = (weights, sparse.transposed(values, pattern), behind, count, rate, sound)
     return jax.lax.platform_dependent(
         *args,
         cpu=partial(_by_blocks, rows=rows, decay=decay),
@@ -84,6 +85,7 @@ def _by_blocks(
     behind: jax.Array,
     count: jax.Array,
     rate: jax.Array,
+    sound: jax.Array,
     rows: int,
     decay: float,
 ) -> Weights:
@@ -102,10 +104,11 @@ def _by_blocks(
             grad = grad + decay * of(all_of.kernel)
         # The weights' step reads the moments that were written, not those that it would write: else XLA, which computes
         # things twice rather than keep them, would need the old moments once more and copy both arrays for each block.
-        mu = with_block(all_of.mu, B1 * of(all_of.mu) + (1 - B1) * grad)
-        nu = with_block(all_of.nu, B2 * of(all_of.nu) + (1 - B2) * grad**2)
+        old_mu, old_nu, old = of(all_of.mu), of(all_of.nu), of(all_of.kernel)
+        mu = with_block(all_of.mu, jnp.where(sound, B1 * old_mu + (1 - B1) * grad, old_mu))
+        nu = with_block(all_of.nu, jnp.where(sound, B2 * old_nu + (1 - B2) * grad**2, old_nu))
         step = (of(mu) / unbias1) / (jnp.sqrt(of(nu) / unbias2) + EPS)
-        return Weights(with_block(all_of.kernel, of(all_of.kernel) - rate * step), mu, nu)
+        return Weights(with_block(all_of.kernel, jnp.where(sound, old - rate * step, old)), mu, nu)
 
     whole, rest = divmod(vocab_size, rows)
     weights = jax.lax.fori_loop(0, whole, lambda i, all_of: block(i * rows, rows, all_of), weights)

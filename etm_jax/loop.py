@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from typing import Any, NamedTuple
 
 import jax
@@ -14,14 +14,16 @@ import scipy.sparse as sp
 from etm_jax.batches import Batcher
 from etm_jax.checkpoint import Checkpoints, Progress
 from etm_jax.config import TrainConfig
-from etm_jax.console import TrainingMeter, note
+from etm_jax.console import TrainingMeter, note, warn
 from etm_jax.errors import UserError
 from etm_jax.inference import Bound, bounds, evaluate_bound
 from etm_jax.members import abstract_states, as_models, new_states, seeds, train_steps, unstack
 from etm_jax.model import Variables
 from etm_jax.optimizer import learning_rate
 from etm_jax.run_folder import RunFolder
-from etm_jax.steps import Spec, TrainState, beta_step, new_state, train_step
+from etm_jax.steps import Spec, Sums, TrainState, beta_step, new_state, train_step
+from etm_jax.stopping import Stopped, StopRequest, deferred
+from etm_jax.unsound import LOOKED_AT_ONCE, Unsound, what_is_not_finite
 
 STEPS_PER_ROOT, FEWEST_EPOCHS, MOST_EPOCHS = 60, 4, 60
 LEAST_LR = 1e-5
@@ -69,15 +71,20 @@ def fit(
     folder: RunFolder,
     write: Callable[[dict[str, Any]], None] | None = None,
     quality: Callable[[np.ndarray], dict[str, float]] | None = None,
+    names: Sequence[str] = (),
+    stop_on_signals: bool = False,
 ) -> Fitted:
     """Train until `num_epochs`, from `initial`, or where that is None from the folder's newest checkpoint.
 
     Each epoch's figures go to the folder's metrics and to `write`; those of `quality`, which is given β, among them
-    every `config.log_quality_every` epochs.
+    every `config.log_quality_every` epochs. names: what the training documents are called.
 
     Nothing random is stored: the order of epoch e comes from (seed, e), the noise of step s from (seed, s). So a run
     that was stopped and goes on computes what an unbroken one does, bit for bit on CPU. Without validation documents,
-    epochs are compared by the training nelbo. Raises UserError where the loss is no longer a number.
+    epochs are compared by the training nelbo.
+
+    A step whose loss or gradient is no finite number is not applied. Raises UserError where that is so of all steps of
+    an epoch, or of many in a row. With `stop_on_signals`, SIGINT and SIGTERM raise `Stopped` once the state is saved.
 
     With several seeds, `initial` is a stack of members. They share the order of the documents, and differ in their
     noise. Epochs are compared by the best member's nelbo: patience, annealing and the choice of the epoch go by it.
@@ -86,25 +93,63 @@ def fit(
     step, key = (train_step, keys[0]) if config.num_seeds == 1 else (train_steps, jnp.stack(keys))
     checkpoints = Checkpoints(folder.checkpoints)
     state, progress = _begin_or_go_on(initial, spec, config.num_seeds, checkpoints, folder)
+    names = names or [f"{row}" for row in range(train.counts.shape[0])]
+    steps = len(train)
 
     def finished() -> bool:
         return progress.epoch >= num_epochs or out_of_patience(progress.nelbos, config.patience)
 
+    def order_of(epoch: int) -> np.ndarray:
+        return np.random.default_rng([config.seed, epoch]).permutation(train.counts.shape[0])
+
+    def not_finite(step: int) -> str:
+        """What was not finite in a step of the epoch that is under way."""
+        rows = order_of(progress.epoch + 1)[step * train.batch_size :][: train.batch_size]
+        member = unstack(state.variables, config.num_seeds)[0]
+        told = what_is_not_finite(member, train.take(rows), keys[0], spec, [names[row] for row in rows])
+        return f"in the last, {told} was no finite number"
+
+    def diverged(told: str) -> UserError:
+        return UserError(
+            f"training diverged in epoch {progress.epoch + 1}: {told}. Begin anew in another --workdir, with less than "
+            f"--learning_rate={spec.optimizer.learning_rate:g} or with --clip_norm=1; the state of epoch "
+            f"{checkpoints.epochs()[-1]} stays in {folder.checkpoints}"
+        )
+
     if initial is None:
         complete = f"was already complete, {progress.epoch} epochs: nothing is trained"
-        goes_on = f"goes on after epoch {progress.epoch} of {num_epochs}"
+        goes_on = f"goes on after {_told(progress, steps)} of {num_epochs}"
         note(f"the run in {folder.path} {complete if finished() else goes_on}")
     # Closed whatever happens, so that what is printed next has a line of its own.
-    with closing(TrainingMeter(progress.epoch, num_epochs, len(train))) as meter:
+    with (
+        closing(TrainingMeter(progress.epoch * steps + len(progress.begun), num_epochs, steps)) as meter,
+        deferred("stopping as soon as the state is saved; once more stops at once")
+        if stop_on_signals
+        else nullcontext(StopRequest()) as stop,
+    ):
+        unsound = Unsound()
         while not finished():
             epoch, started = progress.epoch + 1, time.perf_counter()
-            order = np.random.default_rng([config.seed, epoch]).permutation(train.counts.shape[0])
-            sums = []
-            for batch in train.epoch(order):
+            order = order_of(epoch)
+            sums = [Sums(*map(jnp.asarray, step_sums)) for step_sums in progress.begun]
+            left = order[len(sums) * train.batch_size :]
+            unsound.begin_epoch()
+            for batch in train.epoch(left):
                 state, step_sums = step(state, batch, key, spec)
                 sums.append(step_sums)
                 meter.step()
-            trained, seconds = bounds(sums, spec.objective.kl_weight), time.perf_counter() - started
+                unsound.look(sums, lag=LOOKED_AT_ONCE)
+                if unsound.too_many:
+                    raise diverged(f"{unsound.in_a_row} steps in a row were not applied: {not_finite(unsound.last)}")
+                if stop.number and len(sums) < steps:
+                    begun = tuple([x.tolist() for x in step_sums] for step_sums in jax.device_get(sums))
+                    progress = progress._replace(begun=begun)
+                    checkpoints.save(state, progress)
+                    raise Stopped(stop.number, _stopped(progress, steps, num_epochs))
+            unsound.look(sums)
+            if unsound.all_of_epoch:
+                raise diverged(f"none of its {steps} steps was applied: {not_finite(unsound.last)}")
+            trained, seconds = bounds(unsound.sound(sums), spec.objective.kl_weight), time.perf_counter() - started
             row = _means(trained)
             validated = []
             if len(valid):
@@ -115,11 +160,12 @@ def fit(
             nelbos = [found.nelbo for found in validated or trained]
             # The last step's figures are of the parameters before its update.
             if not (math.isfinite(row["nelbo"] + sum(nelbos)) and _all_finite(state.variables)):
-                raise UserError(
-                    f"training diverged in epoch {epoch} (its nelbo is {row['nelbo']:.6g}); begin anew in another "
-                    f"--workdir, with less than --learning_rate={spec.optimizer.learning_rate:g} or with "
-                    f"--clip_norm=1. The state of epoch {checkpoints.epochs()[-1]} stays in {folder.checkpoints}"
-                )
+                of = "validation documents" if validated else "documents"
+                raise diverged(f"the nelbo of its {of} is {sum(nelbos) / len(nelbos):.6g}")
+            if unsound.num_skipped:
+                told = f"{unsound.num_skipped} of the {steps} steps of epoch {epoch} were not applied"
+                warn(f"{told}: {not_finite(unsound.last)}")
+                row["skipped_steps"] = unsound.num_skipped
             progress = Progress(epoch, [*progress.nelbos, min(nelbos)], nelbos)
             lr = float(learning_rate(spec.optimizer, spec.num_steps, state.step - 1) * state.lr_scale)
             row = {"epoch": epoch, "step": int(state.step), "lr": lr, **row}
@@ -127,18 +173,20 @@ def fit(
                 members = unstack(state.variables, config.num_seeds)
                 qualities = [quality(np.asarray(beta_step(member, spec))) for member in members]
                 row |= {name: float(np.mean([quality[name] for quality in qualities])) for name in qualities[0]}
-            row |= {"seconds": seconds, "docs_per_s": len(order) / seconds}
+            row |= {"seconds": seconds, "docs_per_s": len(left) / seconds}
             folder.log(row)
             if write:
                 write(row)
             meter.epoch(epoch, _summary(row))
             if config.anneal_lr and should_anneal(progress.nelbos, config.anneal_patience) and lr > LEAST_LR:
                 state = state._replace(lr_scale=state.lr_scale / config.anneal_factor)
-            if finished() or epoch % config.checkpoint_every == 0:
+            if finished() or stop.number or epoch % config.checkpoint_every == 0:
                 checkpoints.save(state, progress)
+            if stop.number and not finished():
+                raise Stopped(stop.number, _stopped(progress, steps, num_epochs))
     chosen = progress
     if config.export_from == "best":
-        state, chosen = checkpoints.restore(abstract_states(spec, config.num_seeds), "best")
+        state, chosen = checkpoints.restore(abstract_states(spec, config.num_seeds), "best", or_older=True)
     return Fitted(as_models(state.variables, spec, config.num_seeds), chosen.by_seed, chosen.epoch, progress.epoch)
 
 
@@ -148,7 +196,7 @@ def _begin_or_go_on(
     """The state to train from, and how far it is. A new run's is saved at once: nothing before it is computed again."""
     if initial is None:
         checkpoints.sweep()
-        state, progress = checkpoints.restore(abstract_states(spec, num_seeds))
+        state, progress = checkpoints.restore(abstract_states(spec, num_seeds), or_older=True)
         folder.forget_after(progress.epoch)
         return state, progress
     state = new_state(initial, spec) if num_seeds == 1 else new_states(initial, spec)
@@ -156,6 +204,17 @@ def _begin_or_go_on(
     folder.forget_after(0)
     checkpoints.save(state, progress)
     return state, progress
+
+
+def _told(progress: Progress, steps: int) -> str:
+    begun = f" and {len(progress.begun)} of {steps} steps of the next" if progress.begun else ""
+    return f"epoch {progress.epoch}{begun}"
+
+
+def _stopped(progress: Progress, steps: int, num_epochs: int) -> str:
+    return (
+        f"stopped after {_told(progress, steps)} of {num_epochs}, which is saved; the same command goes on from there"
+    )
 
 
 @jax.jit

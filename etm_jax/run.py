@@ -20,6 +20,7 @@ from etm_jax.files import check_writable
 from etm_jax.health import collapse_warning
 from etm_jax.inference import infer_posterior, infer_theta, log_px_at
 from etm_jax.lda import check_lda, fit_lda
+from etm_jax.lock import held
 from etm_jax.loop import Fitted
 from etm_jax.members import seeds
 from etm_jax.metrics.posterior import activity
@@ -40,6 +41,11 @@ def run(config: Config, options: RunOptions) -> None:
     A user's mistake raises UserError before anything that exists is touched.
     """
     config, folder = _begun(config, options)
+    with held(folder.path):
+        _run(config, options, folder)
+
+
+def _run(config: Config, options: RunOptions, folder: RunFolder) -> None:
     if options.compilation_cache:
         _keep_compiled(Path(options.compilation_cache).expanduser())
     saved = folder.record()
@@ -72,7 +78,9 @@ def run(config: Config, options: RunOptions) -> None:
         model, log_px, of_epoch, spread = fit_lda(config, corpus), None, "", None
     else:
         write = tensorboard_writer(folder.path / "tensorboard") if options.tensorboard else None
-        training = train(config, corpus, folder, options, saved if goes_on else None, other, write)
+        training = train(
+            config, corpus, folder, options, saved if goes_on else None, other, write, stop_on_signals=True
+        )
         model, log_px, of_epoch, spread = _results(training, corpus)
     summary = summarize(model, corpus, log_px)
     write_export(folder.export, model, corpus, summary, spread)
@@ -88,7 +96,8 @@ def run(config: Config, options: RunOptions) -> None:
 def prepare_corpus(config: Config, options: RunOptions) -> None:
     """Prepare the corpus of a run to be, where that run will look for it. Raises UserError as `run` does."""
     config, folder = _begun(config, options)
-    _prepared(find_source(config.corpus), config, folder, None)
+    with held(folder.path):
+        _prepared(find_source(config.corpus), config, folder, None)
     where = Path(config.corpus.cache_dir).expanduser() if config.corpus.cache_dir else folder.corpus
     console.note(f"{where} holds the prepared corpus; training with the same flags finds it there")
 

@@ -12,12 +12,13 @@ import shutil
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from etm_jax import __version__
 from etm_jax.config import SECTIONS, Config, ModelConfig, RunOptions, spelled
 from etm_jax.errors import UserError
-from etm_jax.files import check_writable, replace_text
+from etm_jax.files import check_writable, replace_text, written
 from etm_jax.steps import Spec
 
 CHANGEABLE = {
@@ -30,7 +31,8 @@ CHANGEABLE = {
 class Record(NamedTuple):
     """What decides a run's numbers: its settings and what became of them once the corpus was read.
 
-    seed_words: for each topic the columns of its seed words, none for a free topic; as in `etm_jax.seed_words`.
+    seed_words: for each topic the columns of its seed words, none for a free topic; as in `etm_jax.seed_words`. dtype:
+    of the parameters: float64 where JAX was told to compute in that.
     """
 
     config: Config
@@ -44,6 +46,7 @@ class Record(NamedTuple):
     batch_size: int
     num_epochs: int
     seed_words: tuple[tuple[int, ...], ...] = ()
+    dtype: str = "float32"
 
     @property
     def exported(self) -> Literal["last", "best"]:
@@ -83,10 +86,11 @@ class RunFolder:
         try:
             values = json.loads(self._config.read_text("utf-8"))
             run = values["run"]
-            kept = {name: run[name] for name in Record._fields if name not in ("config", "seed_words")}
+            later = Record._field_defaults
+            kept = {name: run.get(name, later[name]) if name in later else run[name] for name in Record._fields[1:]}
             # JSON has no tuples.
-            seed_words = tuple(map(tuple, run.get("seed_words", ())))
-            return Record(config=Config.from_json(values["config"]), seed_words=seed_words, **kept)
+            kept["seed_words"] = tuple(map(tuple, kept["seed_words"]))
+            return Record(config=Config.from_json(values["config"]), **kept)
         except (OSError, ValueError, KeyError, TypeError, UserError) as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else error
             raise UserError(
@@ -115,7 +119,7 @@ class RunFolder:
 
     def log(self, row: dict[str, Any]) -> None:
         """Append one epoch's figures."""
-        with self._metrics.open("a", encoding="utf-8") as file:
+        with written(self._metrics), self._metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def epochs(self) -> list[dict[str, Any]]:
@@ -146,6 +150,11 @@ def check_continues(record: Record, given: Config, options: RunOptions, workdir:
     if saved.model.kind != given.model.kind:
         kind_field = next(f for f in dataclasses.fields(ModelConfig) if f.name == "kind")
         raise _changed(kind_field, saved.model.kind, given.model.kind, workdir)
+    if record.dtype != (now := default_dtype()):
+        raise UserError(
+            f"this process computes in {now}, but the run in {workdir} was begun in {record.dtype}; set "
+            f"JAX_ENABLE_X64={int(record.dtype == 'float64')}, or give another --workdir"
+        )
     if record.ckpt != options.ckpt:
         raise _changed(option["ckpt"], record.ckpt, options.ckpt, workdir)
     for section, kind in SECTIONS.items():
@@ -155,6 +164,11 @@ def check_continues(record: Record, given: Config, options: RunOptions, workdir:
             longer = f.name == "num_epochs" and given.optimizer.lr_schedule == "constant" and now > before > 0
             if before != now and f.name not in CHANGEABLE and not longer:
                 raise _changed(f, before, now, workdir)
+
+
+def default_dtype() -> str:
+    """That of parameters, as JAX is set."""
+    return str(jnp.result_type(float))
 
 
 def exported(folder: RunFolder, name: str) -> np.ndarray:

@@ -16,7 +16,7 @@ from etm_jax.lda import num_iterations
 from etm_jax.loop import num_epochs_for
 from etm_jax.members import seeds, stack
 from etm_jax.model import Variables, init_variables, tempered
-from etm_jax.run_folder import Record
+from etm_jax.run_folder import Record, default_dtype
 from etm_jax.seed_words import Columns, read_seed_words
 from etm_jax.steps import Spec, abstract_state
 from etm_jax.vectors import word_vectors
@@ -53,6 +53,7 @@ def start(
             batch_size=batch_size,
             num_epochs=num_epochs_for(config.train, corpus.train.counts, batch_size),
             seed_words=seed_words,
+            dtype=default_dtype(),
         )
 
     if saved:

@@ -103,23 +103,38 @@ def abstract_state(spec: Spec) -> TrainState:
     return jax.eval_shape(lambda: new_state(init_variables(jax.random.key(0), spec.module()), spec))
 
 
-def batch_loss(
-    params: Params, constants: Params, batch: Batch, noise: Noise, spec: Spec, shift: jax.Array | float = 0.0
-) -> tuple[jax.Array, Sums]:
-    """The scalar that training minimises, in nats, and the batch's sums: reconstruction + KL of the real documents.
+class Terms(NamedTuple):
+    """What the loss is made of, in nats. mu, logvar: [B, K]; recon, kl, missed: [B], 0 for padding; others scalars.
 
-    The negative ELBO of Dieng et al. 2020, Algorithm 1, by one sample a document, its KL weighted by `kl_weight`; a
-    mean or a sum over the documents as `reduction` says, plus what the penalty on overlapping topics weighs. With
-    `refine_steps`, the posterior's mean is refined before it is sampled from, straight through, and what the encoder
-    missed of it is added to the loss. shift: [B, H], added to what the encoder's first layer gives.
+    missed: what the encoder missed of the refined posterior; overlap, seeds: the penalties, 0 where they are not used.
+    """
+
+    mu: jax.Array
+    logvar: jax.Array
+    recon: jax.Array
+    kl: jax.Array
+    missed: jax.Array
+    overlap: jax.Array
+    seeds: jax.Array
+
+
+def batch_terms(
+    params: Params, constants: Params, batch: Batch, noise: Noise, spec: Spec, shift: jax.Array | float = 0.0
+) -> Terms:
+    """The terms of the loss, by one sample a document.
+
+    With `refine_steps`, the posterior's mean is refined before it is sampled from, straight through. shift: [B, H],
+    added to what the encoder's first layer gives.
     """
     module, variables = spec.module(), Variables(params, constants)
-    guess, missed = posterior(module, variables, batch.inputs, batch.pattern, noise, shift), jnp.zeros(())
+    zero = jnp.zeros(())
+    missed: jax.Array = zero
+    guess = posterior(module, variables, batch.inputs, batch.pattern, noise, shift)
     if spec.objective.refine_steps > 0:
         mu = guess.mu
         topics, steps = beta(module, variables), spec.objective.refine_steps
         refined, curvature = refine(mu, topics, batch.counts, batch.pattern, 0.0, spec.model.prior_variance, steps)
-        missed = (batch.real * pull(mu, refined, curvature)).sum()
+        missed = jnp.asarray(batch.real) * pull(mu, refined, curvature)
         # The refined value, with the guess's gradient.
         guess = guess._replace(mu=refined + (mu - jax.lax.stop_gradient(mu)))
     out = decode(module, variables, guess, noise)
@@ -127,33 +142,59 @@ def batch_loss(
         recon = reconstruction(out.theta, out.beta, batch.counts, batch.pattern, spec.objective)
     else:
         recon = reconstruction_from_logits(out.logits, batch.counts, batch.pattern, spec.objective)
-    kl = batch.real * kl_divergence(*out.posterior, spec.model.prior_variance)
-    sums = Sums((batch.real * recon).sum(), kl.sum(), batch.real.sum())
-    loss = sums.recon + spec.objective.kl_weight * sums.kl + missed
+    return Terms(
+        *out.posterior,
+        recon=jnp.asarray(batch.real) * recon,
+        kl=jnp.asarray(batch.real) * kl_divergence(*out.posterior, spec.model.prior_variance),
+        missed=missed,
+        overlap=topic_overlap(out.beta) if spec.objective.overlap_weight > 0 else zero,
+        seeds=seed_pull(out.beta, spec.seed_words) if spec.seed_words else zero,
+    )
+
+
+def batch_loss(
+    params: Params, constants: Params, batch: Batch, noise: Noise, spec: Spec, shift: jax.Array | float = 0.0
+) -> tuple[jax.Array, Sums]:
+    """The scalar that training minimises, in nats, and the batch's sums: reconstruction + KL of the real documents.
+
+    The negative ELBO of Dieng et al. 2020, Algorithm 1, by one sample a document, its KL weighted by `kl_weight`; a
+    mean or a sum over the documents as `reduction` says, plus what the penalties weigh. The arguments are those of
+    `batch_terms`.
+    """
+    terms = batch_terms(params, constants, batch, noise, spec, shift)
+    sums = Sums(terms.recon.sum(), terms.kl.sum(), batch.real.sum())
+    loss = sums.recon + spec.objective.kl_weight * sums.kl + terms.missed.sum()
     if spec.objective.reduction == "mean":
         loss = loss / sums.docs
     if spec.objective.overlap_weight > 0:
-        loss = loss + spec.objective.overlap_weight * topic_overlap(out.beta)
+        loss = loss + spec.objective.overlap_weight * terms.overlap
     if spec.seed_words:
-        loss = loss + spec.objective.seed_weight * seed_pull(out.beta, spec.seed_words)
+        loss = loss + spec.objective.seed_weight * terms.seeds
     return loss, sums
 
 
 def update_step(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tuple[TrainState, Sums]:
-    """One update under given noise: what `train_step` compiles once it has drawn it."""
+    """One update under given noise: what `train_step` compiles once it has drawn it.
+
+    Where the loss or its gradient is not finite, nothing moves but the number of the step, and `recon` is nan.
+    """
     update = _update_first_layer_apart if spec.first_layer_apart else _update_all
-    params, opt_state, sums = update(state, batch, noise, spec)
+    params, opt_state, sums, sound = update(state, batch, noise, spec)
     variables = state.variables._replace(params=params)
-    return state._replace(step=state.step + 1, variables=variables, opt_state=opt_state), sums
+    state = state._replace(step=state.step + 1, variables=variables, opt_state=opt_state)
+    return state, sums._replace(recon=jnp.where(sound, sums.recon, jnp.nan))
 
 
-def _update_all(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tuple[Params, Any, Sums]:
+def _update_all(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tuple[Params, Any, Sums, jax.Array]:
     params, constants = state.variables
-    grads, sums = jax.grad(batch_loss, has_aux=True)(params, constants, batch, noise, spec)
-    return *_applied(params, grads, state.opt_state, state.lr_scale, spec), sums
+    (loss, sums), grads = jax.value_and_grad(batch_loss, has_aux=True)(params, constants, batch, noise, spec)
+    sound = _all_finite((loss, sums, grads))
+    return *_applied(params, grads, state.opt_state, state.lr_scale, sound, spec), sums, sound
 
 
-def _update_first_layer_apart(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tuple[Params, Any, Sums]:
+def _update_first_layer_apart(
+    state: TrainState, batch: Batch, noise: Noise, spec: Spec
+) -> tuple[Params, Any, Sums, jax.Array]:
     """The same, without ever holding the gradient of the encoder's first layer."""
     params, constants = state.variables
     if noise.visible is not None:
@@ -165,8 +206,9 @@ def _update_first_layer_apart(state: TrainState, batch: Batch, noise: Noise, spe
 
     shift = jnp.zeros((batch.real.shape[0], kernel.shape[1]), kernel.dtype)
     rest = first_layer.emptied(params)
-    (grads, behind), sums = jax.grad(loss, argnums=(0, 1), has_aux=True)(rest, shift)
-    rest, opt_state = _applied(rest, grads, first_layer.emptied(state.opt_state), state.lr_scale, spec)
+    (value, sums), (grads, behind) = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(rest, shift)
+    sound = _all_finite((value, sums, grads, behind))
+    rest, opt_state = _applied(rest, grads, first_layer.emptied(state.opt_state), state.lr_scale, sound, spec)
     weights = first_layer.adam_step(
         first_layer.Weights(kernel, *moments),
         batch.inputs,
@@ -175,15 +217,26 @@ def _update_first_layer_apart(state: TrainState, batch: Batch, noise: Noise, spe
         count=state.step + 1,
         rate=learning_rate(spec.optimizer, spec.num_steps, state.step) * state.lr_scale,
         decay=spec.optimizer.weight_decay,
+        sound=sound,
     )
-    return first_layer.put(rest, [weights.kernel]), first_layer.put(opt_state, [weights.mu, weights.nu]), sums
+    opt_state = first_layer.put(opt_state, [weights.mu, weights.nu])
+    return first_layer.put(rest, [weights.kernel]), opt_state, sums, sound
 
 
-def _applied(params: Params, grads: Params, opt_state: Any, lr_scale: jax.Array, spec: Spec) -> tuple[Params, Any]:
-    updates, opt_state = spec.transformation().update(grads, opt_state, params)
-    moved: Params = optax.apply_updates(params, optax.tree.scale(lr_scale, updates))
-    # XLA does not know that an update of 0 changes nothing: it would read and write a fixed ρ at each step.
-    return {name: params[name] if name in spec.fixed else moved[name] for name in moved}, opt_state
+def _applied(
+    params: Params, grads: Params, opt_state: Any, lr_scale: jax.Array, sound: jax.Array, spec: Spec
+) -> tuple[Params, Any]:
+    def moved(params: Params, grads: Params, opt_state: Any) -> tuple[Params, Any]:
+        updates, opt_state = spec.transformation().update(grads, opt_state, params)
+        after: Params = optax.apply_updates(params, optax.tree.scale(lr_scale, updates))
+        # XLA does not know that an update of 0 changes nothing: it would read and write a fixed ρ at each step.
+        return {name: params[name] if name in spec.fixed else after[name] for name in after}, opt_state
+
+    return jax.lax.cond(sound, moved, lambda params, _, opt_state: (params, opt_state), params, grads, opt_state)
+
+
+def _all_finite(tree: object) -> jax.Array:
+    return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()
 
 
 @partial(jax.jit, static_argnames="spec", donate_argnames="state")

@@ -38,10 +38,12 @@ def train(
     saved: Record | None = None,
     other: Trained | None = None,
     write: Callable[[dict[str, Any]], None] | None = None,
+    stop_on_signals: bool = False,
 ) -> Training:
     """Train in the folder of a run, from word vectors, or from the weights of `other`, or where `saved` stopped.
 
-    write: is given each epoch's figures, besides the folder. Raises UserError as `start` and `fit` do.
+    write: is given each epoch's figures, besides the folder. stop_on_signals: as for `fit`. Raises UserError as `start`
+    and `fit` do.
     """
     record, variables = start(config, options, corpus, saved, other)
     begin(folder, record, corpus.vocabulary)
@@ -56,6 +58,8 @@ def train(
         folder,
         write,
         lambda beta: _quality(beta, corpus),
+        corpus.train.ids,
+        stop_on_signals,
     )
     return Training(record, fitted, batchers)
 

@@ -53,7 +53,7 @@ def test_what_comes_before_the_first_item_does_not_count(clock, capsys):
 
 
 def test_the_meter_says_what_is_left(clock, capsys):
-    meter = console.TrainingMeter(first_epoch=2, num_epochs=4, steps_per_epoch=3)
+    meter = console.TrainingMeter(first_step=6, num_epochs=4, steps_per_epoch=3)
     for _ in clock(1.0, 1.0, 1.0):
         meter.step()
     meter.epoch(3, "nelbo 5.00")
@@ -62,7 +62,7 @@ def test_the_meter_says_what_is_left(clock, capsys):
 
 
 def test_a_long_epoch_shows_that_it_moves(clock, capsys):
-    meter = console.TrainingMeter(first_epoch=0, num_epochs=1, steps_per_epoch=4)
+    meter = console.TrainingMeter(first_step=0, num_epochs=1, steps_per_epoch=4)
     for _ in clock(6.0, 6.0, 6.0):
         meter.step()
     assert capsys.readouterr().err == "epoch 1/1  step 2/4  12 s left\n"

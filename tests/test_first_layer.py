@@ -41,7 +41,9 @@ def test_it_is_optaxs_adam(rows: int, decay: float, monkeypatch, float64) -> Non
     state, ours = rule.init(by_optax), Weights(by_optax, jnp.zeros((V, H)), jnp.zeros((V, H)))
     for count in range(1, 6):
         behind = jnp.asarray(rng.normal(size=(B, H)))
-        ours = adam_step(ours, batch.inputs, batch.pattern, behind, jnp.int32(count), jnp.asarray(0.03), decay)
+        ours = adam_step(
+            ours, batch.inputs, batch.pattern, behind, jnp.int32(count), jnp.asarray(0.03), decay, jnp.bool_(True)
+        )
         updates, state = rule.update(x.T @ behind, state, by_optax)
         by_optax = optax.apply_updates(by_optax, updates)
         np.testing.assert_allclose(ours.kernel, by_optax, rtol=1e-12, atol=1e-12)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # from rows above its own. Several rows make a floor where one of its files needs another.
 ROWS: list[tuple[int, tuple[str, ...]]] = [
     (0, ("etm_jax", "etm_jax.errors", "etm_jax.console")),
-    (0, ("etm_jax.config", "etm_jax.files", "etm_jax.pairs")),
+    (0, ("etm_jax.config", "etm_jax.files", "etm_jax.lock", "etm_jax.pairs", "etm_jax.stopping")),
     (1, ("etm_jax.corpus.types", "etm_jax.sparse")),
     (1, ("etm_jax.corpus", "etm_jax.batches", "etm_jax.objective", "etm_jax.refine")),
     (1, ("etm_jax.model", "etm_jax.vectors")),
@@ -25,6 +25,7 @@ ROWS: list[tuple[int, tuple[str, ...]]] = [
     (2, ("etm_jax.optimizer", "etm_jax.first_layer", "etm_jax.metrics", "etm_jax.tensorboard")),
     (2, ("etm_jax.steps", "etm_jax.initial", "etm_jax.seed_words", "etm_jax.results", "etm_jax.vae")),
     (2, ("etm_jax.checkpoint", "etm_jax.inference", "etm_jax.run_folder", "etm_jax.members", "etm_jax.spread")),
+    (2, ("etm_jax.unsound",)),
     (2, ("etm_jax.export", "etm_jax.health")),
     (2, ("etm_jax.lda", "etm_jax.simulate", "etm_jax.interop")),
     (3, ("etm_jax.loop", "etm_jax.apply")),

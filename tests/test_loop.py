@@ -2,8 +2,10 @@
 
 import json
 import math
+import re
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -16,9 +18,10 @@ from etm_jax.config import RunOptions, make_config
 from etm_jax.errors import UserError
 from etm_jax.inference import Bound
 from etm_jax.loop import Fitted, fit, num_epochs_for, should_anneal
+from etm_jax.members import new_states, stack, train_steps, unstack
 from etm_jax.model import init_variables
 from etm_jax.run_folder import Record, RunFolder, check_continues
-from etm_jax.steps import Spec, TrainState, abstract_state, eval_step, train_step
+from etm_jax.steps import Spec, TrainState, abstract_state, eval_step, new_state, train_step
 
 V, K, L, DOCS, BATCH = 24, 3, 4, 96, 32
 COUNTS = planted_counts(DOCS, V, K, length=8)
@@ -177,6 +180,70 @@ def test_annealing_stops_at_the_least_rate(tmp_path, monkeypatch):
     train(tmp_path, 6, anneal_lr=True, anneal_patience=1, anneal_factor=1000.0)
     # Annealed after epochs 3 and 4; 1.6e-8 is no longer above 1e-5.
     assert [row["lr"] for row in rows(tmp_path)] == pytest.approx([1.6e-2] * 3 + [1.6e-5] + [1.6e-8] * 2, rel=1e-6)
+
+
+LARGEST = np.finfo(np.float32).max
+HOSTILE = COUNTS.astype(np.float32)
+HOSTILE.data[HOSTILE.indptr[5] : HOSTILE.indptr[6]] = LARGEST  # What scikit-learn's users may give for counts.
+
+
+def test_a_step_that_is_not_finite_changes_nothing_but_the_others_do(tmp_path, capsys):
+    fitted = train(tmp_path, 2, counts=HOSTILE, valid=NO_DOCUMENTS)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(fitted.variables))
+    found = rows(tmp_path)
+    assert [row["skipped_steps"] for row in found] == [1, 1]
+    assert all(np.isfinite(row["nelbo"]) for row in found)
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+    assert [line.partition(" of epoch ")[0] for line in told] == ["warning: 1 of the 3 steps"] * 2
+    assert re.search(r"1 were not applied: in the last, the .* of document 5 was no finite number$", told[0])
+
+
+def test_without_the_others_steps_a_run_stops_and_names_the_document(tmp_path):
+    counts = HOSTILE[:BATCH]
+    with pytest.raises(UserError, match=r"epoch 1: none of its 1 steps was applied: in the last, the .* of document 5"):
+        train(tmp_path, 9, counts=counts, valid=NO_DOCUMENTS)
+    kept = state(tmp_path)
+    assert int(kept.step) == 0
+
+
+def test_many_steps_in_a_row_that_are_not_finite_end_a_run_on_the_last_good_state(tmp_path):
+    train(tmp_path, 1)
+    before = bits(state(tmp_path))
+    bad = sp.csr_matrix((np.full(COUNTS.nnz, LARGEST), COUNTS.indices, COUNTS.indptr), COUNTS.shape)
+    many = sp.vstack([bad] * 12).tocsr()
+    with pytest.raises(
+        UserError, match=r"1\d steps in a row were not applied: in the last, the .* documents, the first"
+    ):
+        train(tmp_path, 2, counts=many)
+    assert bits(state(tmp_path)) == before
+
+
+def test_a_step_that_is_not_applied_leaves_every_bit(tmp_path):
+    for given in ({}, {"optimizer": "rmsprop", "clip_norm": 1.0}):
+        config = settings(**given)
+        spec = Spec(config.model, config.objective, config.optimizer, V, L, 12, train_rho=True)
+        begun = new_state(init_variables(jax.random.key(1), spec.module()), spec)
+        good, bad = (batcher(counts).take(np.arange(BATCH)) for counts in (COUNTS, HOSTILE))
+        state, sums = train_step(begun, good, jax.random.key(2), spec)
+        assert np.isfinite(sums.recon)
+        before = bits(state._replace(step=0))
+        state, sums = train_step(state, bad, jax.random.key(2), spec)
+        assert np.isnan(sums.recon)
+        assert bits(state._replace(step=0)) == before
+
+
+def test_of_several_models_one_may_stand_still(tmp_path):
+    config = settings(num_seeds=2)
+    spec = Spec(config.model, config.objective, config.optimizer, V, L, 12, train_rho=True)
+    members = [init_variables(jax.random.key(seed), spec.module()) for seed in (1, 2)]
+    members[1].params["alpha"] = members[1].params["alpha"].at[0, 0].set(jnp.inf)
+    state = new_states(stack(members), spec)
+    before = jax.tree.map(np.array, unstack(state.variables, 2))
+    state, sums = train_steps(state, batcher(COUNTS).take(np.arange(BATCH)), jax.random.split(jax.random.key(1)), spec)
+    after = unstack(state.variables, 2)
+    assert np.isfinite(np.asarray(sums.recon)).tolist() == [True, False]
+    assert bits(after[1]) == bits(before[1])
+    assert bits(after[0]) != bits(before[0])
 
 
 def test_divergence_names_the_way_out(tmp_path):

@@ -56,6 +56,11 @@ def prepare(
         corpus = _from_documents(source, settings, version, digest)
         if not (config.lang or source.lang):
             _warn_of_language(corpus.vocabulary)
+    if corpus_digest(source, settings, version) != digest:
+        raise UserError(
+            f"--corpus={source.name} changed while it was read, or a file that it is prepared with did; "
+            "give the command again when it is written no more"
+        )
     if folder:
         save_corpus(corpus, folder)
     return corpus

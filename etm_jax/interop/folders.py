@@ -36,13 +36,10 @@ def save_folder(path: Path, trained: Trained, about: dict[str, Any]) -> None:
         "config": trained.config.to_json(),
         "about": about,
     }
-    try:
-        with replace_folder(path) as new:
-            np.savez(new / WEIGHTS, allow_pickle=False, **arrays)
-            (new / WORDS).write_text(json.dumps(vocabulary_to_json(trained.vocabulary)), encoding="ascii")
-            (new / MODEL).write_text(json.dumps(model, indent=2), encoding="ascii")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}; give another folder") from error
+    with replace_folder(path) as new:
+        np.savez(new / WEIGHTS, allow_pickle=False, **arrays)
+        (new / WORDS).write_text(json.dumps(vocabulary_to_json(trained.vocabulary)), encoding="ascii")
+        (new / MODEL).write_text(json.dumps(model, indent=2), encoding="ascii")
 
 
 def read_folder(path: Path) -> tuple[Trained, dict[str, Any]]:

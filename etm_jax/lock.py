@@ -1,0 +1,87 @@
+"""One process at a time in the folder of a run."""
+
+import errno
+import fcntl
+import json
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from etm_jax.errors import UserError
+
+NAME = ".lock"
+
+_UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What a file system without locks says; there a run goes without."""
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other processes out of `folder` within the block. It is made, and goes again where it stays empty.
+
+    The system lets go of a lock when its process ends, however that ends: what a killed one leaves is only a file.
+    Raises UserError, which names the other process, where one holds the folder.
+    """
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    file = _locked(folder)
+    try:
+        yield
+    finally:
+        (folder / NAME).unlink(missing_ok=True)
+        file.close()
+        for place in made:
+            try:
+                place.rmdir()
+            except OSError:
+                break
+
+
+def _locked(folder: Path) -> IO[str]:
+    while True:
+        file = (folder / NAME).open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            told = file.read()
+            file.close()
+            raise UserError(
+                f"--workdir={folder} is in use by {_holder(told)}; wait for it to end, stop it, or give another "
+                "--workdir"
+            ) from None
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+            return file
+        if _is_there(file, folder / NAME):
+            break
+        file.close()  # The process that held it has just ended, and taken the file away.
+    file.truncate(0)
+    since = datetime.now().isoformat(" ", "seconds")
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}, file)
+    file.flush()
+    return file
+
+
+def _is_there(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _holder(told: str) -> str:
+    try:
+        about = json.loads(told)
+        place = "" if about["host"] == socket.gethostname() else f" on {about['host']}"
+        return f"process {about['pid']}{place} since {about['since']} ({about['command']})"
+    except (ValueError, KeyError, TypeError):
+        return "another process"
