@@ -65,6 +65,7 @@ def our_epochs(corpus: Figures) -> Callable[[], Figures]:
     """`epochs`: seconds so far and the quality, epoch by epoch."""
     import jax
 
+    from etm_jax.checkpoint import Checkpoints
     from etm_jax.config import RunOptions
     from etm_jax.loop import fit
     from etm_jax.run_folder import RunFolder
@@ -90,6 +91,7 @@ def our_epochs(corpus: Figures) -> Callable[[], Figures]:
                 parts["valid"],
                 variables,
                 folder,
+                Checkpoints(folder.checkpoints),
                 rows.append,
             )
         epochs, seconds = [], before

@@ -179,6 +179,34 @@ class Checkpoints:
         )
 
 
+class Remembered:
+    """The best epoch's state and the newest in memory, for a run that nobody goes on with: as `Checkpoints`."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[TrainState, Progress]] = {}
+
+    def save(self, state: TrainState, progress: Progress) -> None:
+        """Keep a copy: the next step uses the state itself up."""
+        kept = (jax.device_get(state), progress)
+        self._kept["last"] = kept
+        if progress.nelbos[-1] < self._kept.get("best", kept)[1].nelbos[-1] or "best" not in self._kept:
+            self._kept["best"] = kept
+
+    def sweep(self) -> None:
+        """Nothing is left over."""
+
+    def epochs(self) -> list[int]:
+        """The epochs that are kept, ascending."""
+        return sorted({progress.epoch for _, progress in self._kept.values()})
+
+    def restore(
+        self, like: TrainState, which: Literal["best", "last"] = "last", or_older: bool = False
+    ) -> tuple[TrainState, Progress]:
+        """The state of the newest epoch that was kept, or of the one of lowest nelbo."""
+        state, progress = self._kept[which]
+        return jax.tree.map(lambda leaf, x: jax.device_put(x, _placed(leaf).sharding), like, state), progress
+
+
 def _order(name: str) -> tuple[int, int]:
     epoch, _, steps = name.partition("+")
     return int(epoch), int(steps or 0)

@@ -161,7 +161,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         config = self._config()
         with tempfile.TemporaryDirectory() as folder:
             options = RunOptions(seed_words=write_seed_words(self.seed_words or (), Path(folder)))
-            training = train(config, corpus, RunFolder(Path(folder) / "run"), options, None, other, told)
+            training = train(config, corpus, RunFolder(Path(folder) / "run"), options, None, other, told, keep=False)
         variables = jax.device_get(training.fitted.variables)
         self._take(Trained(config, variables, corpus.vocabulary, f"ETM.fit, {len(history)} epochs"))
         self.history_ = history

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.batches import Batcher
-from etm_jax.checkpoint import Checkpoints, Progress
+from etm_jax.checkpoint import Checkpoints, Progress, Remembered
 from etm_jax.config import TrainConfig
 from etm_jax.console import TrainingMeter, note, warn
 from etm_jax.errors import UserError
@@ -69,12 +69,13 @@ def fit(
     valid: Batcher,
     initial: Variables | None,
     folder: RunFolder,
+    checkpoints: Checkpoints | Remembered,
     write: Callable[[dict[str, Any]], None] | None = None,
     quality: Callable[[np.ndarray], dict[str, float]] | None = None,
     names: Sequence[str] = (),
     stop_on_signals: bool = False,
 ) -> Fitted:
-    """Train until `num_epochs`, from `initial`, or where that is None from the folder's newest checkpoint.
+    """Train until `num_epochs`, from `initial`, or where that is None from the newest checkpoint.
 
     Each epoch's figures go to the folder's metrics and to `write`; those of `quality`, which is given β, among them
     every `config.log_quality_every` epochs. names: what the training documents are called.
@@ -91,7 +92,6 @@ def fit(
     """
     keys, eval_keys = zip(*(jax.random.split(jax.random.key(seed)) for seed in seeds(config)), strict=True)
     step, key = (train_step, keys[0]) if config.num_seeds == 1 else (train_steps, jnp.stack(keys))
-    checkpoints = Checkpoints(folder.checkpoints)
     state, progress = _begin_or_go_on(initial, spec, config.num_seeds, checkpoints, folder)
     names = names or [f"{row}" for row in range(train.counts.shape[0])]
     steps = len(train)
@@ -110,10 +110,11 @@ def fit(
         return f"in the last, {told} was no finite number"
 
     def diverged(told: str) -> UserError:
+        kept = f"; the state of epoch {checkpoints.epochs()[-1]} stays in {folder.checkpoints}"
         return UserError(
             f"training diverged in epoch {progress.epoch + 1}: {told}. Begin anew in another --workdir, with less than "
-            f"--learning_rate={spec.optimizer.learning_rate:g} or with --clip_norm=1; the state of epoch "
-            f"{checkpoints.epochs()[-1]} stays in {folder.checkpoints}"
+            f"--learning_rate={spec.optimizer.learning_rate:g} or with --clip_norm=1"
+            + (kept if isinstance(checkpoints, Checkpoints) else "")
         )
 
     if initial is None:
@@ -191,7 +192,7 @@ def fit(
 
 
 def _begin_or_go_on(
-    initial: Variables | None, spec: Spec, num_seeds: int, checkpoints: Checkpoints, folder: RunFolder
+    initial: Variables | None, spec: Spec, num_seeds: int, checkpoints: Checkpoints | Remembered, folder: RunFolder
 ) -> tuple[TrainState, Progress]:
     """The state to train from, and how far it is. A new run's is saved at once: nothing before it is computed again."""
     if initial is None:

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.batches import Batcher, static_sizes
+from etm_jax.checkpoint import Checkpoints, Remembered
 from etm_jax.config import Config, RunOptions
 from etm_jax.corpus.cache import vocabulary_to_json
 from etm_jax.corpus.inputs import encoder_input
@@ -39,11 +40,12 @@ def train(
     other: Trained | None = None,
     write: Callable[[dict[str, Any]], None] | None = None,
     stop_on_signals: bool = False,
+    keep: bool = True,
 ) -> Training:
     """Train in the folder of a run, from word vectors, or from the weights of `other`, or where `saved` stopped.
 
-    write: is given each epoch's figures, besides the folder. stop_on_signals: as for `fit`. Raises UserError as `start`
-    and `fit` do.
+    write: is given each epoch's figures, besides the folder. stop_on_signals: as for `fit`. keep: whether the run can
+    be gone on with; if not, its checkpoints are in memory. Raises UserError as `start` and `fit` do.
     """
     record, variables = start(config, options, corpus, saved, other)
     begin(folder, record, corpus.vocabulary)
@@ -56,6 +58,7 @@ def train(
         batchers["valid"],
         variables,
         folder,
+        Checkpoints(folder.checkpoints) if keep else Remembered(),
         write,
         lambda beta: _quality(beta, corpus),
         corpus.train.ids,

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from conftest import planted_counts
 from etm_jax import loop
 from etm_jax.batches import Batcher
-from etm_jax.checkpoint import Checkpoints
+from etm_jax.checkpoint import Checkpoints, Remembered
 from etm_jax.config import RunOptions, make_config
 from etm_jax.errors import UserError
 from etm_jax.inference import Bound
@@ -47,7 +47,8 @@ def train(path, epochs, planned=4, valid=COUNTS[:20], counts=COUNTS, **given) ->
     folder = RunFolder(path)
     begun = Checkpoints(folder.checkpoints).epochs()
     initial = None if begun else init_variables(jax.random.key(config.train.seed), spec.module())
-    return fit(spec, config.train, epochs, batcher(counts), batcher(valid), initial, folder)
+    checkpoints = Checkpoints(folder.checkpoints)
+    return fit(spec, config.train, epochs, batcher(counts), batcher(valid), initial, folder, checkpoints)
 
 
 def state(path, which="last", **given) -> TrainState:
@@ -102,7 +103,7 @@ def test_epochs_after_the_last_checkpoint_are_trained_again(tmp_path, monkeypatc
     folder.path.mkdir()
     initial = init_variables(jax.random.key(config.train.seed), spec.module())
     with pytest.raises(KeyboardInterrupt):
-        fit(spec, config.train, 5, batcher(COUNTS), batcher(COUNTS[:20]), initial, folder, stop)
+        fit(spec, config.train, 5, batcher(COUNTS), batcher(COUNTS[:20]), initial, folder, Remembered(), stop)
     assert [row["epoch"] for row in rows(folder.path)] == [1, 2, 3]
     with (folder.path / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 4, "step"')  # half a line
@@ -258,6 +259,21 @@ def test_divergence_in_the_only_step_is_seen_too(tmp_path):
     with pytest.raises(UserError, match=r"diverged in epoch 1"):
         train(tmp_path, 1, learning_rate=1e38, rho_lr=100.0, counts=COUNTS[:BATCH], valid=NO_DOCUMENTS)
     assert Checkpoints(tmp_path / "checkpoints").epochs() == [0]
+
+
+def test_what_is_remembered_is_what_is_kept(tmp_path, monkeypatch):
+    for which in ("best", "last"):
+        fitted = []
+        for checkpoints in (Checkpoints(tmp_path / which), Remembered()):
+            feed(monkeypatch, [5.0, 3.0, 4.0, 2.0, 6.0])
+            config = settings(export_from=which, checkpoint_every=3)
+            spec = Spec(config.model, config.objective, config.optimizer, V, L, 15, config.vectors.train_rho)
+            initial = init_variables(jax.random.key(1), spec.module())
+            folder = RunFolder(tmp_path)
+            fitted.append(fit(spec, config.train, 5, batcher(COUNTS), batcher(COUNTS), initial, folder, checkpoints))
+        kept, remembered = fitted
+        assert kept.epoch == remembered.epoch == {"best": 3, "last": 5}[which]
+        assert bits(kept.variables) == bits(remembered.variables)
 
 
 def test_the_best_or_the_last_epoch_is_exported(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 from conftest import SMALL, planted_counts, themed_lines
 from etm_jax import cli, loop, sparse
 from etm_jax.batches import Batcher
-from etm_jax.checkpoint import Checkpoints
+from etm_jax.checkpoint import Checkpoints, Remembered
 from etm_jax.config import MAX_SEED, make_config
 from etm_jax.errors import UserError
 from etm_jax.inference import Bound
@@ -149,7 +149,16 @@ def fit_seeds(path, epochs, num_seeds=3, **given) -> Fitted:
     begun = Checkpoints(path / "checkpoints").epochs()
     members = [init_variables(jax.random.key(config.seed + i), spec.module()) for i in range(num_seeds)]
     initial = None if begun else stack(members)
-    return fit(spec, config, epochs, batcher(COUNTS), batcher(COUNTS[:20]), initial, RunFolder(path))
+    return fit(
+        spec,
+        config,
+        epochs,
+        batcher(COUNTS),
+        batcher(COUNTS[:20]),
+        initial,
+        RunFolder(path),
+        Checkpoints(path / "checkpoints"),
+    )
 
 
 def rows(path) -> list[dict]:
@@ -204,7 +213,7 @@ def test_a_member_that_diverges_ends_the_run(tmp_path):
     broken = Variables(members[1].params | {"alpha": jnp.full((K, L), jnp.nan)}, members[1].constants)
     config = make_config("default", {"num_seeds": 2}).train
     with pytest.raises(UserError, match="diverged in epoch 1"):
-        fit(spec, config, 2, batcher(COUNTS), batcher(COUNTS[:20]), stack([members[0], broken]), folder)
+        fit(spec, config, 2, batcher(COUNTS), batcher(COUNTS[:20]), stack([members[0], broken]), folder, Remembered())
 
 
 # What a run shows and leaves

@@ -1,0 +1,1 @@
+"""Long trials of what the tests try briefly: `make torture` runs them all."""
