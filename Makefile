@@ -12,7 +12,7 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := $(PY) -m pip --disable-pip-version-check install --quiet --use-pep517
 INSTALL_FAILED = { echo "Installing failed, see above; BUILD.md lists the usual causes and their cures." >&2; exit 1; }
 
-.PHONY: help demo test parity quality bench lint format clean
+.PHONY: help demo test parity quality bench torture lint format clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,11 @@ bench: $(VENV)/.bench ## time ours beside torch, tomotopy and gensim, into docs/
 	@echo 'Timing: about an hour and a half on 2 cores, which should have nothing else to do.'
 	@$(PY) -m benchmarks.run $(if $(NG20),--ng20='$(NG20)') $(if $(ONLY),--only='$(ONLY)')
 	@$(if $(ONLY),,$(PY) -m benchmarks.ceilings)
+
+torture: $(VENV)/.test ## kill runs 200 times, and fit for an hour in one process: docs/reliability.md
+	@echo 'Killing 50 runs of each of four kinds, then an hour of fitting: an hour and a half on 2 cores.'
+	@ETM_KILLS=50 $(PY) -m pytest -q -s -p no:xdist tests/test_resume.py -k many_runs
+	@$(PY) -m torture.soak
 
 lint: $(VENV)/.test ## check the code's form and types
 	@echo 'Checking form and types (ruff, mypy): half a minute.'

@@ -63,6 +63,10 @@ class Checkpoints:
         place = self.folder / progress.name
         if place.is_dir() and not _damage(place):
             return
+        needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+        if free_space(place) < needed:
+            # Where its disk fills up under it, orbax leaves tracebacks of its own on the screen.
+            raise UserError(self._not_written(place, needed, "no space left on the disk"))
         try:
             with _uninterrupted(), replace_folder(place) as new:
                 with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as writer:
@@ -72,7 +76,8 @@ class Checkpoints:
                 (new / _SUMS).write_text(_sums(new), encoding="utf-8")
                 sync_all(new)
         except Exception as error:  # Where a disk is full, orbax raises what the library that writes for it says.
-            raise UserError(self._not_written(place, state, error)) from error
+            reason = _first_line((error.__cause__ if isinstance(error, UserError) else None) or error)
+            raise UserError(self._not_written(place, needed, reason)) from error
         self.sweep()
 
     def sweep(self) -> None:
@@ -168,9 +173,7 @@ class Checkpoints:
         found = (path.name for path in self.folder.iterdir() if path.is_dir())
         return sorted((name for name in found if name.replace("+", "", 1).isdecimal()), key=_order, reverse=True)
 
-    def _not_written(self, place: Path, state: TrainState, error: Exception) -> str:
-        needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
-        reason = _first_line((error.__cause__ if isinstance(error, UserError) else None) or error)
+    def _not_written(self, place: Path, needed: int, reason: str) -> str:
         whole = self._names()
         left = f"; that of {whole[0]} is whole, and the same command goes on from it" if whole else ""
         return (

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.corpus.types import Corpus
-from etm_jax.files import replace_folder
+from etm_jax.files import replace_folder, spreadsheet_cell
 from etm_jax.results import Model, Summary
 from etm_jax.spread import SeedResult, Spread
 
@@ -44,7 +44,7 @@ def write_export(folder: Path, model: Model, corpus: Corpus, summary: Summary, s
             new / "topics.csv",
             ["topic", "share", "words", "npmi"],
             (
-                [k, f"{summary.share[k]:.6f}", " ".join(vocab[j] for j in summary.words[k]), f"{summary.npmi[k]:.6f}"]
+                [k, _Figure(summary.share[k]), " ".join(vocab[j] for j in summary.words[k]), _Figure(summary.npmi[k])]
                 for k in by_share
             ),
         )
@@ -66,9 +66,18 @@ def write_export(folder: Path, model: Model, corpus: Corpus, summary: Summary, s
         )
 
 
+class _Figure(float):
+    """A number that is written with six decimals, and is no text that could be taken for a formula."""
+
+    def __str__(self) -> str:
+        return f"{self:.6f}"
+
+    __repr__ = __str__
+
+
 def _seed_cells(row: SeedResult) -> list[object]:
     """Empty where a figure is not defined, as spreadsheets have it."""
-    return [("" if math.isnan(x) else f"{x:.6f}") if isinstance(x, float) else x for x in row]
+    return [("" if math.isnan(x) else _Figure(x)) if isinstance(x, float) else x for x in row]
 
 
 def _topics_of(theta: np.ndarray) -> str:
@@ -82,4 +91,4 @@ def _write_csv(path: Path, header: list[str], rows: Iterable[list[object]]) -> N
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)
-        writer.writerows(rows)
+        writer.writerows([*map(spreadsheet_cell, row)] for row in rows)

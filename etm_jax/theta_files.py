@@ -12,7 +12,7 @@ import numpy as np
 
 from etm_jax.apply import Mixtures
 from etm_jax.errors import UserError
-from etm_jax.files import replace_file
+from etm_jax.files import replace_file, spreadsheet_cell
 
 
 class Writer(Protocol):
@@ -35,7 +35,9 @@ class CsvWriter:
     def write(self, some: Mixtures) -> None:
         """Add these documents."""
         for doc, tokens, unknown, theta in zip(some.ids, some.tokens, some.unknown, some.theta, strict=True):
-            self._rows.writerow([doc, tokens, f"{unknown:.4f}", *(f"{x:.6f}" for x in theta.tolist())])
+            self._rows.writerow(
+                [spreadsheet_cell(doc), tokens, f"{unknown:.4f}", *(f"{x:.6f}" for x in theta.tolist())]
+            )
 
     def close(self) -> None:
         """Let go of the file, which stays open."""

@@ -157,6 +157,7 @@ def test_a_full_disk_is_told_with_what_is_needed_and_earlier_checkpoints_are_who
     assert re.search(r"it needs 7\.\d MiB, and \d\.\d MiB are free there", told)
     assert told.endswith("MiB are free there; make room, or give another --workdir; that of 2 is whole, and the same "
                          "command goes on from it")  # fmt: skip
+    assert "Traceback" not in ended.stderr
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["0", "2"]
     shutil.copytree(folder, kept)
     assert train(*flags, f"--workdir={kept}") == 0

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from conftest import SMALL, THEMES, themed_lines
-from etm_jax import cli
+from etm_jax import cli, train
 from etm_jax.apply import Applied, mixtures
 from etm_jax.config import CorpusConfig
 from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE, read_new, settings_like
@@ -215,3 +215,29 @@ def test_what_is_wrong_is_said_in_a_line_and_what_was_there_stays(trained: Path,
         assert "Traceback" not in err
     assert output.read_text("utf-8") == "before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.txt", "theta.csv"]
+
+
+FORMULAS = ["=1+1", "+1", "-1+cmd|' /C calc'!A0", "@SUM(A1)", "\t=1", "\r=1"]
+
+
+def test_no_table_holds_what_a_spreadsheet_takes_for_a_formula(tmp_path):
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for i, (line, name) in enumerate(zip(themed_lines(), [*FORMULAS[:4], *map(str, range(200))], strict=False)):
+        # A document a file: its name is shown, and so are its first words.
+        (corpus / f"{name.replace('/', '_')}.txt").write_text(f"{FORMULAS[i % 6]} {line}", encoding="utf-8")
+    flags = [f"--corpus={corpus}", *SMALL, "--num_epochs=1", "--num_seeds=2", f"--workdir={tmp_path / 'run'}"]
+    assert cli.run(train.main, ["train", *flags]) == 0
+    output = tmp_path / "theta.csv"
+    asked = [f"--workdir={tmp_path / 'run'}", f"--input={corpus}", f"--output={output}"]
+    assert cli.run(main, ["infer", *asked]) == 0
+    cells = 0
+    for path in (*(tmp_path / "run" / "export").glob("*.csv"), output):
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for cell in (cell for row in csv.reader(file) for cell in row):
+                cells += cell.startswith("'")
+                try:
+                    float(cell)
+                except ValueError:
+                    assert not cell.startswith(tuple("=+-@\t\r")), (path.name, cell)
+    assert cells >= 100

@@ -64,6 +64,7 @@ ONE_USER = {
     "orbax": "etm_jax.checkpoint",
     "jax.experimental.sparse": "etm_jax.sparse",
     "pickle": "etm_jax.corpus.plain_pickle",
+    "pickletools": "etm_jax.corpus.plain_pickle",
     "safetensors": "etm_jax.interop.tensor_files",
 }
 # They run whatever code a file holds; nothing here reads such files.

@@ -141,6 +141,8 @@ def test_the_payloads_are_real_and_the_unpickler_runs_none(tmp_path):
         b"",
         b"no pickle",
         pickle.dumps(WORDS)[:-5],
+        # Room for two billion numbers in the memo, 16 GB, from eight bytes.
+        pickle.PROTO + b"\4" + pickle.EMPTY_LIST + pickle.LONG_BINPUT + b"\xff\xff\xff\x7f" + pickle.STOP,
         b"\x80\x04P1\n.",  # a persistent id
         b"\x80\x04\x82\x01.",  # a registered extension
         b"\x80\x04]}b.",  # a state set on a list
