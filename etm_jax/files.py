@@ -6,6 +6,7 @@ What a killed process leaves beside, the next one that writes the same path take
 import os
 import shutil
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from etm_jax.errors import UserError
+
+MAX_UNPACKED = 200
+"""Times the size of an archive of which more than GIBIBYTE comes out. Arrays and text pack to a third, logs to a
+fiftieth; what is made to fill a machine's memory packs to a thousandth."""
+
+GIBIBYTE = 1 << 30
 
 LONGEST_NAME = 255
 """Bytes; no file system in use takes a longer one."""
@@ -95,6 +102,17 @@ def spreadsheet_cell(value: object) -> object:
     As OWASP advises on CSV injection. Numbers stay as they are.
     """
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def check_archive(path: Path) -> None:
+    """Raise ValueError for a zip file, such as .npz, whose members unpack to far more than arrays do.
+
+    Raises BadZipFile and OSError where it cannot be read.
+    """
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > max(GIBIBYTE, MAX_UNPACKED * path.stat().st_size):
+        raise ValueError(f"it unpacks to {unpacked / GIBIBYTE:,.1f} GiB, more than {MAX_UNPACKED} times its size")
 
 
 def free_space(path: Path) -> int:

@@ -90,8 +90,14 @@ class RunFolder:
             kept = {name: run.get(name, later[name]) if name in later else run[name] for name in Record._fields[1:]}
             # JSON has no tuples.
             kept["seed_words"] = tuple(map(tuple, kept["seed_words"]))
+            for name in ("vocab_size", "num_docs", "embed_dim", "batch_size", "num_epochs"):
+                if type(kept[name]) is not int or not 0 <= kept[name] < 2**31:
+                    raise ValueError(f"its {name} is {kept[name]!r}")
+            for name in ("ckpt", "corpus", "corpus_digest", "vocabulary_hash", "dtype"):
+                if type(kept[name]) is not str:
+                    raise TypeError(f"its {name} is no text")
             return Record(config=Config.from_json(values["config"]), **kept)
-        except (OSError, ValueError, KeyError, TypeError, UserError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, UserError) as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else error
             raise UserError(
                 f"{self._config} is damaged, or not of this version ({reason}); give another folder"
@@ -176,7 +182,7 @@ def exported(folder: RunFolder, name: str) -> np.ndarray:
     path = folder.export / f"{name}.npy"
     try:
         return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise UserError(
             f"{path} cannot be read ({error}); the training command of this run, given again, writes its results anew"
         ) from error

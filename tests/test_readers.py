@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import tracemalloc
 
 import pytest
 
@@ -165,9 +166,61 @@ def test_a_bad_table_is_named_by_column_or_line(tmp_path, text, message):
 def test_a_csv_field_may_be_long_but_not_endless(tmp_path, monkeypatch):
     path = write(tmp_path / "a.csv", "text\n" + "字" * 200_000 + "\n")
     assert [len(doc.text) for doc in readers.read_csv(path, "text", "utf-8")] == [200_000]
-    write(path, "text\n" + "字" * (readers.MAX_CSV_FIELD + 1) + "\n")
+    # An unclosed quote, which takes in the lines that follow.
+    write(path, 'text\n"' + ("字" * 999 + "\n") * (readers.MAX_DOCUMENT // 999))
     with pytest.raises(UserError, match=r"line 2.*field larger than field limit"):
         list(readers.read_csv(path, "text", "utf-8"))
+
+
+def peak_of(read) -> int:
+    """Bytes that Python allocated at most while it read; what it raises is checked for one line."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError) as caught:
+            list(read())
+        assert len(str(caught.value)) < 600
+        assert "\n" not in str(caught.value)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("form", ["lines", "jsonl", "csv", "folder"])
+def test_a_line_without_end_is_an_error_in_bounded_memory(tmp_path, form):
+    path = tmp_path / "a.txt"
+    with path.open("wb") as file:
+        file.truncate(1 << 30)  # a gigabyte of NUL bytes, without a line end; no disk is used up
+    read = {
+        "lines": lambda: readers.read_lines(path, "utf-8"),
+        "jsonl": lambda: readers.read_jsonl(path, "text", "utf-8"),
+        "csv": lambda: readers.read_csv(path, "text", "utf-8"),
+        "folder": lambda: readers.read_folder(tmp_path, [path], "utf-8"),
+    }
+    assert peak_of(read[form]) < 4 * readers.MAX_DOCUMENT
+
+
+def test_a_document_a_file_has_an_end(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text(("x" * 999 + "\n") * (readers.MAX_DOCUMENT // 1000 + 1))
+    with pytest.raises(UserError, match=r"a\.txt is longer than 16,777,216 characters, too long for one document"):
+        list(readers.read_folder(tmp_path, [path], "utf-8"))
+
+
+def test_a_gz_file_that_unpacks_without_end_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(decode, "GIBIBYTE", 1 << 26)
+    path = tmp_path / "bomb.txt.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        block = (b" " * 65_535 + b"\n") * 256
+        for _ in range(6):
+            file.write(block)
+    assert path.stat().st_size < 1 << 23
+    assert peak_of(lambda: readers.read_lines(path, "utf-8")) < 1 << 26
+
+
+def test_a_million_columns_are_named_by_the_first(tmp_path):
+    path = write(tmp_path / "a.csv", ",".join(f"c{i}" for i in range(1_000_000)) + "\n")
+    size = path.stat().st_size
+    assert peak_of(lambda: readers.read_csv(path, "text", "utf-8")) < 40 * size
 
 
 READERS = [

@@ -99,6 +99,8 @@ def vocabulary_to_json(vocabulary: Vocabulary) -> dict[str, Any]:
 
 def vocabulary_from_json(values: dict[str, Any]) -> Vocabulary:
     """The inverse of `vocabulary_to_json`. Raises ValueError where the words are not those that were hashed."""
+    if not (isinstance(values["words"], list) and all(isinstance(word, str) for word in values["words"])):
+        raise ValueError("its words are no list of words")
     vocabulary = Vocabulary(
         words=values["words"],
         doc_freq=np.array(values["doc_freq"], dtype=np.int64),

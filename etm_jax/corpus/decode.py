@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import IO
 
 from etm_jax.errors import UserError
+from etm_jax.files import GIBIBYTE, MAX_UNPACKED
 
 BLOCK_BYTES = 1 << 20
 
+
+MAX_DOCUMENT = 1 << 24
+"""Characters of one line, document or field of a table: a long novel has a million. More is taken for a broken file."""
 
 STDIN = Path("-")
 """Standard input, for every reader of files."""
@@ -33,13 +37,22 @@ def decode_lines(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
     r"""The lines of a binary file as an editor counts them, without their ends (\n, \r\n or \r) and the leading BOM.
 
     Raises UserError, which calls the file `name`, for an unknown encoding, for bytes that are not in it (with their
-    offset; in a .gz file, the offset in the unpacked text) and for a damaged .gz file.
+    offset; in a .gz file, the offset in the unpacked text), for a damaged .gz file or one that unpacks to far more than
+    text does, and for a line of more than `MAX_DOCUMENT` characters.
     """
     parts: list[str] = []
+    length = lines = 0
     for text in _decode(file, name, encoding):
         head, *rest = text.split("\n")
         parts.append(head)
+        length += len(head)
+        if length > MAX_DOCUMENT:
+            raise UserError(
+                f"{name}, line {lines + 1}, is longer than {MAX_DOCUMENT:,} characters; part the text into documents, "
+                "one a line"
+            )
         if rest:
+            length, lines = len(rest[-1]), lines + len(rest)
             yield "".join(parts)
             yield from rest[:-1]
             parts = [rest[-1]]
@@ -57,6 +70,13 @@ def _decode(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
         except (OSError, EOFError, zlib.error) as error:
             raise UserError(f"{name} cannot be read to its end ({error}); it may be cut off or damaged") from error
         bytes_read += len(block)
+        if isinstance(file, gzip.GzipFile) and bytes_read > GIBIBYTE:
+            packed = os.fstat(file.fileno()).st_size
+            if bytes_read > MAX_UNPACKED * packed:
+                raise UserError(
+                    f"{name} unpacks to more than {MAX_UNPACKED} times its {packed:,} bytes, as text does not; "
+                    "unpack it yourself if it is to be read"
+                )
         try:
             text = decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from etm_jax.corpus.decode import decode_lines, open_binary
+from etm_jax.corpus.decode import MAX_DOCUMENT, decode_lines, open_binary
 from etm_jax.corpus.types import Document
 from etm_jax.errors import UserError
 
-MAX_CSV_FIELD = 1 << 24
-"""Characters in one field of a .csv or .tsv file. An unclosed quote swallows the rest of a file: this bounds it."""
+NAMES_SHOWN = 20
+"""Of the columns of a table, or the keys of an object, in a message."""
 
 
 def read_lines(path: Path, encoding: str) -> Iterator[Document]:
@@ -30,11 +30,25 @@ def read_folder(folder: Path, files: list[Path], encoding: str) -> Iterator[Docu
 
     def documents() -> Iterator[Document]:
         for path in files:
-            text = "\n".join(line for _, line in _numbered_lines(path, encoding))
+            text = _whole(path, encoding)
             if text.strip():
                 yield Document(path.relative_to(folder).as_posix(), text)
 
     return _at_least_one(documents(), folder)
+
+
+def _whole(path: Path, encoding: str) -> str:
+    """The text of a file that is one document."""
+    lines, length = [], 0
+    for _, line in _numbered_lines(path, encoding):
+        lines.append(line)
+        length += len(line) + 1
+        if length > MAX_DOCUMENT:
+            raise UserError(
+                f"{path} is longer than {MAX_DOCUMENT:,} characters, too long for one document; part it into several, "
+                "or give it as --corpus by itself, a document a line"
+            )
+    return "\n".join(lines)
 
 
 def read_jsonl(path: Path, text_field: str, encoding: str) -> Iterator[Document]:
@@ -66,10 +80,11 @@ def read_csv(path: Path, text_field: str, encoding: str, delimiter: str = ",") -
         columns = [column.strip() for column in header]
         if columns and text_field not in columns:
             raise UserError(
-                f"--text_field={text_field!r} is not in {path}; its columns are {', '.join(columns)}; give one of them"
+                f"--text_field={text_field!r} is not in {path}; its columns are {_listed(columns)}; give one of them"
             )
+        place = columns.index(text_field) if columns else 0
         for number, row in rows:
-            text = row[columns.index(text_field)]
+            text = row[place]
             if text.strip():
                 yield Document(str(number), text)
 
@@ -79,11 +94,11 @@ def read_csv(path: Path, text_field: str, encoding: str, delimiter: str = ",") -
 def csv_rows(lines: Iterable[str], name: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
     """The rows of which not all fields are blank, the header first, each with the number of the line that it begins on.
 
-    Raises UserError, which calls the file `name`, for broken quotes, for a field longer than `MAX_CSV_FIELD` and for
+    Raises UserError, which calls the file `name`, for broken quotes, for a field longer than `MAX_DOCUMENT` and for
     a row with more or fewer fields than the first.
     """
     # The limit belongs to the whole process: it is only ever raised here.
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_CSV_FIELD))
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_DOCUMENT))
     reader = csv.reader((line + "\n" for line in lines), delimiter=delimiter, strict=True)
     width = 0
     while True:
@@ -108,6 +123,11 @@ def csv_rows(lines: Iterable[str], name: str, delimiter: str = ",") -> Iterator[
         yield number, row
 
 
+def _listed(names: list[str]) -> str:
+    more = f" … ({len(names):,} in all)" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(name[:60] for name in names[:NAMES_SHOWN]) + more
+
+
 def _numbered_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
     with open_binary(path) as file:
         yield from enumerate(decode_lines(file, str(path), encoding), start=1)
@@ -123,7 +143,7 @@ def _json_text(line: str, text_field: str, where: str) -> str:
     if not isinstance(record, dict):
         raise UserError(f"{where}, is not a JSON object; each line looks like {{{json.dumps(text_field)}: …}}")
     if text_field not in record:
-        keys = ", ".join(record) or "none"
+        keys = _listed(list(record)) or "none"
         raise UserError(f"--text_field={text_field!r} is not in {where}; its keys are {keys}; give one of them")
     text = record[text_field]
     if text is None:

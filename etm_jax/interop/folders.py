@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,19 @@ from etm_jax import __version__
 from etm_jax.config import Config
 from etm_jax.corpus.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.errors import UserError
-from etm_jax.files import replace_folder
+from etm_jax.files import check_archive, replace_folder
 from etm_jax.interop.layouts import flatten
 from etm_jax.interop.trained import Trained, nested_parts, shapes_of
 from etm_jax.model import Variables
 
 MODEL, WEIGHTS, WORDS = "model.json", "weights.npz", "vocabulary.json"
+
+
+DAMAGED = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What the readers of JSON and of arrays raise on files that are not as they were written."""
 
 
 def save_folder(path: Path, trained: Trained, about: dict[str, Any]) -> None:
@@ -47,6 +55,7 @@ def read_folder(path: Path) -> tuple[Trained, dict[str, Any]]:
     try:
         model = json.loads((path / MODEL).read_text(encoding="ascii"))
         vocabulary = vocabulary_from_json(json.loads((path / WORDS).read_text(encoding="ascii")))
+        check_archive(path / WEIGHTS)
         # Given the path, numpy leaves a damaged file open.
         with (path / WEIGHTS).open("rb") as file, np.load(file, allow_pickle=False) as kept:
             variables = Variables(**nested_parts({name: kept[name] for name in kept.files}))
@@ -56,5 +65,5 @@ def read_folder(path: Path) -> tuple[Trained, dict[str, Any]]:
         return trained, dict(model["about"])
     except FileNotFoundError as error:
         raise UserError(f"{path} holds no saved model: {Path(error.filename).name} is missing") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, UserError) as error:
+    except (*DAMAGED, UserError) as error:
         raise UserError(f"{path} is damaged ({error}); save the model again") from error

@@ -79,7 +79,7 @@ def read_vocabulary(folder: RunFolder) -> Vocabulary:
     """The words of a run. Raises UserError where they are damaged."""
     try:
         return vocabulary_from_json(json.loads(folder.vocabulary.read_text("utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise UserError(
             f"{folder.vocabulary} is damaged ({error}); the same training command writes it anew"
         ) from error
@@ -112,7 +112,7 @@ def from_safetensors(path: str | Path) -> Trained:
             raise UserError("its arrays are not those of the model that its settings name")
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise UserError(f"{path}: its settings or its words are damaged ({error!r}); export it again") from error
     if vocabulary and len(vocabulary) != trained.vocab_size:
         raise UserError(f"{path}: {len(vocabulary)} words for {trained.vocab_size} word vectors; export it again")
