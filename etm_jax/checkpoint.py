@@ -78,21 +78,20 @@ class Checkpoints:
         except Exception as error:  # Where a disk is full, orbax raises what the library that writes for it says.
             reason = _first_line((error.__cause__ if isinstance(error, UserError) else None) or error)
             raise UserError(self._not_written(place, needed, reason)) from error
-        self.sweep()
+        self.sweep(progress)
 
-    def sweep(self) -> None:
-        """Delete what is not to be kept, and what a killed process left half-written."""
-        if not self.folder.is_dir():
-            return
-        names = self._names()
-        kept = set(names[:NEWEST_KEPT])
-        if nelbos := next((found.nelbos for found in map(self._progress, names) if found), None):
-            kept |= set(_by_nelbo(names, nelbos)[:1])
-        for path in self.folder.iterdir():
-            if path.name not in kept:
-                # Renamed first, so that no half of it is ever taken for a checkpoint.
-                gone = path if path.name.startswith(".") else path.rename(path.with_name(f".{path.name}.old"))
-                shutil.rmtree(gone, ignore_errors=True)
+    def sweep(self, progress: Progress) -> None:
+        """Delete what is not to be kept, and what a killed process left half-written.
+
+        progress: how far the newest whole checkpoint is. Later ones are damaged: they stay until they are written anew.
+        """
+        names = [name for name in self._names() if _order(name) <= _order(progress.name)]
+        for name in set(names[NEWEST_KEPT:]) - set(_by_nelbo(names, progress.nelbos)[:1]):
+            # Renamed first, so that no half of it is ever taken for a checkpoint.
+            (self.folder / name).rename(self.folder / f".{name}.old")
+        for kind in ("new", "old"):
+            for path in self.folder.glob(f".*.{kind}"):
+                shutil.rmtree(path, ignore_errors=True)
 
     def epochs(self) -> list[int]:
         """The epochs after which there is a checkpoint, ascending."""
@@ -190,12 +189,13 @@ class Remembered:
 
     def save(self, state: TrainState, progress: Progress) -> None:
         """Keep a copy: the next step uses the state itself up."""
-        kept = (jax.device_get(state), progress)
+        # device_get would lend the device's own memory on CPU.
+        kept = (jax.tree.map(np.array, state), progress)
         self._kept["last"] = kept
         if progress.nelbos[-1] < self._kept.get("best", kept)[1].nelbos[-1] or "best" not in self._kept:
             self._kept["best"] = kept
 
-    def sweep(self) -> None:
+    def sweep(self, progress: Progress) -> None:
         """Nothing is left over."""
 
     def epochs(self) -> list[int]:

@@ -3,6 +3,7 @@
 What a killed process leaves beside, the next one that writes the same path takes over. One process writes a path.
 """
 
+import errno
 import os
 import shutil
 import tempfile
@@ -20,6 +21,12 @@ MAX_UNPACKED = 200
 fiftieth; what is made to fill a machine's memory packs to a thousandth."""
 
 GIBIBYTE = 1 << 30
+
+DAMAGED = (
+    OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What the readers of JSON and of arrays raise on files that are not as they were written."""
 
 LONGEST_NAME = 255
 """Bytes; no file system in use takes a longer one."""
@@ -86,14 +93,14 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def written(path: Path) -> Iterator[None]:
-    """Turn what the system says while `path` is written into a UserError that names it and the room there is."""
+    """Turn what the system says while `path` is written into a UserError that names it, and the room on a full disk."""
     try:
         yield
     except OSError as error:
-        raise UserError(
-            f"{path} cannot be written: {error.strerror or error} ({free_space(path) / 2**20:,.1f} MiB are free "
-            "there); make room, or give another path"
-        ) from error
+        # numpy tells a full disk without its number.
+        full = error.errno in (None, errno.ENOSPC, errno.EDQUOT)
+        room = f" ({free_space(path) / 2**20:,.1f} MiB are free there); make room, or" if full else ";"
+        raise UserError(f"{path} cannot be written: {error.strerror or error}{room} give another path") from error
 
 
 def spreadsheet_cell(value: object) -> object:

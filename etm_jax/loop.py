@@ -94,7 +94,7 @@ def fit(
     step, key = (train_step, keys[0]) if config.num_seeds == 1 else (train_steps, jnp.stack(keys))
     state, progress = _begin_or_go_on(initial, spec, config.num_seeds, checkpoints, folder)
     names = names or [f"{row}" for row in range(train.counts.shape[0])]
-    steps = len(train)
+    steps, unsound = len(train), Unsound()
 
     def finished() -> bool:
         return progress.epoch >= num_epochs or out_of_patience(progress.nelbos, config.patience)
@@ -105,8 +105,8 @@ def fit(
     def not_finite(step: int) -> str:
         """What was not finite in a step of the epoch that is under way."""
         rows = order_of(progress.epoch + 1)[step * train.batch_size :][: train.batch_size]
-        member = unstack(state.variables, config.num_seeds)[0]
-        told = what_is_not_finite(member, train.take(rows), keys[0], spec, [names[row] for row in rows])
+        member = unstack(state.variables, config.num_seeds)[unsound.member]
+        told = what_is_not_finite(member, train.take(rows), keys[unsound.member], spec, [names[row] for row in rows])
         return f"in the last, {told} was no finite number"
 
     def diverged(told: str) -> UserError:
@@ -128,7 +128,6 @@ def fit(
         if stop_on_signals
         else nullcontext(StopRequest()) as stop,
     ):
-        unsound = Unsound()
         while not finished():
             epoch, started = progress.epoch + 1, time.perf_counter()
             order = order_of(epoch)
@@ -196,8 +195,8 @@ def _begin_or_go_on(
 ) -> tuple[TrainState, Progress]:
     """The state to train from, and how far it is. A new run's is saved at once: nothing before it is computed again."""
     if initial is None:
-        checkpoints.sweep()
         state, progress = checkpoints.restore(abstract_states(spec, num_seeds), or_older=True)
+        checkpoints.sweep(progress)
         folder.forget_after(progress.epoch)
         return state, progress
     state = new_state(initial, spec) if num_seeds == 1 else new_states(initial, spec)

@@ -18,7 +18,7 @@ import numpy as np
 from etm_jax import __version__
 from etm_jax.config import SECTIONS, Config, ModelConfig, RunOptions, spelled
 from etm_jax.errors import UserError
-from etm_jax.files import check_writable, replace_text, written
+from etm_jax.files import DAMAGED, check_writable, replace_text, written
 from etm_jax.steps import Spec
 
 CHANGEABLE = {
@@ -97,7 +97,7 @@ class RunFolder:
                 if type(kept[name]) is not str:
                     raise TypeError(f"its {name} is no text")
             return Record(config=Config.from_json(values["config"]), **kept)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, UserError) as error:
+        except (*DAMAGED, UserError) as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else error
             raise UserError(
                 f"{self._config} is damaged, or not of this version ({reason}); give another folder"
@@ -156,7 +156,7 @@ def check_continues(record: Record, given: Config, options: RunOptions, workdir:
     if saved.model.kind != given.model.kind:
         kind_field = next(f for f in dataclasses.fields(ModelConfig) if f.name == "kind")
         raise _changed(kind_field, saved.model.kind, given.model.kind, workdir)
-    if record.dtype != (now := default_dtype()):
+    if saved.model.kind != "lda" and record.dtype != (now := default_dtype()):
         raise UserError(
             f"this process computes in {now}, but the run in {workdir} was begun in {record.dtype}; set "
             f"JAX_ENABLE_X64={int(record.dtype == 'float64')}, or give another --workdir"
@@ -182,7 +182,7 @@ def exported(folder: RunFolder, name: str) -> np.ndarray:
     path = folder.export / f"{name}.npy"
     try:
         return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, MemoryError) as error:
+    except DAMAGED as error:
         raise UserError(
             f"{path} cannot be read ({error}); the training command of this run, given again, writes its results anew"
         ) from error

@@ -29,7 +29,10 @@ LOOKED_AT_ONCE = 10
 
 
 class Unsound:
-    """Which steps of a training were not applied. in_a_row: the most one after the other."""
+    """Which steps of a training were not applied.
+
+    in_a_row: the most one after the other. last, member: the last of them in this epoch, and of which model.
+    """
 
     def __init__(self) -> None:
         self.in_a_row = 0
@@ -38,7 +41,7 @@ class Unsound:
 
     def begin_epoch(self) -> None:
         """Count from the first step again, but for those in a row."""
-        self.last, self.num_skipped, self._seen = -1, 0, 0
+        self.last, self.member, self.num_skipped, self._seen = -1, 0, 0, 0
         self._applied: np.ndarray = np.zeros(1, bool)
 
     def look(self, sums: Sequence[Sums], lag: int = 0) -> None:
@@ -51,7 +54,7 @@ class Unsound:
             self._rows, self._applied = np.where(bad, self._rows + 1, 0), self._applied | ~bad
             self.in_a_row = max(self.in_a_row, int(self._rows.max()))
             if bad.any():
-                self.last, self.num_skipped = i, self.num_skipped + 1
+                self.last, self.member, self.num_skipped = i, int(bad.argmax()), self.num_skipped + 1
         self._seen = until
 
     @property

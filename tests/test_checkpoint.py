@@ -151,10 +151,21 @@ def test_what_a_killed_process_leaves_is_no_checkpoint_and_goes(checkpoints):
     assert checkpoints.epochs() == [0, 1, 2, 3]
     assert int(checkpoints.restore(state_of(0))[0].step) == 3
     assert int(checkpoints.restore(state_of(0), "best")[0].step) == 1
-    checkpoints.sweep()
-    assert names(checkpoints) == ["1", "2", "3"]
+    (checkpoints.folder / "notes.txt").write_text("not ours")
+    checkpoints.sweep(progress_of(1.0, 2.0, 3.0))
+    assert names(checkpoints) == ["1", "2", "3", "notes.txt"]
     checkpoints.save(state_of(4), progress_of(1.0, 2.0, 3.0, 4.0))
-    assert names(checkpoints) == ["1", "3", "4"]
+    assert names(checkpoints) == ["1", "3", "4", "notes.txt"]
+
+
+def test_what_a_damaged_checkpoint_says_decides_nothing(checkpoints):
+    save_all(checkpoints, 1.0, 2.0, 3.0)
+    newest = checkpoints.folder / "3" / "progress.json"
+    newest.write_text(newest.read_text().replace("1.0", "9.0"))
+    _, progress = checkpoints.restore(state_of(0), or_older=True)
+    checkpoints.sweep(progress)
+    assert names(checkpoints) == ["1", "2", "3"]
+    assert int(checkpoints.restore(state_of(0), "best", or_older=True)[0].step) == 1
 
 
 def flip(path: Path, position: int) -> None:

@@ -21,7 +21,8 @@ from etm_jax.loop import Fitted, fit, num_epochs_for, should_anneal
 from etm_jax.members import new_states, stack, train_steps, unstack
 from etm_jax.model import init_variables
 from etm_jax.run_folder import Record, RunFolder, check_continues
-from etm_jax.steps import Spec, TrainState, abstract_state, eval_step, new_state, train_step
+from etm_jax.steps import Spec, Sums, TrainState, abstract_state, eval_step, new_state, train_step
+from etm_jax.unsound import Unsound
 
 V, K, L, DOCS, BATCH = 24, 3, 4, 96, 32
 COUNTS = planted_counts(DOCS, V, K, length=8)
@@ -245,6 +246,17 @@ def test_of_several_models_one_may_stand_still(tmp_path):
     assert np.isfinite(np.asarray(sums.recon)).tolist() == [True, False]
     assert bits(after[1]) == bits(before[1])
     assert bits(after[0]) != bits(before[0])
+
+
+def test_the_model_that_stands_still_is_the_one_that_is_looked_into():
+    unsound = Unsound()
+    sums = [Sums(np.array(recon), np.ones(2), np.ones(2)) for recon in ([1.0, 2.0], [3.0, math.nan], [4.0, 5.0])]
+    unsound.look(sums, lag=3)
+    assert unsound.num_skipped == 0  # None is old enough.
+    unsound.look(sums)
+    assert (unsound.last, unsound.member, unsound.num_skipped, unsound.in_a_row) == (1, 1, 1, 1)
+    assert [np.asarray(step.recon).tolist() for step in unsound.sound(sums)] == [[1.0, 2.0], [3.0, 0.0], [4.0, 5.0]]
+    assert unsound.sound(sums)[1].docs.tolist() == [1.0, 0.0]
 
 
 def test_divergence_names_the_way_out(tmp_path):

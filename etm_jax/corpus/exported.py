@@ -1,7 +1,5 @@
 """The corpus inside an export folder of ours, so that another run can be trained on the very same counts."""
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,7 @@ import scipy.sparse as sp
 from etm_jax.corpus.counts import as_counts, check_halves
 from etm_jax.corpus.types import Counted
 from etm_jax.errors import UserError
-from etm_jax.files import check_archive
+from etm_jax.files import DAMAGED, check_archive
 
 PARTS = ("train", "valid", "test_h1", "test_h2")
 FILES = ("vocab.txt", *(f"{part}.npz" for part in PARTS))
@@ -39,7 +37,7 @@ def _read_counts(path: Path, vocab_size: int) -> sp.csr_matrix:
         # Given the path, numpy leaves a damaged file open. No pickle is loaded.
         with path.open("rb") as file:
             matrix: Any = sp.load_npz(file)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED as error:
         raise UserError(f"{path} is not a matrix saved by scipy ({error}); export the run again") from error
     if matrix.format != "csr":
         raise UserError(f"{path} is a matrix in {matrix.format} format; save it as CSR")

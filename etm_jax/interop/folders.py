@@ -1,8 +1,6 @@
 """A trained model as a folder that opens on any platform: arrays, settings, words. No pickle."""
 
 import json
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +11,12 @@ from etm_jax import __version__
 from etm_jax.config import Config
 from etm_jax.corpus.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.errors import UserError
-from etm_jax.files import check_archive, replace_folder
+from etm_jax.files import DAMAGED, check_archive, replace_folder
 from etm_jax.interop.layouts import flatten
 from etm_jax.interop.trained import Trained, nested_parts, shapes_of
 from etm_jax.model import Variables
 
 MODEL, WEIGHTS, WORDS = "model.json", "weights.npz", "vocabulary.json"
-
-
-DAMAGED = (
-    OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError,
-    zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-"""What the readers of JSON and of arrays raise on files that are not as they were written."""
 
 
 def save_folder(path: Path, trained: Trained, about: dict[str, Any]) -> None:

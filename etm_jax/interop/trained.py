@@ -14,6 +14,7 @@ from etm_jax.config import Config
 from etm_jax.corpus.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.errors import UserError
+from etm_jax.files import DAMAGED
 from etm_jax.interop.layouts import flatten, nested
 from etm_jax.interop.tensor_files import read_metadata, read_tensors, write_tensors
 from etm_jax.members import abstract_states, as_models, seeds
@@ -79,7 +80,7 @@ def read_vocabulary(folder: RunFolder) -> Vocabulary:
     """The words of a run. Raises UserError where they are damaged."""
     try:
         return vocabulary_from_json(json.loads(folder.vocabulary.read_text("utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except DAMAGED as error:
         raise UserError(
             f"{folder.vocabulary} is damaged ({error}); the same training command writes it anew"
         ) from error
@@ -112,7 +113,7 @@ def from_safetensors(path: str | Path) -> Trained:
             raise UserError("its arrays are not those of the model that its settings name")
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+    except DAMAGED as error:
         raise UserError(f"{path}: its settings or its words are damaged ({error!r}); export it again") from error
     if vocabulary and len(vocabulary) != trained.vocab_size:
         raise UserError(f"{path}: {len(vocabulary)} words for {trained.vocab_size} word vectors; export it again")
