@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+import logging
 import shutil
 import signal
+import sys
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -16,7 +19,7 @@ import orbax.checkpoint as ocp
 
 from etm_jax.console import warn
 from etm_jax.errors import UserError
-from etm_jax.files import free_space, replace_folder, sync_all
+from etm_jax.files import DAMAGED, free_space, replace_folder, sync_all
 from etm_jax.steps import TrainState
 
 _STATE, _PROGRESS, _SUMS = "state", "progress.json", "SHA256SUMS"
@@ -68,7 +71,7 @@ class Checkpoints:
             # Where its disk fills up under it, orbax leaves tracebacks of its own on the screen.
             raise UserError(self._not_written(place, needed, "no space left on the disk"))
         try:
-            with _uninterrupted(), replace_folder(place) as new:
+            with _uninterrupted(), _one_error(), replace_folder(place) as new:
                 with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as writer:
                     writer.save(new.resolve() / _STATE, args=ocp.args.StandardSave(state._asdict()))
                 about = {**progress._asdict(), "arrays": _described(state)}
@@ -148,7 +151,7 @@ class Checkpoints:
                 )
         abstract = jax.tree.map(_placed, like._asdict())
         try:
-            with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
+            with _one_error(), ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
                 found = reader.restore(place.resolve() / _STATE, args=ocp.args.StandardRestore(abstract))
         except Exception as error:  # Its bytes are as they were written: perhaps by another version of orbax.
             raise UserError(
@@ -161,9 +164,13 @@ class Checkpoints:
         try:
             values = json.loads((self.folder / name / _PROGRESS).read_text("ascii"))
             progress = Progress(**{field: values[field] for field in Progress._fields})
-            return progress._replace(begun=tuple(progress.begun))  # JSON has no tuples.
-        except (OSError, ValueError, KeyError, TypeError):
+            # JSON has no tuples.
+            progress = progress._replace(begun=tuple(progress.begun))
+            _check_progress(progress, name)
+            dict[str, str].items(values["arrays"])
+        except DAMAGED:
             return None
+        return progress
 
     def _names(self) -> list[str]:
         """Those of the checkpoints that are there, the newest first."""
@@ -208,6 +215,18 @@ class Remembered:
         """The state of the newest epoch that was kept, or of the one of lowest nelbo."""
         state, progress = self._kept[which]
         return jax.tree.map(lambda leaf, x: jax.device_put(x, _placed(leaf).sharding), like, state), progress
+
+
+def _check_progress(progress: Progress, name: str) -> None:
+    """Raise ValueError or TypeError where its values are none that a run writes into the checkpoint of this name."""
+    numbers = [*progress.nelbos, *progress.by_seed]
+    for sums in progress.begun:
+        for total in sums:
+            numbers += total if isinstance(total, list) else [total]
+    if not all(type(number) in (int, float) for number in numbers):
+        raise TypeError("a figure that is no number")
+    if progress.name != name or len(progress.nelbos) != progress.epoch + 1:
+        raise ValueError("of another epoch")
 
 
 def _order(name: str) -> tuple[int, int]:
@@ -260,6 +279,23 @@ def _placed(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+@contextmanager
+def _one_error() -> Iterator[None]:
+    """Where orbax fails, let its other coroutines print no tracebacks of theirs, within the block and after it."""
+    before, log, filters = sys.unraisablehook, logging.getLogger("asyncio"), warnings.filters[:]
+    enabled = not log.disabled
+
+    def hook(unraisable: Any) -> None:
+        code = getattr(unraisable.object, "cr_code", None)
+        if not (code and "orbax" in code.co_filename) and str(unraisable.exc_value) != "Event loop is closed":
+            before(unraisable)
+
+    sys.unraisablehook, log.disabled = hook, True
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+    yield
+    sys.unraisablehook, log.disabled, warnings.filters[:] = before, not enabled, filters
 
 
 @contextmanager

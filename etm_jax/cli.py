@@ -33,6 +33,7 @@ def run(
     argv = list(sys.argv if argv is None else argv)
     try:
         with sigterm_raises():
+            _check_utf8(argv)
             return main(argv) or 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -45,6 +46,17 @@ def run(
         # Whoever reads the output, such as head, has enough; Python would complain once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _check_utf8(argv: Sequence[str]) -> None:
+    """Raise UserError for an argument that no record of the run could hold."""
+    for arg in argv[1:]:
+        try:
+            arg.encode()
+        except UnicodeEncodeError:
+            raise UserError(
+                f"{os.fsencode(arg)!r} is not UTF-8; rename that file or folder, or give a link to it"
+            ) from None
 
 
 def parse(argv: Sequence[str]) -> tuple[Config, RunOptions]:

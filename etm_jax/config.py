@@ -412,6 +412,13 @@ def _checked(f: "dataclasses.Field[Any]", kind: type, value: Any) -> Any:
         value = float(value)
     if type(value) is not wanted:
         raise UserError(f"--{flag_name(f)}={value!r} must be of type {wanted.__name__}")
+    parts = value if isinstance(value, tuple) else (value,)
+    if wanted is tuple and not all(type(part) is int for part in parts):
+        raise UserError(f"--{flag_name(f)}={value!r} must be whole numbers")
+    if any(type(part) is int and abs(part) > MAX_SEED for part in parts):
+        raise UserError(
+            f"--{flag_name(f)}={spelled(f, value).partition('=')[2]} is out of range; give a smaller number"
+        )
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"--{flag_name(f)}={value} must be a finite number")
     choices = f.metadata["choices"]

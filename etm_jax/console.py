@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from etm_jax.errors import one_line
+
 T = TypeVar("T")
 
 SECONDS_BEFORE_FIRST_LINE = 2.0
@@ -29,7 +31,7 @@ def silenced(silent: bool = True) -> Iterator[None]:
 def note(message: str) -> None:
     """One plain line on stderr."""
     if not _silent.get():
-        print(message, file=sys.stderr, flush=True)
+        print(one_line(message), file=sys.stderr, flush=True)
 
 
 def warn(message: str) -> None:

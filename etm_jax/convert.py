@@ -28,6 +28,7 @@ from etm_jax import cli
 from etm_jax.config import VARIANTS
 from etm_jax.console import note, warn
 from etm_jax.errors import UserError
+from etm_jax.files import DAMAGED
 
 LAYOUTS = ("ntm", "etm", "topmost")
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt")
@@ -81,7 +82,7 @@ def _rho(path: str) -> np.ndarray | None:
         return None
     try:
         return np.load(Path(path).expanduser(), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except DAMAGED as error:
         raise UserError(f"--rho={path} cannot be read as an array ({error}); give a .npy file of V rows") from error
 
 

@@ -25,6 +25,7 @@ from etm_jax.corpus.segment import segment_documents
 from etm_jax.corpus.split import halves
 from etm_jax.corpus.types import Corpus, Document, Documents, Source, Vocabulary
 from etm_jax.errors import UserError
+from etm_jax.files import DAMAGED
 from etm_jax.interop import Trained
 from etm_jax.interop.folders import read_folder, save_folder
 from etm_jax.metrics.perplexity import completion_perplexity
@@ -273,14 +274,17 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 given["settings"] = made
             model = cls(**given)
             model._take(trained)
-            model._share, model._npmi = np.array(about["share"]), np.array(about["npmi"])
+            model._config()
+            model._share, model._npmi = (
+                np.array(about[name], np.float64).reshape(trained.config.model.num_topics) for name in ("share", "npmi")
+            )
             model.history_, model._documents = about["history"], None
             if about["counts"] is not None:
                 model.n_features_in_ = about["counts"]
             return model
         except UserError as error:
             raise ValueError(str(error)) from error
-        except (KeyError, TypeError) as error:
+        except DAMAGED as error:
             raise ValueError(f"{path} is damaged ({error!r}); save the model again") from error
 
     # Documents to counts

@@ -44,7 +44,8 @@ def main(argv: Sequence[str]) -> None:
     path = workdir / "metrics.json"
     replace_text(path, json.dumps(figures.to_json(), ensure_ascii=False, indent=2) + "\n")
     print(figures.to_table())
-    note(f"\n{path} holds these figures, and those of each topic")
+    note("")
+    note(f"{path} holds these figures, and those of each topic")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.errors import UserError
+from etm_jax.files import DAMAGED
 from etm_jax.finished import Finished
 from etm_jax.metrics.topics import npmi_coherence, top_words, topic_shares
 
@@ -108,7 +109,7 @@ def topic_data(folder: str | Path) -> dict[str, Any]:
         beta = np.load(folder / "topic_term_matrix.npy", allow_pickle=False)
         with (folder / "document_term_matrix.npz").open("rb") as file:
             counts = sp.csr_matrix(sp.load_npz(file))
-    except (OSError, ValueError, KeyError) as error:
+    except DAMAGED as error:
         raise UserError(f"{folder} is not what etm_jax.report --topicwizard writes ({error})") from error
     return {
         "corpus": about["corpus"],

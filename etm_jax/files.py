@@ -4,15 +4,20 @@ What a killed process leaves beside, the next one that writes the same path take
 """
 
 import errno
+import gzip
+import io
+import lzma
 import os
 import shutil
+import struct
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from etm_jax.errors import UserError
 
@@ -23,8 +28,8 @@ fiftieth; what is made to fill a machine's memory packs to a thousandth."""
 GIBIBYTE = 1 << 30
 
 DAMAGED = (
-    OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError,
-    zipfile.BadZipFile, zlib.error,
+    OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError, RuntimeError,
+    SyntaxError, lzma.LZMAError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 """What the readers of JSON and of arrays raise on files that are not as they were written."""
 
@@ -120,6 +125,41 @@ def check_archive(path: Path) -> None:
         unpacked = sum(member.file_size for member in archive.infolist())
     if unpacked > max(GIBIBYTE, MAX_UNPACKED * path.stat().st_size):
         raise ValueError(f"it unpacks to {unpacked / GIBIBYTE:,.1f} GiB, more than {MAX_UNPACKED} times its size")
+
+
+class _Unpacked(io.RawIOBase):
+    """What a gzipped file unpacks to, as far as it may."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self._packed, self._size = packed, os.fstat(packed.fileno()).st_size
+        self._bytes, self._read = gzip.GzipFile(fileobj=packed), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._bytes.readinto(buffer)
+        self._read += count
+        if self._read > max(GIBIBYTE, MAX_UNPACKED * self._size):
+            raise gzip.BadGzipFile(
+                f"it unpacks to more than {MAX_UNPACKED} times its {self._size:,} bytes; "
+                "unpack it yourself if it is to be read"
+            )
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._bytes.close()
+            self._packed.close()
+        super().close()
+
+
+def unpacked(packed: BinaryIO) -> BinaryIO:
+    """The bytes of an open gzipped file, which is closed with them.
+
+    Reading raises OSError, EOFError or zlib.error where it is damaged, or unpacks to far more than text or numbers do.
+    """
+    return cast(BinaryIO, io.BufferedReader(_Unpacked(packed), 1 << 20))
 
 
 def free_space(path: Path) -> int:

@@ -90,7 +90,8 @@ def _run(config: Config, options: RunOptions, folder: RunFolder) -> None:
     if told := collapse_warning(model, config):
         console.warn(told)
     tables = "topics.csv, doc_topics.csv" + (", seeds.csv" if spread else "")
-    console.note(f"\n{folder.export} holds these results{of_epoch}: {tables}, and arrays as README.md lists them")
+    console.note("")
+    console.note(f"{folder.export} holds these results{of_epoch}: {tables}, and arrays as README.md lists them")
 
 
 def prepare_corpus(config: Config, options: RunOptions) -> None:

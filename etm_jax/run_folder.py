@@ -96,6 +96,9 @@ class RunFolder:
             for name in ("ckpt", "corpus", "corpus_digest", "vocabulary_hash", "dtype"):
                 if type(kept[name]) is not str:
                     raise TypeError(f"its {name} is no text")
+            columns = [j for topic in kept["seed_words"] for j in topic]
+            if not all(type(j) is int and 0 <= j < kept["vocab_size"] for j in columns):
+                raise ValueError("its seed_words are no columns of the vocabulary")
             return Record(config=Config.from_json(values["config"]), **kept)
         except (*DAMAGED, UserError) as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else error
@@ -132,16 +135,19 @@ class RunFolder:
         """The figures of every epoch that was logged, in order; a line half-written is left out."""
         if not self._metrics.exists():
             return []
-        lines = self._metrics.read_text("utf-8").splitlines()
-        return [json.loads(line) for line in lines if math.isfinite(_epoch(line))]
+        return [json.loads(line) for line in self._lines() if math.isfinite(_epoch(line))]
 
     def forget_after(self, epoch: int) -> None:
         """Drop the figures of epochs that were not saved and will be trained again, a half-written line included."""
         if self._metrics.exists():
-            lines = self._metrics.read_text("utf-8").splitlines()
+            lines = self._lines()
             kept = [line for line in lines if _epoch(line) <= epoch]
             if kept != lines:
                 replace_text(self._metrics, "".join(line + "\n" for line in kept))
+
+    def _lines(self) -> list[str]:
+        # What a damaged line holds that is no UTF-8 is left out with the line.
+        return self._metrics.read_text("utf-8", errors="replace").splitlines()
 
 
 def check_continues(record: Record, given: Config, options: RunOptions, workdir: Path) -> None:
@@ -203,5 +209,5 @@ def _is_content(path: Path) -> bool:
 def _epoch(line: str) -> float:
     try:
         return float(json.loads(line)["epoch"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return float("inf")

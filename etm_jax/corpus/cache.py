@@ -12,8 +12,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.config import CorpusConfig
+from etm_jax.corpus.counts import as_counts
 from etm_jax.corpus.types import Corpus, Documents, FilterReport, Source, TokenStream, Vocabulary
 from etm_jax.errors import UserError
+from etm_jax.files import check_archive
 
 FORMAT = 1
 """To be raised with every change of what preparation computes or how it is stored."""
@@ -135,8 +137,9 @@ def _write(corpus: Corpus, folder: Path) -> None:
 
 
 def _load_counts(folder: Path, name: str) -> sp.csr_matrix:
+    check_archive(folder / f"{name}.npz")
     with (folder / f"{name}.npz").open("rb") as file:
-        return sp.csr_matrix(sp.load_npz(file))
+        return as_counts(sp.csr_matrix(sp.load_npz(file)), name)
 
 
 def _load_text(folder: Path) -> TokenStream:

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.errors import UserError
+from etm_jax.errors import CONTROLS, UserError
 
 
 def as_counts(matrix: sp.csr_matrix, name: str) -> sp.csr_matrix:
@@ -23,6 +23,13 @@ def as_counts(matrix: sp.csr_matrix, name: str) -> sp.csr_matrix:
     counts.sum_duplicates()
     counts.eliminate_zeros()
     return counts
+
+
+def check_words(words: list[str], name: str) -> None:
+    """Raises UserError for a word that no list of one word a line can hold."""
+    odd = next((word for word in words if not word or CONTROLS.search(word)), None)
+    if odd is not None:
+        raise UserError(f"{name} has {odd[:40]!r} for a word; words have no line ends or control characters in them")
 
 
 def check_halves(test_h1: sp.csr_matrix, test_h2: sp.csr_matrix, name: str) -> None:

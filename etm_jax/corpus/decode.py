@@ -1,7 +1,6 @@
 """Bytes to lines of text. Files are read as binary and decoded piece by piece, so that an error knows its byte."""
 
 import codecs
-import gzip
 import io
 import os
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from etm_jax.errors import UserError
-from etm_jax.files import GIBIBYTE, MAX_UNPACKED
+from etm_jax.files import unpacked
 
 BLOCK_BYTES = 1 << 20
 
@@ -28,7 +27,8 @@ def open_binary(path: Path) -> IO[bytes]:
     if path == STDIN:
         return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
     try:
-        return gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
+        file = path.open("rb")
+        return unpacked(file) if path.suffix.lower() == ".gz" else file
     except OSError as error:
         raise UserError(f"{path} cannot be opened: {error.strerror}; check its name and its permissions") from error
 
@@ -70,13 +70,6 @@ def _decode(file: IO[bytes], name: str, encoding: str) -> Iterator[str]:
         except (OSError, EOFError, zlib.error) as error:
             raise UserError(f"{name} cannot be read to its end ({error}); it may be cut off or damaged") from error
         bytes_read += len(block)
-        if isinstance(file, gzip.GzipFile) and bytes_read > GIBIBYTE:
-            packed = os.fstat(file.fileno()).st_size
-            if bytes_read > MAX_UNPACKED * packed:
-                raise UserError(
-                    f"{name} unpacks to more than {MAX_UNPACKED} times its {packed:,} bytes, as text does not; "
-                    "unpack it yourself if it is to be read"
-                )
         try:
             text = decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:

@@ -5,7 +5,7 @@ from typing import Any
 
 import scipy.sparse as sp
 
-from etm_jax.corpus.counts import as_counts, check_halves
+from etm_jax.corpus.counts import as_counts, check_halves, check_words
 from etm_jax.corpus.types import Counted
 from etm_jax.errors import UserError
 from etm_jax.files import DAMAGED, check_archive
@@ -26,6 +26,7 @@ def read_exported(folder: Path) -> Counted:
         words = (folder / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
         raise UserError(f"{folder / 'vocab.txt'} is not utf-8: {error}; export the run again") from error
+    check_words(words, str(folder / "vocab.txt"))
     train, valid, test_h1, test_h2 = (_read_counts(folder / f"{part}.npz", len(words)) for part in PARTS)
     check_halves(test_h1, test_h2, str(folder))
     return Counted(words, train, valid, test_h1, test_h2)

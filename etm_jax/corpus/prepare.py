@@ -16,6 +16,7 @@ from etm_jax.corpus.split import halves, split_documents
 from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Source, Vocabulary
 from etm_jax.corpus.vocabulary import count_matrix, filter_words, index_tokens, read_stopwords, select_stream
 from etm_jax.errors import UserError
+from etm_jax.files import DAMAGED
 
 FIRST_WORDS = 60  # characters
 _COUNTED_SEGMENTER = "none"
@@ -48,7 +49,7 @@ def prepare(
             corpus = load_corpus(folder)
             note(f"corpus: prepared before, in {folder}; --rebuild prepares it again")
             return dataclasses.replace(corpus, name=source.name)
-        except (ValueError, KeyError, TypeError, OSError) as error:
+        except (*DAMAGED, UserError) as error:
             note(f"corpus: {folder} is damaged ({error}); preparing it again")
     if source.counted:
         corpus = _from_counts(source, digest)

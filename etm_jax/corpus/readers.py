@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,8 @@ from typing import Any
 from etm_jax.corpus.decode import MAX_DOCUMENT, decode_lines, open_binary
 from etm_jax.corpus.types import Document
 from etm_jax.errors import UserError
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 NAMES_SHOWN = 20
 """Of the columns of a table, or the keys of an object, in a message."""
@@ -32,7 +36,9 @@ def read_folder(folder: Path, files: list[Path], encoding: str) -> Iterator[Docu
         for path in files:
             text = _whole(path, encoding)
             if text.strip():
-                yield Document(path.relative_to(folder).as_posix(), text)
+                # A name that is no UTF-8 is shown with marks for what is not.
+                name = os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", "replace")
+                yield Document(name, text)
 
     return _at_least_one(documents(), folder)
 
@@ -150,7 +156,8 @@ def _json_text(line: str, text_field: str, where: str) -> str:
         return ""
     if not isinstance(text, str):
         raise UserError(f"{where}: {text_field!r} holds a {type(text).__name__}, not text; give another --text_field")
-    return text
+    # Half an emoji, where something cut a text at so many characters of UTF-16, has no UTF-8: segmenters fail on it.
+    return text.encode("utf-8", "replace").decode() if _HALF.search(text) else text
 
 
 def _at_least_one(documents: Iterator[Document], path: Path) -> Iterator[Document]:

@@ -3,6 +3,7 @@
 No file is unpickled: torch reads it with `weights_only`, and one that would need more is refused.
 """
 
+import math
 import re
 import warnings
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from etm_jax.errors import UserError
-from etm_jax.files import replace_file
+from etm_jax.files import GIBIBYTE, MAX_UNPACKED, check_archive, replace_file
 from etm_jax.interop.layouts import Weights, from_state, to_state
 from etm_jax.interop.tensor_files import is_tensor_file, read_tensors
 from etm_jax.model import Params
@@ -36,7 +37,7 @@ def from_torch(source: str | Path | Mapping[str, Any], rho: np.ndarray | None = 
     try:
         if is_tensor_file(path):
             return from_state(read_tensors(path), rho)
-        return from_state(_arrays(_load(path)), rho)
+        return from_state(_arrays(_load(path), path.stat().st_size), rho)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
 
@@ -68,14 +69,21 @@ def save_torch(path: str | Path, params: Params, layout: str) -> None:
         _torch("writing a torch checkpoint").save(state, file)
 
 
-def _arrays(loaded: object) -> dict[str, np.ndarray]:
-    """The arrays of a state dict, also out of the dictionaries around it. They may share memory with it."""
+def _arrays(loaded: object, file_bytes: float = math.inf) -> dict[str, np.ndarray]:
+    """The arrays of a state dict, also out of the dictionaries around it. They may share memory with it.
+
+    file_bytes: length of the file that it is from.
+    """
     for key in ("state", "net"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
             loaded = loaded[key]
     if not isinstance(loaded, Mapping):
         raise UserError(f"a {type(loaded).__name__} where a state dict should be; save model.state_dict()")
-    return {str(key): _array(str(key), value) for key, value in loaded.items()}
+    arrays = {str(key): _array(str(key), value) for key, value in loaded.items()}
+    if (claimed := sum(array.nbytes for array in arrays.values())) > max(GIBIBYTE, MAX_UNPACKED * file_bytes):
+        # A tensor can repeat one number as often as it says.
+        raise UserError(f"its tensors would fill {claimed / GIBIBYTE:,.1f} GiB, far more than the file holds")
+    return arrays
 
 
 def _array(key: str, value: Any) -> np.ndarray:
@@ -104,6 +112,8 @@ def _load(path: Path) -> object:
         with warnings.catch_warnings():
             # What torch would say of a file, the error below says.
             warnings.simplefilter("ignore")
+            if begin == _ARCHIVE:
+                check_archive(path)
             return torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # On damaged files torch raises whatever the bytes lead it to.
         needed = re.search(r"GLOBAL ([\w.]+)", str(error))

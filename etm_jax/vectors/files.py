@@ -4,7 +4,6 @@ The file is streamed, and only the vectors of the words asked for are held. What
 never from its name.
 """
 
-import gzip
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ import numpy as np
 
 from etm_jax.console import track
 from etm_jax.errors import UserError
+from etm_jax.files import unpacked
 
 MAX_DIM = 10_000
 """Longer vectors are taken for a broken header."""
@@ -200,10 +200,10 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
-            yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+            yield unpacked(file) if packed else file
     except FileNotFoundError as error:
         raise UserError(f"--vectors=file:{path}: there is no such file; give the path of a file of vectors") from error
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{path} is broken or cut off ({error}); get a whole file") from error
     except OSError as error:
         raise UserError(f"--vectors=file:{path} cannot be read: {error.strerror or error}") from error
+    except (EOFError, zlib.error) as error:
+        raise UserError(f"{path} is broken or cut off ({error}); get a whole file") from error

@@ -1,0 +1,383 @@
+"""Every reader of files, with valid files to begin from: what is fuzzed, and what the properties in tests are of.
+
+A reader reads a folder. Of hostile bytes it may make what it can, or raise a UserError; nothing else.
+"""
+
+import gzip
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.errors import UserError
+
+WORDS = ["银河", "帝国", "飞船", "the", "ship's"]
+COUNTS = sp.csr_matrix(np.array([[2, 0, 1, 0, 1], [0, 3, 0, 1, 0], [1, 1, 0, 0, 2]], np.int32))
+
+
+class Reader(NamedTuple):
+    """make: writes valid files into an empty folder. read: reads them.
+
+    seal: brings what must agree with a file that was changed, such as its digest, into agreement: whoever makes a
+    hostile file does so too.
+    """
+
+    make: Callable[[Path], None]
+    read: Callable[[Path], object]
+    seal: Callable[[Path], None] = lambda folder: None
+
+
+def outcome(reader: Reader, folder: Path) -> str:
+    """`read`, or what the one clean error says. Any other exception goes through."""
+    try:
+        reader.read(folder)
+    except UserError as error:
+        message = str(error)
+        assert message, "an error that says nothing"
+        assert "\n" not in message, f"an error of several lines: {message!r}"
+        return message
+    return "read"
+
+
+def _writes(**files: bytes) -> Callable[[Path], None]:
+    """What writes these files; `__` in a name stands for a dot."""
+
+    def make(folder: Path) -> None:
+        for name, content in files.items():
+            (folder / name.replace("__", ".")).write_bytes(content)
+
+    return make
+
+
+def _all(documents: Iterable[object]) -> int:
+    return sum(1 for _ in documents)
+
+
+# Text ----------------------------------------------------------------------------------------------------------------
+
+_LINES = '银河帝国的飞船\nthe ship\'s log, "quoted"\r\n\n三体 ２０ ﬁ\n'
+_TABLE = 'id,text\n1,"飞船, ""银河"""\n2,the ship\n3,"two\nlines"\n'
+_JSONL = '{"text": "飞船 \\ud83d\\ude80", "n": [1, {"a": null}]}\n\n{"text": null}\n{"text": "ship"}\n'
+
+
+def _read_lines(folder: Path) -> None:
+    from etm_jax.corpus.normalize import normalize
+    from etm_jax.corpus.readers import read_folder, read_lines
+
+    errors = []
+    for encoding in ("gb18030", "utf-16", "utf-8"):
+        try:
+            for document in read_lines(folder / "corpus.txt", encoding):
+                normalize(document.text, nfkc=True, lowercase=True)
+            _all(read_folder(folder, [folder / "corpus.txt"], encoding))
+        except UserError as error:
+            errors.append((encoding, error))
+    if errors and errors[-1][0] == "utf-8":
+        raise errors[-1][1]
+
+
+def _read_gz(folder: Path) -> None:
+    from etm_jax.corpus.readers import read_lines
+
+    _all(read_lines(folder / "corpus.txt.gz", "utf-8"))
+
+
+def _read_jsonl(folder: Path) -> None:
+    from etm_jax.corpus.readers import read_jsonl
+
+    for document in read_jsonl(folder / "corpus.jsonl", "text", "utf-8"):
+        document.text.encode()
+
+
+def _read_csv(folder: Path) -> None:
+    from etm_jax.corpus.readers import read_csv
+
+    _all(read_csv(folder / "corpus.csv", "text", "utf-8"))
+
+
+def _read_word_files(folder: Path) -> None:
+    from etm_jax.corpus.types import Vocabulary
+    from etm_jax.corpus.vocabulary import read_stopwords
+    from etm_jax.seed_words import read_seed_words
+
+    read_stopwords(str(folder / "words.txt"), nfkc=True, lowercase=True)
+    ones = np.ones(len(WORDS), np.int64)
+    read_seed_words(str(folder / "words.txt"), Vocabulary(WORDS, ones, ones, 3, "none"), 5)
+
+
+# Counts --------------------------------------------------------------------------------------------------------------
+
+
+def _make_original(folder: Path) -> None:
+    import pickle
+
+    from scipy.io import savemat
+
+    (folder / "vocab.pkl").write_bytes(pickle.dumps(WORDS, protocol=2))
+    for part in ("tr", "va", "ts_h1", "ts_h2"):
+        for kind, values in (("tokens", COUNTS.indices), ("counts", COUNTS.data)):
+            cells = np.empty(COUNTS.shape[0], object)
+            cells[:] = [values[a:b].reshape(1, -1) for a, b in zip(COUNTS.indptr, COUNTS.indptr[1:], strict=False)]
+            savemat(folder / f"bow_{part}_{kind}.mat", {kind: cells.reshape(1, -1)}, do_compression=True)
+
+
+def _read_original(folder: Path) -> None:
+    from etm_jax.corpus.original import read_original
+
+    read_original(folder)
+
+
+def _make_exported(folder: Path) -> None:
+    (folder / "vocab.txt").write_text("".join(word + "\n" for word in WORDS), encoding="utf-8")
+    for part in ("train", "valid", "test_h1", "test_h2"):
+        sp.save_npz(folder / f"{part}.npz", COUNTS)
+
+
+def _read_exported(folder: Path) -> None:
+    from etm_jax.corpus.exported import read_exported
+
+    read_exported(folder)
+
+
+# Vectors -------------------------------------------------------------------------------------------------------------
+
+_VECTORS = np.arange(20, dtype=np.float32).reshape(5, 4) / 7
+
+
+def _text_vectors() -> bytes:
+    rows = [" ".join([word, *(f"{x:.4f}" for x in row)]) for word, row in zip(WORDS, _VECTORS, strict=True)]
+    return "\n".join(["5 4", *rows, ""]).encode()
+
+
+def _binary_vectors() -> bytes:
+    rows = [word.encode() + b" " + row.tobytes() for word, row in zip(WORDS, _VECTORS, strict=True)]
+    return b"5 4\n" + b"\n".join(rows) + b"\n"
+
+
+def _read_vectors(folder: Path) -> None:
+    from etm_jax.vectors.files import read
+
+    read(folder / "vectors", WORDS)
+
+
+# Weights -------------------------------------------------------------------------------------------------------------
+
+
+def _torch_state() -> dict[str, np.ndarray]:
+    from etm_jax.config import make_config
+    from etm_jax.interop.layouts import to_state
+    from etm_jax.interop.trained import Trained
+    from etm_jax.model import Variables
+
+    config = make_config("paper", {"num_topics": 2, "hidden": (3, 3), "embed_dim": 4})
+    return to_state(_params(Trained(config, Variables({"rho": np.zeros((5, 4))}, {}), None, "")), "etm")
+
+
+def _params(trained: object) -> dict:
+    import jax
+
+    from etm_jax.steps import abstract_state
+
+    rng = np.random.default_rng(1)
+    spec = trained.spec()._replace(vocab_size=5, embed_dim=4)  # type: ignore[attr-defined]
+    shapes = abstract_state(spec).variables.params
+    return jax.tree.map(lambda x: rng.normal(size=x.shape).astype(np.float32), shapes)
+
+
+def _trained() -> object:
+    import jax
+
+    from etm_jax.config import make_config
+    from etm_jax.corpus.types import Vocabulary
+    from etm_jax.interop.trained import Trained
+    from etm_jax.model import Variables
+    from etm_jax.steps import abstract_state
+
+    config = make_config("default", {"num_topics": 2, "hidden": (3,), "embed_dim": 4})
+    empty = Trained(config, Variables({"rho": np.zeros((5, 4))}, {}), None, "a test")
+    shapes = abstract_state(empty.spec()).variables
+    ones = np.ones(5, np.int64)
+    return empty._replace(
+        variables=jax.tree.map(lambda x: np.ones(x.shape, np.float32), shapes),
+        vocabulary=Vocabulary(WORDS, ones, ones, 3, "whitespace"),
+    )
+
+
+def _make_safetensors(folder: Path) -> None:
+    from etm_jax.interop.tensor_files import write_tensors
+    from etm_jax.interop.trained import to_safetensors
+
+    to_safetensors(folder / "ours.safetensors", _trained())  # type: ignore[arg-type]
+    write_tensors(folder / "theirs.safetensors", _torch_state(), {})
+
+
+def _read_safetensors(folder: Path) -> None:
+    from etm_jax.interop import read_trained
+
+    read_trained(str(folder / "ours.safetensors"))
+    read_trained(str(folder / "theirs.safetensors"))
+
+
+def _make_torch(folder: Path) -> None:
+    import torch
+
+    state = {key: torch.from_numpy(np.array(x)) for key, x in _torch_state().items()}
+    torch.save(state, folder / "new.pt")
+    torch.save(state, folder / "old.pt", _use_new_zipfile_serialization=False)
+
+
+def _read_torch(folder: Path) -> None:
+    from etm_jax.interop import read_trained
+
+    read_trained(str(folder / "new.pt"))
+    read_trained(str(folder / "old.pt"))
+
+
+def _make_saved(folder: Path) -> None:
+    about = {"parameters": {"num_topics": 2, "settings": {"hidden": [3]}}, "share": [0.5, 0.5], "npmi": [0.1, 0.2]}
+    about |= {"history": [{"epoch": 1}], "counts": None}
+    from etm_jax.interop.folders import save_folder
+
+    save_folder(folder / "model", _trained(), about)  # type: ignore[arg-type]
+
+
+def _read_saved(folder: Path) -> None:
+    from etm_jax.estimator import ETM
+
+    try:
+        ETM.load(folder / "model")
+    except ValueError as error:
+        # That is what people who write Python are told, and it names the folder.
+        if str(folder / "model") in str(error):
+            raise UserError(str(error)) from error
+        raise
+
+
+# A run ---------------------------------------------------------------------------------------------------------------
+
+
+def _make_record(folder: Path) -> None:
+    from etm_jax.config import make_config
+    from etm_jax.corpus.cache import vocabulary_to_json
+    from etm_jax.run_folder import Record, RunFolder
+
+    trained = _trained()
+    config, vocabulary = make_config("default", {"num_topics": 2, "hidden": (3,), "embed_dim": 4}), trained.vocabulary  # type: ignore[attr-defined]
+    run = RunFolder(folder)
+    run.begin(Record(config, "", "a corpus", "0" * 64, vocabulary.hash, 5, 3, 4, 2, 3, seed_words=((0, 1), ())))
+    run.vocabulary.write_text(json.dumps(vocabulary_to_json(vocabulary)), encoding="utf-8")
+    for epoch in (1, 2):
+        run.log({"epoch": epoch, "valid_nelbo": 7.5})
+    run.export.mkdir()
+    np.save(run.export / "beta.npy", np.full((2, 5), 0.2, np.float32))
+
+
+def _read_record(folder: Path) -> None:
+    from etm_jax.interop.trained import read_vocabulary
+    from etm_jax.run_folder import RunFolder, exported
+
+    run = RunFolder(folder)
+    record = run.record()
+    if record is not None:
+        record.spec()
+    read_vocabulary(run)
+    run.epochs()
+    run.forget_after(1)
+    exported(run, "beta")
+
+
+def _like() -> object:
+    import jax.numpy as jnp
+
+    from etm_jax.model import Variables
+    from etm_jax.steps import TrainState
+
+    return TrainState(
+        step=jnp.int32(3),
+        variables=Variables({"rho": jnp.full((3, 2), 2.5, jnp.float32)}, {"background": jnp.zeros(3)}),
+        opt_state={"count": jnp.int32(3)},
+        lr_scale=jnp.ones(()),
+    )
+
+
+def _make_checkpoint(folder: Path) -> None:
+    from etm_jax.checkpoint import Checkpoints, Progress
+
+    Checkpoints(folder / "checkpoints").save(_like(), Progress(1, [float("inf"), 7.5], [7.5]))  # type: ignore[arg-type]
+
+
+def _read_checkpoint(folder: Path) -> None:
+    from etm_jax.checkpoint import Checkpoints
+
+    _, progress = Checkpoints(folder / "checkpoints").restore(_like(), "best")  # type: ignore[arg-type]
+    assert progress.name == "1"
+    assert [len(progress.nelbos), len(progress.by_seed)] == [2, 1]
+
+
+def _seal_checkpoint(folder: Path) -> None:
+    from etm_jax.checkpoint import _SUMS, _sums
+
+    place = folder / "checkpoints" / "1"
+    (place / _SUMS).write_text(_sums(place), encoding="utf-8")
+
+
+_CACHE_LINES = "\n".join(["a b c d", "b c d e f", "a c e g", "d e f g h"] * 6)
+
+
+def _cached(folder: Path) -> object:
+    from etm_jax.config import make_config
+    from etm_jax.corpus.prepare import prepare
+    from etm_jax.corpus.sources import find_source
+
+    corpus = folder.parent / f"{folder.name}.txt"
+    corpus.write_text(_CACHE_LINES, encoding="utf-8")
+    given = {"corpus": str(corpus), "segmenter": "whitespace", "no_below": 1, "no_above": 1.0, "lang": "en"}
+    settings = make_config("default", given | {"min_token_len": 1}).corpus
+    return prepare(find_source(settings), settings, folder)
+
+
+def _make_cache(folder: Path) -> None:
+    _cached(folder)
+
+
+def _read_cache(folder: Path) -> None:
+    corpus = _cached(folder)
+    for part in (corpus.train, corpus.valid, corpus.test):  # type: ignore[attr-defined]
+        assert part.counts.shape == (len(part.ids), len(corpus.vocabulary))  # type: ignore[attr-defined]
+        part.counts.check_format(full_check=True)
+
+
+def _seal_cache(folder: Path) -> None:
+    from etm_jax.corpus.cache import _file_digest
+
+    for manifest in folder.glob("*/corpus.json"):
+        try:
+            values = json.loads(manifest.read_text("ascii"))
+            for name in values["sha256"]:
+                values["sha256"][name] = _file_digest(manifest.parent / name)
+        except (ValueError, KeyError, TypeError, OSError, RecursionError):
+            continue
+        manifest.write_text(json.dumps(values), encoding="ascii")
+
+
+READERS = {
+    "text": Reader(_writes(corpus__txt=_LINES.encode()), _read_lines),
+    "gz": Reader(_writes(corpus__txt__gz=gzip.compress(_LINES.encode(), mtime=0)), _read_gz),
+    "jsonl": Reader(_writes(corpus__jsonl=_JSONL.encode()), _read_jsonl),
+    "csv": Reader(_writes(corpus__csv=_TABLE.encode()), _read_csv),
+    "words": Reader(_writes(words__txt="银河 帝国\n# the\n\n飞船\n".encode()), _read_word_files),
+    "original": Reader(_make_original, _read_original),
+    "exported": Reader(_make_exported, _read_exported),
+    "vectors_text": Reader(_writes(vectors=_text_vectors()), _read_vectors),
+    "vectors_binary": Reader(_writes(vectors=_binary_vectors()), _read_vectors),
+    "vectors_gz": Reader(_writes(vectors=gzip.compress(_text_vectors(), mtime=0)), _read_vectors),
+    "safetensors": Reader(_make_safetensors, _read_safetensors),
+    "torch": Reader(_make_torch, _read_torch),
+    "saved": Reader(_make_saved, _read_saved),
+    "record": Reader(_make_record, _read_record),
+    "checkpoint": Reader(_make_checkpoint, _read_checkpoint, _seal_checkpoint),
+    "cache": Reader(_make_cache, _read_cache, _seal_cache),
+}
