@@ -29,7 +29,7 @@ from torture.readers import READERS, Reader, outcome
 
 MAX_BYTES = 1 << 16
 SECONDS_FOR_ONE = 10
-INSTRUMENTED = ("etm_jax", "gzip", "json", "numpy.lib._format_impl", "pickletools", "scipy.io.matlab", "zipfile")
+INSTRUMENTED = ("etm_jax", "gzip", "json", "pickletools", "zipfile")
 """Modules of which each branch that an input takes is counted."""
 
 
