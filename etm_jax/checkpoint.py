@@ -284,8 +284,8 @@ def _first_line(error: BaseException) -> str:
 @contextmanager
 def _one_error() -> Iterator[None]:
     """Where orbax fails, let its other coroutines print no tracebacks of theirs, within the block and after it."""
-    before, log, filters = sys.unraisablehook, logging.getLogger("asyncio"), warnings.filters[:]
-    enabled = not log.disabled
+    before, log, filters = sys.unraisablehook, logging.getLogger("asyncio"), warnings.catch_warnings()
+    disabled = log.disabled
 
     def hook(unraisable: Any) -> None:
         code = getattr(unraisable.object, "cr_code", None)
@@ -293,9 +293,11 @@ def _one_error() -> Iterator[None]:
             before(unraisable)
 
     sys.unraisablehook, log.disabled = hook, True
+    filters.__enter__()
     warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
     yield
-    sys.unraisablehook, log.disabled, warnings.filters[:] = before, not enabled, filters
+    filters.__exit__(None, None, None)
+    sys.unraisablehook, log.disabled = before, disabled
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from etm_jax.members import abstract_states, as_models
 from etm_jax.metrics.coherence import Coherence, coherences
 from etm_jax.metrics.labels import Labelled, label_figures
 from etm_jax.metrics.perplexity import Perplexity, completion_perplexity, perplexity_of
-from etm_jax.metrics.posterior import active_units, activity, kl_per_topic
+from etm_jax.metrics.posterior import active_units
 from etm_jax.metrics.topics import diversity, duplicate_topics, inverted_rbo, npmi_coherence, top_words, topics_used
 from etm_jax.model import Variables
 from etm_jax.pairs import read_pairs
@@ -114,9 +114,8 @@ def evaluate(run: Finished, labels: str = "") -> Evaluation:
     active, kl, perplexity = None, None, completion_perplexity(theta_h1, beta, corpus.test_h2)
     if record.config.model.kind != "lda":
         variables, spec = _variables(folder, record, beta), record.spec()
-        batcher, prior = corpus_batchers(corpus, record.config, record.batch_size)["train"], spec.model.prior_variance
-        mu, logvar = infer_posterior(variables, batcher, spec)
-        active, kl = active_units(activity(mu, prior)), kl_per_topic(mu, logvar, prior)
+        moments = infer_posterior(variables, corpus_batchers(corpus, record.config, record.batch_size)["train"], spec)
+        active, kl = active_units(moments.activity), moments.kl_per_topic
         if spec.model.kind == "gsm":
             log_px = log_px_at(variables, theta_h1, corpus.test_h2, record.batch_size, spec)
             perplexity = perplexity_of(log_px, corpus.test_h2)

@@ -30,7 +30,7 @@ def write_export(folder: Path, model: Model, corpus: Corpus, summary: Summary, s
         for name in ARRAYS:
             values: np.ndarray | None = getattr(model, name)
             if values is not None:
-                np.save(new / f"{name}.npy", values.astype(np.float32))
+                np.save(new / f"{name}.npy", np.asarray(values, np.float32))
         counts: dict[str, sp.csr_matrix] = {
             "train": corpus.train.counts,
             "valid": corpus.valid.counts,

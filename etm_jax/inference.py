@@ -1,15 +1,23 @@
 """Topic proportions and validation figures of many documents, a batch at a time."""
 
-from typing import NamedTuple
+from collections import deque
+from collections.abc import Iterator
+from itertools import count
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.batches import Batcher
 from etm_jax.console import track
+from etm_jax.metrics.posterior import Moments
 from etm_jax.model import Variables
 from etm_jax.steps import Spec, Sums, eval_step, log_px_step, posterior_step, theta_step
+
+BATCHES_AHEAD = 8
+"""That the device may have before it."""
 
 
 class Bound(NamedTuple):
@@ -35,20 +43,38 @@ def evaluate_bound(variables: Variables, batcher: Batcher, key: jax.Array, spec:
 
 
 def infer_theta(variables: Variables, batcher: Batcher, spec: Spec) -> np.ndarray:
-    """Topic proportions as of `theta_step`, in the order of the rows: [D, K] float32."""
+    """Topic proportions as of `theta_step`, in the order of the rows: [D, K], of the parameters' dtype."""
     num_docs = batcher.counts.shape[0]
-    # Fetched at the end, so that the host cuts a batch while the device works on those before it.
-    parts = [theta_step(variables, batch, spec) for batch in batcher.epoch(np.arange(num_docs))]
-    return np.concatenate([*jax.device_get(parts), np.empty((0, spec.model.num_topics), np.float32)])[:num_docs]
+    theta = np.empty((num_docs, spec.model.num_topics), jnp.result_type(float))
+    batches = (theta_step(variables, batch, spec) for batch in batcher.epoch(np.arange(num_docs)))
+    for start, rows in _fetched(batches, batcher.batch_size):
+        theta[start : start + batcher.batch_size] = rows[: num_docs - start]
+    return theta
 
 
-def infer_posterior(variables: Variables, batcher: Batcher, spec: Spec) -> tuple[np.ndarray, np.ndarray]:
-    """mu and logvar of q(δ | x) as the encoder gives it, in the order of the rows, at least one: [D, K] float32."""
-    num_docs = batcher.counts.shape[0]
-    batches = track(batcher.epoch(np.arange(num_docs)), "posteriors", len(batcher), "batches")
-    parts = [jax.device_get(posterior_step(variables, batch, spec)) for batch in batches]
-    mu, logvar = (np.concatenate(column)[:num_docs] for column in zip(*parts, strict=True))
-    return mu, logvar
+def infer_posterior(variables: Variables, batcher: Batcher, spec: Spec) -> Moments:
+    """What the encoder makes of the documents: of mu and logvar of q(δ | x) the sums, so that they are never held."""
+    num_docs, moments = batcher.counts.shape[0], Moments(spec.model.num_topics, spec.model.prior_variance)
+    epoch = track(batcher.epoch(np.arange(num_docs)), "posteriors", len(batcher), "batches")
+    batches = (posterior_step(variables, batch, spec) for batch in epoch)
+    for start, (mu, logvar) in _fetched(batches, batcher.batch_size):
+        moments.add(mu[: num_docs - start], logvar[: num_docs - start])
+    return moments
+
+
+def _fetched(batches: Iterator[Any], batch_size: int) -> Iterator[tuple[int, Any]]:
+    """What the device makes of each batch, and the row that it begins with.
+
+    Some batches late, so that the host cuts a batch while the device works on those before it.
+    """
+    waiting: deque[Any] = deque()
+    starts = count(0, batch_size)
+    for batch in batches:
+        waiting.append(batch)
+        if len(waiting) > BATCHES_AHEAD:
+            yield next(starts), jax.device_get(waiting.popleft())
+    for batch in waiting:
+        yield next(starts), jax.device_get(batch)
 
 
 def log_px_at(

@@ -23,7 +23,6 @@ from etm_jax.lda import check_lda, fit_lda
 from etm_jax.lock import held
 from etm_jax.loop import Fitted
 from etm_jax.members import seeds
-from etm_jax.metrics.posterior import activity
 from etm_jax.model import Variables
 from etm_jax.results import Model, completion, summarize, topic_table
 from etm_jax.run_folder import Record, RunFolder, check_continues
@@ -162,11 +161,10 @@ def _results(training: Training, corpus: Corpus) -> tuple[Model, np.ndarray | No
     record, fitted, batchers = training
     config, spec = record.config, record.spec()
     theta = {part: infer_theta(fitted.variables, batcher, spec) for part, batcher in batchers.items()}
-    mu, _ = infer_posterior(fitted.variables, batchers["train"], spec)
     params, constants = fitted.variables
     model = Model(
         beta=np.asarray(beta_step(fitted.variables, spec)),
-        activity=activity(mu, config.model.prior_variance),
+        activity=infer_posterior(fitted.variables, batchers["train"], spec).activity,
         **{f"theta_{part}": values for part, values in theta.items()},
         **{name: np.asarray(value) for name, value in (params | constants).items() if name in Model._fields},
     )

@@ -59,7 +59,7 @@ def test_rebuild_ignores_the_cache(source, tmp_path):
     assert len(source.reads) == 2
 
 
-@pytest.mark.parametrize("name", ["train.npz", "documents.json", "vocabulary.json", "text.npz", "corpus.json"])
+@pytest.mark.parametrize("name", ["train.npz", "train_documents.npz", "vocabulary.json", "text.npz", "corpus.json"])
 @pytest.mark.parametrize("damage", ["truncate", "delete", "flip"])
 def test_a_damaged_entry_is_made_again(source, tmp_path, capsys, name, damage):
     corpus = prepare(source, CONFIG, tmp_path / "cache")

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # From the ground up; a name stands for its submodules too, unless they have a row of their own. A file imports only
 # from rows above its own. Several rows make a floor where one of its files needs another.
 ROWS: list[tuple[int, tuple[str, ...]]] = [
-    (0, ("etm_jax", "etm_jax.errors", "etm_jax.console")),
+    (0, ("etm_jax", "etm_jax.errors")),
+    (0, ("etm_jax.console",)),
     (0, ("etm_jax.config", "etm_jax.files", "etm_jax.lock", "etm_jax.pairs", "etm_jax.stopping")),
     (1, ("etm_jax.corpus.types", "etm_jax.sparse")),
     (1, ("etm_jax.corpus", "etm_jax.batches", "etm_jax.objective", "etm_jax.refine")),

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from conftest import planted_counts, yardstick
 from etm_jax.metrics.labels import label_figures, purity
 from etm_jax.metrics.perplexity import completion_perplexity
-from etm_jax.metrics.posterior import active_units, activity, kl_per_topic
+from etm_jax.metrics.posterior import Moments, active_units
 from etm_jax.metrics.topics import (
     diversity,
     duplicate_topics,
@@ -92,24 +92,40 @@ def test_topics_used_are_some_documents_largest():
     assert topics_used(np.empty((0, 3))) == 0
 
 
+def moments(mu, logvar, prior_variance=1.0, at_once=1) -> Moments:
+    ours = Moments(mu.shape[1], prior_variance)
+    for start in range(0, len(mu), at_once):
+        ours.add(mu[start : start + at_once], logvar[start : start + at_once])
+    return ours
+
+
 def test_active_units_vary_from_document_to_document():
     # Variances 0, 0.0025, 0.25 and 25.
     mu = np.array([[1, 0.1, 1, 0], [1, 0.2, 2, 10]], np.float32)
-    np.testing.assert_allclose(activity(mu), [0, 0.0025, 0.25, 25], rtol=1e-6)
-    assert active_units(activity(mu)) == 2
-    assert active_units(activity(mu, prior_variance=100)) == 1
-    assert active_units(activity(mu[:1])) == active_units(activity(mu[:0])) == 0
+    of = moments(mu, mu)
+    np.testing.assert_allclose(of.activity, [0, 0.0025, 0.25, 25], rtol=1e-6)
+    assert active_units(of.activity) == 2
+    assert active_units(moments(mu, mu, prior_variance=100).activity) == 1
+    for few in (mu[:1], mu[:0]):
+        assert active_units(moments(few, few).activity) == 0
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_a_variance_is_the_same_however_the_documents_come(at_once):
+    # Far from zero, where sums of squares would lose it.
+    mu = 1e4 + np.random.default_rng(0).normal(size=(100, 3))
+    np.testing.assert_allclose(moments(mu, 0 * mu, 4.0, at_once).activity, mu.var(axis=0) / 4, rtol=1e-9)
 
 
 def test_kl_per_topic_by_hand_and_in_sum():
-    assert kl_per_topic(np.array([[0.0, 2.0]]), np.zeros((1, 2))) == pytest.approx([0, 2])
+    assert moments(np.array([[0.0, 2.0]]), np.zeros((1, 2))).kl_per_topic == pytest.approx([0, 2])
     # The posterior is the prior: N(0, 10).
-    assert kl_per_topic(np.zeros((1, 1)), np.log(np.full((1, 1), 10.0)), 10.0) == pytest.approx([0])
+    assert moments(np.zeros((1, 1)), np.log(np.full((1, 1), 10.0)), 10.0).kl_per_topic == pytest.approx([0])
     rng = np.random.default_rng(0)
     mu, logvar = rng.normal(size=(2, 7, 4)).astype(np.float32)
     whole = np.asarray(kl_divergence(mu, logvar, 3.0)).mean()
-    assert kl_per_topic(mu, logvar, 3.0).sum() == pytest.approx(whole, rel=1e-5)
-    assert kl_per_topic(mu[:0], logvar[:0]).tolist() == [0, 0, 0, 0]
+    assert moments(mu, logvar, 3.0, at_once=2).kl_per_topic.sum() == pytest.approx(whole, rel=1e-5)
+    assert moments(mu[:0], logvar[:0]).kl_per_topic.tolist() == [0, 0, 0, 0]
 
 
 def test_purity_by_hand():

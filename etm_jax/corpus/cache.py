@@ -13,16 +13,22 @@ import scipy.sparse as sp
 
 from etm_jax.config import CorpusConfig
 from etm_jax.corpus.counts import as_counts
+from etm_jax.corpus.packed import PackedTexts
 from etm_jax.corpus.types import Corpus, Documents, FilterReport, Source, TokenStream, Vocabulary
 from etm_jax.errors import UserError
 from etm_jax.files import check_archive
 
-FORMAT = 1
-"""To be raised with every change of what preparation computes or how it is stored."""
+COMPUTED = 1
+"""To be raised with every change of what preparation computes: a corpus is then another one."""
+
+FORMAT = 2
+"""To be raised with every change of how a corpus is stored."""
 
 _WITHOUT_EFFECT = {"corpus", "corpus_fallback", "segmenter", "workers", "cache_dir", "rebuild"}
 _FILES = {"stopwords", "segmenter_model"}
 _PARTS = ("train", "valid", "test")
+_LABELS = ("ids", "first_words")
+"""Of documents. In the archive a text is the UTF-8 between two of the starts."""
 
 
 def corpus_digest(source: Source, config: CorpusConfig, segmenter_version: str) -> str:
@@ -32,7 +38,7 @@ def corpus_digest(source: Source, config: CorpusConfig, segmenter_version: str) 
     nor does any setting for a corpus that comes as counts. Raises UserError where a file is missing or cannot be read.
     """
     files = list(source.files)
-    settings: dict[str, Any] = {"format": FORMAT, "segmenter": segmenter_version}
+    settings: dict[str, Any] = {"format": COMPUTED, "segmenter": segmenter_version}
     if source.counted is None:
         values = dataclasses.asdict(config)
         settings |= {name: value for name, value in values.items() if name not in _WITHOUT_EFFECT | _FILES}
@@ -73,13 +79,12 @@ def load_corpus(folder: Path) -> Corpus:
     for name, digest in manifest["sha256"].items():
         if _file_digest(folder / name) != digest:
             raise ValueError(f"{name} has changed")
-    labels = _read_json(folder / "documents.json")
     report = manifest["report"]
     return Corpus(
         name=manifest["name"],
         digest=manifest["digest"],
         vocabulary=vocabulary_from_json(_read_json(folder / "vocabulary.json")),
-        **{part: Documents(_load_counts(folder, part), **labels[part]) for part in _PARTS},
+        **{part: Documents(_load_counts(folder, part), **_load_labels(folder, part)) for part in _PARTS},
         test_h1=_load_counts(folder, "test_h1"),
         test_h2=_load_counts(folder, "test_h2"),
         text=_load_text(folder) if "text.npz" in manifest["sha256"] else None,
@@ -120,8 +125,8 @@ def _write(corpus: Corpus, folder: Path) -> None:
     counts = {part: documents.counts for part, documents in parts.items()}
     for name, matrix in {**counts, "test_h1": corpus.test_h1, "test_h2": corpus.test_h2}.items():
         sp.save_npz(folder / f"{name}.npz", matrix)
-    labels = {part: {"ids": d.ids, "first_words": d.first_words} for part, d in parts.items()}
-    _write_json(labels, folder / "documents.json")
+    for name, documents in parts.items():
+        _save_labels(documents, folder / f"{name}_documents.npz")
     _write_json(vocabulary_to_json(corpus.vocabulary), folder / "vocabulary.json")
     if corpus.text is not None:
         np.savez_compressed(folder / "text.npz", ids=corpus.text.ids, starts=corpus.text.starts)
@@ -140,6 +145,22 @@ def _load_counts(folder: Path, name: str) -> sp.csr_matrix:
     check_archive(folder / f"{name}.npz")
     with (folder / f"{name}.npz").open("rb") as file:
         return as_counts(sp.csr_matrix(sp.load_npz(file)), name)
+
+
+def _save_labels(documents: Documents, path: Path) -> None:
+    arrays: dict[str, np.ndarray] = {}
+    for name in _LABELS:
+        texts = getattr(documents, name)
+        packed = texts if isinstance(texts, PackedTexts) else PackedTexts.of(texts)
+        arrays |= {name: packed.content, f"{name}_starts": packed.starts}
+    np.savez_compressed(path, allow_pickle=False, **arrays)
+
+
+def _load_labels(folder: Path, part: str) -> dict[str, PackedTexts]:
+    path = folder / f"{part}_documents.npz"
+    check_archive(path)
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return {name: PackedTexts(arrays[name], arrays[f"{name}_starts"]).checked() for name in _LABELS}
 
 
 def _load_text(folder: Path) -> TokenStream:

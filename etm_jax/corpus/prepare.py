@@ -11,6 +11,7 @@ from etm_jax.config import CorpusConfig
 from etm_jax.console import note, warn
 from etm_jax.corpus.cache import corpus_digest, load_corpus, save_corpus
 from etm_jax.corpus.normalize import normalize
+from etm_jax.corpus.packed import PackedTexts, Packer
 from etm_jax.corpus.segment import raw_text, segment_documents, segmenter_version
 from etm_jax.corpus.split import halves, split_documents
 from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Source, Vocabulary
@@ -91,9 +92,9 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     stopwords = (
         read_stopwords(config.stopwords, config.nfkc, bool(config.lowercase)) if config.stopwords else frozenset()
     )
-    ids: list[str] = []
-    first_words: list[str] = []
-    dictionary, stream = index_tokens(_tokens_noting(source.documents, config, ids, first_words))
+    packers = Packer(), Packer()
+    dictionary, stream = index_tokens(_tokens_noting(source.documents, config, *packers))
+    ids, first_words = (packer.packed() for packer in packers)
     _check_read(source, config, len(ids), len(stream.ids))
     words_before = len(dictionary)
 
@@ -102,35 +103,33 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     train, valid, test = split_documents(_lengths(counts), config.valid_share, config.test_share, config.split_seed)
 
     # A word of no training document could be learnt from nothing. Leaving it out may empty a document.
-    columns = _by_frequency(counts[train], words)
+    columns = _by_frequency(_doc_freq(counts, train), words)
     counts = sp.csr_matrix(counts[:, columns])
     counts.sort_indices()
     lengths = _lengths(counts)
     valid, test = valid[lengths[valid] >= 1], test[lengths[test] >= 2]
-    vocabulary = _vocabulary([words[j] for j in columns], counts[train], version)
 
-    def part(rows: np.ndarray) -> Documents:
-        return Documents(counts[rows], [ids[i] for i in rows], [first_words[i] for i in rows])
-
-    test_h1, test_h2 = halves(counts[test], config.split_seed)
+    rows_of = {"train": train, "valid": valid, "test": test}
+    parts = {name: Documents(counts[rows], ids.take(rows), first_words.take(rows)) for name, rows in rows_of.items()}
+    # Millions of documents are held once.
+    del counts, ids, first_words
+    test_h1, test_h2 = halves(parts["test"].counts, config.split_seed)
     kept = np.concatenate([train, valid, test])
     return Corpus(
         name=source.name,
         digest=digest,
-        vocabulary=vocabulary,
-        train=part(train),
-        valid=part(valid),
-        test=part(test),
+        vocabulary=_vocabulary([words[j] for j in columns], parts["train"].counts, version),
+        **parts,
         test_h1=test_h1,
         test_h2=test_h2,
         text=select_stream(stream, train),
         report=FilterReport(
-            docs_before=len(ids),
+            docs_before=len(lengths),
             docs_after=len(kept),
             tokens_before=len(stream.ids),
             tokens_after=int(lengths[kept].sum()),
             words_before=words_before,
-            words_after=len(vocabulary),
+            words_after=len(columns),
             median_length_before=float(np.median(np.diff(stream.starts))),
             median_length_after=float(np.median(lengths[kept])),
         ),
@@ -144,8 +143,8 @@ def _from_counts(source: Source, digest: str) -> Corpus:
 
     def part(name: str, matrix: sp.csr_matrix) -> Documents:
         counts = _canonical(matrix)
-        ids = [f"{name}-{i}" for i in range(counts.shape[0])]
-        return Documents(counts, ids, _commonest_words(counts, given.words))
+        ids = PackedTexts.of(f"{name}-{i}" for i in range(counts.shape[0]))
+        return Documents(counts, ids, PackedTexts.of(_commonest_words(counts, given.words)))
 
     train = part("train", given.train)
     return Corpus(
@@ -161,31 +160,28 @@ def _from_counts(source: Source, digest: str) -> Corpus:
 
 
 def _tokens_noting(
-    documents: Callable[[], Iterator[Document]], config: CorpusConfig, ids: list[str], first_words: list[str]
+    documents: Callable[[], Iterator[Document]], config: CorpusConfig, ids: Packer, first_words: Packer
 ) -> Iterator[list[str]]:
     """The documents' tokens, while their ids and first words are put down."""
     for document, tokens in segment_documents(documents, config):
-        ids.append(document.id)
-        first_words.append(beginning_of(raw_text(document, config.lang)))
+        ids.add(document.id)
+        first_words.add(beginning_of(raw_text(document, config.lang)))
         yield tokens
 
 
-def _commonest_words(counts: sp.csr_matrix, words: list[str]) -> list[str]:
+def _commonest_words(counts: sp.csr_matrix, words: list[str]) -> Iterator[str]:
     """In place of a document's first words, which counts do not hold: its commonest ones."""
-    shown = []
     for start, stop in zip(counts.indptr[:-1], counts.indptr[1:], strict=True):
         order = np.argsort(-counts.data[start:stop], kind="stable")[:12]
-        shown.append(_shortened(" ".join(words[j] for j in counts.indices[start:stop][order])))
-    return shown
+        yield _shortened(" ".join(words[j] for j in counts.indices[start:stop][order]))
 
 
 def _shortened(text: str) -> str:
     return text if len(text) <= FIRST_WORDS else text[:FIRST_WORDS] + "…"
 
 
-def _by_frequency(counts: sp.csr_matrix, words: list[str]) -> np.ndarray:
-    """The columns that occur, by falling document frequency and then by spelling."""
-    freq = _doc_freq(counts)
+def _by_frequency(freq: np.ndarray, words: list[str]) -> np.ndarray:
+    """The columns that occur, by falling document frequency [V] and then by spelling."""
     return np.array(sorted(np.flatnonzero(freq), key=lambda j: (-freq[j], words[j])), dtype=np.int64)
 
 
@@ -196,8 +192,14 @@ def _vocabulary(words: list[str], train: sp.csr_matrix, segmenter: str) -> Vocab
     return Vocabulary(words, _doc_freq(train), term_freq, train.shape[0], segmenter)
 
 
-def _doc_freq(counts: sp.csr_matrix) -> np.ndarray:
-    return np.bincount(counts.indices, minlength=counts.shape[1]).astype(np.int64)
+def _doc_freq(counts: sp.csr_matrix, rows: np.ndarray | None = None) -> np.ndarray:
+    """Documents that hold each word: [V] int64. rows: of these alone."""
+    indices = counts.indices
+    if rows is not None:
+        chosen = np.zeros(counts.shape[0], bool)
+        chosen[rows] = True
+        indices = indices[np.repeat(chosen, np.diff(counts.indptr))]
+    return np.bincount(indices, minlength=counts.shape[1]).astype(np.int64)
 
 
 def _lengths(counts: sp.csr_matrix) -> np.ndarray:

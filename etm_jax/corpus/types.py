@@ -1,7 +1,7 @@
 """What a prepared corpus is. Everything later reads these and nothing earlier."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,8 +74,8 @@ class Documents:
     """One part of the split. counts: [D, V] CSR int32 with sorted indices; ids and first words: D of each."""
 
     counts: sp.csr_matrix
-    ids: list[str]
-    first_words: list[str]
+    ids: Sequence[str]
+    first_words: Sequence[str]
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 AUTO_ADJ_WORDS = 20
 
+DOCUMENTS_AT_ONCE = 100_000
+"""Bounds what is held besides the counts themselves."""
+
 
 def index_tokens(token_lists: Iterable[list[str]]) -> tuple["Dictionary", TokenStream]:
     """gensim's dictionary of all words, and all tokens by its ids; the lists are read once and not kept."""
@@ -30,7 +33,7 @@ def index_tokens(token_lists: Iterable[list[str]]) -> tuple["Dictionary", TokenS
         ids.extend(map(dictionary.token2id.__getitem__, tokens))
         starts.append(len(ids))
     words = sorted(dictionary.token2id, key=dictionary.token2id.__getitem__)
-    return dictionary, TokenStream(words, np.array(ids, dtype=np.int32), np.array(starts, dtype=np.int64))
+    return dictionary, TokenStream(words, np.frombuffer(ids, np.int32), np.frombuffer(starts, np.int64))
 
 
 def filter_words(dictionary: "Dictionary", config: CorpusConfig, stopwords: frozenset[str] = frozenset()) -> list[str]:
@@ -72,12 +75,23 @@ def filter_words(dictionary: "Dictionary", config: CorpusConfig, stopwords: froz
 def count_matrix(stream: TokenStream, words: list[str]) -> sp.csr_matrix:
     """[D, V] int32 counts of the D documents of `stream` over the columns `words`; other tokens are left out."""
     column = {word: j for j, word in enumerate(words)}
-    columns = np.array([column.get(word, -1) for word in stream.words], dtype=np.int32)[stream.ids]
+    column_of = np.array([column.get(word, -1) for word in stream.words], dtype=np.int32)
+    num_docs = len(stream.starts) - 1
+    blocks = [
+        _block(column_of, stream, slice(low, min(low + DOCUMENTS_AT_ONCE, num_docs)), len(words))
+        for low in range(0, num_docs, DOCUMENTS_AT_ONCE)
+    ]
+    return sp.csr_matrix(sp.vstack(blocks, format="csr"), dtype=np.int32)
+
+
+def _block(column_of: np.ndarray, stream: TokenStream, rows: slice, num_words: int) -> sp.csr_matrix:
+    """The counts of some documents. column_of: [words of the stream] int32, -1 for those that have no column."""
+    starts = stream.starts[rows.start : rows.stop + 1]
+    columns = column_of[stream.ids[starts[0] : starts[-1]]]
     kept = columns >= 0
-    starts = np.concatenate([[0], np.cumsum(kept)])[stream.starts]
-    columns = columns[kept]
-    shape = (len(stream.starts) - 1, len(words))
-    counts = sp.csr_matrix((np.ones(len(columns), dtype=np.int32), columns, starts), shape=shape)
+    indptr = np.concatenate([[0], np.cumsum(kept)])[starts - starts[0]]
+    ones, shape = np.ones(indptr[-1], dtype=np.int32), (len(starts) - 1, num_words)
+    counts = sp.csr_matrix((ones, columns[kept], indptr), shape=shape)
     counts.sum_duplicates()
     return counts
 
@@ -87,9 +101,12 @@ def select_stream(stream: TokenStream, rows: np.ndarray) -> TokenStream:
     lengths = np.diff(stream.starts)
     chosen = np.zeros(len(lengths), dtype=bool)
     chosen[rows] = True
-    used, ids = np.unique(stream.ids[np.repeat(chosen, lengths)], return_inverse=True)
+    ids = stream.ids[np.repeat(chosen, lengths)]
+    used = np.flatnonzero(np.bincount(ids, minlength=len(stream.words)))
+    new_id = np.full(len(stream.words), -1, dtype=np.int32)
+    new_id[used] = np.arange(len(used))
     starts = np.concatenate([[0], np.cumsum(lengths[rows])])
-    return TokenStream([stream.words[i] for i in used], ids.astype(np.int32), starts.astype(np.int64))
+    return TokenStream([stream.words[i] for i in used], new_id[ids], starts.astype(np.int64))
 
 
 def read_stopwords(path: str, nfkc: bool, lowercase: bool) -> frozenset[str]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-ENTRIES_AT_ONCE = 100_000
+ENTRIES_AT_ONCE = 20_000
 """Bounds the memory to this many rows of K float64."""
 
 

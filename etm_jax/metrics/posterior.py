@@ -6,12 +6,39 @@ LEAST_VARIANCE = 0.01
 """The threshold of Burda et al."""
 
 
-def activity(mu: np.ndarray, prior_variance: float = 1.0) -> np.ndarray:
-    """How far the posterior means go from document to document: Var_d(mu) / s, s the prior's variance.
+class Moments:
+    """Sums over documents that come a batch at a time. prior_variance: s of the prior N(0, s) of each of K topics."""
 
-    mu: [D, K] → [K], without unit; 0 for a single document and for none.
-    """
-    return mu.var(axis=0, dtype=np.float64) / prior_variance if len(mu) else np.zeros(mu.shape[1])
+    def __init__(self, num_topics: int, prior_variance: float = 1.0) -> None:
+        self._s, self._docs = prior_variance, 0
+        self._mean, self._squares, self._kl = (np.zeros(num_topics) for _ in range(3))
+
+    def add(self, mu: np.ndarray, logvar: np.ndarray) -> None:
+        """Count in the posteriors of some documents, at least one. mu, logvar: [B, K]."""
+        mu, logvar = mu.astype(np.float64), logvar.astype(np.float64)
+        # Two parts' means and squared deviations as one's: Chan, Golub and LeVeque 1983.
+        docs, mean = self._docs + len(mu), mu.mean(axis=0)
+        apart = mean - self._mean
+        self._squares += ((mu - mean) ** 2).sum(axis=0) + apart**2 * (self._docs * len(mu) / docs)
+        self._mean += apart * (len(mu) / docs)
+        self._kl += 0.5 * ((np.exp(logvar) + mu**2) / self._s - 1 - logvar + np.log(self._s)).sum(axis=0)
+        self._docs = docs
+
+    @property
+    def activity(self) -> np.ndarray:
+        """How far the posterior means go from document to document: Var_d(mu) / s, [K], without unit.
+
+        0 for a single document and for none.
+        """
+        return self._squares / max(self._docs, 1) / self._s
+
+    @property
+    def kl_per_topic(self) -> np.ndarray:
+        """KL(q(δ_k|x) ‖ N(0, s)), its mean over documents: [K], nats; 0 without documents.
+
+        ½ ((exp(logvar) + mu²)/s − 1 − logvar + log s); its sum over topics is the bound's KL.
+        """
+        return self._kl / max(self._docs, 1)
 
 
 def active_units(activity: np.ndarray) -> int:
@@ -20,14 +47,3 @@ def active_units(activity: np.ndarray) -> int:
     Burda, Grosse and Salakhutdinov 2016 (arXiv 1509.00519), section 5, where the prior's variance is 1.
     """
     return int((activity > LEAST_VARIANCE).sum())
-
-
-def kl_per_topic(mu: np.ndarray, logvar: np.ndarray, prior_variance: float = 1.0) -> np.ndarray:
-    """KL(q(δ_k|x) ‖ N(0, s)), its mean over documents. mu, logvar: [D, K] → [K], nats; 0 without documents.
-
-    ½ ((exp(logvar) + mu²)/s − 1 − logvar + log s), s the prior's variance; its sum over topics is the bound's KL.
-    """
-    if not len(mu):
-        return np.zeros(mu.shape[1])
-    mu, logvar = mu.astype(np.float64), logvar.astype(np.float64)
-    return 0.5 * ((np.exp(logvar) + mu**2) / prior_variance - 1 - logvar + np.log(prior_variance)).mean(axis=0)

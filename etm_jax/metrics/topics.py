@@ -6,6 +6,9 @@ import scipy.sparse as sp
 DUPLICATE_WORDS = 6
 """Of ten words, shared by two topics that a reader would call one."""
 
+DOCUMENTS_AT_ONCE = 100_000
+"""Bounds what is held in double precision."""
+
 
 def top_words(beta: np.ndarray, n: int) -> np.ndarray:
     """Columns of the n most probable words of each topic. beta: [K, V] → [K, n]. Ties go to the lower column."""
@@ -76,4 +79,8 @@ def topics_used(theta: np.ndarray) -> int:
 def topic_shares(theta: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
     """Share of the corpus' tokens that each topic explains. theta: [D, K], counts: [D, V] → [K], sums to 1."""
     tokens = np.asarray(counts.sum(1)).ravel().astype(np.float64)
-    return tokens @ theta / max(tokens.sum(), 1.0)
+    explained = np.zeros(theta.shape[1])
+    for low in range(0, len(theta), DOCUMENTS_AT_ONCE):
+        some = slice(low, low + DOCUMENTS_AT_ONCE)
+        explained += tokens[some] @ theta[some]
+    return explained / max(tokens.sum(), 1.0)

@@ -1,0 +1,98 @@
+"""Prepare short documents and train an epoch on them, ever more of them; how much memory and time it takes.
+
+python -m torture.load --documents=50000,500000,5000000 --output=torture/results/load.json
+
+The documents are drawn by LDA's process (`etm_jax.simulate`), ten words each on average, and are a text file, a
+document a line. What is measured is the command that a person would give, from the text to the exported results.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from etm_jax.simulate import draw_counts
+
+VOCAB_SIZE, NUM_TOPICS = 10_000, 50
+AT_ONCE = 100_000
+
+
+def write_documents(path: Path, num_docs: int, seed: int = 1) -> None:
+    """A text file of so many documents, each of one to a dozen and more words between blanks."""
+    rng = np.random.default_rng(seed)
+    # Words as frequent as words are: β around a law of Zipf's.
+    zipf = 1 / np.arange(10, VOCAB_SIZE + 10)
+    beta = rng.gamma(0.05, size=(NUM_TOPICS, VOCAB_SIZE)) * zipf + 1e-12
+    beta /= beta.sum(axis=1, keepdims=True)
+    words = [chr(0x4E00 + i // 100) + chr(0x5E00 + i % 100) for i in range(VOCAB_SIZE)]
+    with path.open("w", encoding="utf-8") as file:
+        for start in range(0, num_docs, AT_ONCE):
+            some = min(AT_ONCE, num_docs - start)
+            theta = rng.dirichlet(np.full(NUM_TOPICS, 0.1), some)
+            counts = draw_counts(rng, theta, beta, 1 + rng.poisson(9, some))
+            for first, last in zip(counts.indptr[:-1], counts.indptr[1:], strict=True):
+                row = np.repeat(counts.indices[first:last], counts.data[first:last])
+                file.write(" ".join([words[j] for j in row]) + "\n")
+
+
+def measured(corpus: Path, workdir: Path) -> dict[str, Any]:
+    """Train an epoch on a corpus in a process of its own: its seconds, its peak of resident memory, and its curve."""
+    command = [sys.executable, "-m", "etm_jax.train", f"--corpus={corpus}", f"--workdir={workdir}"]
+    command += ["--segmenter=whitespace", "--num_epochs=1"]
+    begun = time.monotonic()
+    with (workdir.parent / f"{workdir.name}.log").open("w+") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        curve: list[tuple[int, int]] = []
+        peak = 0
+        while process.poll() is None:
+            time.sleep(0.05)
+            resident = _resident_mib(process.pid)
+            if resident > 1.02 * peak:
+                peak = resident
+                curve.append((round(time.monotonic() - begun), resident))
+        log.seek(0)
+        told = log.read()
+    if process.returncode:
+        raise SystemExit(told[-3000:])
+    return {"seconds": round(time.monotonic() - begun), "peak_mib": peak, "rises": curve, "told": told.splitlines()[:8]}
+
+
+def _resident_mib(process: int) -> int:
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE") >> 20
+
+
+def main() -> int:
+    """Measure each number of documents, and say what came out."""
+    parser = argparse.ArgumentParser(prog="python -m torture.load", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--documents", default="50000,500000,5000000", help="default: 50000,500000,5000000")
+    parser.add_argument("--output", type=Path, help="a file for the figures")
+    parser.add_argument("--folder", type=Path, help="where the corpora and runs lie; default: a temporary one")
+    given = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory(dir=given.folder) as place:
+        for num_docs in map(int, given.documents.split(",")):
+            corpus = Path(place) / f"{num_docs}.txt"
+            write_documents(corpus, num_docs)
+            row = {"documents": num_docs, "text_mib": corpus.stat().st_size >> 20}
+            row |= measured(corpus, Path(place) / str(num_docs))
+            print(f"{num_docs:>10,} documents: {row['peak_mib']:,} MiB at most, {row['seconds']:,} s", flush=True)
+            rows.append(row)
+    if given.output:
+        given.output.parent.mkdir(parents=True, exist_ok=True)
+        given.output.write_text(json.dumps({"rows": rows}, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
