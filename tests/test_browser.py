@@ -8,11 +8,13 @@ import csv
 import json
 import os
 import shutil
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
+import scipy.sparse as sp
 
-from conftest import SMALL, themed_lines
+from conftest import SMALL, planted_counts, themed_lines
 from etm_jax import cli
 from etm_jax.report import main as report_main
 from etm_jax.train import main as train_main
@@ -205,3 +207,85 @@ def test_it_fits_the_window_in_light_and_dark(opened, report, tmp_path, size, sc
     brightness = sum(map(int, paper[paper.index("(") + 1 : -1].split(",")[:3]))
     assert (brightness < 3 * 128) == (scheme == "dark")
     assert screenshot(opened, tmp_path, f"report-{size[0]}-{scheme}").stat().st_size > 10_000
+
+
+PAYLOADS = [
+    "<script>window.owned=1</script>",
+    "</script><script>window.owned=1</script>",
+    "</style><script>window.owned=1</script>",
+    "</title><script>window.owned=1</script>",
+    "--><script>window.owned=1</script><!--",
+    "<img src=x onerror=window.owned=1>",
+    "<svg onload=window.owned=1>",
+    '"><iframe srcdoc="<script>top.owned=1</script>">',
+    "' onmouseover='window.owned=1' x='",
+    "\u2028window.owned=1\u2029//",
+    "`;window.owned=1//${window.owned=1}",
+    "{{constructor.constructor('window.owned=1')()}}",
+    "<a href=javascript:window.owned=1>x</a>",
+    "<style>@import 'http://127.0.0.1:9/x'</style>",
+    "<meta http-equiv=refresh content='0;url=http://127.0.0.1:9/'>",
+    "]]>&lt;script&gt;window.owned=1&lt;/script&gt;",
+]
+"""What would run, or would ask for something, if any text of a corpus became markup, style or script."""
+
+
+def payload_texts(folder: Path) -> list[str]:
+    """A corpus whose folder, files and texts are payloads, between words to learn topics from."""
+    corpus = folder / PAYLOADS[3].replace("/", "")
+    corpus.mkdir()
+    for i, line in enumerate(themed_lines()):
+        payload = PAYLOADS[i % len(PAYLOADS)]
+        name = f"{payload.replace('/', '')} {i}.txt"
+        (corpus / name).write_text(f"{payload} {line}", encoding="utf-8")
+    return [*SMALL, f"--corpus={corpus}"]
+
+
+def payload_words(folder: Path) -> list[str]:
+    """A corpus of counts whose words are payloads."""
+    # No list of one word a line can hold a line end, as which Unicode counts two characters.
+    odd = [payload.translate({0x2028: None, 0x2029: None}) for payload in PAYLOADS]
+    words = [f"{odd[j % len(odd)]}{j}" for j in range(60)]
+    (folder / "vocab.txt").write_text("".join(word + "\n" for word in words), encoding="utf-8")
+    for seed, name in enumerate(("train", "valid", "test_h1", "test_h2")):
+        sp.save_npz(folder / f"{name}.npz", planted_counts(200 if seed == 0 else 20, 60, 3, seed))
+    return [*SMALL, f"--corpus={folder}"]
+
+
+@pytest.mark.parametrize("corpus", [payload_texts, payload_words])
+def test_nothing_that_a_corpus_holds_runs(chromium, tmp_path, corpus):
+    flags = corpus(tmp_path)
+    workdir = tmp_path / PAYLOADS[5]
+    assert cli.run(train_main, ["train", *flags, f"--workdir={workdir}"]) == 0
+    assert cli.run(report_main, ["report", f"--workdir={workdir}"]) == 0
+    page = workdir / "report.html"
+    resize(chromium, WIDE)
+    chromium.get_log("browser"), chromium.get_log("performance")
+    load(chromium, page.as_uri())
+    elements = """
+        return ["img", "iframe", "script", "style", "meta", "a[href^=javascript]"].map(
+            kind => document.querySelectorAll(kind).length);
+    """
+    template = files("etm_jax.page").joinpath("page.html").read_text("utf-8")
+    ours = [0, 0, *(template.count(f"<{kind}") for kind in ("script", "style", "meta")), 0]
+    over = """
+        for (const one of document.querySelectorAll("body *"))
+            for (const kind of ["mouseover", "mousemove", "focus"])
+                one.dispatchEvent(new MouseEvent(kind, {bubbles: true}));
+    """
+    for item in chromium.find_elements(By.CSS_SELECTOR, "#list button"):
+        item.click()
+        chromium.execute_script(over)
+    search = chromium.find_element(By.ID, "search")
+    for payload in PAYLOADS[:6]:
+        search.clear()
+        search.send_keys(payload.rstrip("\u2029"), Keys.ENTER)
+    shown = chromium.find_element(By.TAG_NAME, "body").text
+    assert "window.owned=1" in shown
+    assert chromium.execute_script("return window.owned === undefined")
+    assert chromium.execute_script(elements) == ours
+    # What the policy had kept from running would be told here.
+    assert chromium.get_log("browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
+    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert {url for url in asked if not url.startswith(("data:", "about:"))} == {page.as_uri()}
