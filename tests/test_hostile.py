@@ -7,20 +7,28 @@ import csv
 import importlib.util
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
+from conftest import SMALL, planted_counts
+from etm_jax import cli
 from etm_jax.corpus.original import read_original
 from etm_jax.corpus.readers import read_csv, read_jsonl, read_lines
 from etm_jax.errors import UserError, one_line
+from etm_jax.infer import main as infer
+from etm_jax.report import main as report
+from etm_jax.train import main as train
 from etm_jax.vectors import files as vectors
 from torture.fuzz import Case, fuzz
 from torture.readers import READERS, WORDS
@@ -294,3 +302,33 @@ def test_the_valid_files_are_read(cases):
     assert {name: {cases[name].give(data) for data in cases[name].seeds()} for name in THERE} == {
         name: {"read"} for name in THERE
     }
+
+
+# Names ---------------------------------------------------------------------------------------------------------------
+
+PATHS = ["../../owned", "/tmp/owned", "..", ".", "CON", "nul.txt", "~root", "a/b", "a\\b", "$HOME", "file:///owned"]
+
+
+def test_names_from_data_are_never_paths(tmp_path):
+    """A corpus whose words and documents are called like paths leaves the files that any other one leaves."""
+    left = {}
+    for kind in ("plain", "paths"):
+        folder, run = tmp_path / kind / "corpus", tmp_path / kind / "run"
+        folder.mkdir(parents=True)
+        words = [f"word{j}" for j in range(60)]
+        if kind == "paths":
+            words[: len(PATHS)] = PATHS
+        (folder / "vocab.txt").write_text("".join(word + "\n" for word in words), encoding="utf-8")
+        for seed, name in enumerate(("train", "valid", "test_h1", "test_h2")):
+            sp.save_npz(folder / f"{name}.npz", planted_counts(200 if seed == 0 else 20, 60, 3, seed))
+        assert cli.run(train, ["train", *SMALL, f"--corpus={folder}", f"--workdir={run}"]) == 0
+        for more in ([], ["--projector"], ["--parquet"], ["--topicwizard"]):
+            assert cli.run(report, ["report", f"--workdir={run}", *more]) == 0
+        out = f"--output={tmp_path / kind / 'theta.csv'}"
+        assert cli.run(infer, ["infer", f"--workdir={run}", f"--input={folder}", out]) == 0
+        # But for Orbax's files, and folders that are called by the hash of what is in them.
+        files = [path.relative_to(tmp_path / kind).as_posix() for path in (tmp_path / kind).rglob("*")]
+        left[kind] = sorted(re.sub(r"/[0-9a-f]{16,}", "", name) for name in files if "/checkpoints/" not in name)
+    assert left["plain"] == left["paths"]
+    assert {path.name for path in tmp_path.iterdir()} == {"plain", "paths"}
+    assert not Path("/tmp/owned").exists()
