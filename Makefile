@@ -12,7 +12,7 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := $(PY) -m pip --disable-pip-version-check install --quiet --use-pep517
 INSTALL_FAILED = { echo "Installing failed, see above; BUILD.md lists the usual causes and their cures." >&2; exit 1; }
 
-.PHONY: help demo test parity quality bench torture lint format clean
+.PHONY: help demo test parity quality bench torture audit lint format clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -38,10 +38,19 @@ bench: $(VENV)/.bench ## time ours beside torch, tomotopy and gensim, into docs/
 	@$(PY) -m benchmarks.run $(if $(NG20),--ng20='$(NG20)') $(if $(ONLY),--only='$(ONLY)')
 	@$(if $(ONLY),,$(PY) -m benchmarks.ceilings)
 
-torture: $(VENV)/.test ## kill runs 200 times, and fit for an hour in one process: docs/reliability.md
-	@echo 'Killing 50 runs of each of four kinds, then an hour of fitting: an hour and a half on 2 cores.'
+torture: $(VENV)/.test ## kill, fuzz, load and soak at length: docs/reliability.md (FUZZ=60: seconds a reader, else 600)
+	@echo 'Killing 50 runs of each of four kinds: ten minutes on 2 cores.'
 	@ETM_KILLS=50 $(PY) -m pytest -q -s -p no:xdist tests/test_resume.py -k many_runs
+	@echo 'Five million documents: twenty minutes.'
+	@$(PY) -m torture.load --output=torture/results/load.json
+	@echo 'Fuzzing each of 15 readers for $(or $(FUZZ),600) seconds.'
+	@$(PY) -m torture.fuzz --seconds=$(or $(FUZZ),600) --output=torture/results/fuzz.json
+	@echo 'Fitting and loading again and again in one process: an hour.'
 	@$(PY) -m torture.soak
+
+audit: $(VENV)/.test ## ask PyPI for known vulnerabilities of what is installed (needs the net)
+	@$(PIP_INSTALL) pip-audit
+	@$(PY) -m pip_audit --local --skip-editable
 
 lint: $(VENV)/.test ## check the code's form and types
 	@echo 'Checking form and types (ruff, mypy): half a minute.'

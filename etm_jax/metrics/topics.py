@@ -7,7 +7,7 @@ DUPLICATE_WORDS = 6
 """Of ten words, shared by two topics that a reader would call one."""
 
 DOCUMENTS_AT_ONCE = 100_000
-"""Bounds what is held in double precision."""
+"""Bounds what is held besides the counts and θ."""
 
 
 def top_words(beta: np.ndarray, n: int) -> np.ndarray:
@@ -24,8 +24,11 @@ def npmi_coherence(words: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
     """
     num_docs = counts.shape[0]
     used, positions = np.unique(words, return_inverse=True)
-    present = (counts[:, used] > 0).astype(np.float64).tocsc()
-    joint = (present.T @ present).toarray() / max(num_docs, 1)
+    joint = np.zeros((len(used), len(used)))
+    for low in range(0, num_docs, DOCUMENTS_AT_ONCE):
+        present = (counts[low : low + DOCUMENTS_AT_ONCE][:, used] > 0).astype(np.float64).tocsc()
+        joint += (present.T @ present).toarray()
+    joint /= max(num_docs, 1)
     rows, cols = np.triu_indices(words.shape[1], 1)
     scores = np.full(len(words), -1.0)
     if not len(rows):
