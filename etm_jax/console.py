@@ -29,14 +29,14 @@ def silenced(silent: bool = True) -> Iterator[None]:
 
 
 def note(message: str) -> None:
-    """One plain line on stderr."""
+    """Plain text on stderr, a line or a table."""
     if not _silent.get():
-        print(one_line(message), file=sys.stderr, flush=True)
+        print("\n".join(map(one_line, message.split("\n"))), file=sys.stderr, flush=True)
 
 
 def warn(message: str) -> None:
     """One line on stderr that begins with `warning:`."""
-    note(f"warning: {message}")
+    note(one_line(f"warning: {message}"))
 
 
 def track(items: Iterable[T], label: str, total: int | None = None, unit: str = "it") -> Iterator[T]:

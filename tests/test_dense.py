@@ -224,7 +224,7 @@ def test_sparse_equals_dense_for_any_batch(kernel, precision, read_rho, monkeypa
     )
     tolerances = (1e-9, 1e-9) if precision == "float64" else (1e-5, 1e-4)
 
-    @settings(max_examples=40, deadline=None, derandomize=True)
+    @settings(max_examples=20, deadline=None, derandomize=True)
     @given(batches())
     def agree(drawn) -> None:
         counts, inputs, seed = drawn

@@ -7,6 +7,7 @@ import tracemalloc
 
 import pytest
 
+from etm_jax import files
 from etm_jax.corpus import decode, readers
 from etm_jax.corpus.types import Document
 from etm_jax.errors import UserError
@@ -207,7 +208,7 @@ def test_a_document_a_file_has_an_end(tmp_path):
 
 
 def test_a_gz_file_that_unpacks_without_end_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(decode, "GIBIBYTE", 1 << 26)
+    monkeypatch.setattr(files, "GIBIBYTE", 1 << 26)
     path = tmp_path / "bomb.txt.gz"
     with gzip.open(path, "wb", compresslevel=1) as file:
         block = (b" " * 65_535 + b"\n") * 256

@@ -55,11 +55,11 @@ def test_settings_are_read_with_their_types():
 def test_a_row_a_setting_is_printed_and_kept(tmp_path, capsys):
     folder, out = original_format(tmp_path / "ng"), tmp_path / "runs" / "rows.csv"
     settings = ["num_topics=3,num_epochs=2,embed_dim=4", "num_topics=3,num_epochs=1,embed_dim=4"]
-    argv = ["search", "--corpora=20ng,20ng_apart", f"--ng20={folder}", f"--out={out}", *settings]
+    argv = ["search", "--corpora=20ng_apart", f"--ng20={folder}", f"--out={out}", *settings]
     assert cli.run(search.main, argv) == 0
     with out.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["settings"] for row in rows] == 2 * settings
+    assert [row["settings"] for row in rows] == settings
     assert all(float(row["ppl_tok"]) > 1 and -1 <= float(row["TC_valid"]) <= 1 for row in rows)
     assert rows[0]["ppl_tok"] in capsys.readouterr().out
 
