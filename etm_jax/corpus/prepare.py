@@ -51,7 +51,7 @@ def prepare(
             note(f"corpus: prepared before, in {folder}; --rebuild prepares it again")
             return dataclasses.replace(corpus, name=source.name)
         except (*DAMAGED, UserError) as error:
-            note(f"corpus: {folder} is damaged ({error}); preparing it again")
+            note(f"corpus: {folder} cannot be used ({error}); preparing it again")
     if source.counted:
         corpus = _from_counts(source, digest)
     else:
