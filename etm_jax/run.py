@@ -68,7 +68,7 @@ def _run(config: Config, options: RunOptions, folder: RunFolder) -> None:
     elif options.ckpt and not goes_on:
         other = other_model(options.ckpt, config.model)
     elif not goes_on:
-        check_vectors(config.vectors, source.name if source.counted else None)
+        check_vectors(config.vectors, None if source.documents else source.name)
     corpus = _prepared(source, config, folder, saved)
     if is_lda:
         if saved:
