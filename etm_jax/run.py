@@ -12,7 +12,7 @@ from etm_jax.checkpoint import Checkpoints
 from etm_jax.config import Config, RunOptions
 from etm_jax.corpus.filter_report import format_report, report_warnings
 from etm_jax.corpus.prepare import prepare
-from etm_jax.corpus.sources import find_source
+from etm_jax.corpus.sources import as_prepared, find_source
 from etm_jax.corpus.types import Corpus, Source
 from etm_jax.errors import UserError
 from etm_jax.export import write_export
@@ -105,6 +105,7 @@ def prepare_corpus(config: Config, options: RunOptions) -> None:
 def _begun(config: Config, options: RunOptions) -> tuple[Config, RunFolder]:
     """The settings with the corpus that --taskname stands for, and the folder of the run, which can be written to."""
     config, name = _with_corpus(config, options)
+    config = dataclasses.replace(config, corpus=as_prepared(config.corpus))
     default = Path("runs") / (name if config.model.kind == "etm" else f"{name}_{config.model.kind}")
     folder = RunFolder(Path(options.workdir).expanduser() if options.workdir else default)
     folder.check_usable()

@@ -1,5 +1,6 @@
 """From what --corpus says to where the documents are."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -40,6 +41,20 @@ def corpus_or_fallback(config: CorpusConfig) -> str:
     note(f"To use it, save it as {path.absolute()}, one document a line, and give the same command again.")
     note(f"Until then, {config.corpus_fallback} is used in its place.")
     return config.corpus_fallback
+
+
+def as_prepared(config: CorpusConfig) -> CorpusConfig:
+    """The settings, where the corpus is a folder of shards with those that its text was cut and filtered by.
+
+    New documents are to be cut as those were, whatever becomes of the folder. Raises UserError where it is damaged.
+    """
+    folder = Path(config.corpus).expanduser()
+    if not (folder / manifest.NAME).is_file():
+        return config
+    settings = manifest.Manifest.read(folder).settings
+    names = {f.name for f in dataclasses.fields(config)} - {"segmenter", "stopwords"}
+    given = {name: value for name, value in settings.items() if name in names}
+    return dataclasses.replace(config, **given, segmenter=settings["segmenter"].partition(" ")[0])
 
 
 def _find(corpus: str, config: CorpusConfig) -> Source:

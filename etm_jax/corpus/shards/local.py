@@ -36,7 +36,7 @@ Run = Callable[..., list[Any]]
 
 def run(job: Job, work: Path) -> tuple[Plan, Summary, list[Written]]:
     """All shards, in the folder `work`. What an earlier run with the same request left there is not done again."""
-    processes = min(job.config.workers or most_processes(job.config.segmenter), max(len(job.files), 2))
+    processes = job.config.workers or most_processes(job.config.segmenter)
     numbers = range(len(job.files))
     with _pool(processes, job.config.segmenter) as pool:
         done = sum((work / f"{i}.summary").exists() for i in numbers)
@@ -138,9 +138,17 @@ def _plan(path: Path) -> tuple[Plan, dict[str, int]]:
     return plan, columns_of(plan)
 
 
+def _run_here(label: str, unit: str, function: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
+    """In this process, one after the other."""
+    return [function(*each) for each in track(arguments, label, unit=unit)]
+
+
 @contextmanager
 def _pool(processes: int, segmenter: str) -> Iterator[Run]:
-    """What calls a function with each of some arguments in several processes and returns its results in their order."""
+    """What calls a function with each of some arguments in spawned processes and returns its results in their order."""
+    if processes == 1:
+        yield _run_here
+        return
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _end_with_parent)
     before = set(multiprocessing.active_children())
 

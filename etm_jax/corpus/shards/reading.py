@@ -120,7 +120,8 @@ class _Windows:
         self._num_blocks = sum(blocks.values())
         self._records: Any = ArrayRecordDataSource([_File(str(path), 0, n, n) for path, n in blocks.items()])
         seed = np.random.SeedSequence(order).generate_state(1)[0]
-        self._shuffled: Any = grain.MapDataset.range(self._num_blocks).shuffle(seed=int(seed))
+        # The block that is not full stays the last one, so that only the last step is short.
+        self._shuffled: Any = grain.MapDataset.range(self._num_blocks - 1).shuffle(seed=int(seed))
 
     def __len__(self) -> int:
         return -(-self._num_blocks // (self._num_slots * WINDOW)) * len(self._slots)
@@ -130,12 +131,16 @@ class _Windows:
         slot = self._slots[ours]
         first = window * WINDOW * self._num_slots + slot
         last = min(self._num_blocks, (window + 1) * WINDOW * self._num_slots)
-        found = [self._block(int(self._shuffled[i])).counts for i in range(first, last, self._num_slots)]
+        found = [self._block(self._number(i)).counts for i in range(first, last, self._num_slots)]
         if not found:
             return Window(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(1, np.int32))
         counts = sp.csr_matrix(sp.vstack(found, format="csr"))
         counts = counts[np.random.default_rng([*self._order, slot, window]).permutation(counts.shape[0])]
         return Window(counts.data, counts.indices, counts.indptr)
+
+    def _number(self, place: int) -> int:
+        """Of the block at a place in the order of the epoch."""
+        return int(self._shuffled[place]) if place < self._num_blocks - 1 else place
 
     def _block(self, number: int) -> Rows:
         try:
