@@ -12,7 +12,7 @@ from etm_jax.checkpoint import Checkpoints
 from etm_jax.config import Config, RunOptions
 from etm_jax.corpus.filter_report import format_report, report_warnings
 from etm_jax.corpus.prepare import prepare
-from etm_jax.corpus.sources import find_source
+from etm_jax.corpus.sources import as_prepared, find_source
 from etm_jax.corpus.types import Corpus, Source
 from etm_jax.errors import UserError
 from etm_jax.export import write_export
@@ -92,7 +92,7 @@ def _run(config: Config, options: RunOptions, folder: RunFolder) -> None:
     elif options.ckpt and not goes_on:
         other = other_model(options.ckpt, config.model)
     elif not goes_on:
-        check_vectors(config.vectors, source.name if source.counted else None)
+        check_vectors(config.vectors, None if source.documents else source.name)
     corpus = _prepared(source, config, folder, saved)
     if is_lda:
         if saved:
@@ -130,6 +130,7 @@ def prepare_corpus(config: Config, options: RunOptions) -> None:
 def _begun(config: Config, options: RunOptions) -> tuple[Config, RunFolder]:
     """The settings with the corpus that --taskname stands for, and the folder of the run, which can be written to."""
     config, name = _with_corpus(config, options)
+    config = dataclasses.replace(config, corpus=as_prepared(config.corpus))
     default = Path("runs") / (name if config.model.kind == "etm" else f"{name}_{config.model.kind}")
     folder = RunFolder(Path(options.workdir).expanduser() if options.workdir else default)
     folder.check_usable()
