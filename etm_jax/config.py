@@ -148,6 +148,7 @@ class TrainConfig:
     num_seeds: int = setting(
         1, "models to train at once, from --seed and the seeds that follow it; the best by validation is exported"
     )
+    read_workers: int = setting(0, "processes that read a corpus of shards ahead; 0: threads of this one")
     checkpoint_every: int = setting(5, "epochs between checkpoints")
     log_quality_every: int = setting(0, "epochs between measurements of coherence and diversity; 0: never")
     patience: int = setting(
@@ -485,6 +486,7 @@ def _check_ranges(config: Config) -> None:
         ("alpha_lr", o.alpha_lr, o.alpha_lr >= 0, "at least 0"),
         ("weight_decay", o.weight_decay, o.weight_decay >= 0, "at least 0"),
         ("clip_norm", o.clip_norm, o.clip_norm >= 0, "at least 0"),
+        ("read_workers", t.read_workers, t.read_workers >= 0, "0 for threads, or a positive number"),
         ("num_epochs", t.num_epochs, t.num_epochs >= 0, "0 for automatic, or a positive number"),
         ("batch_size", t.batch_size, t.batch_size >= 1, "at least 1"),
         ("seed", t.seed, 0 <= t.seed <= MAX_SEED, f"0 to {MAX_SEED}"),

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse as sp
 
 from etm_jax.batches import Batcher
 from etm_jax.checkpoint import Checkpoints, Progress, Remembered
@@ -25,6 +24,7 @@ from etm_jax.processes import gathered, go_ahead, leads, several
 from etm_jax.run_folder import RunFolder
 from etm_jax.steps import Spec, Sums, TrainState, new_state, train_step
 from etm_jax.stopping import Stopped, StopRequest, deferred
+from etm_jax.streamed import StreamBatcher
 from etm_jax.unsound import LOOKED_AT_ONCE, Unsound, what_is_not_finite
 
 STEPS_PER_ROOT, FEWEST_EPOCHS, MOST_EPOCHS = 60, 4, 60
@@ -51,23 +51,24 @@ class Fitted(NamedTuple):
         return self.members[self.best]
 
 
-def num_epochs_for(config: TrainConfig, counts: sp.csr_matrix, batch_size: int) -> int:
+def num_epochs_for(config: TrainConfig, num_docs: int, num_words: int, nnz: int, batch_size: int) -> int:
     """The epochs asked for, or enough for STEPS_PER_ROOT·√n steps, n the documents that a word is in, on average.
 
-    counts: [D, V], those to train on. ρ starts from what all documents say of a word, and has more to learn from their
-    likelihood the more of them there are; its noise falls with their root. Between FEWEST_EPOCHS and MOST_EPOCHS.
+    num_docs, num_words, nnz: of the counts to train on. ρ starts from what all documents say of a word, and has more
+    to learn from their likelihood the more of them there are; its noise falls with their root. Between FEWEST_EPOCHS
+    and MOST_EPOCHS.
     """
     if config.num_epochs:
         return config.num_epochs
-    steps = STEPS_PER_ROOT * math.sqrt(counts.nnz / counts.shape[1])
-    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(steps * batch_size / counts.shape[0])))
+    steps = STEPS_PER_ROOT * math.sqrt(nnz / num_words)
+    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(steps * batch_size / num_docs)))
 
 
 def fit(
     spec: Spec,
     config: TrainConfig,
     num_epochs: int,
-    train: Batcher,
+    train: Batcher | StreamBatcher,
     valid: Batcher,
     initial: Variables | None,
     folder: RunFolder,
@@ -149,7 +150,7 @@ def fit(
         while not finished():
             epoch, started = progress.epoch + 1, time.perf_counter()
             sums = [Sums(*map(jnp.asarray, step_sums)) for step_sums in progress.begun]
-            docs_left = train.num_docs - len(sums) * train.batch_size
+            docs_left = max(1, train.num_docs - len(sums) * train.batch_size)
             unsound.begin_epoch()
             for batch in train.shuffled(config.seed, epoch, first_step=len(sums)):
                 state, step_sums = step(state, batch, key, spec)

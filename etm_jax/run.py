@@ -170,8 +170,13 @@ def _prepared(source: Source, config: Config, folder: RunFolder, saved: Record |
         check_writable(cache, "cache_dir")
     expected = (saved.corpus_digest, saved.corpus) if saved else ()
     corpus = prepare(source, config.corpus, cache, *expected)
-    parts = f"{len(corpus.train):,} to train, {len(corpus.valid):,} to validate, {len(corpus.test):,} to test"
+    parts = f"{corpus.num_train:,} to train, {len(corpus.valid):,} to validate, {len(corpus.test):,} to test"
     console.note(f"corpus {corpus.name}: {len(corpus.vocabulary):,} words; documents: {parts}")
+    if corpus.num_train > len(corpus.train):
+        console.note(
+            f"training reads all documents from {corpus.name}; word vectors, the start of the topics and the results "
+            f"are of a sample of {len(corpus.train):,} (etm_jax.infer gives all of them their topics)"
+        )
     if corpus.report:
         console.note(format_report(corpus.report))
         for warning in report_warnings(corpus.report):

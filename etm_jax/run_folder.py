@@ -32,7 +32,8 @@ class Record(NamedTuple):
     """What decides a run's numbers: its settings and what became of them once the corpus was read.
 
     seed_words: for each topic the columns of its seed words, none for a free topic; as in `etm_jax.seed_words`. dtype:
-    of the parameters: float64 where JAX was told to compute in that.
+    of the parameters: float64 where JAX was told to compute in that. epoch_steps: of a corpus of shards; 0 for one in
+    memory, which has as many as its documents need.
     """
 
     config: Config
@@ -47,6 +48,7 @@ class Record(NamedTuple):
     num_epochs: int
     seed_words: tuple[tuple[int, ...], ...] = ()
     dtype: str = "float32"
+    epoch_steps: int = 0
 
     @property
     def exported(self) -> Literal["last", "best"]:
@@ -61,7 +63,7 @@ class Record(NamedTuple):
             optimizer=self.config.optimizer,
             vocab_size=self.vocab_size,
             embed_dim=self.embed_dim,
-            num_steps=self.num_epochs * math.ceil(self.num_docs / self.batch_size),
+            num_steps=self.num_epochs * (self.epoch_steps or math.ceil(self.num_docs / self.batch_size)),
             train_rho=self.config.vectors.train_rho,
             seed_words=self.seed_words,
         )
@@ -90,8 +92,8 @@ class RunFolder:
             kept = {name: run.get(name, later[name]) if name in later else run[name] for name in Record._fields[1:]}
             # JSON has no tuples.
             kept["seed_words"] = tuple(map(tuple, kept["seed_words"]))
-            for name in ("vocab_size", "num_docs", "embed_dim", "batch_size", "num_epochs"):
-                if type(kept[name]) is not int or not 0 <= kept[name] < 2**31:
+            for name in ("vocab_size", "num_docs", "embed_dim", "batch_size", "num_epochs", "epoch_steps"):
+                if type(kept[name]) is not int or not 0 <= kept[name] < (2**48 if name == "num_docs" else 2**31):
                     raise ValueError(f"its {name} is {kept[name]!r}")
             for name in ("ckpt", "corpus", "corpus_digest", "vocabulary_hash", "dtype"):
                 if type(kept[name]) is not str:

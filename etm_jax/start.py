@@ -31,14 +31,17 @@ def start(
     saved: what the run was, where it goes on. other: the model whose weights it begins with. Of several seeds, the
     variables are a stack of members, which share the word vectors, those of the first seed.
     """
-    num_docs, num_topics = len(corpus.train), config.model.num_topics
+    num_docs, num_topics, stream = corpus.num_train, config.model.num_topics, corpus.stream
     if num_topics > num_docs:
         console.warn(f"--n_topic={num_topics} is more than the {num_docs} documents to train on; some will stay empty")
-    batch_size = min(config.train.batch_size, num_docs)
+    block = stream.block_docs if stream else 1
+    # Of what is read in blocks, a batch is made of whole ones.
+    batch_size = min(config.train.batch_size, -(-num_docs // block) * block)
     if batch_size < config.train.batch_size:
         console.note(f"--batch_size={config.train.batch_size} is reduced to the {num_docs} documents there are")
 
     seed_words = _seed_words(config, options, corpus, saved)
+    nnz = stream.nnz if stream else corpus.train.counts.nnz
 
     def record(embed_dim: int) -> Record:
         return Record(
@@ -51,7 +54,8 @@ def start(
             num_docs=num_docs,
             embed_dim=embed_dim,
             batch_size=batch_size,
-            num_epochs=num_epochs_for(config.train, corpus.train.counts, batch_size),
+            num_epochs=num_epochs_for(config.train, num_docs, len(corpus.vocabulary), nnz, batch_size),
+            epoch_steps=stream.num_steps(batch_size) if stream else 0,
             seed_words=seed_words,
             dtype=default_dtype(),
         )

@@ -25,6 +25,7 @@ from etm_jax.processes import leads, several
 from etm_jax.results import WORDS_SHOWN, topic_quality
 from etm_jax.run_folder import Record, RunFolder
 from etm_jax.start import start
+from etm_jax.streamed import StreamBatcher
 
 
 class Training(NamedTuple):
@@ -60,14 +61,14 @@ def train(
         record.spec(),
         config.train,
         record.num_epochs,
-        batchers["train"],
+        _train_batcher(corpus, config, batchers["train"]),
         batchers["valid"],
         variables,
         folder,
         Checkpoints(folder.checkpoints) if keep else Remembered(),
         write,
         lambda beta: _quality(beta, corpus),
-        corpus.train.ids,
+        () if corpus.stream else corpus.train.ids,
         stop_on_signals,
     )
     if several():
@@ -92,21 +93,29 @@ def begin(folder: RunFolder, record: Record, vocabulary: Vocabulary) -> None:
 def corpus_batchers(corpus: Corpus, config: Config, batch_size: int, mesh: Mesh | None = None) -> dict[str, Batcher]:
     """One for each part of the corpus, all of the same static sizes, so that a program is compiled once for all.
 
-    mesh: the devices that batches are dealt to; None for one.
+    mesh: the devices that batches are dealt to; None for one. Of a corpus of shards, `train` is of the sample.
     """
-    grid = Grid(mesh, batch_size, len(corpus.vocabulary)) if mesh else None
     parts: dict[str, sp.csr_matrix] = {
         "train": corpus.train.counts,
         "valid": corpus.valid.counts,
         "test": corpus.test.counts,
         "test_h1": corpus.test_h1,
     }
-    sizes = static_sizes(
-        np.concatenate([tile_lengths(counts, grid) for counts in parts.values()]),
-        grid.docs_each if grid else batch_size,
-    )
+    grid = Grid(mesh, batch_size, len(corpus.vocabulary)) if mesh else None
+    lengths = np.concatenate([tile_lengths(counts, grid) for counts in parts.values()])
+    sizes = static_sizes(lengths, grid.docs_each if grid else batch_size)
+    reads = _encoder_input(corpus, config)
+    return {name: Batcher(counts, reads(counts), batch_size, sizes, grid=grid) for name, counts in parts.items()}
+
+
+def _train_batcher(corpus: Corpus, config: Config, of_memory: Batcher) -> Batcher | StreamBatcher:
+    """The training documents, from disk where they are not in memory, by programs of the same sizes."""
+    if corpus.stream is None:
+        return of_memory
+    reads, workers = _encoder_input(corpus, config), config.train.read_workers
+    return StreamBatcher(corpus.stream, reads, of_memory.batch_size, of_memory.sizes, workers, of_memory.grid)
+
+
+def _encoder_input(corpus: Corpus, config: Config) -> Callable[[sp.csr_matrix], sp.csr_matrix]:
     kind = "tfidf" if config.model.use_tfidf else config.model.encoder_input
-    return {
-        name: Batcher(counts, encoder_input(counts, kind, corpus.vocabulary), batch_size, sizes, grid=grid)
-        for name, counts in parts.items()
-    }
+    return lambda counts: encoder_input(counts, kind, corpus.vocabulary)

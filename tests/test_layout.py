@@ -22,7 +22,7 @@ ROWS: list[tuple[int, tuple[str, ...]]] = [
     (1, ("etm_jax.corpus.types", "etm_jax.grid", "etm_jax.processes")),
     (1, ("etm_jax.sparse",)),
     (1, ("etm_jax.corpus", "etm_jax.batches", "etm_jax.objective", "etm_jax.refine")),
-    (1, ("etm_jax.model", "etm_jax.vectors")),
+    (1, ("etm_jax.model", "etm_jax.streamed", "etm_jax.vectors")),
     (1, ("etm_jax.warm_start",)),
     (2, ("etm_jax.optimizer", "etm_jax.first_layer", "etm_jax.metrics", "etm_jax.tensorboard")),
     (2, ("etm_jax.steps", "etm_jax.initial", "etm_jax.seed_words", "etm_jax.results", "etm_jax.vae")),

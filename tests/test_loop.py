@@ -331,12 +331,14 @@ def test_automatic_epochs_grow_with_the_root_of_the_documents_of_a_word(docs, wo
     cols = np.arange(docs * per_doc) % words
     starts = np.arange(docs + 1) * per_doc
     counts = sp.csr_matrix((np.ones(docs * per_doc, np.int32), cols, starts), shape=(docs, words))
-    assert num_epochs_for(make_config().train, counts, 256) == epochs
-    assert num_epochs_for(settings(num_epochs=7).train, counts, 256) == 7
+    assert num_epochs_for(make_config().train, *counts.shape, counts.nnz, 256) == epochs
+    assert num_epochs_for(settings(num_epochs=7).train, *counts.shape, counts.nnz, 256) == 7
 
 
 def record(config) -> Record:
-    return Record(config, "", "lines.txt", "d", "h", V, DOCS, L, BATCH, num_epochs_for(config.train, COUNTS, BATCH))
+    return Record(
+        config, "", "lines.txt", "d", "h", V, DOCS, L, BATCH, num_epochs_for(config.train, DOCS, V, COUNTS.nnz, BATCH)
+    )
 
 
 def test_a_longer_run_goes_on_where_the_rate_is_constant(tmp_path):

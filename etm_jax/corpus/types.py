@@ -160,3 +160,8 @@ class Corpus:
     text: TokenStream | None = field(default=None, repr=False)
     report: FilterReport | None = None
     stream: DocumentStream | None = field(default=None, repr=False)
+
+    @property
+    def num_train(self) -> int:
+        """Documents to train on, whether they are in memory or not."""
+        return self.stream.num_docs if self.stream else len(self.train)

@@ -73,11 +73,12 @@ class Stream:
         num_parts: int = 1,
         workers: int = 0,
     ) -> Iterator[sp.csr_matrix]:
-        """Counts of each step's documents from `first_step` on: [≤ batch_size / num_parts, V] CSR int32, canonical.
+        """Counts of each step's documents from `first_step` on: [batch_size / num_parts, V] CSR int32, canonical.
 
         The rows are those of `part` of so many equal parts of the batch: all of them one after the other are the batch,
-        however many there are. Each document comes once an epoch. workers: processes that read ahead, 0 for threads of
-        this one; they change nothing else. Raises UserError where the batch cannot be parted so, or a shard is damaged.
+        however many there are. A row is empty where a slot has no more documents. Each document comes once an epoch.
+        workers: processes that read ahead, 0 for threads of this one; they change nothing else. Raises UserError where
+        the batch cannot be parted so, or a shard is damaged.
         """
         slots = self._slots(batch_size, num_parts)
         ours = range(part * slots // num_parts, (part + 1) * slots // num_parts)
@@ -171,11 +172,9 @@ def _read_ahead(source: _Windows, first: int, workers: int) -> Iterator[Window]:
 
 
 def _rows(window: Window, rows: slice) -> Window:
-    """Some of a window's documents, as far as it has them."""
-    indptr = window.indptr[rows.start : rows.stop + 1]
-    if not len(indptr):
-        return Window(window.data[:0], window.indices[:0], np.zeros(1, np.int32))
-    return Window(window.data[indptr[0] : indptr[-1]], window.indices[indptr[0] : indptr[-1]], indptr - indptr[0])
+    """Some of a window's documents; empty ones where it has no more, so that each has its place in the batch."""
+    starts = window.indptr[np.minimum(np.arange(rows.start, rows.stop + 1), len(window.indptr) - 1)]
+    return Window(window.data[starts[0] : starts[-1]], window.indices[starts[0] : starts[-1]], starts - starts[0])
 
 
 def _joined(parts: list[Window], num_words: int) -> sp.csr_matrix:
