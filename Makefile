@@ -12,7 +12,7 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := $(PY) -m pip --disable-pip-version-check install --quiet --use-pep517
 INSTALL_FAILED = { echo "Installing failed, see above; BUILD.md lists the usual causes and their cures." >&2; exit 1; }
 
-.PHONY: help demo test parity quality bench torture audit lint format clean
+.PHONY: help demo test parity quality bench torture audit notebook lint format clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ torture: $(VENV)/.test ## kill, fuzz, load and soak at length: docs/reliability.
 audit: $(VENV)/.test ## ask PyPI for known vulnerabilities of what is installed (needs the net)
 	@$(PIP_INSTALL) pip-audit
 	@$(PY) -m pip_audit --local --skip-editable
+
+notebook: $(VENV)/.test ## make experiments/colab_tpu.ipynb from its source, colab_tpu.py
+	@$(PY) -m experiments.notebook
 
 lint: $(VENV)/.test ## check the code's form and types
 	@echo 'Checking form and types (ruff, mypy): half a minute.'
@@ -94,8 +97,8 @@ $(VENV)/.test: $(VENV)/.made setup.cfg pyproject.toml Makefile
 	missing="$$(command -v g++ >/dev/null || echo ' g++')$$(test -e "$$header" || echo " python$$version-dev")"; \
 	test -z "$$missing" || { \
 	    echo "pkuseg, the Chinese segmenter, is compiled here and misses something: apt-get install$$missing" >&2; exit 1; }
-	@echo 'Installing JAX and what the tests need into $(VENV) (1.1 GB): about a minute.'
-	@$(PIP_INSTALL) -e '.[zh,demo,corpora,use,lda,tensorboard,parquet,figures,pyldavis,browser,dev]' || $(INSTALL_FAILED)
+	@echo 'Installing JAX and what the tests need into $(VENV) (1.2 GB): about a minute.'
+	@$(PIP_INSTALL) -e '.[zh,demo,corpora,use,lda,tensorboard,parquet,figures,pyldavis,browser,notebook,dev]' || $(INSTALL_FAILED)
 	@echo 'Building pkuseg, the default segmenter for Chinese (190 MB): about a minute.'
 	@$(PIP_INSTALL) numpy cython setuptools wheel || $(INSTALL_FAILED)
 	@$(PIP_INSTALL) --no-build-isolation -e '.[pkuseg]' || $(INSTALL_FAILED)
