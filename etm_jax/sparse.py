@@ -133,8 +133,9 @@ def _csr_dot_native_batched(axis_size: int, in_batched: list[bool], *args: jax.A
         for arg, batched in zip(args, in_batched, strict=True)
     )
     block, nnz = jnp.arange(axis_size, dtype=jnp.int32)[:, None], values.shape[1]
-    # Padding lies within the last row of its block here, and must add nothing to it.
-    values = jnp.where(jnp.arange(nnz)[None] < starts[:, -1:], values, 0)
+    # Padding, and what is before the first row of the next block, lie within a block's last row here.
+    entry = jnp.arange(nnz)[None]
+    values = jnp.where((entry >= starts[:, :1]) & (entry < starts[:, -1:]), values, 0)
     cols = cols + block * dense.shape[1]
     starts = jnp.append((starts[:, :-1] + block * nnz).ravel(), jnp.int32(axis_size * nnz))
     out = _csr_dot_native(values.ravel(), cols.ravel(), starts, dense.reshape(-1, dense.shape[2]))

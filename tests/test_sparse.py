@@ -46,6 +46,17 @@ def test_some_rows_of_the_transposes_product_equal_dense(kernel, start, size):
     np.testing.assert_allclose(found, (dense.T @ behind)[start : start + size], rtol=1e-5, atol=1e-6)
 
 
+def test_some_rows_of_several_seeds_products_equal_dense(kernel):
+    batch, dense = batch_of(0.4)
+    behind = np.random.default_rng(1).normal(size=(3, len(dense), 5)).astype(np.float32)
+
+    def rows(behind):
+        return sparse.dot_rows(sparse.transposed(batch.counts, batch.pattern), behind, 5, 9)
+
+    want = np.einsum("bv,sbh->svh", dense, behind)[:, 5:14]
+    np.testing.assert_allclose(jax.vmap(rows)(jnp.asarray(behind)), want, rtol=1e-5, atol=1e-6)
+
+
 def test_sums_leave_padding_out(kernel):
     batch, dense = batch_of(0.3)
     poisoned = np.full((len(batch.counts), 2), np.float32(1e6))
