@@ -72,8 +72,9 @@ class Checkpoints:
             raise UserError(self._not_written(place, needed, "no space left on the disk"))
         try:
             with _uninterrupted(), _one_error(), replace_folder(place) as new:
-                with ocp.Checkpointer(ocp.StandardCheckpointHandler()) as writer:
-                    writer.save(new.resolve() / _STATE, args=ocp.args.StandardSave(state._asdict()))
+                with _checkpointer() as writer:
+                    arrays = jax.tree.map(np.asarray, state._asdict())
+                    writer.save(new.resolve() / _STATE, args=ocp.args.StandardSave(arrays))
                 about = {**progress._asdict(), "arrays": _described(state)}
                 (new / _PROGRESS).write_text(json.dumps(about), encoding="ascii")
                 (new / _SUMS).write_text(_sums(new), encoding="utf-8")
@@ -151,7 +152,7 @@ class Checkpoints:
                 )
         abstract = jax.tree.map(_placed, like._asdict())
         try:
-            with _one_error(), ocp.Checkpointer(ocp.StandardCheckpointHandler()) as reader:
+            with _one_error(), _checkpointer() as reader:
                 found = reader.restore(place.resolve() / _STATE, args=ocp.args.StandardRestore(abstract))
         except Exception as error:  # Its bytes are as they were written: perhaps by another version of orbax.
             raise UserError(
@@ -275,6 +276,15 @@ def _placed(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
     """Where to restore an array: as `like` lies, or on the first device, wherever it was when it was saved."""
     sharding = leaf.sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+
+def _checkpointer() -> ocp.Checkpointer:
+    """One that waits for no other process: what several train, the first alone saves, and each reads for itself."""
+    own = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=own, active_processes={own}, barrier_sync_key_prefix=f"process{own}"
+    )
+    return ocp.Checkpointer(ocp.StandardCheckpointHandler(multiprocessing_options=alone), multiprocessing_options=alone)
 
 
 def _first_line(error: BaseException) -> str:

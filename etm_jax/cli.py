@@ -66,6 +66,15 @@ def parse(argv: Sequence[str]) -> tuple[Config, RunOptions]:
     return make_config(options.get("variant", "default"), given), RunOptions(**options)
 
 
+def parse_some(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
+    """Fill flags that a command has besides those of the settings; the rest of the command line. Raises UserError."""
+    try:
+        rest: list[str] = values(list(argv), known_only=True)
+    except (flags.Error, ValueError) as error:
+        raise UserError(f"{error}; --help lists all flags") from error
+    return rest
+
+
 def parse_only(values: flags.FlagValues, argv: Sequence[str]) -> None:
     """Fill flags that a small command has defined for itself. Raises UserError."""
     try:

@@ -190,6 +190,18 @@ class RunOptions:
     ckpt: str = setting("", "start from weights: of the run in this folder, a .safetensors file, or a torch checkpoint")
     bkpt_continue: bool = setting(True, "go on where the run in --workdir stopped; --nobkpt_continue refuses to")
     tensorboard: bool = setting(False, "write TensorBoard events to <workdir>/tensorboard (extra: tensorboard)")
+    mesh: str = setting(
+        "",
+        "devices as data:4,vocab:2: documents are split over data, words over vocab; default: all devices on data",
+    )
+    distributed: bool = setting(
+        False,
+        "this is one of several processes that train as one, on one file system; so it is wherever srun, mpirun, a TPU "
+        "slice or JAX_NUM_PROCESSES say that there are several",
+    )
+    coordinator: str = setting("", "HOST:PORT of the first of several processes; default: the cluster's own")
+    num_processes: int = setting(0, "how many processes train as one; 0: as the cluster says")
+    process_id: int = setting(-1, "which of them this is, from 0; -1: as the cluster says")
     compilation_cache: str = setting(
         "", "folder that keeps compiled programs, so that the next run with the same shapes starts sooner"
     )

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from etm_jax import sparse
+from etm_jax.grid import DOCS, EVERYWHERE, TILES, WORDS
 
 BLOCK_BYTES = 2**21
 """Of one array's rows at once: three of them, and what they are made from, fit into a cache of usual size."""
@@ -67,16 +68,24 @@ def adam_step(
     values: [N], x at the nonzeros of `pattern`; behind: d, [B, H]; count: scalar, the steps up to this one; rate:
     scalar, the step size; sound: boolean scalar, false for no step at all.
     """
-    vocab_size, width = weights.kernel.shape
-    row_bytes = width * weights.kernel.dtype.itemsize
-    rows = vocab_size if vocab_size * row_bytes <= WHOLE_BYTES else max(1, BLOCK_BYTES // row_bytes)
-    args = (weights, sparse.transposed(values, pattern), behind, count, rate, sound)
-    return jax.lax.platform_dependent(
-        *args,
-        cpu=partial(_by_blocks, rows=rows, decay=decay),
-        # Elsewhere a block would be too little work for the device.
-        default=partial(_by_blocks, rows=vocab_size, decay=decay),
-    )
+
+    def local(
+        tile: sparse.Pattern, weights: Weights, values: jax.Array, behind: jax.Array, *scalars: jax.Array
+    ) -> Weights:
+        vocab_size, width = weights.kernel.shape
+        row_bytes = width * weights.kernel.dtype.itemsize
+        rows = vocab_size if vocab_size * row_bytes <= WHOLE_BYTES else max(1, BLOCK_BYTES // row_bytes)
+        return jax.lax.platform_dependent(
+            weights,
+            *sparse.of_all_documents(pattern.grid, tile, values, behind),
+            *scalars,
+            cpu=partial(_by_blocks, rows=rows, decay=decay),
+            # Elsewhere a block would be too little work for the device.
+            default=partial(_by_blocks, rows=vocab_size, decay=decay),
+        )
+
+    scalars = [(EVERYWHERE, scalar) for scalar in (count, rate, sound)]
+    return sparse.by_tile(local, pattern, WORDS, (WORDS, weights), (TILES, values), (DOCS, behind), *scalars)
 
 
 def _by_blocks(

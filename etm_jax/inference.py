@@ -37,28 +37,30 @@ def bounds(sums: list[Sums], kl_weight: float) -> list[Bound]:
 
 def evaluate_bound(variables: Variables, batcher: Batcher, key: jax.Array, spec: Spec) -> Bound:
     """The bound, in nats a document, by one sample of δ each, the same one at each call with the same key."""
-    batches = enumerate(batcher.epoch(np.arange(batcher.counts.shape[0])))
+    batches = enumerate(batcher.epoch())
     sums = [eval_step(variables, batch, jax.random.fold_in(key, i), spec) for i, batch in batches]
     return bounds(sums, spec.objective.kl_weight)[0]
 
 
 def infer_theta(variables: Variables, batcher: Batcher, spec: Spec) -> np.ndarray:
     """Topic proportions as of `theta_step`, in the order of the rows: [D, K], of the parameters' dtype."""
-    num_docs = batcher.counts.shape[0]
+    num_docs = batcher.num_docs
     theta = np.empty((num_docs, spec.model.num_topics), jnp.result_type(float))
-    batches = (theta_step(variables, batch, spec) for batch in batcher.epoch(np.arange(num_docs)))
+    batches = (theta_step(variables, batch, spec) for batch in batcher.epoch())
     for start, rows in _fetched(batches, batcher.batch_size):
-        theta[start : start + batcher.batch_size] = rows[: num_docs - start]
+        real = min(batcher.batch_size, num_docs - start)
+        theta[start : start + real] = rows[:real]
     return theta
 
 
 def infer_posterior(variables: Variables, batcher: Batcher, spec: Spec) -> Moments:
     """What the encoder makes of the documents: of mu and logvar of q(δ | x) the sums, so that they are never held."""
-    num_docs, moments = batcher.counts.shape[0], Moments(spec.model.num_topics, spec.model.prior_variance)
-    epoch = track(batcher.epoch(np.arange(num_docs)), "posteriors", len(batcher), "batches")
+    num_docs, moments = batcher.num_docs, Moments(spec.model.num_topics, spec.model.prior_variance)
+    epoch = track(batcher.epoch(), "posteriors", len(batcher), "batches")
     batches = (posterior_step(variables, batch, spec) for batch in epoch)
     for start, (mu, logvar) in _fetched(batches, batcher.batch_size):
-        moments.add(mu[: num_docs - start], logvar[: num_docs - start])
+        real = min(batcher.batch_size, num_docs - start)
+        moments.add(mu[:real], logvar[:real])
     return moments
 
 

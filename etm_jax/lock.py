@@ -22,15 +22,15 @@ _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def held(folder: Path, flag: str = "workdir") -> Iterator[None]:
     """Keep other processes out of `folder` within the block. It is made, and goes again where it stays empty.
 
     The system lets go of a lock when its process ends, however that ends: what a killed one leaves is only a file.
-    Raises UserError, which names the other process, where one holds the folder.
+    flag: what named the folder. Raises UserError, which names the other process, where one holds it.
     """
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    file = _locked(folder)
+    file = _locked(folder, flag)
     try:
         yield
     finally:
@@ -43,7 +43,7 @@ def held(folder: Path) -> Iterator[None]:
                 break
 
 
-def _locked(folder: Path) -> IO[str]:
+def _locked(folder: Path, flag: str) -> IO[str]:
     while True:
         file = (folder / NAME).open("a+", encoding="utf-8")
         try:
@@ -53,8 +53,7 @@ def _locked(folder: Path) -> IO[str]:
             told = file.read()
             file.close()
             raise UserError(
-                f"--workdir={folder} is in use by {_holder(told)}; wait for it to end, stop it, or give another "
-                "--workdir"
+                f"--{flag}={folder} is in use by {_holder(told)}; wait for it to end, stop it, or give another --{flag}"
             ) from None
         except OSError as error:
             if error.errno not in _UNSUPPORTED:

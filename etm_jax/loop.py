@@ -20,8 +20,10 @@ from etm_jax.inference import Bound, bounds, evaluate_bound
 from etm_jax.members import abstract_states, as_models, new_states, seeds, train_steps, unstack
 from etm_jax.model import Variables
 from etm_jax.optimizer import learning_rate
+from etm_jax.placing import collected, placed, topics
+from etm_jax.processes import gathered, go_ahead, leads, several
 from etm_jax.run_folder import RunFolder
-from etm_jax.steps import Spec, Sums, TrainState, beta_step, new_state, train_step
+from etm_jax.steps import Spec, Sums, TrainState, new_state, train_step
 from etm_jax.stopping import Stopped, StopRequest, deferred
 from etm_jax.unsound import LOOKED_AT_ONCE, Unsound, what_is_not_finite
 
@@ -92,21 +94,37 @@ def fit(
     """
     keys, eval_keys = zip(*(jax.random.split(jax.random.key(seed)) for seed in seeds(config)), strict=True)
     step, key = (train_step, keys[0]) if config.num_seeds == 1 else (train_steps, jnp.stack(keys))
+    grid, state_spec = train.grid, spec
     state, progress = _begin_or_go_on(initial, spec, config.num_seeds, checkpoints, folder)
-    names = names or [f"{row}" for row in range(train.counts.shape[0])]
+    state, spec = placed(state, spec, grid), spec.on(grid)
     steps, unsound = len(train), Unsound()
 
     def finished() -> bool:
         return progress.epoch >= num_epochs or out_of_patience(progress.nelbos, config.patience)
 
-    def order_of(epoch: int) -> np.ndarray:
-        return np.random.default_rng([config.seed, epoch]).permutation(train.counts.shape[0])
+    def save() -> None:
+        whole, failure = collected(state, state_spec, grid), None
+        if leads():
+            try:
+                checkpoints.save(whole, progress)
+            except UserError as error:
+                failure = error
+        # All end where one does.
+        if gathered(int(failure is not None)).any():
+            raise failure or UserError("the first process of this job could not save; its own message says why")
+
+    def asked_to_stop(step: int = 0) -> int:
+        """The signal that was given, if any; where there are several processes, now and then that of any of them."""
+        if not several():
+            return stop.number
+        return int(gathered(stop.number).max()) if step % LOOKED_AT_ONCE == 0 else 0
 
     def not_finite(step: int) -> str:
         """What was not finite in a step of the epoch that is under way."""
-        rows = order_of(progress.epoch + 1)[step * train.batch_size :][: train.batch_size]
+        batch, rows = train.step(config.seed, progress.epoch + 1, step)
         member = unstack(state.variables, config.num_seeds)[unsound.member]
-        told = what_is_not_finite(member, train.take(rows), keys[unsound.member], spec, [names[row] for row in rows])
+        called = [names[row] if names else str(row) for row in rows]
+        told = what_is_not_finite(member, batch, keys[unsound.member], spec, called)
         return f"in the last, {told} was no finite number"
 
     def diverged(told: str) -> UserError:
@@ -130,22 +148,21 @@ def fit(
     ):
         while not finished():
             epoch, started = progress.epoch + 1, time.perf_counter()
-            order = order_of(epoch)
             sums = [Sums(*map(jnp.asarray, step_sums)) for step_sums in progress.begun]
-            left = order[len(sums) * train.batch_size :]
+            docs_left = train.num_docs - len(sums) * train.batch_size
             unsound.begin_epoch()
-            for batch in train.epoch(left):
+            for batch in train.shuffled(config.seed, epoch, first_step=len(sums)):
                 state, step_sums = step(state, batch, key, spec)
                 sums.append(step_sums)
                 meter.step()
                 unsound.look(sums, lag=LOOKED_AT_ONCE)
                 if unsound.too_many:
                     raise diverged(f"{unsound.in_a_row} steps in a row were not applied: {not_finite(unsound.last)}")
-                if stop.number and len(sums) < steps:
+                if len(sums) < steps and (signal := asked_to_stop(len(sums))):
                     begun = tuple([x.tolist() for x in step_sums] for step_sums in jax.device_get(sums))
                     progress = progress._replace(begun=begun)
-                    checkpoints.save(state, progress)
-                    raise Stopped(stop.number, _stopped(progress, steps, num_epochs))
+                    save()
+                    raise Stopped(signal, _stopped(progress, steps, num_epochs))
             unsound.look(sums)
             if unsound.all_of_epoch:
                 raise diverged(f"none of its {steps} steps was applied: {not_finite(unsound.last)}")
@@ -171,23 +188,26 @@ def fit(
             row = {"epoch": epoch, "step": int(state.step), "lr": lr, **row}
             if quality and config.log_quality_every and epoch % config.log_quality_every == 0:
                 members = unstack(state.variables, config.num_seeds)
-                qualities = [quality(np.asarray(beta_step(member, spec))) for member in members]
+                qualities = [quality(topics(member, state_spec, grid)) for member in members]
                 row |= {name: float(np.mean([quality[name] for quality in qualities])) for name in qualities[0]}
-            row |= {"seconds": seconds, "docs_per_s": len(left) / seconds}
-            folder.log(row)
+            row |= {"seconds": seconds, "docs_per_s": docs_left / seconds}
+            if leads():
+                folder.log(row)
             if write:
                 write(row)
             meter.epoch(epoch, _summary(row))
             if config.anneal_lr and should_anneal(progress.nelbos, config.anneal_patience) and lr > LEAST_LR:
                 state = state._replace(lr_scale=state.lr_scale / config.anneal_factor)
-            if finished() or stop.number or epoch % config.checkpoint_every == 0:
-                checkpoints.save(state, progress)
-            if stop.number and not finished():
-                raise Stopped(stop.number, _stopped(progress, steps, num_epochs))
-    chosen = progress
-    if config.export_from == "best":
+            signal = asked_to_stop()
+            if finished() or signal or epoch % config.checkpoint_every == 0:
+                save()
+            if signal and not finished():
+                raise Stopped(signal, _stopped(progress, steps, num_epochs))
+    state, chosen, spec = collected(state, state_spec, grid), progress, state_spec
+    if config.export_from == "best" and leads():
         state, chosen = checkpoints.restore(abstract_states(spec, config.num_seeds), "best", or_older=True)
-    return Fitted(as_models(state.variables, spec, config.num_seeds), chosen.by_seed, chosen.epoch, progress.epoch)
+    variables = jax.tree.map(jnp.asarray, state.variables)
+    return Fitted(as_models(variables, spec, config.num_seeds), chosen.by_seed, chosen.epoch, progress.epoch)
 
 
 def _begin_or_go_on(
@@ -196,13 +216,15 @@ def _begin_or_go_on(
     """The state to train from, and how far it is. A new run's is saved at once: nothing before it is computed again."""
     if initial is None:
         state, progress = checkpoints.restore(abstract_states(spec, num_seeds), or_older=True)
-        checkpoints.sweep(progress)
-        folder.forget_after(progress.epoch)
-        return state, progress
-    state = new_state(initial, spec) if num_seeds == 1 else new_states(initial, spec)
-    progress = Progress(0, [math.inf], [math.inf] * num_seeds)
-    folder.forget_after(0)
-    checkpoints.save(state, progress)
+        if leads():
+            checkpoints.sweep(progress)
+            folder.forget_after(progress.epoch)
+    else:
+        state = new_state(initial, spec) if num_seeds == 1 else new_states(initial, spec)
+        progress = Progress(0, [math.inf], [math.inf] * num_seeds)
+        folder.forget_after(0)
+        checkpoints.save(state, progress)
+    go_ahead()
     return state, progress
 
 

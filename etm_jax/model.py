@@ -18,6 +18,7 @@ import jax.numpy as jnp
 
 from etm_jax import sparse
 from etm_jax.config import ModelConfig
+from etm_jax.grid import NEVER, Words
 
 READS = 30.0
 """How much input an encoder that reads ρ takes from a document at most, in the units of `encoder_input`, log(1 + x).
@@ -160,8 +161,8 @@ class ETM(TopicModel):
         rho = jax.lax.stop_gradient(self.rho)
         # Of a vector of zeros no less, or a large input over its length would be infinite.
         length = jnp.maximum(jnp.linalg.norm(rho, axis=1), 1e-12)
-        documents = sparse.matmul(inputs / length[pattern.cols], pattern, rho)
-        return documents / (1 + sparse.sum_rows(inputs[:, None], pattern) / READS)
+        documents = sparse.matmul(inputs / sparse.of_words(length, pattern), pattern, rho)
+        return documents / (1 + sparse.sum_rows(inputs[..., None], pattern) / READS)
 
     def beta(self) -> jax.Array:
         """softmax_v(ρ_v·α_k + b_v): [K, V]. The background b, 0 in the published variants, is ours."""
@@ -347,6 +348,23 @@ def init_variables(key: jax.Array, module: TopicModel) -> Variables:
     return Variables(drawn(key, variables["params"]), variables.get("constants", {}))
 
 
+def words_of(path: Any, config: ModelConfig) -> Words | None:
+    """Which axis of the array at a path in variables, or in an optimiser's state, is that of the words; None for none.
+
+    Of words that only fill up a grid of devices: no document holds them, and no topic makes them.
+    """
+    layer, name = ("", *(str(getattr(key, "key", "")) for key in path))[-2:]
+    last = f"decoder_{len(config.decoder_hidden)}"
+    if name == "rho" or ((layer, name) == ("hidden_0", "kernel") and not config.read_rho):
+        return Words(-2)
+    if name == "rho_bias" or (layer, name) == (last, "kernel"):
+        return Words(-1)
+    if name == "background" or (layer, name) == (last, "bias"):
+        is_moment = any(getattr(key, "name", "") == "opt_state" for key in path)
+        return Words(-1, 0.0 if is_moment else NEVER)
+    return None
+
+
 def forward(
     module: TopicModel, variables: Variables, inputs: sparse.Array, pattern: sparse.Pattern, noise: Noise
 ) -> Output:
@@ -416,11 +434,11 @@ def reparameterize(posterior: Posterior, eps: jax.Array) -> jax.Array:
     return posterior.mu + jnp.exp(posterior.logvar / 2) * eps
 
 
-def draw_noise(key: jax.Array, config: ModelConfig, batch_size: int, rows: sparse.Array | None = None) -> Noise:
+def draw_noise(key: jax.Array, config: ModelConfig, batch_size: int, pattern: sparse.Pattern | None = None) -> Noise:
     """Fresh ε [B, K] and, where the model has dropout, fresh masks [B, H] of 0 and 1 / (1 − dropout), as torch's.
 
-    rows: [N], the documents of the entries that are thinned; None for none. A document keeps a share of its entries
-    that is uniform between 1 − thinning and 1.
+    pattern: of the entries that are thinned; None for none. A document keeps a share of its entries that is uniform
+    between 1 − thinning and 1. A document and an entry get the same numbers on any grid of devices.
     """
     everywhere, last = config.dropout_layers == "all", len(config.hidden) - 1
     rates = [config.dropout if everywhere or i == last else 0.0 for i in range(len(config.hidden))]
@@ -429,11 +447,15 @@ def draw_noise(key: jax.Array, config: ModelConfig, batch_size: int, rows: spars
         # So has the published GSM's.
         widths, rates = widths + config.decoder_hidden, rates + [config.dropout] * len(config.decoder_hidden)
     noise = _draw(key, batch_size, config.num_topics, widths, rates)
-    if rows is None or config.thinning == 0:
+    if pattern is None or config.thinning == 0:
         return noise
-    uniform = jax.random.uniform(jax.random.fold_in(key, 1), (batch_size + rows.shape[0],))
-    share = 1 - config.thinning * uniform[:batch_size]
-    return noise._replace(visible=(uniform[batch_size:] < share[rows]).astype(noise.eps.dtype))
+    thinning_key, grid = jax.random.fold_in(key, 1), pattern.grid
+    # What the documents of a batch are given comes first, without those that only fill up a grid.
+    docs = batch_size if grid is None else grid.batch_size
+    uniform = jax.random.uniform(thinning_key, (batch_size + pattern.cols.size,))
+    share = sparse.of_documents(1 - config.thinning * uniform[:batch_size], pattern)
+    ranks = uniform[docs:] if pattern.places is None else uniform[docs + jnp.asarray(pattern.places)]
+    return noise._replace(visible=(ranks < share).astype(noise.eps.dtype))
 
 
 def draw_vae_noise(key: jax.Array, config: VAEConfig, batch_size: int) -> Noise:

@@ -3,6 +3,8 @@
 Shapes: B documents, V words, K topics, N nonzeros of the batch.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
@@ -48,23 +50,33 @@ def reconstruction(
     presence against p_w, where p is θβ + eps divided by its sum, or σ(log(θβ + eps)). zll17/Neural_Topic_Models feeds
     them the counts themselves, which are no target where one is above 1.
     """
-    eps, vocab_size = config.likelihood_eps, beta.shape[1]
+    eps, vocab_size = config.likelihood_eps, pattern.num_words(beta.shape[1])
     log_px = log_px_nonzero(theta, beta, pattern, eps)
     # log_softmax of log(θβ + eps) over V subtracts a constant, since Σ_v (θβ)_v = 1.
     log_total = jnp.log1p(vocab_size * eps)
     if config.criterion == "cross_entropy":
         log_likelihood = counts * (log_px - log_total if config.renormalize else log_px)
-        return -sparse.sum_rows(log_likelihood[:, None], pattern)[:, 0]
-    px = theta @ beta + eps
+        return -sparse.sum_rows(log_likelihood[..., None], pattern)[:, 0]
+    px = theta @ beta
     present = (counts > 0).astype(log_px.dtype)
     if config.criterion == "bce_softmax":
         log_p = log_px - log_total
-        absent = jnp.log1p(-px / jnp.exp(log_total))
         log_odds = log_p - jnp.log1p(-jnp.exp(log_p))
+        absent = partial(_log_absent_of_share, eps=eps, total=jnp.exp(log_total))
     else:
-        absent = -jnp.log1p(px)
         log_odds = log_px
-    return -absent.sum(-1) - sparse.sum_rows((present * log_odds)[:, None], pattern)[:, 0]
+        absent = partial(_log_absent_of_odds, eps=eps)
+    # Columns that only fill up a grid of devices hold nothing, and add that of a word without probability.
+    padding = (beta.shape[1] - vocab_size) * absent(jnp.zeros((), px.dtype))
+    return padding - absent(px).sum(-1) - sparse.sum_rows((present * log_odds)[..., None], pattern)[:, 0]
+
+
+def _log_absent_of_share(px: jax.Array, eps: float, total: jax.Array) -> jax.Array:
+    return jnp.log1p(-(px + eps) / total)
+
+
+def _log_absent_of_odds(px: jax.Array, eps: float) -> jax.Array:
+    return -jnp.log1p(px + eps)
 
 
 def reconstruction_from_logits(

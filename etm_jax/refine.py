@@ -42,7 +42,7 @@ def refine(
     delta, beta, counts, centre = jax.lax.stop_gradient((delta, beta, jnp.asarray(counts), centre))
     by_word = beta.T
     squares = by_word**2
-    length = sparse.sum_rows(counts[:, None], pattern)
+    length = sparse.sum_rows(counts[..., None], pattern)
 
     def step(_: int, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         delta = carry[0]

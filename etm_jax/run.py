@@ -12,7 +12,7 @@ from etm_jax.checkpoint import Checkpoints
 from etm_jax.config import Config, RunOptions
 from etm_jax.corpus.filter_report import format_report, report_warnings
 from etm_jax.corpus.prepare import prepare
-from etm_jax.corpus.sources import find_source
+from etm_jax.corpus.sources import as_prepared, find_source
 from etm_jax.corpus.types import Corpus, Source
 from etm_jax.errors import UserError
 from etm_jax.export import write_export
@@ -24,6 +24,8 @@ from etm_jax.lock import held
 from etm_jax.loop import Fitted
 from etm_jax.members import seeds
 from etm_jax.model import Variables
+from etm_jax.placing import placed
+from etm_jax.processes import joined, leads, part, several, wait
 from etm_jax.results import Model, completion, summarize, topic_table
 from etm_jax.run_folder import Record, RunFolder, check_continues
 from etm_jax.spread import Spread, compare_seeds, spread_table
@@ -37,11 +39,31 @@ from etm_jax.vectors import check_vectors
 def run(config: Config, options: RunOptions) -> None:
     """Fit a model in the run's folder, or go on there; export; print the topics.
 
-    A user's mistake raises UserError before anything that exists is touched.
+    A user's mistake raises UserError before anything that exists is touched. Where several processes train as one, the
+    others follow the first, and leave the results to it.
     """
     config, folder = _begun(config, options)
-    with held(folder.path):
-        _run(config, options, folder)
+    with joined(options):
+        if leads():
+            with held(folder.path):
+                _run(config, options, folder)
+        else:
+            with console.silenced():
+                _follow(config, options, folder)
+
+
+def _follow(config: Config, options: RunOptions, folder: RunFolder) -> None:
+    """Train along with the first process, which has begun the run."""
+    wait()
+    saved = folder.record()
+    train(
+        config,
+        _prepared(find_source(config.corpus), config, folder, saved),
+        folder,
+        options,
+        saved,
+        stop_on_signals=True,
+    )
 
 
 def _run(config: Config, options: RunOptions, folder: RunFolder) -> None:
@@ -51,6 +73,8 @@ def _run(config: Config, options: RunOptions, folder: RunFolder) -> None:
     if saved:
         check_continues(saved, config, options, folder.path)
     is_lda = config.model.kind == "lda"
+    if is_lda and several():
+        raise UserError("--model=lda is fitted by one process; leave out --distributed")
     if options.tensorboard and not is_lda:
         check_tensorboard()
     goes_on = saved is not None and bool(Checkpoints(folder.checkpoints).epochs())
@@ -68,7 +92,7 @@ def _run(config: Config, options: RunOptions, folder: RunFolder) -> None:
     elif options.ckpt and not goes_on:
         other = other_model(options.ckpt, config.model)
     elif not goes_on:
-        check_vectors(config.vectors, source.name if source.counted else None)
+        check_vectors(config.vectors, None if source.documents else source.name)
     corpus = _prepared(source, config, folder, saved)
     if is_lda:
         if saved:
@@ -80,6 +104,7 @@ def _run(config: Config, options: RunOptions, folder: RunFolder) -> None:
         training = train(
             config, corpus, folder, options, saved if goes_on else None, other, write, stop_on_signals=True
         )
+        part()
         model, log_px, of_epoch, spread = _results(training, corpus)
     summary = summarize(model, corpus, log_px)
     write_export(folder.export, model, corpus, summary, spread)
@@ -105,6 +130,7 @@ def prepare_corpus(config: Config, options: RunOptions) -> None:
 def _begun(config: Config, options: RunOptions) -> tuple[Config, RunFolder]:
     """The settings with the corpus that --taskname stands for, and the folder of the run, which can be written to."""
     config, name = _with_corpus(config, options)
+    config = dataclasses.replace(config, corpus=as_prepared(config.corpus))
     default = Path("runs") / (name if config.model.kind == "etm" else f"{name}_{config.model.kind}")
     folder = RunFolder(Path(options.workdir).expanduser() if options.workdir else default)
     folder.check_usable()
@@ -159,12 +185,13 @@ def _results(training: Training, corpus: Corpus) -> tuple[Model, np.ndarray | No
     Of several seeds, the best by validation, and how they compare.
     """
     record, fitted, batchers = training
-    config, spec = record.config, record.spec()
-    theta = {part: infer_theta(fitted.variables, batcher, spec) for part, batcher in batchers.items()}
+    config, spec, grid = record.config, record.spec(), batchers["train"].grid
+    variables = placed(fitted.variables, spec, grid)
+    theta = {part: infer_theta(variables, batcher, spec.on(grid)) for part, batcher in batchers.items()}
     params, constants = fitted.variables
     model = Model(
         beta=np.asarray(beta_step(fitted.variables, spec)),
-        activity=infer_posterior(fitted.variables, batchers["train"], spec).activity,
+        activity=infer_posterior(variables, batchers["train"], spec.on(grid)).activity,
         **{f"theta_{part}": values for part, values in theta.items()},
         **{name: np.asarray(value) for name, value in (params | constants).items() if name in Model._fields},
     )
@@ -184,7 +211,8 @@ def _log_px(variables: Variables, theta: np.ndarray, corpus: Corpus, batch_size:
 def _spread(fitted: Fitted, record: Record, corpus: Corpus, test_h1: Batcher) -> Spread:
     spec, betas, perplexities = record.spec(), [], []
     for variables in console.track(fitted.members, "quality of the seeds", unit="seeds"):
-        beta, theta = np.asarray(beta_step(variables, spec)), infer_theta(variables, test_h1, spec)
+        beta = np.asarray(beta_step(variables, spec))
+        theta = infer_theta(placed(variables, spec, test_h1.grid), test_h1, spec.on(test_h1.grid))
         log_px = _log_px(variables, theta, corpus, record.batch_size, spec)
         betas.append(beta)
         perplexities.append(completion(beta, theta, corpus.test_h2, log_px))

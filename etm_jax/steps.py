@@ -10,6 +10,7 @@ import optax
 from etm_jax import first_layer
 from etm_jax.batches import Batch
 from etm_jax.config import ModelConfig, ObjectiveConfig, OptimizerConfig
+from etm_jax.grid import Grid, Words
 from etm_jax.model import (
     TOPIC_MODELS,
     Noise,
@@ -24,6 +25,7 @@ from etm_jax.model import (
     log_px,
     mean_theta,
     posterior,
+    words_of,
 )
 from etm_jax.objective import kl_divergence, reconstruction, reconstruction_from_logits, seed_pull, topic_overlap
 from etm_jax.optimizer import learning_rate, make_optimizer
@@ -61,6 +63,17 @@ class Spec(NamedTuple):
         """Names of the parameters that training leaves as they are."""
         # ρ's bias takes part in nothing: torch gives it no gradient, so that not even weight decay moves it.
         return frozenset({"rho_bias"} if self.model.torch_bias else ()) | (set() if self.train_rho else {"rho"})
+
+    def on(self, grid: Grid | None) -> "Spec":
+        """The programs that run on a grid of devices, to whose columns words are dealt and padded."""
+        if grid is None:
+            return self
+        seed_words = tuple(tuple(map(grid.column, words)) for words in self.seed_words)
+        return self._replace(vocab_size=grid.columns * grid.words_each, seed_words=seed_words)
+
+    def words_of(self, path: Any) -> Words | None:
+        """Whether an array of a state, at a path in it, has an axis of words: that of a parameter, its moments too."""
+        return words_of(path, self.model)
 
     def transformation(self) -> optax.GradientTransformation:
         return make_optimizer(self.optimizer, self.num_steps, self.fixed)
@@ -182,6 +195,8 @@ def update_step(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tu
     params, opt_state, sums, sound = update(state, batch, noise, spec)
     variables = state.variables._replace(params=params)
     state = state._replace(step=state.step + 1, variables=variables, opt_state=opt_state)
+    if grid := batch.pattern.grid:
+        state = grid.kept(state, spec.words_of)
     return state, sums._replace(recon=jnp.where(sound, sums.recon, jnp.nan))
 
 
@@ -242,7 +257,7 @@ def _all_finite(tree: object) -> jax.Array:
 @partial(jax.jit, static_argnames="spec", donate_argnames="state")
 def train_step(state: TrainState, batch: Batch, key: jax.Array, spec: Spec) -> tuple[TrainState, Sums]:
     """One update. key: the run's own key; the step's number is folded in here, so nothing random is stored."""
-    noise = draw_noise(jax.random.fold_in(key, state.step), spec.model, batch.real.shape[0], batch.pattern.rows)
+    noise = draw_noise(jax.random.fold_in(key, state.step), spec.model, batch.real.shape[0], batch.pattern)
     return update_step(state, batch, noise, spec)
 
 

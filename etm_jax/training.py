@@ -4,20 +4,24 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import scipy.sparse as sp
+from jax.sharding import Mesh
 
-from etm_jax.batches import Batcher, static_sizes
+from etm_jax.batches import Batcher, static_sizes, tile_lengths
 from etm_jax.checkpoint import Checkpoints, Remembered
 from etm_jax.config import Config, RunOptions
 from etm_jax.corpus.cache import vocabulary_to_json
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.types import Corpus, Vocabulary
 from etm_jax.files import replace_text
+from etm_jax.grid import Grid, make_mesh
 from etm_jax.interop import Trained
 from etm_jax.loop import Fitted, fit
 from etm_jax.metrics.coherence import coherence
 from etm_jax.metrics.topics import top_words
+from etm_jax.processes import leads, several
 from etm_jax.results import WORDS_SHOWN, topic_quality
 from etm_jax.run_folder import Record, RunFolder
 from etm_jax.start import start
@@ -47,9 +51,11 @@ def train(
     write: is given each epoch's figures, besides the folder. stop_on_signals: as for `fit`. keep: whether the run can
     be gone on with; if not, its checkpoints are in memory. Raises UserError as `start` and `fit` do.
     """
+    mesh = make_mesh(options.mesh)
     record, variables = start(config, options, corpus, saved, other)
-    begin(folder, record, corpus.vocabulary)
-    batchers = corpus_batchers(corpus, config, record.batch_size)
+    if leads():
+        begin(folder, record, corpus.vocabulary)
+    batchers = corpus_batchers(corpus, config, record.batch_size, mesh)
     fitted = fit(
         record.spec(),
         config.train,
@@ -64,6 +70,9 @@ def train(
         corpus.train.ids,
         stop_on_signals,
     )
+    if several():
+        # What comes next is the first process's alone, with its own devices.
+        batchers = corpus_batchers(corpus, config, record.batch_size, make_mesh("", jax.local_devices()))
     return Training(record, fitted, batchers)
 
 
@@ -80,17 +89,24 @@ def begin(folder: RunFolder, record: Record, vocabulary: Vocabulary) -> None:
     replace_text(folder.vocabulary, json.dumps(vocabulary_to_json(vocabulary), ensure_ascii=False) + "\n")
 
 
-def corpus_batchers(corpus: Corpus, config: Config, batch_size: int) -> dict[str, Batcher]:
-    """One for each part of the corpus, all of the same static sizes, so that a program is compiled once for all."""
+def corpus_batchers(corpus: Corpus, config: Config, batch_size: int, mesh: Mesh | None = None) -> dict[str, Batcher]:
+    """One for each part of the corpus, all of the same static sizes, so that a program is compiled once for all.
+
+    mesh: the devices that batches are dealt to; None for one.
+    """
+    grid = Grid(mesh, batch_size, len(corpus.vocabulary)) if mesh else None
     parts: dict[str, sp.csr_matrix] = {
         "train": corpus.train.counts,
         "valid": corpus.valid.counts,
         "test": corpus.test.counts,
         "test_h1": corpus.test_h1,
     }
-    sizes = static_sizes(np.concatenate([np.diff(counts.indptr) for counts in parts.values()]), batch_size)
+    sizes = static_sizes(
+        np.concatenate([tile_lengths(counts, grid) for counts in parts.values()]),
+        grid.docs_each if grid else batch_size,
+    )
     kind = "tfidf" if config.model.use_tfidf else config.model.encoder_input
     return {
-        name: Batcher(counts, encoder_input(counts, kind, corpus.vocabulary), batch_size, sizes)
+        name: Batcher(counts, encoder_input(counts, kind, corpus.vocabulary), batch_size, sizes, grid=grid)
         for name, counts in parts.items()
     }

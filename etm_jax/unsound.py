@@ -102,5 +102,7 @@ def what_is_not_finite(variables: Variables, batch: Batch, key: jax.Array, spec:
 
 @partial(jax.jit, static_argnames="spec")
 def _terms(variables: Variables, batch: Batch, key: jax.Array, spec: Spec) -> Terms:
-    noise = draw_noise(key, spec.model, batch.real.shape[0], batch.pattern.rows)
-    return batch_terms(*variables, batch, noise, spec)
+    noise = draw_noise(key, spec.model, batch.real.shape[0], batch.pattern)
+    terms = batch_terms(*variables, batch, noise, spec)
+    # Whole on each device, so that each process sees all of them.
+    return terms if batch.pattern.grid is None else batch.pattern.grid.kept(terms, lambda _: None)

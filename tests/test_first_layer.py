@@ -67,7 +67,7 @@ def test_apart_or_with_the_others_it_is_the_same_step(variant: str, given: dict,
         state = new_state(init_variables(jax.random.key(1), spec.module()), spec)
         state = state._replace(lr_scale=jnp.asarray(0.5))
         for i in range(4):
-            noise = draw_noise(jax.random.key(i), spec.model, B, batch.pattern.rows)
+            noise = draw_noise(jax.random.key(i), spec.model, B, batch.pattern)
             state, _ = update_step(state, batch, noise, spec)
         return state
 

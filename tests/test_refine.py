@@ -199,7 +199,7 @@ def test_thinning_hides_a_uniform_share_of_a_documents_entries() -> None:
 def test_thinning_is_of_what_the_encoder_reads_and_not_of_what_is_explained() -> None:
     spec, counts = spec_of(thinning=0.5, refine_steps=0), drawn_counts()
     batch = batch_of(counts)
-    noise = draw_noise(jax.random.key(1), spec.model, 8, batch.pattern.rows)
+    noise = draw_noise(jax.random.key(1), spec.model, 8, batch.pattern)
     hidden = batch._replace(inputs=batch.inputs * noise.visible)
     thinned = batch_loss(*fresh(spec), batch, noise, spec)[1]
     by_hand = batch_loss(*fresh(spec), hidden, noise._replace(visible=None), spec)[1]

@@ -1,5 +1,7 @@
 """The compiled steps: what they compile, what padding does, and that they learn."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -61,8 +63,9 @@ def test_padding_documents_changes_nothing():
     padded = exact._replace(
         counts=np.pad(exact.counts, (0, 512)),
         inputs=np.pad(exact.inputs, (0, 512)),
-        pattern=exact.pattern._replace(
-            **{name: np.pad(getattr(exact.pattern, name), (0, 512)) for name in ("cols", "rows", "order")}
+        pattern=dataclasses.replace(
+            exact.pattern,
+            **{name: np.pad(getattr(exact.pattern, name), (0, 512)) for name in ("cols", "rows", "order")},
         ),
     )
     for a, b in zip(
@@ -100,7 +103,7 @@ def test_train_step_is_the_update_under_the_noise_of_its_step(float64):
     spec = spec_of("default", dropout=0.3)
     variables, batch = in_float64(spec)
     state = new_state(variables, spec)._replace(step=jnp.asarray(7, jnp.int32))
-    noise = draw_noise(jax.random.fold_in(jax.random.key(4), 7), spec.model, 8, batch.pattern.rows)
+    noise = draw_noise(jax.random.fold_in(jax.random.key(4), 7), spec.model, 8, batch.pattern)
     wanted = jax.tree.map(np.asarray, update_step(state, batch, noise, spec))
     # It takes its state's buffers, which others here hold too.
     got = train_step(jax.tree.map(jnp.copy, state), batch, jax.random.key(4), spec)

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from etm_jax.config import CorpusConfig
-from etm_jax.corpus.prepare import beginning_of
+from etm_jax.corpus.text_starts import beginning_of
 from etm_jax.errors import UserError
 from etm_jax.page.texts import dates_of, parse_date, parts_of, read_texts
 

@@ -18,13 +18,13 @@ from etm_jax.corpus.types import Corpus, Documents, FilterReport, Source, TokenS
 from etm_jax.errors import UserError
 from etm_jax.files import check_archive
 
-COMPUTED = 1
+COMPUTED = 2
 """To be raised with every change of what preparation computes: a corpus is then another one."""
 
 FORMAT = 2
 """To be raised with every change of how a corpus is stored."""
 
-_WITHOUT_EFFECT = {"corpus", "corpus_fallback", "segmenter", "workers", "cache_dir", "rebuild"}
+WITHOUT_EFFECT = {"corpus", "corpus_fallback", "segmenter", "workers", "cache_dir", "rebuild"}
 _FILES = {"stopwords", "segmenter_model"}
 _PARTS = ("train", "valid", "test")
 _LABELS = ("ids", "first_words")
@@ -41,7 +41,7 @@ def corpus_digest(source: Source, config: CorpusConfig, segmenter_version: str) 
     settings: dict[str, Any] = {"format": COMPUTED, "segmenter": segmenter_version}
     if source.counted is None:
         values = dataclasses.asdict(config)
-        settings |= {name: value for name, value in values.items() if name not in _WITHOUT_EFFECT | _FILES}
+        settings |= {name: value for name, value in values.items() if name not in WITHOUT_EFFECT | _FILES}
         files += [file for name in sorted(_FILES) if values[name] for file in _files_at(name, Path(values[name]))]
     try:
         settings["files"] = [[file.name, _file_digest(file)] for file in files]
@@ -84,7 +84,9 @@ def load_corpus(folder: Path) -> Corpus:
         name=manifest["name"],
         digest=manifest["digest"],
         vocabulary=vocabulary_from_json(_read_json(folder / "vocabulary.json")),
-        **{part: Documents(_load_counts(folder, part), **_load_labels(folder, part)) for part in _PARTS},
+        train=_load_documents(folder, "train"),
+        valid=_load_documents(folder, "valid"),
+        test=_load_documents(folder, "test"),
         test_h1=_load_counts(folder, "test_h1"),
         test_h2=_load_counts(folder, "test_h2"),
         text=_load_text(folder) if "text.npz" in manifest["sha256"] else None,
@@ -139,6 +141,10 @@ def _write(corpus: Corpus, folder: Path) -> None:
         "sha256": {file.name: _file_digest(file) for file in sorted(folder.iterdir())},
     }
     _write_json(manifest, folder / "corpus.json")
+
+
+def _load_documents(folder: Path, part: str) -> Documents:
+    return Documents(_load_counts(folder, part), **_load_labels(folder, part))
 
 
 def _load_counts(folder: Path, name: str) -> sp.csr_matrix:

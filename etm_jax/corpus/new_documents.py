@@ -70,6 +70,8 @@ def read_new(name: str, form: str, settings: CorpusConfig, vocabulary: Vocabular
             yield from counted(pairs, vocabulary)
             return
         source = find_source(config)
+        if source.prepared:
+            raise UserError(f"--corpus={name} holds counts over the words of its own; give the text that it came from")
         if source.counted:
             yield from _recounted(source.counted(), vocabulary)
         else:

@@ -1,7 +1,7 @@
 """The whole way from a corpus that was found to sparse counts that a model can be trained on."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +10,16 @@ import scipy.sparse as sp
 from etm_jax.config import CorpusConfig
 from etm_jax.console import note, warn
 from etm_jax.corpus.cache import corpus_digest, load_corpus, save_corpus
-from etm_jax.corpus.normalize import normalize
 from etm_jax.corpus.packed import PackedTexts, Packer
 from etm_jax.corpus.segment import raw_text, segment_documents, segmenter_version
+from etm_jax.corpus.shards import read_corpus
 from etm_jax.corpus.split import halves, split_documents
+from etm_jax.corpus.text_starts import beginning_of, commonest_words
 from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Source, Vocabulary
 from etm_jax.corpus.vocabulary import count_matrix, filter_words, index_tokens, read_stopwords, select_stream
 from etm_jax.errors import UserError
 from etm_jax.files import DAMAGED
 
-FIRST_WORDS = 60  # characters
 _COUNTED_SEGMENTER = "none"
 
 
@@ -34,8 +34,10 @@ def prepare(
 
     cache_dir: holds one folder a prepared corpus; None keeps nothing. expected_digest, expected_name: those of the
     corpus which a run was begun with. Raises UserError where the corpus, a setting or the cache folder cannot be used,
-    or the corpus is another one.
+    or the corpus is another one. A folder that `etm_jax.prepare --input` made is read as it is, whatever `config` says.
     """
+    if source.prepared:
+        return _from_shards(source.prepared, expected_digest, expected_name)
     settings = resolve(config, source)
     version = _COUNTED_SEGMENTER if source.counted else segmenter_version(settings.segmenter)
     digest = corpus_digest(source, settings, version)
@@ -68,6 +70,16 @@ def prepare(
     return corpus
 
 
+def _from_shards(folder: Path, expected_digest: str | None, expected_name: str) -> Corpus:
+    corpus = read_corpus(folder)
+    if expected_digest not in (None, corpus.digest):
+        raise UserError(
+            f"--corpus={folder} is not what the run in --workdir was begun with ({expected_name}), but was prepared "
+            "from other text or with other settings; bring that back, or give another --workdir"
+        )
+    return corpus
+
+
 def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
     """`config` with `lang`, `segmenter`, `lowercase` and `min_token_len` decided, as new documents will need them."""
     lang = config.lang or source.lang or "zh"
@@ -81,12 +93,6 @@ def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
     )
 
 
-def beginning_of(text: str) -> str:
-    """What a document is known by: its first words, blanks folded."""
-    # Ten times as much as is shown leaves enough when blanks are folded.
-    return _shortened(normalize(text[: 10 * FIRST_WORDS], nfkc=False, lowercase=False))
-
-
 def _from_documents(source: Source, config: CorpusConfig, version: str, digest: str) -> Corpus:
     assert source.documents is not None
     stopwords = (
@@ -95,7 +101,7 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     packers = Packer(), Packer()
     dictionary, stream = index_tokens(_tokens_noting(source.documents, config, *packers))
     ids, first_words = (packer.packed() for packer in packers)
-    _check_read(source, config, len(ids), len(stream.ids))
+    check_read(source.name, config, len(ids), len(stream.ids))
     words_before = len(dictionary)
 
     words = filter_words(dictionary, config, stopwords)
@@ -103,7 +109,7 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     train, valid, test = split_documents(_lengths(counts), config.valid_share, config.test_share, config.split_seed)
 
     # A word of no training document could be learnt from nothing. Leaving it out may empty a document.
-    columns = _by_frequency(_doc_freq(counts, train), words)
+    columns = by_frequency(_doc_freq(counts, train), words)
     counts = sp.csr_matrix(counts[:, columns])
     counts.sort_indices()
     lengths = _lengths(counts)
@@ -119,7 +125,9 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
         name=source.name,
         digest=digest,
         vocabulary=_vocabulary([words[j] for j in columns], parts["train"].counts, version),
-        **parts,
+        train=parts["train"],
+        valid=parts["valid"],
+        test=parts["test"],
         test_h1=test_h1,
         test_h2=test_h2,
         text=select_stream(stream, train),
@@ -144,7 +152,7 @@ def _from_counts(source: Source, digest: str) -> Corpus:
     def part(name: str, matrix: sp.csr_matrix) -> Documents:
         counts = _canonical(matrix)
         ids = PackedTexts.of(f"{name}-{i}" for i in range(counts.shape[0]))
-        return Documents(counts, ids, PackedTexts.of(_commonest_words(counts, given.words)))
+        return Documents(counts, ids, PackedTexts.of(commonest_words(counts, given.words)))
 
     train = part("train", given.train)
     return Corpus(
@@ -169,20 +177,9 @@ def _tokens_noting(
         yield tokens
 
 
-def _commonest_words(counts: sp.csr_matrix, words: list[str]) -> Iterator[str]:
-    """In place of a document's first words, which counts do not hold: its commonest ones."""
-    for start, stop in zip(counts.indptr[:-1], counts.indptr[1:], strict=True):
-        order = np.argsort(-counts.data[start:stop], kind="stable")[:12]
-        yield _shortened(" ".join(words[j] for j in counts.indices[start:stop][order]))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= FIRST_WORDS else text[:FIRST_WORDS] + "…"
-
-
-def _by_frequency(freq: np.ndarray, words: list[str]) -> np.ndarray:
+def by_frequency(freq: np.ndarray, words: Sequence[str]) -> np.ndarray:
     """The columns that occur, by falling document frequency [V] and then by spelling."""
-    return np.array(sorted(np.flatnonzero(freq), key=lambda j: (-freq[j], words[j])), dtype=np.int64)
+    return np.array(sorted(np.flatnonzero(freq), key=lambda j: (-freq[j], words[int(j)])), dtype=np.int64)
 
 
 def _vocabulary(words: list[str], train: sp.csr_matrix, segmenter: str) -> Vocabulary:
@@ -213,12 +210,13 @@ def _canonical(counts: sp.csr_matrix) -> sp.csr_matrix:
     return counts
 
 
-def _check_read(source: Source, config: CorpusConfig, docs: int, tokens: int) -> None:
+def check_read(name: str, config: CorpusConfig, docs: int, tokens: int) -> None:
+    """Raise UserError, which calls the corpus `name`, where it has no documents or its documents no words."""
     if not docs:
-        raise UserError(f"{source.name} holds no documents; give a corpus with one text a line")
+        raise UserError(f"{name} holds no documents; give a corpus with one text a line")
     if not tokens:
         raise UserError(
-            f"{source.name}: nothing is left of its {docs:,} documents without digits and punctuation; "
+            f"{name}: nothing is left of its {docs:,} documents without digits and punctuation; "
             f"look whether it is text in --encoding={config.encoding}"
         )
 

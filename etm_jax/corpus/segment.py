@@ -150,6 +150,19 @@ def segment_stream(
         yield document, tokenize(document)
 
 
+def segment_alone(documents: Iterator[Document], config: CorpusConfig) -> Iterator[tuple[Document, list[str]]]:
+    """The same within this process, which keeps the segmenter for the next call with these settings."""
+    tokenize = _worker_tokenizer(config)
+    for document in documents:
+        yield document, tokenize(document)
+
+
+def most_processes(segmenter: str) -> int:
+    """As many as there are cores, and as fit into half of the memory with the segmenter's model in each."""
+    gigabytes = _COSTS[segmenter].gigabytes if segmenter in _COSTS else 0.2
+    return max(1, min(_cores(), int(_memory_gigabytes() / 2 / gigabytes)))
+
+
 def _plan(documents: Callable[[], Iterator[Document]], config: CorpusConfig) -> tuple[int, int | None]:
     """Processes to use, and the number of documents where it was counted."""
     cost = _COSTS.get(config.segmenter)
@@ -170,9 +183,16 @@ def _plan(documents: Callable[[], Iterator[Document]], config: CorpusConfig) -> 
 
 def _worthwhile(seconds: float, cost: _Cost) -> int:
     """Processes of which each has at least as much to do as its start takes, and which fit into half of the memory."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else 8
-    return max(1, min(cores, int(gigabytes / 2 / cost.gigabytes), int(seconds / cost.seconds_to_start)))
+    fitting = int(_memory_gigabytes() / 2 / cost.gigabytes)
+    return max(1, min(_cores(), fitting, int(seconds / cost.seconds_to_start)))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _memory_gigabytes() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else 8
 
 
 def _in_parallel(
@@ -182,7 +202,7 @@ def _in_parallel(
     pending: deque[tuple[list[Document], Future[list[list[str]]]]] = deque()
     try:
         for batch in _batches(documents):
-            with _without_main():
+            with without_main():
                 pending.append((batch, pool.submit(_tokenize_batch, batch, config)))
             if len(pending) > 2 * processes:
                 yield from _finished(pending)
@@ -226,7 +246,7 @@ def _tokenize_batch(batch: list[Document], config: CorpusConfig) -> list[list[st
 
 
 @contextmanager
-def _without_main() -> Iterator[None]:
+def without_main() -> Iterator[None]:
     """A spawned process imports its parent's `__main__` again. Ours need nothing of it, and it may import JAX, or be a
     script without the `if __name__ == "__main__"` that this would call for: show them an empty one."""
     main = sys.modules["__main__"]

@@ -1,5 +1,6 @@
 """From what --corpus says to where the documents are."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from etm_jax.console import note
 from etm_jax.corpus import exported, original
 from etm_jax.corpus.named import NAMED, find_named
 from etm_jax.corpus.readers import read_csv, read_folder, read_jsonl, read_lines
+from etm_jax.corpus.shards import manifest
 from etm_jax.corpus.types import Document, Source
 from etm_jax.errors import UserError
 
@@ -41,12 +43,26 @@ def corpus_or_fallback(config: CorpusConfig) -> str:
     return config.corpus_fallback
 
 
+def as_prepared(config: CorpusConfig) -> CorpusConfig:
+    """The settings, where the corpus is a folder of shards with those that its text was cut and filtered by.
+
+    New documents are to be cut as those were, whatever becomes of the folder. Raises UserError where it is damaged.
+    """
+    folder = Path(config.corpus).expanduser()
+    if not (folder / manifest.NAME).is_file():
+        return config
+    settings = manifest.Manifest.read(folder).settings
+    names = {f.name for f in dataclasses.fields(config)} - {"segmenter", "stopwords"}
+    given = {name: value for name, value in settings.items() if name in names}
+    return dataclasses.replace(config, **given, segmenter=settings["segmenter"].partition(" ")[0])
+
+
 def _find(corpus: str, config: CorpusConfig) -> Source:
     path = Path(corpus).expanduser()
     if path.is_dir():
         source = _find_in_folder(path, config)
     elif path.is_file():
-        source = Source(str(path), [path], documents=_file_reader(path, config))
+        source = Source(str(path), [path], documents=file_documents(path, config))
     elif corpus in NAMED:
         source = find_named(corpus, config)
     else:
@@ -76,7 +92,8 @@ def documents_in(path: Path, form: str, config: CorpusConfig) -> Callable[[], It
             return lambda: read_lines(path, config.encoding)
 
 
-def _file_reader(path: Path, config: CorpusConfig) -> Callable[[], Iterator[Document]]:
+def file_documents(path: Path, config: CorpusConfig) -> Callable[[], Iterator[Document]]:
+    """The documents in a file, in the form that its name tells. Reading begins when it is called."""
     packed = path.suffix.lower() == ".gz"
     suffix = (path.with_suffix("") if packed else path).suffix.lower()
     if suffix == ".json":
@@ -86,6 +103,9 @@ def _file_reader(path: Path, config: CorpusConfig) -> Callable[[], Iterator[Docu
 
 
 def _find_in_folder(folder: Path, config: CorpusConfig) -> Source:
+    if (folder / manifest.NAME).is_file():
+        settings = manifest.Manifest.read(folder).settings
+        return Source(str(folder), [folder / manifest.NAME], settings["lang"], prepared=folder)
     if (folder / "bow_tr_tokens.mat").is_file():
         files = [folder / name for name in original.FILES]
         return Source(str(folder), files, counted=lambda: original.read_original(folder))
@@ -99,8 +119,8 @@ def _find_in_folder(folder: Path, config: CorpusConfig) -> Source:
     files = sorted(path for path in folder.rglob("*") if _is_text_file(path.relative_to(folder)) and path.is_file())
     if not files:
         raise UserError(
-            f"--corpus={folder} holds no .txt files; give a folder of them, one in the original ETM format "
-            "(bow_tr_tokens.mat, …) or an export folder (vocab.txt, train.npz, …)"
+            f"--corpus={folder} holds no .txt files; give a folder of them, one that etm_jax.prepare made, one in "
+            "the original ETM format (bow_tr_tokens.mat, …) or an export folder (vocab.txt, train.npz, …)"
         )
     return Source(str(folder), files, documents=lambda: read_folder(folder, files, config.encoding))
 

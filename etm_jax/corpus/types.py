@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -35,7 +36,7 @@ class Source:
 
     files: those whose bytes decide its content. lang: `zh`, `en`, or `""` where the corpus does not say. segmenter: the
     one that suits it (`gold` where documents carry tokens), or `""` to go by the language. Exactly one of `documents`,
-    which starts anew at each call, and `counted` is given.
+    which starts anew at each call, `counted`, and `prepared`, a folder of shards, is given.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Source:
     segmenter: str = ""
     documents: Callable[[], Iterator[Document]] | None = None
     counted: Callable[[], Counted] | None = None
+    prepared: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,36 @@ class TokenStream:
     starts: np.ndarray
 
 
+class DocumentStream(Protocol):
+    """Training documents that are not in memory: `etm_jax.corpus.shards.Stream`, which says more of each.
+
+    num_docs, num_words, nnz: D, V and the nonzeros of the counts [D, V]. block_docs: what a batch is a multiple of.
+    lengths, longest: nonzeros of a fair choice of documents, and of the longest, falling.
+    """
+
+    num_docs: int
+    num_words: int
+    nnz: int
+    block_docs: int
+    lengths: np.ndarray
+    longest: np.ndarray
+
+    def num_steps(self, batch_size: int) -> int:
+        """Steps of an epoch."""
+
+    def epoch(
+        self,
+        seed: int,
+        epoch: int,
+        batch_size: int,
+        first_step: int = 0,
+        part: int = 0,
+        num_parts: int = 1,
+        workers: int = 0,
+    ) -> Iterator[sp.csr_matrix]:
+        """Counts of each step's documents, or of one of the equal parts of each."""
+
+
 @dataclass(frozen=True)
 class FilterReport:
     """What filtering did to the corpus."""
@@ -113,7 +145,8 @@ class Corpus:
 
     name: what was really used (a path or a corpus' name). digest: SHA-256 over the input bytes and every option that
     matters. test_h1, test_h2: [T, V] CSR, two random halves of the test documents' tokens. text: None where the corpus
-    came as counts. report: None where nothing was filtered here.
+    came as counts. report: None where nothing was filtered here. stream: of a folder of shards, all training documents;
+    `train` is then a sample of them.
     """
 
     name: str
@@ -126,3 +159,4 @@ class Corpus:
     test_h2: sp.csr_matrix
     text: TokenStream | None = field(default=None, repr=False)
     report: FilterReport | None = None
+    stream: DocumentStream | None = field(default=None, repr=False)

@@ -1,7 +1,7 @@
 """From tokens to the columns of the model, and to counts over them."""
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,13 +36,32 @@ def index_tokens(token_lists: Iterable[list[str]]) -> tuple["Dictionary", TokenS
     return dictionary, TokenStream(words, np.frombuffer(ids, np.int32), np.frombuffer(starts, np.int64))
 
 
-def filter_words(dictionary: "Dictionary", config: CorpusConfig, stopwords: frozenset[str] = frozenset()) -> list[str]:
+def dictionary_of(words: Sequence[str], doc_freq: np.ndarray, num_docs: int) -> "Dictionary":
+    """gensim's dictionary of words that are counted already. doc_freq: [words]."""
+    from gensim.corpora import Dictionary
+
+    dictionary = Dictionary()
+    dictionary.token2id = {word: i for i, word in enumerate(words)}
+    dictionary.dfs = dict(enumerate(doc_freq.tolist()))
+    dictionary.num_docs = num_docs
+    return dictionary
+
+
+def filter_words(
+    dictionary: "Dictionary",
+    config: CorpusConfig,
+    stopwords: frozenset[str] = frozenset(),
+    already_rare: int = 0,
+) -> list[str]:
     """The words that the settings keep, by falling document frequency and then by spelling.
 
-    config: with `min_token_len` resolved. `dictionary` is filtered in place. Raises UserError with the numbers where
-    fewer than two words are left.
+    config: with `min_token_len` resolved. already_rare: words of fewer than `no_below` documents that were left out of
+    the dictionary before. It is filtered in place. Raises UserError with the numbers where fewer than two words are
+    left.
     """
-    unfiltered, docs = len(dictionary), dictionary.num_docs
+    # Of words with the same frequency gensim drops those that it met last, which says nothing of them.
+    dictionary.token2id = dict(sorted(dictionary.token2id.items()))
+    unfiltered, docs = len(dictionary) + already_rare, dictionary.num_docs
     if unfiltered < 2:
         raise UserError(
             f"the corpus holds {unfiltered} different words, and topics need at least 2; "
@@ -55,10 +74,10 @@ def filter_words(dictionary: "Dictionary", config: CorpusConfig, stopwords: froz
         [i for word, i in dictionary.token2id.items() if len(word) < shortest or word in stopwords]
     )
     no_above = 1.0 if config.auto_adj else config.no_above
-    rare = sum(df < config.no_below for df in dictionary.dfs.values())
+    rare = already_rare + sum(df < config.no_below for df in dictionary.dfs.values())
     limit = int(no_above * docs)
     common = sum(df > limit for df in dictionary.dfs.values())
-    candidates = len(dictionary)
+    candidates = len(dictionary) + already_rare
     dictionary.filter_extremes(no_below=config.no_below, no_above=no_above, keep_n=config.keep_n or None)
     if len(dictionary) < 2:
         raise UserError(

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from etm_jax.config import CorpusConfig
 from etm_jax.console import silenced, track
-from etm_jax.corpus.prepare import beginning_of
 from etm_jax.corpus.segment import raw_text
 from etm_jax.corpus.sources import find_source
+from etm_jax.corpus.text_starts import beginning_of
 from etm_jax.errors import UserError
 
 CHARACTERS = 260

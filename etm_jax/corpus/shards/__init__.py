@@ -1,0 +1,6 @@
+"""Corpora that fit no memory: prepared file by file, kept as shards of sparse counts, read block by block."""
+
+from etm_jax.corpus.shards.folder import read_corpus
+from etm_jax.corpus.shards.reading import Stream
+
+__all__ = ["Stream", "read_corpus"]

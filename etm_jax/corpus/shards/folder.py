@@ -1,0 +1,88 @@
+"""A prepared folder as a corpus: what fits into memory, and where the rest lies."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from etm_jax.corpus.cache import vocabulary_from_json
+from etm_jax.corpus.packed import PackedTexts
+from etm_jax.corpus.shards.manifest import VOCABULARY, Manifest
+from etm_jax.corpus.shards.reading import Stream
+from etm_jax.corpus.shards.records import check_installed, damaged, read_records
+from etm_jax.corpus.shards.rows import Rows, joined
+from etm_jax.corpus.split import halves
+from etm_jax.corpus.text_starts import commonest_words
+from etm_jax.corpus.types import Corpus, Documents, Vocabulary
+from etm_jax.errors import UserError
+from etm_jax.files import DAMAGED
+
+MOST_HELD = 100_000
+"""Documents of validation, and of the test, that are held in memory."""
+
+SAMPLE = 200_000
+"""Training documents that are held in memory: for word vectors, the start of topics, and coherence."""
+
+
+def read_corpus(folder: Path) -> Corpus:
+    """The corpus in a prepared folder.
+
+    `train` is a sample of at most `SAMPLE` training documents, and `stream` has all of them. Of validation and test at
+    most `MOST_HELD` documents are taken. Documents are in the order of their keys, which is one by lot: the first of
+    them are a fair sample. In place of first words they have their commonest ones. Raises UserError where a file is
+    missing or damaged.
+    """
+    check_installed()
+    manifest = Manifest.read(folder)
+    manifest.check_files(folder)
+    vocabulary = _vocabulary(folder, manifest)
+    most = {"train": SAMPLE, "valid": MOST_HELD, "test": MOST_HELD}
+    parts = {name: _documents(folder, manifest, name, number, vocabulary) for name, number in most.items()}
+    test_h1, test_h2 = halves(parts["test"].counts, manifest.settings["split_seed"])
+    return Corpus(
+        name=str(folder),
+        digest=manifest.digest,
+        vocabulary=vocabulary,
+        train=parts["train"],
+        valid=parts["valid"],
+        test=parts["test"],
+        test_h1=test_h1,
+        test_h2=test_h2,
+        report=manifest.report,
+        stream=Stream(folder, manifest),
+    )
+
+
+def _vocabulary(folder: Path, manifest: Manifest) -> Vocabulary:
+    path = folder / VOCABULARY
+    try:
+        vocabulary = vocabulary_from_json(json.loads(path.read_text("ascii")))
+    except DAMAGED as error:
+        raise damaged(path, error) from error
+    if vocabulary.hash != manifest.vocabulary_hash or len(vocabulary) != manifest.num_words:
+        raise UserError(f"{path} is not that of {folder}; bring it back, or prepare the corpus again")
+    return vocabulary
+
+
+def _documents(folder: Path, manifest: Manifest, part: str, most: int, vocabulary: Vocabulary) -> Documents:
+    """The first documents of the shards one after the other."""
+    blocks: list[Rows] = []
+    left = min(most, manifest.parts[part].total("documents"))
+    for path in manifest.paths(folder, part):
+        if not left:
+            break
+        for record in read_records(path):
+            try:
+                rows = Rows.from_bytes(record)
+            except ValueError as error:
+                raise damaged(path, error) from error
+            if rows.counts.shape[1] != len(vocabulary):
+                raise damaged(path, ValueError(f"it is over {rows.counts.shape[1]} words, not {len(vocabulary)}"))
+            blocks.append(rows.take(np.arange(min(left, len(rows)))))
+            left -= len(blocks[-1])
+            if not left:
+                break
+    if not blocks:
+        return Documents(Rows.none(len(vocabulary)).counts, PackedTexts.of([]), PackedTexts.of([]))
+    rows = joined(blocks)
+    return Documents(rows.counts, rows.ids, PackedTexts.of(commonest_words(rows.counts, vocabulary.words)))

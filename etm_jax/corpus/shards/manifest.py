@@ -1,0 +1,152 @@
+"""What a prepared folder holds. It is written last: a folder without it is no corpus."""
+
+import dataclasses
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from etm_jax.corpus.shards.draws import PARTS
+from etm_jax.corpus.shards.histogram import as_pairs, from_pairs, largest
+from etm_jax.corpus.types import FilterReport
+from etm_jax.errors import UserError
+from etm_jax.files import DAMAGED, replace_text
+
+NAME = "manifest.json"
+VOCABULARY = "vocabulary.json"
+SUFFIX = ".arrayrecord"
+FORMAT = 1
+"""To be raised with every change of what a prepared folder holds."""
+
+SMALL = 1 << 30
+"""Bytes; the shards of a folder of no more are looked at whole before anything is read, those of others by size."""
+
+
+@dataclass
+class Shard:
+    """A file of blocks. documents, tokens, nonzeros: in all; bytes, sha256: of the file."""
+
+    documents: int = 0
+    tokens: int = 0
+    nonzeros: int = 0
+    bytes: int = 0
+    sha256: str = ""
+
+
+@dataclass
+class Part:
+    """One of `PARTS`. nonzeros_of, lengths_of: how many documents have so many different words, and so many words."""
+
+    shards: list[Shard] = field(default_factory=list)
+    nonzeros_of: Counter[int] = field(default_factory=Counter)
+    lengths_of: Counter[int] = field(default_factory=Counter)
+
+    def total(self, what: str) -> int:
+        """Of `documents`, `tokens`, `nonzeros` or `bytes`."""
+        return sum(getattr(shard, what) for shard in self.shards)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """digest: SHA-256 over the inputs' bytes and all settings that matter. request: of the same, but of the inputs'
+    sizes and times. settings: `Job.settings`. vocabulary_sha256: of its file; vocabulary_hash: of its words."""
+
+    digest: str
+    request: str
+    settings: dict[str, Any]
+    block_docs: int
+    num_words: int
+    vocabulary_hash: str
+    vocabulary_sha256: str
+    report: FilterReport
+    parts: dict[str, Part]
+
+    def write(self, folder: Path) -> None:
+        """Into the folder, at once."""
+        values: dict[str, Any] = {"format": FORMAT} | vars(self)
+        values |= {"report": dataclasses.asdict(self.report), "parts": {}}
+        for name, part in self.parts.items():
+            told: dict[str, float] = {what: part.total(what) for what in ("documents", "tokens", "nonzeros", "bytes")}
+            longest = largest(part.nonzeros_of, 1).tolist()
+            told |= {"longest": longest[0] if longest else 0, "mean": told["nonzeros"] / max(told["documents"], 1)}
+            shards = [
+                {"file": shard_name(name, number, len(part.shards)), **dataclasses.asdict(shard)}
+                for number, shard in enumerate(part.shards)
+            ]
+            values["parts"][name] = told | {
+                "shards": shards,
+                "nonzeros_of": as_pairs(part.nonzeros_of),
+                "lengths_of": as_pairs(part.lengths_of),
+            }
+        replace_text(folder / NAME, json.dumps(values, indent=1) + "\n")
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest":
+        """The inverse of `write`. Raises UserError where it is not as it was written."""
+        path = folder / NAME
+        try:
+            values = json.loads(path.read_text("utf-8"))
+            if values.pop("format") != FORMAT:
+                raise ValueError("it is of another version of etm_jax")
+            parts = {name: _part(values["parts"][name]) for name in PARTS}
+            report = FilterReport(**values["report"])
+            manifest = cls(**{**values, "parts": parts, "report": report})
+            if not (_is_count(manifest.num_words) and _is_count(manifest.block_docs) and manifest.block_docs):
+                raise ValueError("its numbers are none")
+            return manifest
+        except DAMAGED as error:
+            raise UserError(
+                f"{path} is not as it was written ({error}); bring it back, or prepare the corpus again"
+            ) from error
+
+    def check_files(self, folder: Path) -> None:
+        """Raise UserError, which names the file, where one is missing or not as it was written.
+
+        Small corpora are read whole; of large ones the sizes are compared, and each record has a checksum.
+        """
+        files = [
+            (path, shard.bytes, shard.sha256)
+            for name in PARTS
+            for path, shard in zip(self.paths(folder, name), self.parts[name].shards, strict=True)
+        ]
+        whole = sum(size for _, size, _ in files) <= SMALL
+        for path, size, sha256 in [*files, (folder / VOCABULARY, None, self.vocabulary_sha256)]:
+            try:
+                same = path.stat().st_size == size if size is not None else True
+                if same and (whole or size is None):
+                    same = file_sha256(path) == sha256
+            except OSError as error:
+                raise UserError(
+                    f"{path} cannot be read ({error.strerror}); bring it back, or prepare the corpus again"
+                ) from error
+            if not same:
+                raise UserError(f"{path} is not as it was written; bring it back, or prepare the corpus again")
+
+    def paths(self, folder: Path, part: str) -> list[Path]:
+        """The shards of one of `PARTS`."""
+        number = len(self.parts[part].shards)
+        return [folder / shard_name(part, shard, number) for shard in range(number)]
+
+
+def shard_name(part: str, shard: int, number: int) -> str:
+    """`train-00000-of-00016.arrayrecord`."""
+    return f"{part}-{shard:05}-of-{number:05}{SUFFIX}"
+
+
+def file_sha256(path: Path) -> str:
+    """Of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _part(values: dict[str, Any]) -> Part:
+    shards = [Shard(**{f.name: told[f.name] for f in dataclasses.fields(Shard)}) for told in values["shards"]]
+    if not all(_is_count(getattr(shard, what)) for shard in shards for what in ("documents", "tokens", "nonzeros")):
+        raise ValueError("its shards hold no numbers of documents")
+    return Part(shards, *(from_pairs(values[name]) for name in ("nonzeros_of", "lengths_of")))
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0

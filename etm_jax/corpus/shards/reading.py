@@ -1,0 +1,188 @@
+"""The training documents of a prepared folder, read in an order of their own each epoch: the one user of grain."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.corpus.shards.histogram import largest, quantiles
+from etm_jax.corpus.shards.manifest import Manifest
+from etm_jax.corpus.shards.records import check_installed, damaged
+from etm_jax.corpus.shards.rows import Rows
+from etm_jax.errors import UserError
+
+WINDOW = 16
+"""Blocks of a slot whose documents are shuffled together: what is held is WINDOW batches, whatever the corpus."""
+
+LENGTHS = 10_000
+THREADS, WINDOWS_AHEAD = 4, 8
+
+
+class Window(NamedTuple):
+    """Counts of a few blocks' documents in the order in which they are read: a CSR matrix in its arrays."""
+
+    data: np.ndarray
+    indices: np.ndarray
+    indptr: np.ndarray
+
+
+class _File(NamedTuple):
+    """What grain wants to know of a file, so that it need not open all of them."""
+
+    filename: str
+    skip: int
+    take: int
+    examples_in_shard: int
+
+
+class Stream:
+    """The training documents of a prepared folder, on disk.
+
+    A batch is made of slots, each of `block_docs` documents. The blocks of all shards are shuffled; slot g of G reads
+    those at places g, g + G, g + 2G, … and shuffles the documents of `WINDOW` of them at a time. So what a step holds
+    depends on seed, epoch, step and batch size alone, processes can have slots of their own, and no more is in memory
+    than `WINDOW` batches and what is read ahead.
+
+    num_docs, num_words, nnz: D, V and the nonzeros of the counts [D, V]. lengths: nonzeros of at most `LENGTHS`
+    documents, evenly spaced from the shortest to the longest, of all where there are no more. longest: those of the
+    `LENGTHS` longest documents, falling.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        check_installed()
+        part = manifest.parts["train"]
+        self.num_docs, self.nnz = part.total("documents"), part.total("nonzeros")
+        self.num_words, self.block_docs = manifest.num_words, manifest.block_docs
+        self.lengths, self.longest = quantiles(part.nonzeros_of, LENGTHS), largest(part.nonzeros_of, LENGTHS)
+        shards = zip(manifest.paths(folder, "train"), part.shards, strict=True)
+        self._blocks = {path: -(-shard.documents // self.block_docs) for path, shard in shards if shard.documents}
+
+    def num_steps(self, batch_size: int) -> int:
+        """Steps of an epoch; the last may be short."""
+        return -(-self._num_blocks // self._slots(batch_size, 1))
+
+    def epoch(
+        self,
+        seed: int,
+        epoch: int,
+        batch_size: int,
+        first_step: int = 0,
+        part: int = 0,
+        num_parts: int = 1,
+        workers: int = 0,
+    ) -> Iterator[sp.csr_matrix]:
+        """Counts of each step's documents from `first_step` on: [≤ batch_size / num_parts, V] CSR int32, canonical.
+
+        The rows are those of `part` of so many equal parts of the batch: all of them one after the other are the batch,
+        however many there are. Each document comes once an epoch. workers: processes that read ahead, 0 for threads of
+        this one; they change nothing else. Raises UserError where the batch cannot be parted so, or a shard is damaged.
+        """
+        slots = self._slots(batch_size, num_parts)
+        ours = range(part * slots // num_parts, (part + 1) * slots // num_parts)
+        source = _Windows(self._blocks, self.num_words, slots, ours, (seed, epoch))
+        first, steps = first_step // WINDOW, self.num_steps(batch_size)
+        windows = _read_ahead(source, first * len(ours), workers)
+        for window in range(first, -(-steps // WINDOW)):
+            held = [next(windows) for _ in ours]
+            for step in range(max(first_step, window * WINDOW), min(steps, (window + 1) * WINDOW)):
+                rows = slice((step % WINDOW) * self.block_docs, (step % WINDOW + 1) * self.block_docs)
+                yield _joined([_rows(one, rows) for one in held], self.num_words)
+
+    @property
+    def _num_blocks(self) -> int:
+        return sum(self._blocks.values())
+
+    def _slots(self, batch_size: int, num_parts: int) -> int:
+        if batch_size % (self.block_docs * num_parts):
+            unit = self.block_docs * num_parts
+            among = f" among {num_parts} processes" if num_parts > 1 else ""
+            raise UserError(
+                f"--batch_size={batch_size} cannot be read{among} from blocks of {self.block_docs} documents; give "
+                f"--batch_size={max(1, round(batch_size / unit)) * unit}, or prepare the corpus again with a "
+                f"--block_docs that divides {batch_size if num_parts == 1 else f'{batch_size} / {num_parts}'}"
+            )
+        return batch_size // self.block_docs
+
+
+class _Windows:
+    """What grain reads: the windows of some slots, in turn. order: seeds the shuffling of blocks and documents."""
+
+    def __init__(
+        self, blocks: dict[Path, int], num_words: int, num_slots: int, slots: range, order: tuple[int, int]
+    ) -> None:
+        import grain
+        from grain.sources import ArrayRecordDataSource
+
+        self._blocks, self._num_words, self._order = blocks, num_words, order
+        self._num_slots, self._slots = num_slots, slots
+        self._num_blocks = sum(blocks.values())
+        self._records: Any = ArrayRecordDataSource([_File(str(path), 0, n, n) for path, n in blocks.items()])
+        seed = np.random.SeedSequence(order).generate_state(1)[0]
+        # The block that is not full stays the last one, so that only the last step is short.
+        self._shuffled: Any = grain.MapDataset.range(self._num_blocks - 1).shuffle(seed=int(seed))
+
+    def __len__(self) -> int:
+        return -(-self._num_blocks // (self._num_slots * WINDOW)) * len(self._slots)
+
+    def __getitem__(self, place: Any) -> Window:
+        window, ours = divmod(place.__index__(), len(self._slots))
+        slot = self._slots[ours]
+        first = window * WINDOW * self._num_slots + slot
+        last = min(self._num_blocks, (window + 1) * WINDOW * self._num_slots)
+        found = [self._block(self._number(i)).counts for i in range(first, last, self._num_slots)]
+        if not found:
+            return Window(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(1, np.int32))
+        counts = sp.csr_matrix(sp.vstack(found, format="csr"))
+        counts = counts[np.random.default_rng([*self._order, slot, window]).permutation(counts.shape[0])]
+        return Window(counts.data, counts.indices, counts.indptr)
+
+    def _number(self, place: int) -> int:
+        """Of the block at a place in the order of the epoch."""
+        return int(self._shuffled[place]) if place < self._num_blocks - 1 else place
+
+    def _block(self, number: int) -> Rows:
+        try:
+            rows = Rows.from_bytes(self._records[number])
+            if rows.counts.shape[1] != self._num_words:
+                raise ValueError(f"it is over {rows.counts.shape[1]} words, not {self._num_words}")
+            return rows
+        except (RuntimeError, ValueError, OSError) as error:
+            for path, blocks in self._blocks.items():
+                if number < blocks:
+                    raise damaged(path, error) from error
+                number -= blocks
+            raise
+
+
+def _read_ahead(source: _Windows, first: int, workers: int) -> Iterator[Window]:
+    import grain
+    from absl import flags
+
+    threads = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=WINDOWS_AHEAD)
+    windows = grain.MapDataset.source(source)[first:].to_iter_dataset(threads)
+    if workers:
+        # Grain has a flag of its own, which it reads from absl; nobody else here gives absl a command line.
+        if not flags.FLAGS.is_parsed():
+            flags.FLAGS.mark_as_parsed()
+        windows = windows.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2))
+    return iter(windows)
+
+
+def _rows(window: Window, rows: slice) -> Window:
+    """Some of a window's documents, as far as it has them."""
+    indptr = window.indptr[rows.start : rows.stop + 1]
+    if not len(indptr):
+        return Window(window.data[:0], window.indices[:0], np.zeros(1, np.int32))
+    return Window(window.data[indptr[0] : indptr[-1]], window.indices[indptr[0] : indptr[-1]], indptr - indptr[0])
+
+
+def _joined(parts: list[Window], num_words: int) -> sp.csr_matrix:
+    lengths = np.concatenate([np.diff(part.indptr) for part in parts])
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    data = np.concatenate([part.data for part in parts])
+    indices = np.concatenate([part.indices for part in parts])
+    counts = sp.csr_matrix((data, indices, indptr), shape=(len(lengths), num_words))
+    counts.has_canonical_format = True
+    return counts

@@ -1,0 +1,74 @@
+"""ArrayRecord files: the one user of array_record."""
+
+import importlib.util
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from etm_jax.errors import UserError
+from etm_jax.files import written
+
+OPTIONS = "group_size:1,zstd:3"
+"""A record is compressed by itself, so that one can be read without its neighbours."""
+
+
+def check_installed() -> None:
+    """Raise UserError where what reads and writes shards is not there."""
+    missing = [name for name in ("array_record", "grain") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"a corpus in shards needs {' and '.join(missing)}: pip install 'etm_jax[scale]'")
+
+
+def write_records(path: Path, records: Iterable[bytes]) -> None:
+    """Write a file; it appears under its name only when all of it is written. Raises UserError where it cannot be."""
+    from array_record.python.array_record_module import ArrayRecordWriter
+
+    beside = path.with_name(f".{path.name}.new")
+    with written(path):
+        # What the library says of a file that it cannot open comes late and without a reason.
+        beside.open("wb").close()
+        try:
+            writer = ArrayRecordWriter(str(beside), OPTIONS)
+            for record in records:
+                writer.write(record)
+            try:
+                writer.close()
+            except RuntimeError as error:
+                raise OSError(str(error)) from error
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+def num_records(path: Path) -> int:
+    """Of a file. Raises UserError where it is damaged or missing."""
+    return int(_reader(path).num_records())
+
+
+def read_records(path: Path, numbers: Sequence[int] | None = None) -> Iterator[bytes]:
+    """Those of some numbers, or all in their order. Raises UserError where the file is damaged or missing."""
+    reader = _reader(path)
+    try:
+        for number in range(reader.num_records()) if numbers is None else numbers:
+            yield reader.read([number])[0]
+    except (RuntimeError, IndexError, ValueError) as error:
+        raise damaged(path, error) from error
+    finally:
+        reader.close()
+
+
+def damaged(path: Path, error: Exception) -> UserError:
+    """What is said of a file that is not as it was written."""
+    told = str(error).split("; at byte")[0]
+    return UserError(f"{path} is damaged ({told}); bring the file back, or prepare the corpus again")
+
+
+def _reader(path: Path) -> Any:
+    from array_record.python.array_record_module import ArrayRecordReader
+
+    if not path.is_file():
+        raise UserError(f"{path} is not there; bring it back, or prepare the corpus again")
+    reader = ArrayRecordReader(str(path), "readahead_buffer_size:0,max_parallelism:0")
+    if not reader.ok():
+        raise damaged(path, ValueError("it is no ArrayRecord file"))
+    return reader
