@@ -1,6 +1,6 @@
 """The steps compiled for TPUs by the real compiler, on a machine that has none: `make tpu-check`.
 
-    python -m benchmarks.tpu_check [--only=v5e:1x1] [--output=PAGE]
+    python -m benchmarks.tpu_check [--only=v5e:1x1]
 
 libtpu compiles for a topology that it is only told of. What it compiles is what would run there: it lays out the memory
 and fails where a chip has too little. Nothing runs, so no time here is that of a step. The programs are those of the
@@ -29,7 +29,6 @@ from experiments.fits import machine, markdown, write_between
 
 if TYPE_CHECKING:
     import jax
-    from jax.sharding import Mesh
 
 PAGE = Path("docs/platforms.md")
 DEMO = "experiments/peoples_daily.flags"
@@ -45,8 +44,11 @@ ALONE = {
     "TPU_WORKER_HOSTNAMES": "localhost",
     "TPU_LOG_DIR": "disabled",
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+    "XLA_FLAGS": "--xla_force_host_platform_device_count=4",
 }
-"""The environment of libtpu where it only compiles: it asks no server what it runs on, and takes no lock of a chip."""
+"""The environment of libtpu where it only compiles: it asks no server what it runs on, and takes no lock of a chip.
+Batches are dealt to as many virtual devices as there are chips, to see what shapes they have.
+"""
 
 BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "f32": 4, "s64": 8, "u64": 8, "f64": 8}
 KINDS = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute", "collective-broadcast")
@@ -54,24 +56,30 @@ _COLLECTIVE = re.compile(rf"= (?P<result>\(.*?\)|\S+) (?P<kind>{'|'.join(KINDS)}
 _SHAPE = re.compile(r"(?P<dtype>[a-z]\w*)\[(?P<sizes>[\d,]*)\]")
 
 HEADER = (
-    *("chips", "program", "compiled in", "arguments", "output", "temporary", "at once", "of HBM"),
+    *("chips", "mesh", "program", "compiled in", "arguments", "output", "temporary", "at once", "of HBM"),
     *("GFLOP", "MB moved", "collectives"),
 )
 
 
 class Topology(NamedTuple):
-    """Chips to compile for. mesh: their numbers along the axes of the mesh, data and vocab."""
+    """Chips to compile for, and the mesh that they form, as `--mesh` has it."""
 
-    name: str
-    mesh: tuple[int, int]
+    chips: str
+    mesh: str
 
     @property
     def hbm(self) -> int:
         """Bytes of memory of one chip."""
-        return HBM[self.name.partition(":")[0]]
+        return HBM[self.chips.partition(":")[0]]
 
 
-TOPOLOGIES = (Topology("v5e:1x1", (1, 1)), Topology("v5e:2x2", (4, 1)), Topology("v6e:2x2", (4, 1)))
+TOPOLOGIES = (
+    Topology("v5e:1x1", "data:1"),
+    Topology("v5e:2x2", "data:4"),
+    Topology("v5e:2x2", "data:2,vocab:2"),
+    Topology("v6e:2x2", "data:4"),
+    Topology("v6e:2x2", "data:2,vocab:2"),
+)
 
 
 class Program(NamedTuple):
@@ -135,8 +143,8 @@ def collectives(hlo: str) -> dict[str, Collectives]:
     return {kind: Collectives(counts[kind], sizes[kind]) for kind in KINDS if counts[kind]}
 
 
-def compiled(program: Program) -> Compiled:
-    """The program as its chips' compiler makes it. Raises UserError where they cannot hold it."""
+def compiled(program: Program) -> Compiled | str:
+    """The program as its chips' compiler makes it, or why they cannot hold it."""
     import jax
 
     started = time.perf_counter()
@@ -145,7 +153,7 @@ def compiled(program: Program) -> Compiled:
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
-        raise UserError(f"{program.name}: {refusal(str(error))}") from error
+        return refusal(str(error))
     seconds = time.perf_counter() - started
     memory, cost = made.memory_analysis(), made.cost_analysis()
     return Compiled(
@@ -166,58 +174,58 @@ def refusal(error: str) -> str:
     return sentence[0].strip() if sentence else error.strip().splitlines()[0]
 
 
-def mesh_of(topology: Topology) -> "Mesh":
-    """The chips as a mesh. Raises UserError where libtpu is missing."""
-    import numpy as np
+def chips_of(topology: Topology) -> "list[jax.Device]":
+    """The chips. Raises UserError where libtpu is missing."""
     from jax.experimental import topologies
-    from jax.sharding import Mesh
 
-    kind, _, shape = topology.name.partition(":")
+    kind, _, shape = topology.chips.partition(":")
     # A host has 2×2 chips unless told otherwise.
-    own = {"chips_per_host_bounds": (*map(int, shape.split("x")), 1)} if topology.mesh == (1, 1) else {}
+    own = {"chips_per_host_bounds": (1, 1, 1)} if shape == "1x1" else {}
     try:
-        chips = topologies.get_topology_desc(platform="tpu", topology_name=topology.name, **own)
+        return list(topologies.get_topology_desc(platform="tpu", topology_name=topology.chips, **own).devices)
     except Exception as error:
-        raise UserError(f"no compiler for {kind}: {error}; pip install 'jax[tpu]', or make tpu-check") from error
-    return Mesh(np.array(chips.devices).reshape(topology.mesh), ("data", "vocab"))
+        raise UserError(f"no compiler for {kind}: {error}; make tpu-check installs it") from error
 
 
-def programs(mesh: "Mesh") -> Iterator[Program]:
-    """Those that are compiled, on one chip."""
-    yield from _steps("demo", *_demo(), mesh)
+def programs(topology: Topology) -> Iterator[Program]:
+    """Those that are compiled for these chips."""
+    chips = chips_of(topology)
+    yield from _steps("demo", _demo(topology.mesh), topology.mesh, chips)
     for variant in ("default", "paper"):
-        name = f"V = {LARGE:,}, {variant}"
-        yield from _steps(name, *_drawn(variant, LARGE), mesh)
-    yield _steps(f"V = {TOO_LARGE:,}, paper", *_drawn("paper", TOO_LARGE, num_docs=8), mesh)[0]._replace(fits=False)
+        yield from _steps(f"V = {LARGE:,}, {variant}", _drawn(variant, LARGE, topology.mesh), topology.mesh, chips)
+    if len(chips) == 1:
+        too_large = _drawn("paper", TOO_LARGE, topology.mesh, num_docs=8)
+        yield _steps(f"V = {TOO_LARGE:,}, paper", too_large, topology.mesh, chips)[0]._replace(fits=False)
 
 
-def _demo() -> tuple[Any, Any]:
+def _demo(mesh: str) -> tuple[Any, Any]:
     """Spec and a batch of the demo."""
-    import numpy as np
-
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
+    from etm_jax.grid import make_mesh
     from etm_jax.training import corpus_batchers
 
     config, _ = cli.parse(["", f"--flagfile={DEMO}"])
     corpus = prepare(find_source(config.corpus), config.corpus, KEPT / "corpus")
-    batch_size = config.train.batch_size
-    batch = corpus_batchers(corpus, config, batch_size)["train"].take(np.arange(batch_size))
-    return _spec(config, len(corpus.vocabulary)), batch
+    batchers = corpus_batchers(corpus, config, config.train.batch_size, make_mesh(mesh))
+    return _spec(config, len(corpus.vocabulary)), next(batchers["train"].epoch())
 
 
-def _drawn(variant: str, vocab_size: int, num_docs: int = 0) -> tuple[Any, Any]:
+def _drawn(variant: str, vocab_size: int, mesh: str, num_docs: int = 0) -> tuple[Any, Any]:
     """Spec and a batch of drawn documents. num_docs: how many are drawn; a batch of them by default."""
     import numpy as np
 
     from etm_jax.batches import Batcher
     from etm_jax.config import make_config
+    from etm_jax.grid import Grid, make_mesh
 
     config = make_config(variant)
     batch_size = config.train.batch_size
     counts = drawn_counts(vocab_size, num_docs or batch_size)
-    batcher = Batcher(counts, counts.astype(np.float32), batch_size)
-    return _spec(config, vocab_size), batcher.take(np.arange(counts.shape[0]))
+    devices = make_mesh(mesh)
+    grid = Grid(devices, batch_size, vocab_size) if devices else None
+    batcher = Batcher(counts, counts.astype(np.float32), batch_size, grid=grid)
+    return _spec(config, vocab_size), next(batcher.epoch())
 
 
 def _spec(config: Any, vocab_size: int) -> Any:
@@ -234,16 +242,36 @@ def _spec(config: Any, vocab_size: int) -> Any:
     )
 
 
-def _steps(name: str, spec: Any, batch: Any, mesh: "Mesh") -> list[Program]:
-    import jax
-    from jax.sharding import NamedSharding, PartitionSpec
+def _steps(name: str, made: tuple[Any, Any], mesh: str, chips: "list[jax.Device]") -> list[Program]:
+    import dataclasses
 
+    import jax
+    import numpy as np
+    from jax.sharding import Mesh, NamedSharding
+    from jax.sharding import PartitionSpec as P
+
+    from etm_jax.grid import AXES, Grid, make_mesh
     from etm_jax.steps import abstract_state, eval_step, theta_step, train_step
 
-    def described(leaf: Any) -> "jax.ShapeDtypeStruct":
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=NamedSharding(mesh, PartitionSpec()))
+    spec, batch = made
+    there = make_mesh(mesh, chips) or Mesh(np.array(chips).reshape(1, 1), AXES)
+    grid = batch.pattern.grid and Grid(there, batch.pattern.grid.batch_size, spec.vocab_size)
+    spec = spec.on(grid)
 
-    state, batch, key = jax.tree.map(described, (abstract_state(spec), batch, jax.eval_shape(jax.random.key, 0)))
+    def lying(leaf: Any, lie: P) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=NamedSharding(there, lie))
+
+    def of_state(path: Any, leaf: Any) -> jax.ShapeDtypeStruct:
+        words = spec.words_of(path)
+        return lying(leaf, P(*[None] * (len(leaf.shape) + words.axis), "vocab") if words else P())
+
+    def of_batch(leaf: Any) -> jax.ShapeDtypeStruct:
+        return lying(leaf, leaf.sharding.spec if grid else P())
+
+    state = jax.tree.map_with_path(of_state, abstract_state(spec))
+    batch = jax.tree.map(of_batch, batch)
+    batch = batch._replace(pattern=dataclasses.replace(batch.pattern, grid=grid))
+    key = lying(jax.eval_shape(jax.random.key, 0), P())
     return [
         Program(f"{name}: train", train_step, (state, batch, key), spec),
         Program(f"{name}: eval", eval_step, (state.variables, batch, key), spec),
@@ -255,7 +283,8 @@ def row_of(topology: Topology, program: Program, found: Compiled) -> tuple[str, 
     """Its line of the table."""
     exchanged = [f"{number} {kind}, {_amount(size)}" for kind, (number, size) in found.collectives.items()]
     return (
-        topology.name,
+        topology.chips,
+        topology.mesh,
         program.name,
         f"{found.seconds:.0f} s",
         _amount(found.arguments),
@@ -279,23 +308,20 @@ def check(topology: Topology) -> Iterator[tuple[str, ...]]:
     Raises UserError where one is refused that should fit, where one that should be refused is not, and where what the
     compiler took is more than the chip has.
     """
-    for program in programs(mesh_of(topology)):
-        note(f"{topology.name}: compiling {program.name}")
-        try:
-            found = compiled(program)
-        except UserError as error:
+    for program in programs(topology):
+        where = f"{topology.chips}, {topology.mesh}: {program.name}"
+        note(f"compiling for {where}")
+        found = compiled(program)
+        if isinstance(found, str):
             if program.fits:
-                raise UserError(f"{topology.name}: {error}") from error
-            yield topology.name, program.name, "refused", *[""] * 7, str(error).partition(": ")[2].partition(": ")[2]
-            continue
-        if not program.fits:
-            raise UserError(f"{topology.name}: {program.name} was compiled, where it cannot fit; memory is not checked")
-        if found.peak > topology.hbm:
-            raise UserError(
-                f"{topology.name}: {program.name} takes {_amount(found.peak)} of {_amount(topology.hbm)}; "
-                "give a smaller --batch_size or --hidden, or more chips"
-            )
-        yield row_of(topology, program, found)
+                raise UserError(f"{where} does not fit: {found}")
+            yield (topology.chips, topology.mesh, program.name, "refused", *[""] * 7, found)
+        elif not program.fits:
+            raise UserError(f"{where} was compiled, where it cannot fit; memory is not checked")
+        elif found.peak > topology.hbm:
+            raise UserError(f"{where} takes {_amount(found.peak)} of {_amount(topology.hbm)}")
+        else:
+            yield row_of(topology, program, found)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -303,12 +329,12 @@ def main(argv: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(
         "python -m benchmarks.tpu_check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = [topology.name for topology in TOPOLOGIES]
+    names = sorted({topology.chips for topology in TOPOLOGIES})
     parser.add_argument("--only", choices=names, help="one kind of chips; the table is then printed, not kept")
     given = parser.parse_args(argv[1:])
     os.environ.update(ALONE)
-    lines = [line for topology in TOPOLOGIES if given.only in (None, topology.name) for line in check(topology)]
-    table = markdown(lines, HEADER, "<<>>>>>>>><")
+    lines = [line for topology in TOPOLOGIES if given.only in (None, topology.chips) for line in check(topology)]
+    table = markdown(lines, HEADER, "<<<>>>>>>>><")
     print(table)
     if not given.only:
         made = machine(("jax", "jaxlib", "libtpu"))

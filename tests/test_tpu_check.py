@@ -66,7 +66,7 @@ def test_a_row_says_how_much_of_a_chip_is_taken():
         moved=5e6,
         collectives={"all-reduce": Collectives(2, 2**20)},
     )
-    row = row_of(Topology("v5e:2x2", (4, 1)), Program("step", None, (), None), found)
+    row = row_of(Topology("v5e:2x2", "data:4"), Program("step", None, (), None), found)
     memory = ("1,024.0 MiB", "100 B", "512.0 MiB", "1,536.0 MiB", "9.4%")
-    assert row == ("v5e:2x2", "step", "2 s", *memory, "3.00", "5", "2 all-reduce, 1.0 MiB")
+    assert row == ("v5e:2x2", "data:4", "step", "2 s", *memory, "3.00", "5", "2 all-reduce, 1.0 MiB")
     assert len(row) == len(HEADER)
