@@ -8,14 +8,24 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 
 VENV := .venv
 PY := $(VENV)/bin/python
+# Requirements that hold beside those of setup.cfg, as those of an older JAX.
+PINS :=
 # --use-pep517 silences older pips about packages that come without a wheel.
-PIP_INSTALL := $(PY) -m pip --disable-pip-version-check install --quiet --use-pep517
+PIP_INSTALL := $(PY) -m pip --disable-pip-version-check install --quiet --use-pep517 $(PINS)
+# What `make test-matrix` runs on; PYTHON_3.12=/its/path where python3.12 is not on the path. 3.11 gets the last JAX that
+# knows it, 3.12 the newest, 3.13 the oldest that setup.cfg allows, which Colab has.
+MATRIX := 3.11 3.12 3.13
+PYTHON_3.11 := python3.11
+PYTHON_3.12 := python3.12
+PYTHON_3.13 := python3.13
+PINS_3.13 := jax==0.7.2 jaxlib==0.7.2 flax==0.11.2
 INSTALL_FAILED = { echo "Installing failed, see above; BUILD.md lists the usual causes and their cures." >&2; exit 1; }
 
-.PHONY: help demo test parity quality bench torture audit notebook lint format clean
+MATRIX_TARGETS := $(MATRIX:%=matrix-%)
+.PHONY: help demo test test-matrix $(MATRIX_TARGETS) tpu-check parity quality bench torture audit notebook lint format clean
 
 help: ## say what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo 'PYTHON=python3.12 after it chooses the Python that makes $(VENV).'
 
 demo: $(VENV)/.demo ## print the topics of a month of Chinese newspaper text
@@ -24,6 +34,32 @@ demo: $(VENV)/.demo ## print the topics of a month of Chinese newspaper text
 test: lint ## check the code and run every test
 	@echo 'Testing: seven to nine minutes on 2 cores.'
 	@$(PY) -m pytest -q -n 3
+
+test-matrix: ## run every test on Python 3.11, 3.12 and 3.13, with three versions of JAX (ONLY=3.13: one of them)
+	@rm -f $(MATRIX:%=.venv-%/.tested); \
+	for version in $(or $(ONLY),$(MATRIX)); do $(MAKE) --no-print-directory matrix-$$version; done; status=0; \
+	for version in $(or $(ONLY),$(MATRIX)); do \
+	    cat .venv-$$version/.tested 2>/dev/null || echo "Python $$version: not run, see above"; \
+	    test -e .venv-$$version/.passed || status=1; done; exit $$status
+
+$(MATRIX_TARGETS): matrix-%:
+	@rm -f .venv-$*/.passed
+	@'$(PYTHON_$*)' -c '' 2>/dev/null || { \
+	    echo 'No $(PYTHON_$*) found: make test-matrix PYTHON_$*=/its/path, or ONLY="..." with the versions to run' >&2; exit 1; }
+	@$(MAKE) --no-print-directory VENV=.venv-$* PYTHON='$(PYTHON_$*)' PINS='$(PINS_$*)' matrix-tests
+
+# `make test` in whatever environment VENV is, without the lint, and one line of what came out left in it.
+.PHONY: matrix-tests
+matrix-tests: $(VENV)/.test
+	@echo 'Testing in $(VENV): seven to nine minutes on 2 cores.'
+	@$(PY) -m pytest -q -n 3 >$(VENV)/.said 2>&1 && touch $(VENV)/.passed; tail -n 40 $(VENV)/.said; \
+	echo "$$($(PY) -c 'import flax, jax, platform; print("Python", platform.python_version(), "jax", jax.__version__, \
+	    "flax", flax.__version__)'): $$(tail -n 1 $(VENV)/.said)" >$(VENV)/.tested; test -e $(VENV)/.passed
+
+tpu-check: ## compile the steps for TPUs, which need not be there, into docs/platforms.md (ONLY=v5e:1x1: some chips)
+	@$(MAKE) --no-print-directory VENV=.venv-tpu .venv-tpu/.tpu
+	@echo 'Compiling: about ten minutes on 2 cores.'
+	@.venv-tpu/bin/python -m benchmarks.tpu_check $(if $(ONLY),--only='$(ONLY)')
 
 parity: $(VENV)/.parity ## compare every number with torch's (NTM=FOLDER: with a clone of zll17/Neural_Topic_Models too)
 	@echo 'Comparing: about ten minutes on 2 cores.'
@@ -65,13 +101,18 @@ format: $(VENV)/.test ## bring the code into form
 	@$(VENV)/bin/ruff check --quiet --fix-only .
 	@$(VENV)/bin/ruff format .
 
-clean: ## remove .venv and what builds and tests left; runs/ and data/ stay
-	rm -rf $(VENV) build dist etm_jax.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## remove the environments and what builds and tests left; runs/ and data/ stay
+	rm -rf $(VENV) $(MATRIX:%=.venv-%) .venv-tpu build dist etm_jax.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find etm_jax tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.demo: $(VENV)/.made setup.cfg pyproject.toml
 	@echo 'Installing JAX and what the demo needs into $(VENV) (930 MB): about a minute.'
 	@$(PIP_INSTALL) -e '.[demo]' || $(INSTALL_FAILED)
+	@touch $@
+
+$(VENV)/.tpu: $(VENV)/.made setup.cfg pyproject.toml
+	@echo 'Installing JAX with its compiler for TPUs into $(VENV) (1.6 GB): about a minute.'
+	@$(PIP_INSTALL) -e '.[tpu,demo]' || $(INSTALL_FAILED)
 	@touch $@
 
 # torch first, so that nothing else brings another one. The two topic-model packages without their dependencies, of which

@@ -1,4 +1,4 @@
-"""The sparse products equal the dense ones, forward and backward, by both kernels."""
+"""The sparse products equal the dense ones, forward and backward, by every platform's kernel."""
 
 import importlib
 import sys
@@ -21,11 +21,21 @@ def batch_of(density: float, rows: int = 7, cols: int = 23, pad_rows: int = 2, s
     return batch, dense
 
 
-@pytest.fixture(params=["native", "gather"])
+KERNELS = {"cpu": sparse._csr_dot_native, "cuda": sparse._csr_dot_gather, "tpu": sparse._csr_dot_dense}
+
+
+@pytest.fixture(params=[*KERNELS, "tpu in small blocks"])
 def kernel(request, monkeypatch):
-    if request.param == "gather":
-        monkeypatch.setattr(sparse, "_csr_dot", sparse._csr_dot_gather)
+    platform, _, in_small_blocks = request.param.partition(" ")
+    monkeypatch.setattr(sparse, "_csr_dot", on_arrays(KERNELS[platform]))
+    if in_small_blocks:
+        # Two rows of the masks and, of what is higher than wide, less than the whole.
+        monkeypatch.setattr(sparse, "DENSE_BLOCK_BYTES", 2**11)
     return request.param
+
+
+def on_arrays(product):
+    return lambda values, cols, starts, dense: product(values, jnp.asarray(cols), jnp.asarray(starts), dense)
 
 
 @pytest.mark.parametrize("density", [0.0, 0.02, 0.4, 1.0])
@@ -44,6 +54,17 @@ def test_some_rows_of_the_transposes_product_equal_dense(kernel, start, size):
     behind = np.random.default_rng(1).normal(size=(len(dense), 5)).astype(np.float32)
     found = sparse.dot_rows(sparse.transposed(batch.counts, batch.pattern), jnp.asarray(behind), start, size)
     np.testing.assert_allclose(found, (dense.T @ behind)[start : start + size], rtol=1e-5, atol=1e-6)
+
+
+def test_some_rows_of_several_seeds_products_equal_dense(kernel):
+    batch, dense = batch_of(0.4)
+    behind = np.random.default_rng(1).normal(size=(3, len(dense), 5)).astype(np.float32)
+
+    def rows(behind):
+        return sparse.dot_rows(sparse.transposed(batch.counts, batch.pattern), behind, 5, 9)
+
+    want = np.einsum("bv,sbh->svh", dense, behind)[:, 5:14]
+    np.testing.assert_allclose(jax.vmap(rows)(jnp.asarray(behind)), want, rtol=1e-5, atol=1e-6)
 
 
 def test_sums_leave_padding_out(kernel):
@@ -107,3 +128,33 @@ def test_without_the_experimental_module_the_products_are_the_same(monkeypatch):
     out, pullback = jax.vjp(lambda w: sparse.matmul(batch.counts, batch.pattern, w), weights)
     np.testing.assert_allclose(out, dense @ weights, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(pullback(out)[0], dense.T @ np.asarray(out), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("shape", [(5, 40), (40, 5), (300, 7), (1, 1)], ids=str)
+@pytest.mark.parametrize("members", [0, 3])
+def test_every_platforms_product_is_the_same(kernel, shape, members, monkeypatch, float64):
+    """Rows without entries, padding that holds no numbers, rows from the middle; and, as of several seeds, mapped."""
+    rng = np.random.default_rng(0)
+    whole = sp.random(*shape, 0.3, random_state=1).toarray()
+    whole[shape[0] // 2] = 0
+    counts = sp.csr_matrix(whole)
+    begin = min(2, shape[0] - 1)
+    starts = jnp.asarray(counts.indptr[begin:].astype(np.int32))
+    padding = np.full(9, np.nan)
+    values = jnp.asarray(np.append(counts.data, padding))
+    cols = jnp.asarray(np.append(counts.indices, np.zeros(9)).astype(np.int32))
+    dense = rng.normal(size=(shape[1], 6))
+    if members:
+        values = values[None] * jnp.arange(1.0, members + 1)[:, None]
+    mapped = [0 if members else None, None, None, None]
+
+    def product(of):
+        return jax.vmap(of, mapped) if members else of
+
+    args = (values, cols, starts, dense)
+    want = np.stack([n * (whole @ dense)[begin:] for n in range(1, max(members, 1) + 1)])
+    want = want if members else want[0]
+    for block_bytes in (sparse.DENSE_BLOCK_BYTES, 1000):
+        monkeypatch.setattr(sparse, "DENSE_BLOCK_BYTES", block_bytes)
+        np.testing.assert_allclose(product(KERNELS[kernel])(*args), want, rtol=0, atol=1e-12)
