@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import jax
 import numpy as np
@@ -75,8 +75,13 @@ def joined(options: RunOptions) -> Iterator[None]:
         "num_processes": options.num_processes or _number("JAX_NUM_PROCESSES"),
         "process_id": options.process_id if options.process_id >= 0 else _number("JAX_PROCESS_ID"),
     }
+    with _results_alone_on_stdout():
+        yield from _joined(given)
+
+
+def _joined(given: dict[str, Any]) -> Iterator[None]:
     try:
-        jax.distributed.initialize(**given, heartbeat_timeout_seconds=HEARTBEAT_SECONDS)  # type: ignore[arg-type]
+        jax.distributed.initialize(**given, heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
     except (ValueError, RuntimeError) as error:
         raise UserError(
             f"--distributed could not join the other processes ({_first_line(error)}); start each with "
@@ -90,12 +95,16 @@ def joined(options: RunOptions) -> Iterator[None]:
         go_ahead(failed=True)
         part()
         raise
-    except jax.errors.JaxRuntimeError as error:
-        _leave(
-            f"another process of this job is gone, or cannot be reached ({_first_line(error)}); start all of them "
-            "again, and they go on from the newest checkpoint"
-        )
-    except BaseException:
+    except BaseException as error:
+        if not jax.distributed.is_initialized():
+            # They have parted: this is the first process's own affair.
+            raise
+        # Where a number is fetched that another process was to send, jaxlib raises a plain ValueError.
+        if isinstance(error, jax.errors.JaxRuntimeError) or "gloo" in str(error).lower():
+            _leave(
+                f"another process of this job is gone, or cannot be reached ({_first_line(error)}); start all of them "
+                "again, and they go on from the newest checkpoint"
+            )
         _leave(f"this process failed, and with it the job:\n{traceback.format_exc()}")
     part()
 
@@ -107,13 +116,29 @@ def _leave(told: str) -> NoReturn:
     os._exit(EXIT_LOST)
 
 
+@contextmanager
+def _results_alone_on_stdout() -> Iterator[None]:
+    """Within the block what libraries in C++ print goes to stderr: gloo says on stdout whom it has met."""
+    sys.stdout.flush()
+    ours, sink = os.dup(1), sys.stdout
+    os.dup2(2, 1)
+    sys.stdout = os.fdopen(ours, "w", encoding=sink.encoding, errors=sink.errors)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(ours, 1)
+        sys.stdout.close()
+        sys.stdout = sink
+
+
 def part() -> None:
     """Go on alone, all of them at once. What was computed stays; what lies on others' devices is out of reach."""
     if jax.distributed.is_initialized():
         jax.distributed.shutdown()
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0][:200]
 
 
