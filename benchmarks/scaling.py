@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import costs, runners, starvation
+from benchmarks import billion, costs, runners, starvation
 from etm_jax import cli
 from etm_jax.errors import UserError
 from etm_jax.files import replace_text
@@ -25,6 +25,9 @@ from experiments.fits import machine, markdown, write_between
 
 PAGE, RESULTS = Path("docs/scaling.md"), Path("benchmarks/results/scaling.json")
 PACKAGES = ("jax", "numpy", "scipy", "grain", "array_record", "apache-beam", "rjieba", "pkuseg")
+
+MACHINES = (1, 10, 100)
+"""Of 16 cores, a disk of 0.5 GB/s, a network of 10 Gbit/s and a link of 16 GB/s to its accelerator."""
 
 LOADS = (0.5, 0.7, 0.9, 1.0, 1.2, 2.0)
 KINDS = ((0.0, 2, 1), (0.3, 2, 1), (1.0, 2, 1), (1.0, 8, 1), (1.0, 128, 1), (1.0, 8, 4), (3.0, 8, 1), (3.0, 128, 1))
@@ -50,6 +53,20 @@ def cost_table(found: dict[str, Any]) -> str:
     ]
     rows = [(stage, f"{us:,.0f}", f"{size:,.0f}" if size else "") for stage, us, size in lines]
     return markdown(rows, ("stage", "µs of a processor, a document", "bytes, a document"), "<>>")
+
+
+def billion_table(found: dict[str, Any]) -> str:
+    """Hours on paper, a line a task and number of machines."""
+    tasks = [
+        (f"prepare, {segmenter}{how}", n, billion.preparing(found, segmenter, n, passes=passes))
+        for segmenter in ("rjieba", "pkuseg")
+        for passes, how in ((1, ""), (2, ", cut twice"))
+        for n in MACHINES
+    ]
+    tasks += [("an epoch's reading, one core", n, billion.reading(found, n)) for n in MACHINES]
+    rows = [(task, f"{n}", *(f"{hours:,.2f}" for hours in told), told.limit) for task, n, told in tasks]
+    header = ("10⁹ documents", "machines", "processors, h", "disk, h", "network, h", "link, h", "the longest")
+    return markdown(rows, header, "<>>>>><")
 
 
 def runner_table(found: list[dict[str, Any]]) -> str:
@@ -89,6 +106,7 @@ def main(argv: Sequence[str]) -> None:
         replace_text(RESULTS, json.dumps(kept, indent=1) + "\n")
     if "costs" in kept:
         _fill("costs", cost_table(kept["costs"]["found"]), kept["costs"]["where"])
+        _fill("billion", billion_table(kept["costs"]["found"]), "")
     if "runners" in kept:
         told = f"{kept['runners']['told']}; {kept['runners']['where']}"
         _fill("runners", runner_table(kept["runners"]["rows"]), told)

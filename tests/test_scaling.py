@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.billion import Machine, cores_to_keep_up, largest_vocabulary, preparing, reading, vocabulary_pays
 from benchmarks.runners import FILES, write_files
 from benchmarks.starvation import starved_share
 from etm_jax.corpus.shards.job import find_inputs
@@ -33,3 +34,32 @@ def test_depth_covers_variation_and_nothing_covers_a_lack():
 def test_the_drawn_files_are_read_as_inputs(tmp_path):
     assert write_files(tmp_path / "in", 100) == sum(file.size for file in find_inputs(f"{tmp_path}/in/docs-*"))
     assert len(find_inputs(f"{tmp_path}/in/docs-*")) == FILES
+
+
+COST = {
+    **{f"{name}_us": 10.0 for name in ("read_text", "rjieba", "count", "put_down", "table", "deal", "write")},
+    **{"pkuseg_us": 1000.0, "merge_us_a_word": 1.0, "words": 100.0, "documents": 10.0, "read_0_us": 4.0},
+    **{"packed_bytes": 100.0, "block_bytes": 200.0, "shard_bytes": 50.0, "batch_bytes": 800.0, "batch_us": 6.0},
+}
+
+
+def test_hours_are_those_of_the_arithmetic():
+    """10⁹ documents of 80 µs are 80,000 s of a processor; 950 bytes each at 500 MB/s are 1,900 s."""
+    one = preparing(COST, "rjieba", machines=1)
+    assert one.processors == pytest.approx(80_000 / 16 / 3600)
+    assert one.disk == pytest.approx(1900 / 3600)
+    assert (one.network, one.limit) == (0, "processors")
+    four = preparing(COST, "rjieba", machines=4, machine=Machine(cores=64))
+    assert four.processors == pytest.approx(one.processors / 16)
+    assert four.network == pytest.approx(1e9 * 150 / 4 / 1.25e9 / 3600)
+    twice = preparing(COST, "pkuseg", machines=1, passes=2)
+    assert twice.processors - preparing(COST, "pkuseg", 1).processors == pytest.approx(1010_000 / 16 / 3600)
+    read = reading(COST, machines=2)
+    assert read.processors == pytest.approx(5_000 / 3600)
+    assert (read.disk, read.link) == (pytest.approx(50 / 3600), pytest.approx(25 / 3600))
+
+
+def test_cores_and_vocabularies():
+    assert cores_to_keep_up(COST, 100, 0.001) == pytest.approx(1.0)
+    assert largest_vocabulary(16e9, 1000) == 1_000_000
+    assert vocabulary_pays(256, 800, 1100) == pytest.approx(186.2, abs=0.1)
