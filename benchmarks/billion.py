@@ -38,7 +38,8 @@ def preparing(
     """Hours for `DOCUMENTS`. cost: of `costs.all_costs`. passes: how often the text is cut: twice, if nothing is kept.
 
     Each machine reads its share of packed text, writes and reads the counts of the first pass and those that were
-    dealt, which are taken to be as large, and writes shards. What is dealt goes to another machine, but for one in `machines`.
+    dealt, which are taken to be as large, and writes shards. What is dealt goes to another machine, but for one in
+    `machines`.
     """
     stages = ("count_us", "put_down_us", "table_us", "deal_us", "write_us")
     merging = cost["merge_us_a_word"] * cost["words"] / cost["documents"]
