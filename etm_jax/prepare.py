@@ -20,6 +20,7 @@ on with the files that are not yet done. (extra: scale)
 --block_docs=N        documents of a record, which --batch_size of a training is to be a multiple of [64]
 """
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,8 +64,10 @@ def _prepare_shards(config: CorpusConfig, values: flags.FlagValues) -> None:
     if values.beam_options and values.runner != "beam":
         raise UserError("--beam_options is for --runner=beam; give both, or leave it out")
     from etm_jax.corpus.filter_report import format_report, report_warnings
+    from etm_jax.corpus.prepare import warn_of_language
     from etm_jax.corpus.shards import local
     from etm_jax.corpus.shards.job import make_job
+    from etm_jax.corpus.shards.manifest import VOCABULARY
     from etm_jax.corpus.shards.pipeline import BeamRunner
     from etm_jax.corpus.shards.prepare import prepare_shards
 
@@ -74,6 +77,8 @@ def _prepare_shards(config: CorpusConfig, values: flags.FlagValues) -> None:
     note(format_report(manifest.report))
     for warning in report_warnings(manifest.report):
         warn(warning)
+    if not config.lang:
+        warn_of_language(json.loads((folder / VOCABULARY).read_text("ascii"))["words"])
     documents = {name: part.total("documents") for name, part in manifest.parts.items()}
     size = sum(part.total("bytes") for part in manifest.parts.values())
     shares = f"{documents['train']:,} to train, {documents['valid']:,} to validate, {documents['test']:,} to test"

@@ -432,6 +432,20 @@ def test_the_command_says_what_it_made(pattern, tmp_path, capsys):
     assert "documents                    192" in told
 
 
+def test_english_taken_for_chinese_is_warned_of(tmp_path, capsys):
+    (tmp_path / "docs.txt").write_text("the red fox\nthe grey hen\nthe old fox\n" * 9)
+    flags = [f"--input={tmp_path}/docs.txt", "--segmenter=whitespace", "--no_above=1", "--workers=1"]
+    for more, warned in (("--lang=", True), ("--lang=en", False)):
+        assert cli.run(prepare_main, ["prepare", *flags, more, f"--output={tmp_path}/out{more[-2:]}"]) == 0
+        assert ("for English give --lang=en" in capsys.readouterr().err) == warned
+
+
+def test_a_folder_of_texts_with_another_manifest_is_one_of_texts(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"name": "a web site"}')
+    (tmp_path / "a.txt").write_text("red fox")
+    assert find_source(CorpusConfig(corpus=str(tmp_path))).documents is not None
+
+
 def test_beam_makes_the_same_bytes(pattern, prepared, tmp_path):
     """By two processes of its own, as the command runs it without --beam_options."""
     pytest.importorskip("apache_beam")

@@ -59,7 +59,7 @@ def prepare(
     else:
         corpus = _from_documents(source, settings, version, digest)
         if not (config.lang or source.lang):
-            _warn_of_language(corpus.vocabulary)
+            warn_of_language(corpus.vocabulary.words)
     if corpus_digest(source, settings, version) != digest:
         raise UserError(
             f"--corpus={source.name} changed while it was read, or a file that it is prepared with did; "
@@ -221,7 +221,7 @@ def check_read(name: str, config: CorpusConfig, docs: int, tokens: int) -> None:
         )
 
 
-def _warn_of_language(vocabulary: Vocabulary) -> None:
+def warn_of_language(words: list[str]) -> None:
     """Chinese is assumed where nothing says otherwise; say so where it looks wrong."""
-    if sum(any(char >= "\u2e80" for char in word) for word in vocabulary.words) < len(vocabulary) / 10:
+    if sum(any(char >= "\u2e80" for char in word) for word in words) < len(words) / 10:
         warn("the corpus holds hardly any Chinese, which is assumed by default; for English give --lang=en")

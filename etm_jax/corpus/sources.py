@@ -49,7 +49,7 @@ def as_prepared(config: CorpusConfig) -> CorpusConfig:
     New documents are to be cut as those were, whatever becomes of the folder. Raises UserError where it is damaged.
     """
     folder = Path(config.corpus).expanduser()
-    if not (folder / manifest.NAME).is_file():
+    if not manifest.is_prepared(folder):
         return config
     settings = manifest.Manifest.read(folder).settings
     names = {f.name for f in dataclasses.fields(config)} - {"segmenter", "stopwords"}
@@ -103,7 +103,7 @@ def file_documents(path: Path, config: CorpusConfig) -> Callable[[], Iterator[Do
 
 
 def _find_in_folder(folder: Path, config: CorpusConfig) -> Source:
-    if (folder / manifest.NAME).is_file():
+    if manifest.is_prepared(folder):
         settings = manifest.Manifest.read(folder).settings
         return Source(str(folder), [folder / manifest.NAME], settings["lang"], prepared=folder)
     if (folder / "bow_tr_tokens.mat").is_file():

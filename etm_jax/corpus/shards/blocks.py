@@ -49,12 +49,18 @@ def blocks_of(file: InputFile, job: Job) -> Iterator[Block]:
     pairs = segment_alone(file_documents(file.path, job.config)(), job.config)
     number = 0
     for first in pairs:
-        ids, stream = _stream(chain([first], pairs), file.name)
-        words = sorted(stream.words)
-        numbers = np.arange(number, number + len(ids))
-        parts, keys = draw(file.name, numbers, job.config.split_seed, job.config.valid_share, job.config.test_share)
-        yield Block(words, Rows(count_matrix(stream, words), ids, keys), parts)
-        number += len(ids)
+        block = next_block(chain([first], pairs), file.name, number, job)
+        yield block
+        number += len(block.rows)
+
+
+def next_block(pairs: Iterator[tuple[Document, list[str]]], name: str, number: int, job: Job) -> Block:
+    """The next documents of the file `name` with their words, as many as a block takes. number: of the first one."""
+    ids, stream = _stream(pairs, name)
+    words, config = sorted(stream.words), job.config
+    numbers = np.arange(number, number + len(ids))
+    parts, keys = draw(name, numbers, config.split_seed, config.valid_share, config.test_share)
+    return Block(words, Rows(count_matrix(stream, words), ids, keys), parts)
 
 
 def _stream(pairs: Iterator[tuple[Document, list[str]]], name: str) -> tuple[PackedTexts, TokenStream]:

@@ -24,6 +24,9 @@ BLOCK_DOCS = 64
 SHARD_DOCS = 1 << 17
 """Documents of a shard where nobody says how many shards there are to be: what a process holds while it writes one."""
 
+SUITED_SHARDS = 512
+"""As many shards as that at most, where nobody says how many: a reader keeps all of them open."""
+
 MAX_SHARDS = 99_999
 """As many as five digits can name."""
 

@@ -130,6 +130,11 @@ class Manifest:
         return [folder / shard_name(part, shard, number) for shard in range(number)]
 
 
+def is_prepared(folder: Path) -> bool:
+    """Whether a folder was filled by `etm_jax.prepare`. Others have a file of that name too."""
+    return (folder / NAME).is_file() and any(folder.glob(f"*{SUFFIX}"))
+
+
 def shard_name(part: str, shard: int, number: int) -> str:
     """`train-00000-of-00016.arrayrecord`."""
     return f"{part}-{shard:05}-of-{number:05}{SUFFIX}"

@@ -7,7 +7,7 @@ import numpy as np
 
 from etm_jax.corpus.prepare import by_frequency, check_read
 from etm_jax.corpus.shards.draws import PARTS, TRAIN
-from etm_jax.corpus.shards.job import SHARD_DOCS, Job
+from etm_jax.corpus.shards.job import SHARD_DOCS, SUITED_SHARDS, Job
 from etm_jax.corpus.shards.summary import Summary
 from etm_jax.corpus.shards.tables import DOC_FREQ, TRAIN_DOC_FREQ, TRAIN_TERM_FREQ, WordTable
 from etm_jax.corpus.vocabulary import dictionary_of, filter_words
@@ -54,7 +54,7 @@ def make_plan(tables: Sequence[tuple[WordTable, int]], summary: Summary, job: Jo
     columns = by_frequency(freqs[rows, TRAIN_DOC_FREQ], ours)
     if len(columns) < 2:
         raise UserError(f"the training documents hold {len(columns)} words, and topics need at least 2; give more text")
-    suited = [max(1, -(-docs // SHARD_DOCS)) for docs in summary.parts]
+    suited = [min(max(1, -(-docs // SHARD_DOCS)), SUITED_SHARDS) for docs in summary.parts]
     return Plan(
         words=[ours[j] for j in columns],
         doc_freq=freqs[rows[columns], TRAIN_DOC_FREQ].tolist(),

@@ -1,12 +1,15 @@
 """The training documents of a prepared folder, read in an order of their own each epoch: the one user of grain."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.corpus.segment import without_main
 from etm_jax.corpus.shards.histogram import largest, quantiles
 from etm_jax.corpus.shards.manifest import Manifest
 from etm_jax.corpus.shards.records import check_installed, damaged
@@ -84,12 +87,12 @@ class Stream:
         ours = range(part * slots // num_parts, (part + 1) * slots // num_parts)
         source = _Windows(self._blocks, self.num_words, slots, ours, (seed, epoch))
         first, steps = first_step // WINDOW, self.num_steps(batch_size)
-        windows = _read_ahead(source, first * len(ours), workers)
-        for window in range(first, -(-steps // WINDOW)):
-            held = [next(windows) for _ in ours]
-            for step in range(max(first_step, window * WINDOW), min(steps, (window + 1) * WINDOW)):
-                rows = slice((step % WINDOW) * self.block_docs, (step % WINDOW + 1) * self.block_docs)
-                yield _joined([_rows(one, rows) for one in held], self.num_words)
+        with closing(_read_ahead(source, first * len(ours), workers)) as windows:
+            for window in range(first, -(-steps // WINDOW)):
+                held = [next(windows) for _ in ours]
+                for step in range(max(first_step, window * WINDOW), min(steps, (window + 1) * WINDOW)):
+                    rows = slice((step % WINDOW) * self.block_docs, (step % WINDOW + 1) * self.block_docs)
+                    yield _joined([_rows(one, rows) for one in held], self.num_words)
 
     @property
     def _num_blocks(self) -> int:
@@ -157,7 +160,8 @@ class _Windows:
             raise
 
 
-def _read_ahead(source: _Windows, first: int, workers: int) -> Iterator[Window]:
+def _read_ahead(source: _Windows, first: int, workers: int) -> Generator[Window, None, None]:
+    """The windows from the first on, while threads or worker processes read those that come next."""
     import grain
     from absl import flags
 
@@ -167,8 +171,19 @@ def _read_ahead(source: _Windows, first: int, workers: int) -> Iterator[Window]:
         # Grain has a flag of its own, which it reads from absl; nobody else here gives absl a command line.
         if not flags.FLAGS.is_parsed():
             flags.FLAGS.mark_as_parsed()
+        # By pipes: a container has little shared memory, and what is in it when a run is stopped is complained of.
+        by_pipes = grain.experimental.DatasetOptions(min_shm_size=sys.maxsize)
+        windows = grain.experimental.WithOptionsIterDataset(windows, by_pipes)
         windows = windows.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2))
-    return iter(windows)
+    iterator = iter(windows)
+    try:
+        with without_main() if workers else nullcontext():
+            begun = next(iterator)
+        yield begun
+        yield from iterator
+    finally:
+        # Worker processes end now, and not when somebody collects them.
+        iterator.close()
 
 
 def _rows(window: Window, rows: slice) -> Window:
