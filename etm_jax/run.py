@@ -17,6 +17,7 @@ from etm_jax.corpus.types import Corpus, Source
 from etm_jax.errors import UserError
 from etm_jax.export import write_export
 from etm_jax.files import check_writable
+from etm_jax.grid import make_mesh
 from etm_jax.health import collapse_warning
 from etm_jax.inference import infer_posterior, infer_theta, log_px_at
 from etm_jax.lda import check_lda, fit_lda
@@ -75,8 +76,10 @@ def _run(config: Config, options: RunOptions, folder: RunFolder) -> None:
     is_lda = config.model.kind == "lda"
     if is_lda and several():
         raise UserError("--model=lda is fitted by one process; leave out --distributed")
-    if options.tensorboard and not is_lda:
-        check_tensorboard()
+    if not is_lda:
+        make_mesh(options.mesh)
+        if options.tensorboard:
+            check_tensorboard()
     goes_on = saved is not None and bool(Checkpoints(folder.checkpoints).epochs())
     source = find_source(config.corpus)
     other = None
