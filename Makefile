@@ -86,7 +86,8 @@ torture: $(VENV)/.test ## kill, fuzz, load and soak at length: docs/reliability.
 
 audit: $(VENV)/.test ## ask PyPI for known vulnerabilities of what is installed (needs the net)
 	@$(PIP_INSTALL) pip-audit
-	@$(PY) -m pip_audit --local --skip-editable
+	@$(PY) -m pip freeze --exclude-editable >$(VENV)/audited.txt
+	@$(PY) -m pip_audit --strict --no-deps --disable-pip -r $(VENV)/audited.txt
 
 notebook: $(VENV)/.test ## make experiments/colab_tpu.ipynb from its source, colab_tpu.py
 	@$(PY) -m experiments.notebook
