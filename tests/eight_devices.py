@@ -1,15 +1,17 @@
 """Trainings of one model on grids of eight virtual devices. Run by tests/test_grid.py in a process of its own.
 
-    python eight_devices.py KIND DTYPE MESH,MESH,…
+    python eight_devices.py KIND,KIND,… float64|float32|hlo|moved 'MESH;MESH;…'
 
-Prints a JSON object: for each mesh, none of them first, the losses of each step and how far the results are from those
-of one device.
+Prints a JSON object: for each kind and mesh how far losses, state and results are from those of one device; for hlo
+how large the all-gathers of the compiled step are; for moved whether a checkpoint of it is the same on all others.
 """
 
 import json
 import os
 import re
 import sys
+import tempfile
+from pathlib import Path
 
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
 
@@ -18,12 +20,13 @@ import numpy as np
 
 from conftest import planted_counts
 from etm_jax.batches import Batcher
+from etm_jax.checkpoint import Checkpoints, Progress
 from etm_jax.config import make_config
 from etm_jax.grid import Grid, make_mesh
 from etm_jax.members import new_states, stack, train_steps
 from etm_jax.model import init_variables
 from etm_jax.placing import collected, placed, topics
-from etm_jax.steps import Spec, eval_step, new_state, theta_step, train_step
+from etm_jax.steps import Spec, abstract_state, eval_step, new_state, theta_step, train_step
 
 # Neither a batch nor the vocabulary comes out even on any of the meshes.
 D, V, K, L, B, STEPS, MEMBERS = 130, 203, 5, 8, 30, 50, 2
@@ -73,7 +76,7 @@ def trained(kind: str, dtype: type, mesh: str) -> dict:
                 state, sums = train_step(state, batch, key, spec.on(grid))
             losses.append(np.asarray(sums.recon + spec.objective.kl_weight * sums.kl).tolist())
     found = {"losses": losses, "state": jax.tree.leaves(jax.tree.map(np.asarray, collected(state, spec, grid)))}
-    if kind != "seeds":
+    if kind in ("default", "gsm"):
         batch = next(batcher.epoch())
         found["theta"] = np.asarray(theta_step(state.variables, batch, spec.on(grid)))[:B]
         found["beta"] = topics(state.variables, spec, grid)
@@ -102,17 +105,39 @@ def gathers(kind: str, mesh: str) -> list[int]:
     return [max(of_one) for of_one in sizes]
 
 
+def moved(kind: str, meshes: list[str]) -> dict[str, bool]:
+    """Whether a state that was saved on one mesh, and read on each other one, is the same bit for bit."""
+    spec, numbers = spec_of(kind), np.random.default_rng(0)
+    state = new_state(init_variables(jax.random.key(0), spec.module()), spec)
+    state = jax.tree.map(lambda x: numbers.normal(size=x.shape).astype(x.dtype), state)
+    same = {}
+    for mesh in meshes:
+        with tempfile.TemporaryDirectory() as folder:
+            checkpoints, grid = Checkpoints(Path(folder)), grid_of(mesh)
+            checkpoints.save(collected(placed(state, spec, grid), spec, grid), Progress(0, [np.inf], [np.inf]))
+            restored, _ = checkpoints.restore(abstract_state(spec))
+        there = [collected(placed(restored, spec, grid), spec, grid) for grid in map(grid_of, meshes)]
+        same[mesh] = all(jax.tree.all(jax.tree.map(np.array_equal, state, other)) for other in there)
+    return same
+
+
+def compared(kind: str, dtype: str, meshes: list[str]) -> dict[str, dict[str, float]]:
+    number = np.dtype(dtype).type
+    alone = trained(kind, number, "data:1")
+    found = {mesh: trained(kind, number, mesh) for mesh in meshes}
+    return {mesh: {name: apart(one[name], alone[name]) for name in alone} for mesh, one in found.items()}
+
+
 def main() -> None:
-    kind, dtype, meshes = sys.argv[1:]
-    if dtype == "hlo":
-        print(json.dumps({mesh: gathers(kind, mesh) for mesh in meshes.split(";")}))
-        return
+    kinds, dtype, meshes = sys.argv[1].split(","), sys.argv[2], sys.argv[3].split(";")
     jax.config.update("jax_enable_x64", dtype == "float64")
-    alone = trained(kind, np.dtype(dtype).type, "data:1")
-    print(json.dumps({
-        mesh: {name: apart(value, alone[name]) for name, value in trained(kind, np.dtype(dtype).type, mesh).items()}
-        for mesh in meshes.split(";")
-    }))  # fmt: skip
+    if dtype == "hlo":
+        found = {kind: {mesh: gathers(kind, mesh) for mesh in meshes} for kind in kinds}
+    elif dtype == "moved":
+        found = {kind: moved(kind, meshes) for kind in kinds}
+    else:
+        found = {kind: compared(kind, dtype, meshes) for kind in kinds}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":
