@@ -42,6 +42,7 @@ def start(
 
     seed_words = _seed_words(config, options, corpus, saved)
     nnz = stream.nnz if stream else corpus.train.counts.nnz
+    epoch_steps = stream.num_steps(batch_size) if stream else 0
 
     def record(embed_dim: int) -> Record:
         return Record(
@@ -55,7 +56,7 @@ def start(
             embed_dim=embed_dim,
             batch_size=batch_size,
             num_epochs=num_epochs_for(config.train, num_docs, len(corpus.vocabulary), nnz, batch_size),
-            epoch_steps=stream.num_steps(batch_size) if stream else 0,
+            epoch_steps=epoch_steps,
             seed_words=seed_words,
             dtype=default_dtype(),
         )

@@ -149,16 +149,44 @@ def test_what_the_first_refuses_ends_the_others_too(place, two):
     assert "first process" in results[1][2]
 
 
-@pytest.mark.skipif(find_spec("grain") is None, reason="grain is not installed (extra: scale)")
-def test_each_process_reads_its_own_part_of_a_corpus_on_disk(place):
+@pytest.fixture(scope="module")
+def on_disk(place) -> tuple[str, ...]:
+    """Flags of a training on a corpus in shards."""
+    if find_spec("grain") is None:
+        pytest.skip("grain is not installed (extra: scale)")
     (place / "docs.txt").write_text("\n".join(themed_lines(600)) + "\n", encoding="utf-8")
     command = [sys.executable, "-m", "etm_jax.prepare", f"--input={place / 'docs.txt'}", f"--output={place / 'shards'}"]
     cut = [flag for flag in SMALL if flag.startswith(("--segmenter", "--no_"))]
     subprocess.run([*command, *cut, "--block_docs=8"], check=True, env=os.environ | {"JAX_PLATFORMS": "cpu"})
-    flags = (f"--corpus={place / 'shards'}", *FLAGS, "--num_epochs=10")
-    one, two = (train(flags, place / f"shards_{number}", number) for number in (1, 2))
-    np.testing.assert_allclose(exported(two), exported(one), atol=2e-4)
-    np.testing.assert_allclose(losses(two), losses(one), rtol=1e-4)
+    return (f"--corpus={place / 'shards'}", *FLAGS, "--num_epochs=12", "--checkpoint_every=2")
+
+
+@pytest.fixture(scope="module")
+def from_disk(place, on_disk) -> Path:
+    return train(on_disk, place / "shards_1", 1)
+
+
+def test_each_process_reads_its_own_part_of_a_corpus_on_disk(place, on_disk, from_disk):
+    two = train(on_disk, place / "shards_2", 2)
+    np.testing.assert_allclose(exported(two), exported(from_disk), atol=2e-4)
+    np.testing.assert_allclose(losses(two), losses(from_disk), rtol=1e-4)
+
+
+def test_training_from_disk_goes_on_to_equal_bytes(place, on_disk, from_disk):
+    folder = place / "shards_killed"
+    (process,) = start(on_disk, folder, 1)
+    deadline = time.monotonic() + 120
+    while not (folder / "checkpoints" / "2").exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    assert not (folder / "export").exists()
+    with pytest.raises(AssertionError, match=r"--read_workers=1, but the run in .* was begun with --read_workers=0"):
+        train((*on_disk, "--read_workers=1"), folder, 1)
+    again = train(on_disk, folder, 1)
+    assert (again / "export" / "beta.npy").read_bytes() == (from_disk / "export" / "beta.npy").read_bytes()
 
 
 def test_one_process_agrees_with_itself():
