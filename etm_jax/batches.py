@@ -56,7 +56,9 @@ class Cutter:
 
     def largest_tile(self, entries: Entries) -> int:
         """Nonzeros of the fullest tile."""
-        return int(np.bincount(self._tile_of(entries), minlength=1).max())
+        if self.grid is None:
+            return len(entries.rows)
+        return int(np.bincount(self._tile_of(self.grid, entries), minlength=1).max())
 
     def cut(self, entries: Entries, largest: int, first_place: int = 0) -> Batch:
         """The batch.
@@ -73,13 +75,12 @@ class Cutter:
             return Batch(counts, inputs, _pattern(entries, self.batch_size, self.vocab_size, size), real)
         return self._dealt(self.grid, entries, size, first_place)
 
-    def _tile_of(self, entries: Entries) -> np.ndarray:
-        if self.grid is None:
-            return np.zeros(len(entries.rows), int)
-        return entries.rows // self.grid.docs_each * self.grid.columns + entries.cols % self.grid.columns
+    @staticmethod
+    def _tile_of(grid: Grid, entries: Entries) -> np.ndarray:
+        return entries.rows // grid.docs_each * grid.columns + entries.cols % grid.columns
 
     def _dealt(self, grid: Grid, entries: Entries, size: int, first_place: int) -> Batch:
-        tile_of = self._tile_of(entries)
+        tile_of = self._tile_of(grid, entries)
         by_tile = np.argsort(tile_of, kind="stable")
         ends = np.cumsum(np.bincount(tile_of, minlength=grid.rows * grid.columns))
         tiles = grid.tiles()
