@@ -58,7 +58,7 @@ matrix-tests: $(VENV)/.test
 
 tpu-check: ## compile the steps for TPUs, which need not be there, into docs/platforms.md (ONLY=v5e:1x1: some chips)
 	@$(MAKE) --no-print-directory VENV=.venv-tpu .venv-tpu/.tpu
-	@echo 'Compiling: about ten minutes on 2 cores.'
+	@echo 'Compiling: a quarter of an hour on 2 cores.'
 	@.venv-tpu/bin/python -m benchmarks.tpu_check $(if $(ONLY),--only='$(ONLY)')
 
 parity: $(VENV)/.parity ## compare every number with torch's (NTM=FOLDER: with a clone of zll17/Neural_Topic_Models too)

@@ -8,7 +8,7 @@ demo and of a vocabulary of 200,000 words, and one that must be refused. Its cos
 once, and leaves out what gathers and scatters wait for. Writes the table into docs/platforms.md.
 
 Needs:   the extra `tpu`, and `demo` for the demo's corpus.
-Runtime: ten minutes on 2 cores.
+Runtime: a quarter of an hour on 2 cores.
 """
 
 import argparse
