@@ -29,13 +29,17 @@ def held(folder: Path, flag: str = "workdir") -> Iterator[None]:
     flag: what named the folder. Raises UserError, which names the other process, where one holds it.
     """
     made = [place for place in (folder, *folder.parents) if not place.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    file = _locked(folder, flag)
+    file = None
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = _locked(folder, flag)
         yield
     finally:
-        (folder / NAME).unlink(missing_ok=True)
-        file.close()
+        if file:
+            (folder / NAME).unlink(missing_ok=True)
+            file.close()
+        else:
+            _forget(folder / NAME)
         for place in made:
             try:
                 place.rmdir()
@@ -48,6 +52,10 @@ def _locked(folder: Path, flag: str) -> IO[str]:
         file = (folder / NAME).open("a+", encoding="utf-8")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_there(file, folder / NAME):
+                _sign(file)
+                return file
+            file.close()  # The process that held it has just ended, and taken the file away.
         except BlockingIOError:
             file.seek(0)
             told = file.read()
@@ -59,15 +67,28 @@ def _locked(folder: Path, flag: str) -> IO[str]:
             if error.errno not in _UNSUPPORTED:
                 raise
             return file
-        if _is_there(file, folder / NAME):
-            break
-        file.close()  # The process that held it has just ended, and taken the file away.
+        except BaseException:  # Ctrl-C or SIGTERM, which come when they will.
+            file.close()
+            raise
+
+
+def _sign(file: IO[str]) -> None:
+    """Say in a lock who holds it."""
     file.truncate(0)
     since = datetime.now().isoformat(" ", "seconds")
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}, file)
     file.flush()
-    return file
+
+
+def _forget(path: Path) -> None:
+    """Take away a lock that did not come to be held, unless another process holds it."""
+    try:
+        with path.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)
+    except OSError:
+        pass
 
 
 def _is_there(file: IO[str], path: Path) -> bool:

@@ -186,14 +186,15 @@ def test_the_encoder_learns_from_the_bound_at_the_refined_mean_and_from_the_pull
 
 
 def test_thinning_hides_a_uniform_share_of_a_documents_entries() -> None:
-    rows = jnp.repeat(jnp.arange(200), 400)
-    visible = draw_noise(jax.random.key(0), spec_of(thinning=0.6).model, 200, rows).visible
+    counts = sp.csr_matrix(np.ones((200, 400), np.int32))
+    pattern = Batcher(counts, counts, 200, (counts.nnz,)).take(np.arange(200)).pattern
+    visible = draw_noise(jax.random.key(0), spec_of(thinning=0.6).model, 200, pattern).visible
     shares = np.asarray(visible).reshape(200, 400).mean(1)
     assert set(np.unique(visible)) == {0, 1}
     assert 0.33 < shares.min() < 0.45
     assert shares.max() > 0.95
     assert shares.mean() == pytest.approx(0.7, abs=4 * 0.6 / np.sqrt(12 * 200))
-    assert draw_noise(jax.random.key(0), spec_of(thinning=0.0).model, 200, rows).visible is None
+    assert draw_noise(jax.random.key(0), spec_of(thinning=0.0).model, 200, pattern).visible is None
 
 
 def test_thinning_is_of_what_the_encoder_reads_and_not_of_what_is_explained() -> None:
