@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 from collections import Counter
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -30,6 +31,10 @@ from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.vocabulary import count_matrix, filter_words, index_tokens
 from etm_jax.errors import UserError
 from etm_jax.prepare import main as prepare_main
+
+pytestmark = pytest.mark.skipif(
+    find_spec("grain") is None or find_spec("array_record") is None, reason="grain is not installed (extra: scale)"
+)
 
 CONFIG = CorpusConfig(segmenter="whitespace", no_below=3, no_above=0.5, test_share=0.2, workers=1)
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -27,6 +28,10 @@ from etm_jax.errors import UserError
 from etm_jax.infer import main as infer_main
 from etm_jax.prepare import main as prepare_main
 from etm_jax.train import main as train_main
+
+pytestmark = pytest.mark.skipif(
+    find_spec("grain") is None or find_spec("array_record") is None, reason="grain is not installed (extra: scale)"
+)
 
 BLOCK = 4
 BITS = 12
