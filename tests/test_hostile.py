@@ -4,7 +4,6 @@ The readers, and valid files to begin from, are those of `torture.readers`; `tor
 """
 
 import csv
-import importlib.util
 import io
 import json
 import re
@@ -31,9 +30,9 @@ from etm_jax.report import main as report
 from etm_jax.train import main as train
 from etm_jax.vectors import files as vectors
 from torture.fuzz import Case, fuzz
-from torture.readers import READERS, WORDS
+from torture.readers import READERS, WORDS, is_there
 
-THERE = [name for name in READERS if name != "torch" or importlib.util.find_spec("torch")]
+THERE = [name for name in READERS if is_there(name)]
 ENCODINGS = ("utf-8", "gb18030", "utf-16", "utf-16-le", "big5", "latin-1")
 
 same_each_time = settings(

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import zlib
 from collections import Counter
 from importlib.util import find_spec
 
@@ -256,6 +257,14 @@ def test_more_shards_than_documents(pattern, tmp_path):
     assert (
         sum(np.count_nonzero(np.diff(rows.indptr)) for rows in corpus.stream.epoch(1, 0, 8)) == len(corpus.train) > 20
     )
+
+
+def test_arrays_longer_than_memory_are_refused():
+    data = bytearray(pack(b"TEST", np.zeros(3, "u1")))
+    data[28:36] = (2**63).to_bytes(8, "little")
+    data[4:8] = zlib.crc32(data[8:]).to_bytes(4, "little")
+    with pytest.raises(ValueError, match="cannot hold 9223372036854775808 numbers"):
+        unpack(b"TEST", bytes(data))
 
 
 @settings(max_examples=40, deadline=None)

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from torture.readers import READERS, Reader, outcome
+from torture.readers import NEEDS, READERS, Reader, is_there, outcome
 
 MAX_BYTES = 1 << 16
 SECONDS_FOR_ONE = 10
@@ -187,8 +187,8 @@ def main() -> int:
         return 0
     rows = []
     for name in names:
-        if name == "torch" and not _there("torch"):
-            print("torch: not fuzzed, as it is not installed", flush=True)
+        if not is_there(name):
+            print(f"{name}: not fuzzed, as {NEEDS[name]} is not installed", flush=True)
             continue
         row = fuzz([name], given.seconds, given.mebibytes, given.findings / name)
         rows.append(row)
@@ -200,12 +200,6 @@ def main() -> int:
         given.output.parent.mkdir(parents=True, exist_ok=True)
         given.output.write_text(json.dumps({"bytes_at_most": MAX_BYTES, "readers": rows}, indent=1) + "\n", "ascii")
     return int(any(row["failure"] for row in rows))
-
-
-def _there(module: str) -> bool:
-    import importlib.util
-
-    return importlib.util.find_spec(module) is not None
 
 
 if __name__ == "__main__":

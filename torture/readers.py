@@ -4,7 +4,9 @@ A reader reads a folder. Of hostile bytes it may make what it can, or raise a Us
 """
 
 import gzip
+import importlib.util
 import json
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.config import CorpusConfig
 from etm_jax.errors import UserError
 
 WORDS = ["银河", "帝国", "飞船", "the", "ship's"]
@@ -363,6 +366,72 @@ def _seal_cache(folder: Path) -> None:
         manifest.write_text(json.dumps(values), encoding="ascii")
 
 
+# Shards --------------------------------------------------------------------------------------------------------------
+
+
+def _make_block(folder: Path) -> None:
+    from etm_jax.corpus.packed import PackedTexts
+    from etm_jax.corpus.shards.rows import Rows
+
+    rows = Rows(COUNTS, PackedTexts.of(["a", "乙", ""]), np.arange(3, dtype=np.uint64))
+    (folder / "block").write_bytes(rows.to_bytes())
+
+
+def _read_block(folder: Path) -> None:
+    from etm_jax.corpus.shards.records import damaged
+    from etm_jax.corpus.shards.rows import Rows
+
+    try:
+        rows = Rows.from_bytes((folder / "block").read_bytes())
+    except ValueError as error:
+        raise damaged(folder / "block", error) from error
+    rows.counts.check_format(full_check=True)
+    assert len(rows.ids) == len(rows.keys) == rows.counts.shape[0]
+
+
+def _seal_block(folder: Path) -> None:
+    data = (folder / "block").read_bytes()
+    if len(data) >= 8:
+        (folder / "block").write_bytes(data[:4] + zlib.crc32(data[8:]).to_bytes(4, "little") + data[8:])
+
+
+def _make_shards(folder: Path) -> None:
+    from etm_jax.corpus.shards.job import make_job
+    from etm_jax.corpus.shards.prepare import prepare_shards
+
+    corpus = folder.parent / f"{folder.name}.txt"
+    corpus.write_text(_CACHE_LINES, encoding="utf-8")
+    given = {"segmenter": "whitespace", "lang": "en", "no_below": 1, "no_above": 1.0, "min_token_len": 1}
+    prepare_shards(make_job(str(corpus), CorpusConfig(**given, workers=1), block_docs=4, num_shards=1), folder / "out")
+
+
+def _read_shards(folder: Path) -> None:
+    from etm_jax.corpus.shards import read_corpus
+
+    corpus = read_corpus(folder / "out")
+    assert corpus.stream is not None
+    docs = sum(np.count_nonzero(np.diff(counts.indptr)) for counts in corpus.stream.epoch(1, 1, 4))
+    assert docs <= 24, "more documents than there were"
+
+
+def _seal_shards(folder: Path) -> None:
+    from etm_jax.corpus.shards.manifest import NAME, VOCABULARY, file_sha256
+
+    manifest = folder / "out" / NAME
+    try:
+        values = json.loads(manifest.read_text("utf-8"))
+        values["vocabulary_sha256"] = file_sha256(manifest.parent / VOCABULARY)
+        for part in values["parts"].values():
+            for shard in part["shards"]:
+                shard |= {
+                    "bytes": (manifest.parent / shard["file"]).stat().st_size,
+                    "sha256": file_sha256(manifest.parent / shard["file"]),
+                }
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError):
+        return
+    manifest.write_text(json.dumps(values), encoding="utf-8")
+
+
 READERS = {
     "text": Reader(_writes(corpus__txt=_LINES.encode()), _read_lines),
     "gz": Reader(_writes(corpus__txt__gz=gzip.compress(_LINES.encode(), mtime=0)), _read_gz),
@@ -380,4 +449,14 @@ READERS = {
     "record": Reader(_make_record, _read_record),
     "checkpoint": Reader(_make_checkpoint, _read_checkpoint, _seal_checkpoint),
     "cache": Reader(_make_cache, _read_cache, _seal_cache),
+    "block": Reader(_make_block, _read_block, _seal_block),
+    "shards": Reader(_make_shards, _read_shards, _seal_shards),
 }
+
+NEEDS = {"torch": "torch", "shards": "grain"}
+"""The package that a reader cannot do without."""
+
+
+def is_there(name: str) -> bool:
+    """Whether what a reader needs is installed."""
+    return name not in NEEDS or importlib.util.find_spec(NEEDS[name]) is not None

@@ -45,6 +45,8 @@ def unpack(kind: bytes, data: bytes) -> list[np.ndarray]:
             raise ValueError("it holds arrays of an unknown type")
         dtype = np.dtype(_KINDS[code])
         place += -place % _ALIGNED
+        if length > len(data):
+            raise ValueError(f"it cannot hold {length} numbers")
         arrays.append(np.frombuffer(data, dtype, length, place))
         place += length * dtype.itemsize
     return arrays
