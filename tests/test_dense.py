@@ -222,8 +222,7 @@ def test_sparse_equals_dense_for_any_batch(kernel, precision, read_rho, monkeypa
     by_library, densely = (
         jax.jit(functools.partial(made, read_rho=read_rho)) for made in (library_quantities, dense_quantities)
     )
-    # Where a document is empty, the gradient of θ's layer is what little remains of larger terms.
-    tolerances = (1e-9, 1e-9) if precision == "float64" else (1e-5, 2e-3)
+    tolerances = (1e-9, 1e-9) if precision == "float64" else (1e-5, 1e-4)
 
     @settings(max_examples=20, deadline=None, derandomize=True)
     @given(batches())
