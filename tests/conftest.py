@@ -3,6 +3,7 @@
 import importlib.util
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,12 +43,21 @@ def yardstick(shared: Path, export: Path) -> dict[str, float]:
     return said[0]
 
 
-@pytest.fixture
-def float64() -> Iterator[None]:
+@contextmanager
+def double_precision() -> Iterator[None]:
     """JAX computes in double precision, so that tolerances can be those of the mathematics."""
     jax.config.update("jax_enable_x64", True)
-    yield
-    jax.config.update("jax_enable_x64", False)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", False)
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    """Double precision for the whole test."""
+    with double_precision():
+        yield
 
 
 def planted_counts(num_docs: int, vocab_size: int, num_topics: int, seed: int = 0, length: int = 30) -> sp.csr_matrix:
