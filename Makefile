@@ -33,7 +33,7 @@ demo: $(VENV)/.demo ## print the topics of a month of Chinese newspaper text
 
 test: lint ## check the code and run every test
 	@echo 'Testing: about a quarter of an hour on 2 cores.'
-	@$(PY) -m pytest -q -n 3
+	@$(PY) -m pytest -q -n 3 --dist worksteal
 
 test-matrix: ## run every test on Python 3.11, 3.12 and 3.13, with three versions of JAX (ONLY=3.13: one of them)
 	@rm -f $(MATRIX:%=.venv-%/.tested); \
@@ -52,7 +52,7 @@ $(MATRIX_TARGETS): matrix-%:
 .PHONY: matrix-tests
 matrix-tests: $(VENV)/.test
 	@echo 'Testing in $(VENV): about a quarter of an hour on 2 cores.'
-	@$(PY) -m pytest -q -n 3 >$(VENV)/.said 2>&1 && touch $(VENV)/.passed; tail -n 40 $(VENV)/.said; \
+	@$(PY) -m pytest -q -n 3 --dist worksteal >$(VENV)/.said 2>&1 && touch $(VENV)/.passed; tail -n 40 $(VENV)/.said; \
 	echo "$$($(PY) -c 'import flax, jax, platform; print("Python", platform.python_version(), "jax", jax.__version__, \
 	    "flax", flax.__version__)'): $$(tail -n 1 $(VENV)/.said)" >$(VENV)/.tested; test -e $(VENV)/.passed
 

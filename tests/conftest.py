@@ -7,9 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
-# The same small programs are compiled again and again, in subprocesses too; unless told otherwise they are kept.
+# Compiling takes far longer than what the tests then compute: it is done quickly, and what took a moment is kept, for
+# subprocesses too. `XLA_FLAGS= pytest` compiles as users' programs are compiled. Workers share the processors.
+QUICKLY = (
+    "--xla_backend_optimization_level=0",
+    "--xla_llvm_disable_expensive_passes=true",
+    "--xla_cpu_use_fusion_emitters=false",
+)
+os.environ.setdefault("XLA_FLAGS", " ".join(QUICKLY))
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 import numpy as np

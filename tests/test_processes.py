@@ -20,8 +20,6 @@ from etm_jax.processes import environment_says_several, gathered, joined, leads,
 
 EPOCHS = 40
 FLAGS = (*SMALL, f"--num_epochs={EPOCHS}", "--checkpoint_every=10")
-QUICKLY_COMPILED = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
-"""Compiling is what takes the time here."""
 
 LOST = (75, -signal.SIGABRT)
 """What a process ends with where another is gone: our own status, or the abort of JAX's runtime, whichever is first."""
@@ -37,7 +35,7 @@ def start(flags: tuple[str, ...], folder: Path, number: int) -> list[subprocess.
     return [
         subprocess.Popen(
             [sys.executable, "-m", "etm_jax.train", *flags, f"--workdir={folder}", *joins, f"--process_id={i}"],
-            env=os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(root), "XLA_FLAGS": QUICKLY_COMPILED},
+            env=os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(root)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
