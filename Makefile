@@ -10,8 +10,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 # Requirements that hold beside those of setup.cfg, as those of an older JAX.
 PINS :=
-# --use-pep517 silences older pips about packages that come without a wheel.
-PIP_INSTALL := $(PY) -m pip --disable-pip-version-check install --quiet --use-pep517 $(PINS)
+# --use-pep517 silences older pips about packages that come without a wheel. --no-compile: most of these packages' files
+# are never imported, and Python compiles those that are when they are.
+PIP_INSTALL := $(PY) -m pip --disable-pip-version-check install --quiet --use-pep517 --no-compile $(PINS)
 # What `make test-matrix` runs on; PYTHON_3.12=/its/path where python3.12 is not on the path. 3.11 gets the last JAX that
 # knows it, 3.12 the newest, 3.13 the oldest that setup.cfg allows, which Colab has.
 MATRIX := 3.11 3.12 3.13
@@ -79,7 +80,7 @@ torture: $(VENV)/.test ## kill, fuzz, load and soak at length: docs/reliability.
 	@ETM_KILLS=50 $(PY) -m pytest -q -s -p no:xdist tests/test_resume.py -k many_runs
 	@echo 'Five million documents: twenty minutes.'
 	@$(PY) -m torture.load --output=torture/results/load.json
-	@echo 'Fuzzing each of 15 readers for $(or $(FUZZ),600) seconds.'
+	@echo 'Fuzzing each of 18 readers for $(or $(FUZZ),600) seconds.'
 	@$(PY) -m torture.fuzz --seconds=$(or $(FUZZ),600) --output=torture/results/fuzz.json
 	@echo 'Fitting and loading again and again in one process: an hour.'
 	@$(PY) -m torture.soak

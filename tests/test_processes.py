@@ -18,8 +18,8 @@ from conftest import SMALL, themed_lines
 from etm_jax.config import RunOptions
 from etm_jax.processes import environment_says_several, gathered, joined, leads, several
 
-EPOCHS = 40
-FLAGS = (*SMALL, f"--num_epochs={EPOCHS}", "--checkpoint_every=10")
+EPOCHS = 20
+FLAGS = (*SMALL, f"--num_epochs={EPOCHS}", "--checkpoint_every=5")
 
 LOST = (75, -signal.SIGABRT)
 """What a process ends with where another is gone: our own status, or the abort of JAX's runtime, whichever is first."""
@@ -108,7 +108,7 @@ def killed(place, flags) -> Path:
     folder = place / "killed"
     processes = start(flags, folder, 2)
     deadline = time.monotonic() + 120
-    while not (folder / "checkpoints" / "10").exists():
+    while not (folder / "checkpoints" / "5").exists():
         assert time.monotonic() < deadline
         assert [process.poll() for process in processes] == [None, None]
         time.sleep(0.01)
@@ -135,12 +135,12 @@ def test_a_signal_to_one_saves_the_state_of_all(place, flags):
     folder = place / "stopped"
     processes = start(flags, folder, 2)
     deadline = time.monotonic() + 120
-    while not (folder / "checkpoints" / "10").exists():
+    while not (folder / "checkpoints" / "5").exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
     processes[1].send_signal(signal.SIGTERM)
     assert [status for status, _, _ in ended(processes)] == [143, 143]
-    assert max(int(path.name.partition("+")[0]) for path in (folder / "checkpoints").iterdir()) >= 10
+    assert max(int(path.name.partition("+")[0]) for path in (folder / "checkpoints").iterdir()) >= 5
 
 
 def test_what_the_first_refuses_ends_the_others_too(place, two):
@@ -159,7 +159,7 @@ def on_disk(place) -> tuple[str, ...]:
     command = [sys.executable, "-m", "etm_jax.prepare", f"--input={place / 'docs.txt'}", f"--output={place / 'shards'}"]
     cut = [flag for flag in SMALL if flag.startswith(("--segmenter", "--no_"))]
     subprocess.run([*command, *cut, "--block_docs=8"], check=True, env=os.environ | {"JAX_PLATFORMS": "cpu"})
-    return (f"--corpus={place / 'shards'}", *FLAGS, "--num_epochs=12", "--checkpoint_every=2")
+    return (f"--corpus={place / 'shards'}", *FLAGS, "--num_epochs=6", "--checkpoint_every=1")
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def test_training_from_disk_goes_on_to_equal_bytes(place, on_disk, from_disk):
     folder = place / "shards_killed"
     (process,) = start(on_disk, folder, 1)
     deadline = time.monotonic() + 120
-    while not (folder / "checkpoints" / "2").exists():
+    while not (folder / "checkpoints" / "1").exists():
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.01)
