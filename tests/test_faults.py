@@ -195,6 +195,8 @@ def test_a_second_run_is_refused_and_a_dead_ones_lock_is_taken_over(many, tmp_pa
     folder = tmp_path / "run"
     first = start(*many, f"--workdir={folder}")
     wait_until(first, lambda: (folder / "config.json").exists())
+    # Halted, or it might end before the second has begun.
+    first.send_signal(signal.SIGSTOP)
     second = subprocess.run(command(*many, f"--workdir={folder}"), env=ENVIRONMENT, capture_output=True, text=True)
     assert second.returncode == 2
     assert f"--workdir={folder} is in use by process {first.pid} since " in second.stderr
