@@ -33,7 +33,7 @@ demo: $(VENV)/.demo ## print the topics of a month of Chinese newspaper text
 	@$(PY) -m etm_jax.train --flagfile=experiments/peoples_daily.flags --workdir=runs/demo
 
 test: lint ## check the code and run every test
-	@echo 'Testing: about a quarter of an hour on 2 cores.'
+	@echo 'Testing: about nine minutes on 2 cores.'
 	@$(PY) -m pytest -q -n 3 --dist worksteal
 
 test-matrix: ## run every test on Python 3.11, 3.12 and 3.13, with three versions of JAX (ONLY=3.13: one of them)
@@ -52,7 +52,7 @@ $(MATRIX_TARGETS): matrix-%:
 # `make test` in whatever environment VENV is, without the lint, and one line of what came out left in it.
 .PHONY: matrix-tests
 matrix-tests: $(VENV)/.test
-	@echo 'Testing in $(VENV): about a quarter of an hour on 2 cores.'
+	@echo 'Testing in $(VENV): about a quarter of an hour on 2 cores, with the newest JAX; less with others.'
 	@$(PY) -m pytest -q -n 3 --dist worksteal >$(VENV)/.said 2>&1 && touch $(VENV)/.passed; tail -n 40 $(VENV)/.said; \
 	echo "$$($(PY) -c 'import flax, jax, platform; print("Python", platform.python_version(), "jax", jax.__version__, \
 	    "flax", flax.__version__)'): $$(tail -n 1 $(VENV)/.said)" >$(VENV)/.tested; test -e $(VENV)/.passed
