@@ -13,6 +13,7 @@ PINS :=
 # --use-pep517 silences older pips about packages that come without a wheel. pip would compile all files one after another;
 # COMPILE takes all processors, and leaves out packages' own tests. Its status says only that some file is no Python.
 PIP_INSTALL := $(PY) -m pip --disable-pip-version-check install --quiet --use-pep517 --no-compile $(PINS)
+COMPILE = $(PY) -m compileall -qq -j 0 -x 'site-packages/.*/tests?/' $(VENV)/lib/python*/site-packages >/dev/null 2>&1 || true
 # What `make test-matrix` runs on; PYTHON_3.12=/its/path where python3.12 is not on the path. 3.11 gets the last JAX that
 # knows it, 3.12 the newest, 3.13 the oldest that setup.cfg allows, which Colab has.
 MATRIX := 3.11 3.12 3.13
@@ -20,7 +21,6 @@ PYTHON_3.11 := python3.11
 PYTHON_3.12 := python3.12
 PYTHON_3.13 := python3.13
 PINS_3.13 := jax==0.7.2 jaxlib==0.7.2 flax==0.11.2
-COMPILE = $(PY) -m compileall -qq -j 0 -x 'site-packages/.*/tests?/' $(VENV)/lib/python*/site-packages >/dev/null 2>&1 || true
 INSTALL_FAILED = { echo "Installing failed, see above; BUILD.md lists the usual causes and their cures." >&2; exit 1; }
 
 MATRIX_TARGETS := $(MATRIX:%=matrix-%)
@@ -53,7 +53,7 @@ $(MATRIX_TARGETS): matrix-%:
 # `make test` in whatever environment VENV is, without the lint, and one line of what came out left in it.
 .PHONY: matrix-tests
 matrix-tests: $(VENV)/.test
-	@echo 'Testing in $(VENV): about a quarter of an hour on 2 cores, with the newest JAX; less with others.'
+	@echo 'Testing in $(VENV): ten to fourteen minutes on 2 cores.'
 	@$(PY) -m pytest -q -n 3 --dist worksteal >$(VENV)/.said 2>&1 && touch $(VENV)/.passed; tail -n 40 $(VENV)/.said; \
 	echo "$$($(PY) -c 'import flax, jax, platform; print("Python", platform.python_version(), "jax", jax.__version__, \
 	    "flax", flax.__version__)'): $$(tail -n 1 $(VENV)/.said)" >$(VENV)/.tested; test -e $(VENV)/.passed

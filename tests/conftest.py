@@ -28,6 +28,11 @@ from etm_jax.corpus.types import TokenStream
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+needs_scale = pytest.mark.skipif(
+    not all(map(importlib.util.find_spec, ("grain", "array_record"))),
+    reason="grain or array_record is not installed (extra: scale)",
+)
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

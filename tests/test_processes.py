@@ -8,13 +8,12 @@ import socket
 import subprocess
 import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from conftest import SMALL, themed_lines
+from conftest import SMALL, needs_scale, themed_lines
 from etm_jax.config import RunOptions
 from etm_jax.processes import environment_says_several, gathered, joined, leads, several
 
@@ -153,8 +152,6 @@ def test_what_the_first_refuses_ends_the_others_too(place, two):
 @pytest.fixture(scope="module")
 def on_disk(place) -> tuple[str, ...]:
     """Flags of a training on a corpus in shards."""
-    if find_spec("grain") is None:
-        pytest.skip("grain is not installed (extra: scale)")
     (place / "docs.txt").write_text("\n".join(themed_lines(600)) + "\n", encoding="utf-8")
     command = [sys.executable, "-m", "etm_jax.prepare", f"--input={place / 'docs.txt'}", f"--output={place / 'shards'}"]
     cut = [flag for flag in SMALL if flag.startswith(("--segmenter", "--no_"))]
@@ -167,12 +164,14 @@ def from_disk(place, on_disk) -> Path:
     return train(on_disk, place / "shards_1", 1)
 
 
+@needs_scale
 def test_each_process_reads_its_own_part_of_a_corpus_on_disk(place, on_disk, from_disk):
     two = train(on_disk, place / "shards_2", 2)
     np.testing.assert_allclose(exported(two), exported(from_disk), atol=2e-4)
     np.testing.assert_allclose(losses(two), losses(from_disk), rtol=1e-4)
 
 
+@needs_scale
 def test_training_from_disk_goes_on_to_equal_bytes(place, on_disk, from_disk):
     folder = place / "shards_killed"
     (process,) = start(on_disk, folder, 1)

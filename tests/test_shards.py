@@ -5,7 +5,6 @@ import gzip
 import json
 import zlib
 from collections import Counter
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import needs_scale
 from etm_jax import cli
 from etm_jax.config import CorpusConfig
 from etm_jax.corpus import prepare as prepare_any
@@ -33,9 +33,7 @@ from etm_jax.corpus.vocabulary import count_matrix, filter_words, index_tokens
 from etm_jax.errors import UserError
 from etm_jax.prepare import main as prepare_main
 
-pytestmark = pytest.mark.skipif(
-    find_spec("grain") is None or find_spec("array_record") is None, reason="grain is not installed (extra: scale)"
-)
+pytestmark = needs_scale
 
 CONFIG = CorpusConfig(segmenter="whitespace", no_below=3, no_above=0.5, test_share=0.2, workers=1)
 

@@ -7,13 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from conftest import SMALL, themed_lines
+from conftest import SMALL, needs_scale, themed_lines
 from etm_jax import cli
 from etm_jax.config import CorpusConfig
 from etm_jax.corpus.packed import PackedTexts
@@ -29,9 +28,7 @@ from etm_jax.infer import main as infer_main
 from etm_jax.prepare import main as prepare_main
 from etm_jax.train import main as train_main
 
-pytestmark = pytest.mark.skipif(
-    find_spec("grain") is None or find_spec("array_record") is None, reason="grain is not installed (extra: scale)"
-)
+pytestmark = needs_scale
 
 BLOCK = 4
 BITS = 12
