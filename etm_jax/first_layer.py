@@ -113,7 +113,7 @@ def _by_blocks(
             grad = grad + decay * of(all_of.kernel)
         # The weights' step reads the moments that were written, not those that it would write: else XLA, which computes
         # things twice rather than keep them, would need the old moments once more and copy both arrays for each block.
-        # From jax 0.12 on it sees through that without the barrier, and the barrier alone does not keep it from copying.
+        # From jax 0.12 on it sees through that without the barrier; the barrier alone does not keep it from copying.
         old_mu, old_nu, old = of(all_of.mu), of(all_of.nu), of(all_of.kernel)
         mu = with_block(all_of.mu, jnp.where(sound, B1 * old_mu + (1 - B1) * grad, old_mu))
         nu = with_block(all_of.nu, jnp.where(sound, B2 * old_nu + (1 - B2) * grad**2, old_nu))
