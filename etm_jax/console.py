@@ -58,9 +58,9 @@ def track(items: Iterable[T], label: str, total: int | None = None, unit: str = 
         # What comes before the first item, such as loading a model, says nothing of the speed.
         start = start if done else now
         if now >= due and now > start:
-            of_total = f" of {total}" if total else ""
+            of_total = f" of {total:,}" if total else ""
             left = f", about {duration((now - start) / done * (total - done))} left" if total else ""
-            note(f"{label}: {done}{of_total} {unit}{left}")
+            note(f"{label}: {done:,}{of_total} {unit}{left}")
             due = now + SECONDS_BETWEEN_LINES
         yield item
 

@@ -55,6 +55,11 @@ def test_slow_work_shows_a_line_every_ten_seconds(clock, capsys):
     ]
 
 
+def test_large_numbers_can_be_read(clock, capsys):
+    list(console.track(clock(*[0.001] * 5_000), "reading", total=5_000, unit="files"))
+    assert capsys.readouterr().err == "reading: 2,000 of 5,000 files, about 3 s left\n"
+
+
 def test_what_comes_before_the_first_item_does_not_count(clock, capsys):
     list(console.track(clock(60.0, 1.0, 1.0, 1.0), "segmenting", total=4))
     assert capsys.readouterr().err == "segmenting: 1 of 4 it, about 3 s left\n"
