@@ -78,7 +78,7 @@ bench: $(VENV)/.bench ## time ours beside torch, tomotopy and gensim, into docs/
 
 torture: $(VENV)/.test ## kill, fuzz, load and soak at length: docs/reliability.md (FUZZ=60: seconds a reader, else 600)
 	@echo 'Killing 50 runs of each of four kinds: ten minutes on 2 cores.'
-	@ETM_KILLS=50 $(PY) -m pytest -q -s -p no:xdist tests/test_resume.py -k many_runs
+	@ETM_KILLS=50 $(PY) -m pytest -q -s -p no:xdist tests/system/test_resume.py -k many_runs
 	@echo 'Five million documents: twenty minutes.'
 	@$(PY) -m torture.load --output=torture/results/load.json
 	@echo 'Fuzzing each of 18 readers for $(or $(FUZZ),600) seconds.'
@@ -95,10 +95,11 @@ notebook: $(VENV)/.test ## make experiments/colab_tpu.ipynb from its source, col
 	@$(PY) -m experiments.notebook
 
 lint: $(VENV)/.test ## check the code's form and types
-	@echo 'Checking form and types (ruff, mypy): half a minute.'
+	@echo 'Checking form, types and floors (ruff, mypy, import-linter): half a minute.'
 	@$(VENV)/bin/ruff format --check . >/dev/null || { $(VENV)/bin/ruff format --diff .; echo 'Cure: make format' >&2; exit 1; }
 	@$(VENV)/bin/ruff check --quiet .
 	@$(PY) -m mypy --no-error-summary etm_jax
+	@$(VENV)/bin/lint-imports .importlinter >$(VENV)/.imports 2>&1 || { cat $(VENV)/.imports >&2; exit 1; }
 
 format: $(VENV)/.test ## bring the code into form
 	@$(VENV)/bin/ruff check --quiet --fix-only .

@@ -22,7 +22,7 @@ import scipy.sparse as sp
 
 from benchmarks.run import PAGE, time_of
 from benchmarks.training import BATCH, CORPUS, TOPICS, Trainer, counts_of
-from etm_jax import cli
+from etm_jax.cli import flags as cli
 from experiments.fits import machine, markdown, write_between
 
 REPETITIONS = 9
@@ -73,9 +73,9 @@ def pieces(counts: sp.csr_matrix) -> list[Piece]:
     import jax
     import jax.numpy as jnp
 
-    from etm_jax import first_layer, sparse
-    from etm_jax.model import beta
-    from etm_jax.objective import reconstruction
+    from etm_jax.models.base import beta
+    from etm_jax.models.objective import reconstruction
+    from etm_jax.ops import fused_adam, sparse
 
     ours = Trainer(counts)
     rows = np.arange(BATCH)
@@ -121,9 +121,9 @@ def pieces(counts: sp.csr_matrix) -> list[Piece]:
     )
 
     behind = jax.random.normal(jax.random.key(3), (BATCH, width))
-    weights = first_layer.Weights(*(jnp.zeros(kernel.shape) for _ in range(3)))
+    weights = fused_adam.Weights(*(jnp.zeros(kernel.shape) for _ in range(3)))
     step = jax.jit(
-        lambda weights: first_layer.adam_step(
+        lambda weights: fused_adam.adam_step(
             weights, batch.inputs, batch.pattern, behind, jnp.int32(1), jnp.float32(0.005), 0.0, jnp.bool_(True)
         ),
         donate_argnums=0,

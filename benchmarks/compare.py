@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from etm_jax.console import note
-from etm_jax.errors import UserError
+from etm_jax.util.console import note
+from etm_jax.util.errors import UserError
 
 Figures = dict[str, Any]
 

@@ -27,18 +27,18 @@ def all_costs(place: Path) -> dict[str, Any]:
 
     On a machine that others use too, what a stage takes of the processors says more than what time it takes.
     """
-    from etm_jax.config import CorpusConfig
-    from etm_jax.corpus.segment import segment_alone
-    from etm_jax.corpus.shards.blocks import Block, next_block
-    from etm_jax.corpus.shards.dealing import columns_of, deal, in_order
-    from etm_jax.corpus.shards.job import make_job
-    from etm_jax.corpus.shards.plan import make_plan
-    from etm_jax.corpus.shards.prepare import prepare_shards
+    from etm_jax.config.settings import CorpusConfig
+    from etm_jax.corpus.shard_writing.blocks import Block, next_block
+    from etm_jax.corpus.shard_writing.dealing import columns_of, deal, in_order
+    from etm_jax.corpus.shard_writing.job import make_job
+    from etm_jax.corpus.shard_writing.plan import make_plan
+    from etm_jax.corpus.shard_writing.prepare import prepare_shards
+    from etm_jax.corpus.shard_writing.summary import add_up, summarize
+    from etm_jax.corpus.shard_writing.tables import count, in_buckets, merge, without_rare
+    from etm_jax.corpus.shard_writing.writing import write_shard
     from etm_jax.corpus.shards.rows import Rows
-    from etm_jax.corpus.shards.summary import add_up, summarize
-    from etm_jax.corpus.shards.tables import count, in_buckets, merge, without_rare
-    from etm_jax.corpus.shards.writing import write_shard
     from etm_jax.corpus.sources import file_documents
+    from etm_jax.corpus.words.segment import segment_alone
 
     texts = _news()
     paths = _written(texts, place)
@@ -80,7 +80,7 @@ def all_costs(place: Path) -> dict[str, Any]:
 
 
 def _news() -> list[str]:
-    from etm_jax.config import CorpusConfig
+    from etm_jax.config.settings import CorpusConfig
     from etm_jax.corpus.sources import find_source
 
     source = find_source(CorpusConfig(corpus="inews"))
@@ -106,10 +106,10 @@ def _per(number: int, work: Callable[[], Any]) -> tuple[Any, float]:
 
 def _reading(folder: Path) -> dict[str, Any]:
     """An epoch of the shards by threads and by worker processes, and what a batch of it is on its way to the device."""
-    from etm_jax.batches import Batcher
     from etm_jax.corpus.inputs import encoder_input
     from etm_jax.corpus.shards import read_corpus
     from etm_jax.corpus.shards.manifest import Manifest
+    from etm_jax.training.batches import Batcher
 
     corpus = read_corpus(folder)
     stream, part = corpus.stream, Manifest.read(folder).parts["train"]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from benchmarks import inference, training
 from benchmarks.compare import Row, Side
-from etm_jax.errors import UserError
+from etm_jax.util.errors import UserError
 
 REPEATED = ("1 step", "1 epoch", "2 V=100k", "5 counts")
 

@@ -46,7 +46,7 @@ def rows() -> list[Row]:
 
 
 def _prepared(variant: str, **given: Any) -> tuple[Any, Any]:
-    from etm_jax.config import make_config
+    from etm_jax.config.settings import make_config
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
 
@@ -56,11 +56,11 @@ def _prepared(variant: str, **given: Any) -> tuple[Any, Any]:
 
 def _our_theta(variant: str) -> tuple[Any, Callable[[Any], np.ndarray]]:
     """The corpus, and θ of counts [D, V] by weights as they are before training, which take as long."""
-    from etm_jax.batches import Batcher
-    from etm_jax.config import RunOptions
+    from etm_jax.config.settings import RunOptions
     from etm_jax.corpus.inputs import encoder_input
-    from etm_jax.inference import infer_theta
-    from etm_jax.start import start
+    from etm_jax.inference.theta import infer_theta
+    from etm_jax.training.batches import Batcher
+    from etm_jax.training.start import start
 
     config, corpus = _prepared(variant)
     record, variables = start(config, RunOptions(), corpus, None, None)
@@ -130,7 +130,7 @@ def torch_counts() -> Callable[[], Figures]:
 
 def lda_counts() -> Callable[[], Figures]:
     """tomotopy's inference of the test documents, by a model of fifty sweeps; its documents are made beforehand."""
-    from etm_jax.lda import tomotopy_model, tomotopy_theta
+    from etm_jax.models.lda import tomotopy_model, tomotopy_theta
 
     _, corpus = _prepared("default")
     model = tomotopy_model(corpus.train.counts, TOPICS, seed=1)
@@ -147,9 +147,9 @@ def lda_counts() -> Callable[[], Figures]:
 
 def _texts() -> list[str]:
     """Paragraphs as text."""
-    from etm_jax.config import make_config
-    from etm_jax.corpus.segment import raw_text
+    from etm_jax.config.settings import make_config
     from etm_jax.corpus.sources import find_source
+    from etm_jax.corpus.words.segment import raw_text
 
     documents = find_source(make_config("default", CORPUS).corpus).documents
     assert documents is not None
@@ -161,12 +161,12 @@ def our_texts() -> Callable[[], Figures]:
     """Cut by pkuseg through our tokenizer, counted, inferred together."""
     import dataclasses
 
-    from etm_jax.config import make_config
+    from etm_jax.config.settings import make_config
     from etm_jax.corpus.prepare import resolve
-    from etm_jax.corpus.segment import tokenizer
     from etm_jax.corpus.sources import find_source
     from etm_jax.corpus.types import Document
-    from etm_jax.corpus.vocabulary import count_matrix, index_tokens
+    from etm_jax.corpus.words.segment import tokenizer
+    from etm_jax.corpus.words.vocabulary import count_matrix, index_tokens
 
     corpus, theta = _our_theta("default")
     given = make_config("default", CORPUS).corpus

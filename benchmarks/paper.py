@@ -36,10 +36,10 @@ def rows(ng20: str) -> list[Row]:
 
 
 def _corpus(ng20: str) -> tuple[Any, Any]:
-    from etm_jax.config import make_config
+    from etm_jax.config.settings import make_config
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
-    from etm_jax.errors import UserError
+    from etm_jax.util.errors import UserError
 
     if not ng20:
         raise UserError("needs 20 Newsgroups: --ng20=FOLDER")

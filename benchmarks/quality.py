@@ -50,10 +50,10 @@ def as_good(measured: list[Measured]) -> list[Measured]:
 
 
 def _prepared(corpus: Figures) -> tuple[Any, Any]:
-    from etm_jax.config import make_config
+    from etm_jax.config.settings import make_config
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
-    from etm_jax.errors import UserError
+    from etm_jax.util.errors import UserError
 
     if not corpus["corpus"]:
         raise UserError("needs 20 Newsgroups: --ng20=FOLDER")
@@ -65,12 +65,12 @@ def our_epochs(corpus: Figures) -> Callable[[], Figures]:
     """`epochs`: seconds so far and the quality, epoch by epoch."""
     import jax
 
-    from etm_jax.checkpoint import Checkpoints
-    from etm_jax.config import RunOptions
-    from etm_jax.loop import fit
-    from etm_jax.run_folder import RunFolder
-    from etm_jax.start import start
-    from etm_jax.training import corpus_batchers
+    from etm_jax.config.settings import RunOptions
+    from etm_jax.training.checkpoint import Checkpoints
+    from etm_jax.training.run_folder import RunFolder
+    from etm_jax.training.start import start
+    from etm_jax.training.train import corpus_batchers
+    from etm_jax.training.trainer import fit
 
     config, prepared = _prepared(corpus)
 
@@ -105,8 +105,8 @@ def our_epochs(corpus: Figures) -> Callable[[], Figures]:
 
 def lda(corpus: Figures) -> Callable[[], Figures]:
     """The sampling alone, and what it reaches."""
-    from etm_jax.lda import tomotopy_model, topics_of_tomotopy
-    from etm_jax.results import topic_quality
+    from etm_jax.metrics.topics import topic_quality
+    from etm_jax.models.lda import tomotopy_model, topics_of_tomotopy
     from experiments.fits import CORES, SWEEPS
 
     _, prepared = _prepared(corpus)

@@ -24,10 +24,10 @@ import numpy as np
 
 from benchmarks import coherence, gpu, inference, paper, quality, startup, text, training
 from benchmarks.compare import Measured, Row, measure, ratios
-from etm_jax import cli
-from etm_jax.console import note
-from etm_jax.errors import UserError
-from etm_jax.files import replace_text
+from etm_jax.cli import flags as cli
+from etm_jax.util.console import note
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import replace_text
 from experiments.fits import machine, markdown, write_between
 
 PAGE = Path("docs/performance.md")

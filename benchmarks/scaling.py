@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import billion, costs, runners, starvation
-from etm_jax import cli
-from etm_jax.errors import UserError
-from etm_jax.files import replace_text
+from etm_jax.cli import flags as cli
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import replace_text
 from experiments.fits import machine, markdown, write_between
 
 PAGE, RESULTS = Path("docs/scaling.md"), Path("benchmarks/results/scaling.json")

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from etm_jax import cli
-from etm_jax.errors import UserError
+from etm_jax.cli import flags as cli
+from etm_jax.util.errors import UserError
 from experiments.fits import CORES
 
 

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.training import KEPT, drawn_counts
-from etm_jax import cli
-from etm_jax.console import note
-from etm_jax.errors import UserError
+from etm_jax.cli import flags as cli
+from etm_jax.util.console import note
+from etm_jax.util.errors import UserError
 from experiments.fits import machine, markdown, write_between
 
 if TYPE_CHECKING:
@@ -202,8 +202,8 @@ def _demo(mesh: str) -> tuple[Any, Any]:
     """Spec and a batch of the demo."""
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
-    from etm_jax.grid import make_mesh
-    from etm_jax.training import corpus_batchers
+    from etm_jax.ops.mesh import make_mesh
+    from etm_jax.training.train import corpus_batchers
 
     config, _ = cli.parse(["", f"--flagfile={DEMO}"])
     corpus = prepare(find_source(config.corpus), config.corpus, KEPT / "corpus")
@@ -215,9 +215,9 @@ def _drawn(variant: str, vocab_size: int, mesh: str, num_docs: int = 0) -> tuple
     """Spec and a batch of drawn documents. num_docs: how many are drawn; a batch of them by default."""
     import numpy as np
 
-    from etm_jax.batches import Batcher
-    from etm_jax.config import make_config
-    from etm_jax.grid import Grid, make_mesh
+    from etm_jax.config.settings import make_config
+    from etm_jax.ops.mesh import Grid, make_mesh
+    from etm_jax.training.batches import Batcher
 
     config = make_config(variant)
     batch_size = config.train.batch_size
@@ -229,7 +229,7 @@ def _drawn(variant: str, vocab_size: int, mesh: str, num_docs: int = 0) -> tuple
 
 
 def _spec(config: Any, vocab_size: int) -> Any:
-    from etm_jax.steps import Spec
+    from etm_jax.training.steps import Spec
 
     return Spec(
         config.model,
@@ -250,8 +250,8 @@ def _steps(name: str, made: tuple[Any, Any], mesh: str, chips: "list[jax.Device]
     from jax.sharding import Mesh, NamedSharding
     from jax.sharding import PartitionSpec as P
 
-    from etm_jax.grid import AXES, Grid, make_mesh
-    from etm_jax.steps import abstract_state, eval_step, theta_step, train_step
+    from etm_jax.ops.mesh import AXES, Grid, make_mesh
+    from etm_jax.training.steps import abstract_state, eval_step, theta_step, train_step
 
     spec, batch = made
     there = make_mesh(mesh, chips) or Mesh(np.array(chips).reshape(1, 1), AXES)
@@ -262,7 +262,7 @@ def _steps(name: str, made: tuple[Any, Any], mesh: str, chips: "list[jax.Device]
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=NamedSharding(there, lie))
 
     def of_state(path: Any, leaf: Any) -> jax.ShapeDtypeStruct:
-        words = spec.words_of(path)
+        words = spec.vocab_axis(path)
         return lying(leaf, P(*[None] * (len(leaf.shape) + words.axis), "vocab") if words else P())
 
     def of_batch(leaf: Any) -> jax.ShapeDtypeStruct:

@@ -70,7 +70,7 @@ def counts_of(corpus: Figures | None = None, drawn: int = 0) -> sp.csr_matrix:
     """[D, V] counts to train on: a corpus by its settings, or documents drawn over `drawn` words."""
     if corpus is None:
         return drawn_counts(drawn, 8 * BATCH)
-    from etm_jax.config import make_config
+    from etm_jax.config.settings import make_config
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
 
@@ -98,10 +98,10 @@ class Trainer:
     def __init__(self, counts: sp.csr_matrix) -> None:
         import jax
 
-        from etm_jax.batches import Batcher
-        from etm_jax.config import make_config
-        from etm_jax.model import init_variables
-        from etm_jax.steps import Spec, new_state, train_step
+        from etm_jax.config.settings import make_config
+        from etm_jax.models.base import init_variables
+        from etm_jax.training.batches import Batcher
+        from etm_jax.training.steps import Spec, new_state, train_step
 
         c = make_config("report", {"num_topics": TOPICS, "batch_size": BATCH})
         steps = -(-counts.shape[0] // BATCH)

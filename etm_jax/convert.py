@@ -24,11 +24,11 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from etm_jax import cli
-from etm_jax.config import VARIANTS
-from etm_jax.console import note, warn
-from etm_jax.errors import UserError
-from etm_jax.files import DAMAGED
+from etm_jax.cli import flags as cli
+from etm_jax.config.settings import VARIANTS
+from etm_jax.util.console import note, warn
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import DAMAGED
 
 LAYOUTS = ("ntm", "etm", "topmost")
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt")
@@ -54,10 +54,10 @@ def main(argv: Sequence[str]) -> None:
     if values.layout and not for_torch:
         raise UserError(f"--layout={values.layout} is for torch; leave it out, or give a --to that ends in .pt")
     # JAX takes a second to import, which neither --help nor a mistyped flag should cost.
-    from etm_jax.interop import read_trained, save_torch, to_safetensors
+    from etm_jax.interop import read_saved_model, save_torch, to_safetensors
     from etm_jax.interop.layouts import LAYOUTS as TORCH_LAYOUTS
 
-    trained = read_trained(source, _rho(values.rho))
+    trained = read_saved_model(source, _rho(values.rho))
     if for_torch:
         if trained.variables.constants and trained.variables.constants["background"].any():
             raise UserError(

@@ -16,24 +16,24 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from etm_jax.apply import Applied
-from etm_jax.config import Config, RunOptions, make_config
-from etm_jax.console import note, silenced
+from etm_jax.config.settings import Config, RunOptions, make_config
 from etm_jax.corpus.new_documents import counted, settings_like
 from etm_jax.corpus.prepare import prepare
-from etm_jax.corpus.segment import segment_documents
-from etm_jax.corpus.split import halves
 from etm_jax.corpus.types import Corpus, Document, Documents, Source, Vocabulary
-from etm_jax.errors import UserError
-from etm_jax.files import DAMAGED
-from etm_jax.interop import Trained
+from etm_jax.corpus.words.segment import segment_documents
+from etm_jax.corpus.words.split import halves
+from etm_jax.inference.predictor import Predictor
 from etm_jax.interop.folders import read_folder, save_folder
 from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.topics import npmi_coherence, top_words, topic_shares
-from etm_jax.run_folder import RunFolder
-from etm_jax.seed_words import write_seed_words
-from etm_jax.steps import beta_step
-from etm_jax.training import train
+from etm_jax.models.seed_words import write_seed_words
+from etm_jax.training.run_folder import RunFolder
+from etm_jax.training.saved_model import SavedModel
+from etm_jax.training.steps import beta_step
+from etm_jax.training.train import train
+from etm_jax.util.console import note, silenced
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import DAMAGED
 
 Texts = Sequence[str] | Sequence[Sequence[str]]
 
@@ -150,7 +150,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self._learn(corpus, None, _in_order(corpus, len(documents)))
         self._documents = given
 
-    def _learn(self, corpus: Corpus, other: Trained | None, counts: sp.csr_matrix) -> None:
+    def _learn(self, corpus: Corpus, other: SavedModel | None, counts: sp.csr_matrix) -> None:
         """Train on the corpus. counts: [D, V], of all documents that were given, in their order."""
         history: list[dict[str, Any]] = []
 
@@ -164,16 +164,16 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             options = RunOptions(seed_words=write_seed_words(self.seed_words or (), Path(folder)))
             training = train(config, corpus, RunFolder(Path(folder) / "run"), options, None, other, told, keep=False)
         variables = jax.device_get(training.fitted.variables)
-        self._take(Trained(config, variables, corpus.vocabulary, f"ETM.fit, {len(history)} epochs"))
+        self._take(SavedModel(config, variables, corpus.vocabulary, f"ETM.fit, {len(history)} epochs"))
         self.history_ = history
         self._theta = self._applied.theta(counts)
         self._share = topic_shares(self._theta, counts)
         self._npmi = npmi_coherence(top_words(self.components_, 10), counts)
 
-    def _take(self, trained: Trained) -> None:
+    def _take(self, trained: SavedModel) -> None:
         assert trained.vocabulary is not None
         self._trained, self._vocabulary = trained, trained.vocabulary
-        self._applied = Applied(trained, trained.vocabulary)
+        self._applied = Predictor(trained, trained.vocabulary)
         self.components_ = np.asarray(beta_step(self._applied.variables, self._applied.spec))
         self.vocab_ = list(trained.vocabulary.words)
         self.new_words_ = Counter[str]()

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from absl import flags
 
-from etm_jax import cli
-from etm_jax.console import note
-from etm_jax.errors import UserError
+from etm_jax.cli import flags as cli
+from etm_jax.util.console import note
+from etm_jax.util.errors import UserError
 
 
 def main(argv: Sequence[str]) -> None:
@@ -34,12 +34,12 @@ def main(argv: Sequence[str]) -> None:
     if not values.workdir:
         raise UserError("give --workdir=FOLDER of a run that has ended, such as runs/demo; --help shows how")
     # JAX takes a second to import, which neither --help nor a mistyped flag should cost.
-    from etm_jax.evaluation import evaluate
-    from etm_jax.files import check_writable, replace_text
-    from etm_jax.finished import read_finished
+    from etm_jax.results.evaluation import evaluate
+    from etm_jax.results.run import read_run
+    from etm_jax.util.files import check_writable, replace_text
 
     workdir = Path(values.workdir).expanduser()
-    figures = evaluate(read_finished(workdir), values.labels)
+    figures = evaluate(read_run(workdir), values.labels)
     check_writable(workdir, "workdir")
     path = workdir / "metrics.json"
     replace_text(path, json.dumps(figures.to_json(), ensure_ascii=False, indent=2) + "\n")

@@ -26,10 +26,10 @@ from pathlib import Path
 
 from absl import flags
 
-from etm_jax import cli
-from etm_jax.config import CorpusConfig
-from etm_jax.console import note, warn
-from etm_jax.errors import UserError
+from etm_jax.cli import flags as cli
+from etm_jax.config.settings import CorpusConfig
+from etm_jax.util.console import note, warn
+from etm_jax.util.errors import UserError
 
 FORMS = ("lines", "jsonl", "csv", "tsv")
 SUFFIXES = (".csv", ".jsonl", ".npy", ".parquet")
@@ -55,11 +55,11 @@ def main(argv: Sequence[str]) -> None:
     if values.output and output.suffix.lower() not in SUFFIXES:
         raise UserError(f"--output={values.output} must end in {', '.join(SUFFIXES)}")
     # JAX takes a second to import, which neither --help nor a mistyped flag should cost.
-    from etm_jax.apply import mixtures, read_applied
     from etm_jax.corpus.new_documents import read_new, settings_like
-    from etm_jax.theta_files import CsvWriter, Writer, writer
+    from etm_jax.inference.predictor import mixtures, read_predictor
+    from etm_jax.inference.theta_files import CsvWriter, Writer, writer
 
-    model = read_applied(values.workdir)
+    model = read_predictor(values.workdir)
     settings = dataclasses.replace(
         settings_like(model.config.corpus, model.vocabulary, values.segmenter),
         text_field=values.text_field,

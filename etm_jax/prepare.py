@@ -27,10 +27,10 @@ from pathlib import Path
 
 from absl import flags
 
-from etm_jax import cli
-from etm_jax.config import CorpusConfig
-from etm_jax.console import note, warn
-from etm_jax.errors import UserError
+from etm_jax.cli import flags as cli
+from etm_jax.config.settings import CorpusConfig
+from etm_jax.util.console import note, warn
+from etm_jax.util.errors import UserError
 
 RUNNERS = ("local", "beam")
 
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
         _prepare_shards(config.corpus, values)
         return
     # It takes a second to import, which neither --help nor a mistyped flag should cost.
-    from etm_jax.run import prepare_corpus
+    from etm_jax.cli.run import prepare_corpus
 
     prepare_corpus(config, options)
 
@@ -65,11 +65,11 @@ def _prepare_shards(config: CorpusConfig, values: flags.FlagValues) -> None:
         raise UserError("--beam_options is for --runner=beam; give both, or leave it out")
     from etm_jax.corpus.filter_report import format_report, report_warnings
     from etm_jax.corpus.prepare import warn_of_language
-    from etm_jax.corpus.shards import local
-    from etm_jax.corpus.shards.job import make_job
+    from etm_jax.corpus.shard_writing import local
+    from etm_jax.corpus.shard_writing.job import make_job
+    from etm_jax.corpus.shard_writing.pipeline import BeamRunner
+    from etm_jax.corpus.shard_writing.prepare import prepare_shards
     from etm_jax.corpus.shards.manifest import VOCABULARY
-    from etm_jax.corpus.shards.pipeline import BeamRunner
-    from etm_jax.corpus.shards.prepare import prepare_shards
 
     folder = Path(values.output).expanduser()
     runner = BeamRunner(values.beam_options) if values.runner == "beam" else local.run

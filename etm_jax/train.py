@@ -10,7 +10,7 @@ again goes on where it stopped.
 import sys
 from collections.abc import Sequence
 
-from etm_jax import cli
+from etm_jax.cli import flags as cli
 
 
 def main(argv: Sequence[str]) -> None:
@@ -20,7 +20,7 @@ def main(argv: Sequence[str]) -> None:
         return
     config, options = cli.parse(argv)
     # JAX takes a second to import, which neither --help nor a mistyped flag should cost.
-    from etm_jax.run import run
+    from etm_jax.cli.run import run
 
     run(config, options)
 

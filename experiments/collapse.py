@@ -21,15 +21,15 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from etm_jax import cli
-from etm_jax.config import RunOptions, make_config
-from etm_jax.console import note, table
-from etm_jax.errors import UserError
-from etm_jax.evaluation import TOP_WORDS, Evaluation, evaluate
-from etm_jax.files import check_writable
-from etm_jax.finished import read_finished
+from etm_jax.cli import flags as cli
+from etm_jax.cli.run import run
+from etm_jax.config.settings import RunOptions, make_config
 from etm_jax.metrics.topics import top_words
-from etm_jax.run import run
+from etm_jax.results.evaluation import TOP_WORDS, Evaluation, evaluate
+from etm_jax.results.run import read_run
+from etm_jax.util.console import note, table
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import check_writable
 
 CORPUS = {"corpus": "peoples_daily", "no_above": 0.02, "num_topics": 50, "log_quality_every": 1}
 RUNS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -63,7 +63,7 @@ def outcome(name: str, folder: Path, **given: Any) -> Outcome:
     order = leaves_list(linkage(squareform(TOP_WORDS - shared), "average"))
     shared = shared[np.ix_(order, order)]
     epochs = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
-    return Outcome(epochs, evaluate(read_finished(folder)), shared)
+    return Outcome(epochs, evaluate(read_run(folder)), shared)
 
 
 def main(argv: Sequence[str]) -> None:

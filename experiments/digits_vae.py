@@ -21,12 +21,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from etm_jax import cli
-from etm_jax.errors import UserError
-from etm_jax.files import check_writable
-from etm_jax.model import Noise, Params, draw_vae_noise, figure_2
-from etm_jax.objective import bce_from_logits
-from etm_jax.vae import (
+from etm_jax.cli import flags as cli
+from etm_jax.foundations.vae import (
     Terms,
     VAEObjective,
     VAESpec,
@@ -37,6 +33,10 @@ from etm_jax.vae import (
     vae_loss,
     vae_step,
 )
+from etm_jax.models.base import Noise, Params, draw_vae_noise, figure_2
+from etm_jax.models.objective import bce_from_logits
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import check_writable
 
 SIDE, HELD_OUT_EVERY = 8, 6
 COLUMNS, SAMPLE_ROWS, GAP = 14, 6, 2

@@ -25,9 +25,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from etm_jax import cli
-from etm_jax.errors import UserError
-from etm_jax.files import check_writable
+from etm_jax.cli import flags as cli
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import check_writable
 from experiments.fits import Fit, figures_of, markdown
 from experiments.stop_words import stop_words
 

@@ -22,12 +22,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax import cli
-from etm_jax.config import Config, RunOptions, make_config
-from etm_jax.console import display_width, duration, note
+from etm_jax.cli import flags as cli
+from etm_jax.config.settings import Config, RunOptions, make_config
 from etm_jax.corpus.types import Corpus
-from etm_jax.errors import UserError
-from etm_jax.files import replace_text
+from etm_jax.util.console import display_width, duration, note
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import replace_text
 
 CORES = 2
 """That a fit may use, whichever the model, on however large a machine."""
@@ -163,7 +163,7 @@ def _measure(fit: Fit, folder: Path) -> Figures:
     return figures
 
 
-class Trained(NamedTuple):
+class SavedModel(NamedTuple):
     """A trained ETM. beta: [K, V]; seconds: from counts to topics; theta: [D, K] of any counts [D, V]."""
 
     beta: np.ndarray
@@ -171,16 +171,16 @@ class Trained(NamedTuple):
     theta: Callable[[sp.csr_matrix], np.ndarray]
 
 
-def trained(config: Config, corpus: Corpus) -> Trained:
+def trained(config: Config, corpus: Corpus) -> SavedModel:
     """An ETM of these settings on a prepared corpus, in this process; nothing is kept."""
     import tempfile
 
-    from etm_jax.batches import Batcher
     from etm_jax.corpus.inputs import encoder_input
-    from etm_jax.inference import infer_theta
-    from etm_jax.run_folder import RunFolder
-    from etm_jax.steps import beta_step
-    from etm_jax.training import train
+    from etm_jax.inference.theta import infer_theta
+    from etm_jax.training.batches import Batcher
+    from etm_jax.training.run_folder import RunFolder
+    from etm_jax.training.steps import beta_step
+    from etm_jax.training.train import train
 
     with tempfile.TemporaryDirectory() as run:
         started = time.perf_counter()
@@ -194,7 +194,7 @@ def trained(config: Config, corpus: Corpus) -> Trained:
         inputs = encoder_input(counts, kind, corpus.vocabulary)
         return infer_theta(fitted.variables, Batcher(counts, inputs, record.batch_size), spec)
 
-    return Trained(beta, seconds, theta)
+    return SavedModel(beta, seconds, theta)
 
 
 def _etm(fit: Fit, corpus: Corpus) -> _Fitted:
@@ -207,7 +207,7 @@ def _etm(fit: Fit, corpus: Corpus) -> _Fitted:
 
 def _lda(fit: Fit, corpus: Corpus) -> _Fitted:
     """LDA by tomotopy. Loading its documents is not counted; θ by its own inference, and by folding in."""
-    from etm_jax.lda import check_lda, infer_theta, tomotopy_model, tomotopy_theta, topics_of_tomotopy
+    from etm_jax.models.lda import check_lda, infer_theta, tomotopy_model, tomotopy_theta, topics_of_tomotopy
 
     check_lda(fit.config().lda)
     model = tomotopy_model(corpus.train.counts, fit.num_topics, fit.seed)

@@ -15,8 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from etm_jax import cli
-from etm_jax.config import SECTIONS, VARIANTS, RunOptions, field_type, flag_name
+from etm_jax.cli import flags as cli
+from etm_jax.config.settings import SECTIONS, VARIANTS, RunOptions, field_type, flag_name
 from experiments.fits import markdown
 
 PAGE = Path("docs/flags.md")

@@ -18,8 +18,8 @@ from typing import Any
 import nbformat
 from absl import flags
 
-from etm_jax import cli
-from etm_jax.console import note
+from etm_jax.cli import flags as cli
+from etm_jax.util.console import note
 
 SOURCE = Path(__file__).with_name("colab_tpu.py")
 NOTEBOOK = SOURCE.with_suffix(".ipynb")

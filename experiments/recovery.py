@@ -39,11 +39,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.config import RunOptions, make_config
-from etm_jax.console import note, table
+from etm_jax.cli.run import run
+from etm_jax.config.settings import RunOptions, make_config
+from etm_jax.foundations.simulate import Simulated, shuffle_words, simulate_etm, simulate_lda
 from etm_jax.metrics.recovery import Recovery, recovery
-from etm_jax.run import run
-from etm_jax.simulate import Simulated, shuffle_words, simulate_etm, simulate_lda
+from etm_jax.util.console import note, table
 
 PROCESSES = {"lda": simulate_lda, "etm": simulate_etm}
 SIZES: dict[str, dict[str, Any]] = {

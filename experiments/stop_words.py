@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from etm_jax.errors import UserError
+from etm_jax.util.errors import UserError
 
 
 def stop_words(lang: str, folder: Path) -> Path:

@@ -14,9 +14,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from conftest import planted_counts, themed_lines
-from etm_jax import ETM, cli
-from etm_jax.interop import read_trained
-from etm_jax.run import run
+from etm_jax import ETM
+from etm_jax.cli import flags as cli
+from etm_jax.cli.run import run
+from etm_jax.interop import read_saved_model
 
 TINY = {"hidden": (16,), "embed_dim": 8}
 LINES = themed_lines(300)
@@ -135,7 +136,7 @@ def test_a_saved_model_is_the_same_in_another_process(fitted: ETM, tmp_path: Pat
     assert loaded.get_params() == fitted.get_params()
     assert loaded.topic_info() == fitted.topic_info()
     assert loaded.history_ == fitted.history_
-    assert read_trained(str(folder)).vocabulary.words == fitted.vocab_
+    assert read_saved_model(str(folder)).vocabulary.words == fitted.vocab_
     with pytest.raises(ValueError, match="has no documents; give some"):
         loaded.representative_docs()
     assert loaded.representative_docs(1, LINES) == fitted.representative_docs(1)

@@ -126,7 +126,7 @@ def fuzz_here(names: list[str], place: Path, mebibytes: int, libfuzzer: list[str
 
 def _quiet(test_one_input: Callable[[bytes], None]) -> Callable[[bytes], None]:
     """Without the readers' warnings and progress on the screen, which would be thousands of lines."""
-    from etm_jax import console
+    from etm_jax.util import console
 
     for name in ("note", "warn"):
         setattr(console, name, lambda message: None)

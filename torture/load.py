@@ -2,8 +2,9 @@
 
 python -m torture.load --documents=50000,500000,5000000 --output=torture/results/load.json
 
-The documents are drawn by LDA's process (`etm_jax.simulate`), ten words each on average, and are a text file, a
-document a line. What is measured is the command that a person would give, from the text to the exported results.
+The documents are drawn by LDA's process (`etm_jax.foundations.simulate`), ten words each on average, and are a text
+file, a document a line. What is measured is the command that a person would give, from the text to the exported
+results.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from etm_jax.simulate import draw_counts
+from etm_jax.foundations.simulate import draw_counts
 
 VOCAB_SIZE, NUM_TOPICS = 10_000, 50
 AT_ONCE = 100_000

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.config import CorpusConfig
-from etm_jax.errors import UserError
+from etm_jax.config.settings import CorpusConfig
+from etm_jax.util.errors import UserError
 
 WORDS = ["银河", "帝国", "飞船", "the", "ship's"]
 COUNTS = sp.csr_matrix(np.array([[2, 0, 1, 0, 1], [0, 3, 0, 1, 0], [1, 1, 0, 0, 2]], np.int32))
@@ -67,8 +67,8 @@ _JSONL = '{"text": "飞船 \\ud83d\\ude80", "n": [1, {"a": null}]}\n\n{"text": n
 
 
 def _read_lines(folder: Path) -> None:
-    from etm_jax.corpus.normalize import normalize
-    from etm_jax.corpus.readers import read_folder, read_lines
+    from etm_jax.corpus.readers.text_files import read_folder, read_lines
+    from etm_jax.corpus.words.normalize import normalize
 
     errors = []
     for encoding in ("gb18030", "utf-16", "utf-8"):
@@ -83,28 +83,28 @@ def _read_lines(folder: Path) -> None:
 
 
 def _read_gz(folder: Path) -> None:
-    from etm_jax.corpus.readers import read_lines
+    from etm_jax.corpus.readers.text_files import read_lines
 
     _all(read_lines(folder / "corpus.txt.gz", "utf-8"))
 
 
 def _read_jsonl(folder: Path) -> None:
-    from etm_jax.corpus.readers import read_jsonl
+    from etm_jax.corpus.readers.text_files import read_jsonl
 
     for document in read_jsonl(folder / "corpus.jsonl", "text", "utf-8"):
         document.text.encode()
 
 
 def _read_csv(folder: Path) -> None:
-    from etm_jax.corpus.readers import read_csv
+    from etm_jax.corpus.readers.text_files import read_csv
 
     _all(read_csv(folder / "corpus.csv", "text", "utf-8"))
 
 
 def _read_word_files(folder: Path) -> None:
     from etm_jax.corpus.types import Vocabulary
-    from etm_jax.corpus.vocabulary import read_stopwords
-    from etm_jax.seed_words import read_seed_words
+    from etm_jax.corpus.words.vocabulary import read_stopwords
+    from etm_jax.models.seed_words import read_seed_words
 
     read_stopwords(str(folder / "words.txt"), nfkc=True, lowercase=True)
     ones = np.ones(len(WORDS), np.int64)
@@ -128,7 +128,7 @@ def _make_original(folder: Path) -> None:
 
 
 def _read_original(folder: Path) -> None:
-    from etm_jax.corpus.original import read_original
+    from etm_jax.corpus.readers.original import read_original
 
     read_original(folder)
 
@@ -140,7 +140,7 @@ def _make_exported(folder: Path) -> None:
 
 
 def _read_exported(folder: Path) -> None:
-    from etm_jax.corpus.exported import read_exported
+    from etm_jax.corpus.readers.exported import read_exported
 
     read_exported(folder)
 
@@ -170,19 +170,19 @@ def _read_vectors(folder: Path) -> None:
 
 
 def _torch_state() -> dict[str, np.ndarray]:
-    from etm_jax.config import make_config
+    from etm_jax.config.settings import make_config
     from etm_jax.interop.layouts import to_state
-    from etm_jax.interop.trained import Trained
-    from etm_jax.model import Variables
+    from etm_jax.models.base import Variables
+    from etm_jax.training.saved_model import SavedModel
 
     config = make_config("paper", {"num_topics": 2, "hidden": (3, 3), "embed_dim": 4})
-    return to_state(_params(Trained(config, Variables({"rho": np.zeros((5, 4))}, {}), None, "")), "etm")
+    return to_state(_params(SavedModel(config, Variables({"rho": np.zeros((5, 4))}, {}), None, "")), "etm")
 
 
 def _params(trained: object) -> dict:
     import jax
 
-    from etm_jax.steps import abstract_state
+    from etm_jax.training.steps import abstract_state
 
     rng = np.random.default_rng(1)
     spec = trained.spec()._replace(vocab_size=5, embed_dim=4)  # type: ignore[attr-defined]
@@ -193,14 +193,14 @@ def _params(trained: object) -> dict:
 def _trained() -> object:
     import jax
 
-    from etm_jax.config import make_config
+    from etm_jax.config.settings import make_config
     from etm_jax.corpus.types import Vocabulary
-    from etm_jax.interop.trained import Trained
-    from etm_jax.model import Variables
-    from etm_jax.steps import abstract_state
+    from etm_jax.models.base import Variables
+    from etm_jax.training.saved_model import SavedModel
+    from etm_jax.training.steps import abstract_state
 
     config = make_config("default", {"num_topics": 2, "hidden": (3,), "embed_dim": 4})
-    empty = Trained(config, Variables({"rho": np.zeros((5, 4))}, {}), None, "a test")
+    empty = SavedModel(config, Variables({"rho": np.zeros((5, 4))}, {}), None, "a test")
     shapes = abstract_state(empty.spec()).variables
     ones = np.ones(5, np.int64)
     return empty._replace(
@@ -210,18 +210,18 @@ def _trained() -> object:
 
 
 def _make_safetensors(folder: Path) -> None:
+    from etm_jax.interop.native_files import to_safetensors
     from etm_jax.interop.tensor_files import write_tensors
-    from etm_jax.interop.trained import to_safetensors
 
     to_safetensors(folder / "ours.safetensors", _trained())  # type: ignore[arg-type]
     write_tensors(folder / "theirs.safetensors", _torch_state(), {})
 
 
 def _read_safetensors(folder: Path) -> None:
-    from etm_jax.interop import read_trained
+    from etm_jax.interop import read_saved_model
 
-    read_trained(str(folder / "ours.safetensors"))
-    read_trained(str(folder / "theirs.safetensors"))
+    read_saved_model(str(folder / "ours.safetensors"))
+    read_saved_model(str(folder / "theirs.safetensors"))
 
 
 def _make_torch(folder: Path) -> None:
@@ -233,10 +233,10 @@ def _make_torch(folder: Path) -> None:
 
 
 def _read_torch(folder: Path) -> None:
-    from etm_jax.interop import read_trained
+    from etm_jax.interop import read_saved_model
 
-    read_trained(str(folder / "new.pt"))
-    read_trained(str(folder / "old.pt"))
+    read_saved_model(str(folder / "new.pt"))
+    read_saved_model(str(folder / "old.pt"))
 
 
 def _make_saved(folder: Path) -> None:
@@ -263,14 +263,14 @@ def _read_saved(folder: Path) -> None:
 
 
 def _make_record(folder: Path) -> None:
-    from etm_jax.config import make_config
-    from etm_jax.corpus.cache import vocabulary_to_json
-    from etm_jax.run_folder import Record, RunFolder
+    from etm_jax.config.settings import make_config
+    from etm_jax.corpus.store.cache import vocabulary_to_json
+    from etm_jax.training.run_folder import RunFolder, RunRecord
 
     trained = _trained()
     config, vocabulary = make_config("default", {"num_topics": 2, "hidden": (3,), "embed_dim": 4}), trained.vocabulary  # type: ignore[attr-defined]
     run = RunFolder(folder)
-    run.begin(Record(config, "", "a corpus", "0" * 64, vocabulary.hash, 5, 3, 4, 2, 3, seed_words=((0, 1), ())))
+    run.begin(RunRecord(config, "", "a corpus", "0" * 64, vocabulary.hash, 5, 3, 4, 2, 3, seed_words=((0, 1), ())))
     run.vocabulary.write_text(json.dumps(vocabulary_to_json(vocabulary)), encoding="utf-8")
     for epoch in (1, 2):
         run.log({"epoch": epoch, "valid_nelbo": 7.5})
@@ -279,8 +279,8 @@ def _make_record(folder: Path) -> None:
 
 
 def _read_record(folder: Path) -> None:
-    from etm_jax.interop.trained import read_vocabulary
-    from etm_jax.run_folder import RunFolder, exported
+    from etm_jax.interop.native_files import read_vocabulary
+    from etm_jax.training.run_folder import RunFolder, exported
 
     run = RunFolder(folder)
     record = run.record()
@@ -295,8 +295,8 @@ def _read_record(folder: Path) -> None:
 def _like() -> object:
     import jax.numpy as jnp
 
-    from etm_jax.model import Variables
-    from etm_jax.steps import TrainState
+    from etm_jax.models.base import Variables
+    from etm_jax.training.steps import TrainState
 
     return TrainState(
         step=jnp.int32(3),
@@ -307,13 +307,13 @@ def _like() -> object:
 
 
 def _make_checkpoint(folder: Path) -> None:
-    from etm_jax.checkpoint import Checkpoints, Progress
+    from etm_jax.training.checkpoint import Checkpoints, Progress
 
     Checkpoints(folder / "checkpoints").save(_like(), Progress(1, [float("inf"), 7.5], [7.5]))  # type: ignore[arg-type]
 
 
 def _read_checkpoint(folder: Path) -> None:
-    from etm_jax.checkpoint import Checkpoints
+    from etm_jax.training.checkpoint import Checkpoints
 
     _, progress = Checkpoints(folder / "checkpoints").restore(_like(), "best")  # type: ignore[arg-type]
     assert progress.name == "1"
@@ -321,7 +321,7 @@ def _read_checkpoint(folder: Path) -> None:
 
 
 def _seal_checkpoint(folder: Path) -> None:
-    from etm_jax.checkpoint import _SUMS, _sums
+    from etm_jax.training.checkpoint import _SUMS, _sums
 
     place = folder / "checkpoints" / "1"
     (place / _SUMS).write_text(_sums(place), encoding="utf-8")
@@ -331,7 +331,7 @@ _CACHE_LINES = "\n".join(["a b c d", "b c d e f", "a c e g", "d e f g h"] * 6)
 
 
 def _cached(folder: Path) -> object:
-    from etm_jax.config import make_config
+    from etm_jax.config.settings import make_config
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
 
@@ -354,7 +354,7 @@ def _read_cache(folder: Path) -> None:
 
 
 def _seal_cache(folder: Path) -> None:
-    from etm_jax.corpus.cache import _file_digest
+    from etm_jax.corpus.store.cache import _file_digest
 
     for manifest in folder.glob("*/corpus.json"):
         try:
@@ -370,8 +370,8 @@ def _seal_cache(folder: Path) -> None:
 
 
 def _make_block(folder: Path) -> None:
-    from etm_jax.corpus.packed import PackedTexts
     from etm_jax.corpus.shards.rows import Rows
+    from etm_jax.corpus.store.packed import PackedTexts
 
     rows = Rows(COUNTS, PackedTexts.of(["a", "乙", ""]), np.arange(3, dtype=np.uint64))
     (folder / "block").write_bytes(rows.to_bytes())
@@ -396,8 +396,8 @@ def _seal_block(folder: Path) -> None:
 
 
 def _make_shards(folder: Path) -> None:
-    from etm_jax.corpus.shards.job import make_job
-    from etm_jax.corpus.shards.prepare import prepare_shards
+    from etm_jax.corpus.shard_writing.job import make_job
+    from etm_jax.corpus.shard_writing.prepare import prepare_shards
 
     corpus = folder.parent / f"{folder.name}.txt"
     corpus.write_text(_CACHE_LINES, encoding="utf-8")

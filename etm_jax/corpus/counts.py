@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.errors import CONTROLS, UserError
+from etm_jax.util.errors import CONTROLS, UserError
 
 
 def as_counts(matrix: sp.csr_matrix, name: str) -> sp.csr_matrix:

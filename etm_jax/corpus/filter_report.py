@@ -1,7 +1,7 @@
 """What a person is told about filtering."""
 
-from etm_jax.console import table
 from etm_jax.corpus.types import FilterReport
+from etm_jax.util.console import table
 
 
 def format_report(report: FilterReport) -> str:

@@ -8,15 +8,15 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.config import CorpusConfig
-from etm_jax.console import note, track
-from etm_jax.corpus.decode import STDIN
-from etm_jax.corpus.named import NAMED
+from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.prepare import resolve
-from etm_jax.corpus.segment import segment_documents, segment_stream
+from etm_jax.corpus.readers.decode import STDIN
+from etm_jax.corpus.readers.named import NAMED
 from etm_jax.corpus.sources import documents_in, find_source
 from etm_jax.corpus.types import Counted, Document, Source, Vocabulary
-from etm_jax.errors import UserError
+from etm_jax.corpus.words.segment import segment_documents, segment_stream
+from etm_jax.util.console import note, track
+from etm_jax.util.errors import UserError
 
 DOCUMENTS_AT_ONCE = 512
 
@@ -39,7 +39,7 @@ class CountedDocuments(NamedTuple):
 
 
 def settings_like(config: CorpusConfig, vocabulary: Vocabulary, segmenter: str = "") -> CorpusConfig:
-    """How the words of the model came about, once its corpus was known: what `etm_jax.corpus.segment` needs.
+    """How the words of the model came about, once its corpus was known: what `etm_jax.corpus.words.segment` needs.
 
     segmenter: in place of the model's own. Text that people have cut, or counts, say nothing of how new text is to be:
     it is cut as that language is by default, which is said.

@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.config import CorpusConfig
-from etm_jax.console import note, warn
-from etm_jax.corpus.cache import corpus_digest, load_corpus, save_corpus
-from etm_jax.corpus.packed import PackedTexts, Packer
-from etm_jax.corpus.segment import raw_text, segment_documents, segmenter_version
+from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.shards import read_corpus
-from etm_jax.corpus.split import halves, split_documents
-from etm_jax.corpus.text_starts import beginning_of, commonest_words
+from etm_jax.corpus.store.cache import corpus_digest, load_corpus, save_corpus
+from etm_jax.corpus.store.packed import PackedTexts, Packer
 from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Source, Vocabulary
-from etm_jax.corpus.vocabulary import count_matrix, filter_words, index_tokens, read_stopwords, select_stream
-from etm_jax.errors import UserError
-from etm_jax.files import DAMAGED
+from etm_jax.corpus.words.segment import raw_text, segment_documents, segmenter_version
+from etm_jax.corpus.words.split import halves, split_documents
+from etm_jax.corpus.words.text_starts import beginning_of, commonest_words
+from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, read_stopwords, select_stream
+from etm_jax.util.console import note, warn
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import DAMAGED
 
 _COUNTED_SEGMENTER = "none"
 

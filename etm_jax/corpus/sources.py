@@ -4,14 +4,14 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from etm_jax.config import CorpusConfig
-from etm_jax.console import note
-from etm_jax.corpus import exported, original
-from etm_jax.corpus.named import NAMED, find_named
-from etm_jax.corpus.readers import read_csv, read_folder, read_jsonl, read_lines
+from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.readers import exported, original
+from etm_jax.corpus.readers.named import NAMED, find_named
+from etm_jax.corpus.readers.text_files import read_csv, read_folder, read_jsonl, read_lines
 from etm_jax.corpus.shards import manifest
 from etm_jax.corpus.types import Document, Source
-from etm_jax.errors import UserError
+from etm_jax.util.console import note
+from etm_jax.util.errors import UserError
 
 
 def find_source(config: CorpusConfig) -> Source:

@@ -8,18 +8,19 @@ import jax
 import numpy as np
 
 from etm_jax import __version__
-from etm_jax.config import Config
-from etm_jax.corpus.cache import vocabulary_from_json, vocabulary_to_json
-from etm_jax.errors import UserError
-from etm_jax.files import DAMAGED, check_archive, replace_folder
+from etm_jax.config.settings import Config
+from etm_jax.corpus.store.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.interop.layouts import flatten
-from etm_jax.interop.trained import Trained, nested_parts, shapes_of
-from etm_jax.model import Variables
+from etm_jax.interop.native_files import nested_parts, shapes_of
+from etm_jax.models.base import Variables
+from etm_jax.training.saved_model import SavedModel
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import DAMAGED, check_archive, replace_folder
 
 MODEL, WEIGHTS, WORDS = "model.json", "weights.npz", "vocabulary.json"
 
 
-def save_folder(path: Path, trained: Trained, about: dict[str, Any]) -> None:
+def save_folder(path: Path, trained: SavedModel, about: dict[str, Any]) -> None:
     """Fill the folder `path`; what is there is replaced, if it is such a folder or empty.
 
     about: more to keep, plain values. Raises UserError where the folder holds something else or cannot be written.
@@ -41,7 +42,7 @@ def save_folder(path: Path, trained: Trained, about: dict[str, Any]) -> None:
         (new / MODEL).write_text(json.dumps(model, indent=2), encoding="ascii")
 
 
-def read_folder(path: Path) -> tuple[Trained, dict[str, Any]]:
+def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
     """The inverse of `save_folder`, bit for bit. Raises UserError where the folder is another, or damaged."""
     try:
         model = json.loads((path / MODEL).read_text(encoding="ascii"))
@@ -50,7 +51,7 @@ def read_folder(path: Path) -> tuple[Trained, dict[str, Any]]:
         # Given the path, numpy leaves a damaged file open.
         with (path / WEIGHTS).open("rb") as file, np.load(file, allow_pickle=False) as kept:
             variables = Variables(**nested_parts({name: kept[name] for name in kept.files}))
-        trained = Trained(Config.from_json(model["config"]), variables, vocabulary, model["origin"])
+        trained = SavedModel(Config.from_json(model["config"]), variables, vocabulary, model["origin"])
         if shapes_of(trained) != jax.tree.map(np.shape, variables) or len(vocabulary) != trained.vocab_size:
             raise ValueError("its arrays are not those of the model that its settings name")
         return trained, dict(model["about"])

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from etm_jax.errors import UserError
-from etm_jax.model import Params
+from etm_jax.models.base import Params
+from etm_jax.util.errors import UserError
 
 Flat = dict[str, np.ndarray]
 
@@ -19,9 +19,9 @@ Flat = dict[str, np.ndarray]
 class Weights(NamedTuple):
     """Parameters that came from torch.
 
-    layout: one of `LAYOUTS`. variant and settings: what `etm_jax.config.make_config` takes to make the model that the
-    weights are of; the settings are those that the shapes tell, and TopMost's likelihood_eps. params: as
-    `etm_jax.model` names them, numpy arrays of the dtype they had.
+    layout: one of `LAYOUTS`. variant and settings: what `make_config` takes to make the model that the weights are of;
+    the settings are those that the shapes tell, and TopMost's likelihood_eps. params: as `etm_jax.models.base` names
+    them, numpy arrays of the dtype they had.
     """
 
     layout: str

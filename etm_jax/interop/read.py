@@ -4,20 +4,21 @@ from pathlib import Path
 
 import numpy as np
 
-from etm_jax.config import make_config
-from etm_jax.errors import UserError
+from etm_jax.config.settings import make_config
 from etm_jax.interop.folders import MODEL, read_folder
 from etm_jax.interop.layouts import LAYOUTS
+from etm_jax.interop.native_files import MARK, from_safetensors, read_run_weights
 from etm_jax.interop.tensor_files import SUFFIX, is_tensor_file, read_metadata
 from etm_jax.interop.torch_files import from_torch
-from etm_jax.interop.trained import MARK, Trained, from_safetensors, read_run
-from etm_jax.model import Variables
+from etm_jax.models.base import Variables
+from etm_jax.training.saved_model import SavedModel
+from etm_jax.util.errors import UserError
 
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
 """Of files that torch writes. A file that is there may be called otherwise."""
 
 
-def read_trained(path: str, rho: np.ndarray | None = None) -> Trained:
+def read_saved_model(path: str, rho: np.ndarray | None = None) -> SavedModel:
     """The model in a run's folder (of the epoch that it exports), in one that `ETM.save` wrote, or in a file.
 
     A file is a .safetensors file of ours or a torch checkpoint.
@@ -31,12 +32,12 @@ def read_trained(path: str, rho: np.ndarray | None = None) -> Trained:
             raise UserError(f"{path} holds word embeddings of its own; leave out rho, which is for torch checkpoints")
         if (place / MODEL).is_file():
             return read_folder(place)[0]
-        return read_run(path) if is_run else from_safetensors(place)
+        return read_run_weights(path) if is_run else from_safetensors(place)
     weights = from_torch(place, rho)
     config = make_config(weights.variant, weights.settings)
     constants = {"background": np.zeros(weights.vocab_size, np.float32)} if "rho" in weights.params else {}
     origin = f"{place.name}, weights of {LAYOUTS[weights.layout].package}"
-    return Trained(config, Variables(weights.params, constants), None, origin)
+    return SavedModel(config, Variables(weights.params, constants), None, origin)
 
 
 def _is_ours(path: Path) -> bool:

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from etm_jax.errors import UserError
-from etm_jax.files import replace_file
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import replace_file
 
 T = TypeVar("T")
 

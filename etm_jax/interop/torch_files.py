@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from etm_jax.errors import UserError
-from etm_jax.files import GIBIBYTE, MAX_UNPACKED, check_archive, replace_file
 from etm_jax.interop.layouts import Weights, from_state, to_state
 from etm_jax.interop.tensor_files import is_tensor_file, read_tensors
-from etm_jax.model import Params
+from etm_jax.models.base import Params
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import GIBIBYTE, MAX_UNPACKED, check_archive, replace_file
 
 _ARCHIVE, _PICKLE = b"PK", b"\x80"
 """How a file of torch's begins, since version 1.6 and before."""

@@ -9,6 +9,9 @@ DUPLICATE_WORDS = 6
 DOCUMENTS_AT_ONCE = 100_000
 """Bounds what is held besides the counts and θ."""
 
+WORDS_SHOWN, WORDS_OF_DIVERSITY = 10, 25
+"""Words of a topic that a run shows and coherence looks at; words that diversity looks at."""
+
 
 def top_words(beta: np.ndarray, n: int) -> np.ndarray:
     """Columns of the n most probable words of each topic. beta: [K, V] → [K, n]. Ties go to the lower column."""
@@ -87,3 +90,9 @@ def topic_shares(theta: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
         some = slice(low, low + DOCUMENTS_AT_ONCE)
         explained += tokens[some] @ theta[some]
     return explained / max(tokens.sum(), 1.0)
+
+
+def topic_quality(beta: np.ndarray, counts: sp.csr_matrix) -> dict[str, float]:
+    """`npmi`: coherence over the top 10 words, and `diversity` over the top 25. beta: [K, V]; counts: [D, V]."""
+    coherence = npmi_coherence(top_words(beta, WORDS_SHOWN), counts)
+    return {"npmi": float(coherence.mean()), "diversity": diversity(top_words(beta, WORDS_OF_DIVERSITY))}

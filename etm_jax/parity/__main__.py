@@ -19,9 +19,9 @@ from typing import Any
 
 from absl import flags
 
-from etm_jax import cli
-from etm_jax.console import note, track
-from etm_jax.errors import UserError
+from etm_jax.cli import flags as cli
+from etm_jax.util.console import note, track
+from etm_jax.util.errors import UserError
 
 PARTS = ("passes", "training", "evaluation", "curves")
 FAILED = 1

@@ -9,15 +9,15 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from etm_jax.batches import Batch, Batcher
-from etm_jax.config import Config, CorpusConfig, make_config
+from etm_jax.config.settings import Config, CorpusConfig, make_config
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Corpus, Documents
-from etm_jax.model import Noise
+from etm_jax.models.base import Noise
 from etm_jax.parity import judges
 from etm_jax.parity.judges import Judge, Shape, TorchBatch
+from etm_jax.training.batches import Batch, Batcher
 
 DROPOUT = 0.5
 

@@ -11,18 +11,18 @@ import jax
 import numpy as np
 import torch
 
-from etm_jax.batches import Batcher
-from etm_jax.config import Config
-from etm_jax.console import track
+from etm_jax.config.settings import Config
 from etm_jax.corpus.inputs import encoder_input
-from etm_jax.errors import UserError
-from etm_jax.inference import infer_theta
+from etm_jax.inference.theta import infer_theta
 from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.topics import diversity, npmi_coherence, top_words
 from etm_jax.parity.cases import Batches, Case, Make, Material, shape_of
 from etm_jax.parity.judges import Judge, TorchBatch
 from etm_jax.parity.ours import precision, weights_of
-from etm_jax.steps import Spec, TrainState, beta_step, new_state, update_step
+from etm_jax.training.batches import Batcher
+from etm_jax.training.steps import Spec, TrainState, beta_step, new_state, update_step
+from etm_jax.util.console import track
+from etm_jax.util.errors import UserError
 
 MEASURES = ("loss", "perplexity", "coherence", "diversity")
 TITLES = ("nelbo, nats per document", "completion perplexity", "coherence (NPMI, top 10)", "diversity (top 25)")

@@ -10,13 +10,13 @@ from unittest import mock
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.console import note
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.topics import diversity, npmi_coherence, top_words
 from etm_jax.parity import judges
 from etm_jax.parity.cases import Material
 from etm_jax.parity.rows import Row, compare
+from etm_jax.util.console import note
 
 NUM_TOPICS, EMBED_DIM, HIDDEN, EPOCHS, NUM_DOCS = 20, 50, 100, 5, 1000
 

@@ -16,17 +16,9 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from etm_jax.config import Config
-from etm_jax.errors import UserError
-from etm_jax.parity.torch_models import (
-    EVAE,
-    VAE,
-    DiengETM,
-    Masks,
-    Pass,
-    kl_divergence,
-    reconstruction,
-)
+from etm_jax.config.settings import Config
+from etm_jax.parity.torch_models import EVAE, VAE, DiengETM, Masks, Pass, kl_divergence, reconstruction
+from etm_jax.util.errors import UserError
 
 REPORT_EPS, TOPMOST_EPS = 1e-6, 1e-12
 """What is added to θβ: by both published codes, and by TopMost's ETM."""

@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from etm_jax.batches import Batch
-from etm_jax.config import Config
+from etm_jax.config.settings import Config
 from etm_jax.interop import from_torch
-from etm_jax.model import Noise, Params, Variables, forward
-from etm_jax.objective import log_px_nonzero
+from etm_jax.models.base import Noise, Params, Variables, forward
+from etm_jax.models.objective import log_px_nonzero
 from etm_jax.parity.judges import Judge, Shape
-from etm_jax.steps import Spec, batch_loss
+from etm_jax.training.batches import Batch
+from etm_jax.training.steps import Spec, batch_loss
 
 
 class Weights(NamedTuple):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from etm_jax.console import table
+from etm_jax.util.console import table
 
 TOLERANCE = {"float64": 1e-9, "float32": 1e-5}
 GRADIENT_TOLERANCE = {"float64": 1e-9, "float32": 1e-4}

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from etm_jax.model import Noise, Params, VAEConfig, figure_2
+from etm_jax.foundations.vae import VAEObjective, VAESpec, new_vae_state, reconstruct, vae_forward, vae_loss, vae_step
+from etm_jax.models.base import Noise, Params, VAEConfig, figure_2
 from etm_jax.parity import torch_models
-from etm_jax.vae import VAEObjective, VAESpec, new_vae_state, reconstruct, vae_forward, vae_loss, vae_step
 
 BATCH, STEPS = 32, 10
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from etm_jax.config import VECTOR_KINDS, VectorsConfig
-from etm_jax.console import warn
+from etm_jax.config.settings import VECTOR_KINDS, VectorsConfig
 from etm_jax.corpus.types import Corpus
-from etm_jax.errors import UserError
+from etm_jax.util.console import warn
+from etm_jax.util.errors import UserError
 from etm_jax.vectors import encoder, files, ppmi, word2vec
 
 

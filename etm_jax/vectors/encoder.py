@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import numpy as np
 
-from etm_jax.console import track
+from etm_jax.util.console import track
 
 DIM = 512
 _BATCH = 256

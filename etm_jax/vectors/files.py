@@ -14,9 +14,9 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
-from etm_jax.console import track
-from etm_jax.errors import UserError
-from etm_jax.files import unpacked
+from etm_jax.util.console import track
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import unpacked
 
 MAX_DIM = 10_000
 """Longer vectors are taken for a broken header."""

@@ -8,7 +8,7 @@ better known, count for more in the factorisation.
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.console import note, track
+from etm_jax.util.console import note, track
 
 CONTEXT_POWER = 0.75
 FREQUENCY_POWER = 0.5

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from etm_jax.console import track
 from etm_jax.corpus.types import TokenStream
+from etm_jax.util.console import track
 
 MAX_PASSAGE = 10_000
 """Words that gensim reads of one passage; it drops the rest without a word."""

@@ -2,7 +2,7 @@
 
     python -m experiments.recipes.search [--corpora=pd02,pd10,20ng,20ng_apart] [--seeds=1,2] [--ng20=FOLDER] SETTINGS …
 
-SETTINGS are settings by field name (etm_jax/config.py), such as rarity=0.5,rho_lr=0.1, or `as-is` for the defaults.
+SETTINGS are settings by field name (etm_jax/config), such as rarity=0.5,rho_lr=0.1, or `as-is` for the defaults.
 Prints a row for each corpus and seed, and appends it to runs/recipes.csv. experiments/recipes/README.md says what was
 tried so and what came of it; tried.csv has the rows.
 
@@ -25,13 +25,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax import cli
-from etm_jax.config import make_config
-from etm_jax.console import table
+from etm_jax.cli import flags as cli
+from etm_jax.config.settings import make_config
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Corpus, Documents
-from etm_jax.errors import UserError
+from etm_jax.util.console import table
+from etm_jax.util.errors import UserError
 from experiments.fits import trained
 
 ENOUGH, TAKEN = 500, 1000

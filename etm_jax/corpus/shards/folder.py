@@ -5,17 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
-from etm_jax.corpus.cache import vocabulary_from_json
-from etm_jax.corpus.packed import PackedTexts
 from etm_jax.corpus.shards.manifest import VOCABULARY, Manifest
 from etm_jax.corpus.shards.reading import Stream
 from etm_jax.corpus.shards.records import check_installed, damaged, read_records
 from etm_jax.corpus.shards.rows import Rows, joined
-from etm_jax.corpus.split import halves
-from etm_jax.corpus.text_starts import commonest_words
+from etm_jax.corpus.store.cache import vocabulary_from_json
+from etm_jax.corpus.store.packed import PackedTexts
 from etm_jax.corpus.types import Corpus, Documents, Vocabulary
-from etm_jax.errors import UserError
-from etm_jax.files import DAMAGED
+from etm_jax.corpus.words.split import halves
+from etm_jax.corpus.words.text_starts import commonest_words
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import DAMAGED
 
 MOST_HELD = 100_000
 """Documents of validation, and of the test, that are held in memory."""

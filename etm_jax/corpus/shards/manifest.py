@@ -11,8 +11,8 @@ from typing import Any
 from etm_jax.corpus.shards.draws import PARTS
 from etm_jax.corpus.shards.histogram import as_pairs, from_pairs, largest
 from etm_jax.corpus.types import FilterReport
-from etm_jax.errors import UserError
-from etm_jax.files import DAMAGED, replace_text
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import DAMAGED, replace_text
 
 NAME = "manifest.json"
 VOCABULARY = "vocabulary.json"

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.corpus.segment import without_main
 from etm_jax.corpus.shards.histogram import largest, quantiles
 from etm_jax.corpus.shards.manifest import Manifest
 from etm_jax.corpus.shards.records import check_installed, damaged
 from etm_jax.corpus.shards.rows import Rows
-from etm_jax.errors import UserError
+from etm_jax.corpus.words.segment import without_main
+from etm_jax.util.errors import UserError
 
 WINDOW = 16
 """Blocks of a slot whose documents are shuffled together: what is held is WINDOW batches, whatever the corpus."""

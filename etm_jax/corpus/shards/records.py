@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from etm_jax.errors import UserError
-from etm_jax.files import written
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import written
 
 OPTIONS = "group_size:1,zstd:3"
 """A record is compressed by itself, so that one can be read without its neighbours."""

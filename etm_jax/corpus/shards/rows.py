@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.corpus.packed import PackedTexts
 from etm_jax.corpus.shards.arrays import pack, unpack
+from etm_jax.corpus.store.packed import PackedTexts
 
 KIND = b"ETM1"
 

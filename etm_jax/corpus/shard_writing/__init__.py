@@ -1,0 +1,1 @@
+"""Writing a corpus as shards, by local processes or Apache Beam."""

@@ -1,0 +1,76 @@
+"""A file's documents, cut and counted, some thousands at a time over the words that these hold."""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import chain, count, islice
+from typing import NamedTuple
+
+import numpy as np
+
+from etm_jax.corpus.shard_writing.job import InputFile, Job
+from etm_jax.corpus.shards.arrays import pack, unpack
+from etm_jax.corpus.shards.draws import draw
+from etm_jax.corpus.shards.rows import Rows
+from etm_jax.corpus.sources import file_documents
+from etm_jax.corpus.store.packed import PackedTexts, Packer
+from etm_jax.corpus.types import Document, TokenStream
+from etm_jax.corpus.words.segment import segment_alone
+from etm_jax.corpus.words.vocabulary import count_matrix
+
+DOCUMENTS_AT_ONCE = 1 << 15
+TOKENS_AT_ONCE = 1 << 22
+"""What a block holds at most, but for its last document: bounds the memory of a process whatever the files."""
+
+_KIND = b"ETMB"
+
+
+class Block(NamedTuple):
+    """D documents over W words of their own, in the order of their spelling. rows: W columns; parts: [D] uint8."""
+
+    words: list[str]
+    rows: Rows
+    parts: np.ndarray
+
+    def to_bytes(self) -> bytes:
+        """A record: `from_bytes` reads it."""
+        packed, rows = PackedTexts.of(self.words), np.frombuffer(self.rows.to_bytes(), np.uint8)
+        return pack(_KIND, packed.content, packed.starts, rows, self.parts)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Block":
+        """The inverse of `to_bytes`."""
+        content, starts, rows, parts = unpack(_KIND, data)
+        return cls(list(PackedTexts(content, starts)), Rows.from_bytes(rows.tobytes()), parts)
+
+
+def blocks_of(file: InputFile, job: Job) -> Iterator[Block]:
+    """All documents of a file, those without words too. Raises UserError where it cannot be read or cut."""
+    pairs = segment_alone(file_documents(file.path, job.config)(), job.config)
+    number = 0
+    for first in pairs:
+        block = next_block(chain([first], pairs), file.name, number, job)
+        yield block
+        number += len(block.rows)
+
+
+def next_block(pairs: Iterator[tuple[Document, list[str]]], name: str, number: int, job: Job) -> Block:
+    """The next documents of the file `name` with their words, as many as a block takes. number: of the first one."""
+    ids, stream = _stream(pairs, name)
+    words, config = sorted(stream.words), job.config
+    numbers = np.arange(number, number + len(ids))
+    parts, keys = draw(name, numbers, config.split_seed, config.valid_share, config.test_share)
+    return Block(words, Rows(count_matrix(stream, words), ids, keys), parts)
+
+
+def _stream(pairs: Iterator[tuple[Document, list[str]]], name: str) -> tuple[PackedTexts, TokenStream]:
+    """Names and tokens of the next documents, as many as a block takes."""
+    numbers: defaultdict[str, int] = defaultdict(count().__next__)
+    tokens, starts, ids = array("i"), array("q", [0]), Packer()
+    for document, words in islice(pairs, DOCUMENTS_AT_ONCE):
+        tokens.extend(map(numbers.__getitem__, words))
+        starts.append(len(tokens))
+        ids.add(f"{name}:{document.id}")
+        if len(tokens) >= TOKENS_AT_ONCE:
+            break
+    return ids.packed(), TokenStream(list(numbers), np.frombuffer(tokens, np.int32), np.frombuffer(starts, np.int64))

@@ -1,0 +1,187 @@
+"""The two passes in processes of this machine, which leave their results in files: a second run goes on from there."""
+
+import json
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import chain
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+from etm_jax.corpus.shard_writing.blocks import Block, blocks_of
+from etm_jax.corpus.shard_writing.dealing import columns_of, deal
+from etm_jax.corpus.shard_writing.job import Job
+from etm_jax.corpus.shard_writing.plan import Plan, make_plan, places
+from etm_jax.corpus.shard_writing.summary import Summary, add_up, contents_of, summarize
+from etm_jax.corpus.shard_writing.tables import BUCKETS, WordTable, count, in_buckets, merge, without_rare
+from etm_jax.corpus.shard_writing.writing import Written, write_shard
+from etm_jax.corpus.shards.records import num_records, read_records, write_records
+from etm_jax.corpus.shards.rows import Rows
+from etm_jax.corpus.words.segment import most_processes, without_main
+from etm_jax.util.console import note, track
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import replace_text
+
+WORDS_AT_ONCE = 1 << 20
+"""Of a file's table, before it is put on disk: bounds the memory of a process whatever the file."""
+
+Run = Callable[..., list[Any]]
+
+
+def run(job: Job, work: Path) -> tuple[Plan, Summary, list[Written]]:
+    """All shards, in the folder `work`. What an earlier run with the same request left there is not done again."""
+    processes = job.config.workers or most_processes(job.config.segmenter)
+    numbers = range(len(job.files))
+    with _pool(processes, job.config.segmenter) as pool:
+        done = sum((work / f"{i}.summary").exists() for i in numbers)
+        if done:
+            note(f"{done:,} of {len(job.files):,} files were counted before")
+        summary = add_up(pool("counting", "files", _count_file, [(job, i, work) for i in numbers]))
+        tables = pool("merging", "tables", _merge_bucket, [(job, b, work) for b in range(BUCKETS)])
+        plan = make_plan(tables, summary, job)
+        replace_text(work / "plan.json", json.dumps(plan.to_json()))
+        pool("dealing", "files", _deal_file, [(i, work) for i in numbers])
+        shards = [(place, *each) for place, each in enumerate(places(plan))]
+        is_last = {part: number - 1 for part, number in enumerate(plan.shards)}
+        first = [shard for shard in shards if shard[2] != is_last[shard[1]]]
+        last = [shard for shard in shards if shard[2] == is_last[shard[1]]]
+        written = []
+        # What is left over from the others goes to the last of each part.
+        for some in (first, last):
+            written += pool("writing", "shards", _write_shard, [(job, *shard, work) for shard in some])
+    return plan, summary, written
+
+
+def _count_file(job: Job, number: int, work: Path) -> Summary:
+    """The first pass over a file: its documents counted, and tables of its words."""
+    told = work / f"{number}.summary"
+    if told.exists():
+        return Summary.from_json(json.loads(told.read_text("utf-8")))
+    summaries: list[Summary] = []
+
+    def blocks() -> Iterator[bytes]:
+        for block in blocks_of(job.files[number], job):
+            summaries.append(summarize(block))
+            yield block.to_bytes()
+
+    write_records(work / f"{number}.blocks", blocks())
+    write_records(work / f"{number}.tables", _tables(work / f"{number}.blocks"))
+    summary = add_up([*summaries, contents_of(job.files[number])])
+    replace_text(told, json.dumps(summary.to_json()))
+    return summary
+
+
+def _tables(blocks: Path) -> Iterator[bytes]:
+    """A table for each bucket, and again, as often as more words have come together than are to be held."""
+    held: list[WordTable] = []
+    for record in read_records(blocks):
+        held.append(count(Block.from_bytes(record)))
+        if sum(len(table.words) for table in held) > WORDS_AT_ONCE:
+            held = [merge(held)]
+            if len(held[0].words) > WORDS_AT_ONCE:
+                yield from (table.to_bytes() for table in in_buckets(held.pop()))
+    yield from (table.to_bytes() for table in in_buckets(merge(held)))
+
+
+def _merge_bucket(job: Job, bucket: int, work: Path) -> tuple[WordTable, int]:
+    """The frequent words of a bucket over all files, and how many others there are."""
+
+    def tables() -> Iterator[WordTable]:
+        for number in range(len(job.files)):
+            path = work / f"{number}.tables"
+            for record in read_records(path, range(bucket, num_records(path), BUCKETS)):
+                yield WordTable.from_bytes(record)
+
+    return without_rare(merge(tables()), job.config.no_below)
+
+
+def _deal_file(number: int, work: Path) -> None:
+    """The second pass over a file: its counted documents dealt out, a record for each block and shard."""
+    blocks, dealt = work / f"{number}.blocks", work / f"{number}.dealt"
+    if not dealt.exists():
+        plan, columns = _plan(work / "plan.json")
+        each = (deal(Block.from_bytes(record), columns, plan.shards) for record in read_records(blocks))
+        write_records(dealt, (b"" if rows is None else rows.to_bytes() for rows in chain.from_iterable(each)))
+    blocks.unlink(missing_ok=True)
+
+
+def _write_shard(job: Job, place: int, part: int, number: int, work: Path) -> Written:
+    """A shard from what all files dealt to it, the last one of a part also from what the others have left over."""
+    told = work / f"{part}.{number}.written"
+    if told.exists():
+        return Written.from_json(json.loads(told.read_text("utf-8")))
+    plan, _ = _plan(work / "plan.json")
+    sources = [work / f"{i}.dealt" for i in range(len(job.files))]
+    records = [
+        record
+        for path in sources
+        for record in read_records(path, range(place, num_records(path), len(places(plan))))
+        if record
+    ]
+    if number == plan.shards[part] - 1:
+        records += [record for i in range(number) for record in read_records(work / f"{part}.{i}.left")]
+    written, left = write_shard(work, part, number, [Rows.from_bytes(record) for record in records], plan, job)
+    write_records(work / f"{part}.{number}.left", [] if left is None else [left.to_bytes()])
+    replace_text(told, json.dumps(written.to_json()))
+    return written
+
+
+@lru_cache(maxsize=1)
+def _plan(path: Path) -> tuple[Plan, dict[str, int]]:
+    plan = Plan(**json.loads(path.read_text("utf-8")))
+    return plan, columns_of(plan)
+
+
+def _run_here(label: str, unit: str, function: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
+    """In this process, one after the other."""
+    return [function(*each) for each in track(arguments, label, unit=unit)]
+
+
+@contextmanager
+def _pool(processes: int, segmenter: str) -> Iterator[Run]:
+    """What calls a function with each of some arguments in spawned processes and returns its results in their order."""
+    if processes == 1:
+        yield _run_here
+        return
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _end_with_parent)
+    before = set(multiprocessing.active_children())
+
+    def run(label: str, unit: str, function: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
+        with without_main():
+            futures = [pool.submit(function, *each) for each in arguments]
+        for future in track(as_completed(futures), label, total=len(futures), unit=unit):
+            future.result()
+        return [future.result() for future in futures]
+
+    try:
+        yield run
+        pool.shutdown()
+    except BrokenProcessPool as error:
+        raise UserError(
+            f"a process that prepares with --segmenter={segmenter} was killed, most likely for want of memory; "
+            f"give --workers={processes - 1 or 1}: what was done is kept"
+        ) from error
+    finally:
+        # After an error, or when the user stops it, nobody waits for the file that a process is in the middle of.
+        for process in set(multiprocessing.active_children()) - before:
+            process.terminate()
+        pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """In a process of the pool: a parent that is killed takes it along."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def end() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()

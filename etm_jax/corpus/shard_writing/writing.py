@@ -1,0 +1,115 @@
+"""A shard as a file, and what becomes of all of them."""
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from etm_jax.corpus.shard_writing.dealing import cut, in_order
+from etm_jax.corpus.shard_writing.job import Job
+from etm_jax.corpus.shard_writing.plan import Plan
+from etm_jax.corpus.shard_writing.summary import Summary
+from etm_jax.corpus.shards.draws import PARTS
+from etm_jax.corpus.shards.histogram import as_pairs, from_pairs, histogram, median
+from etm_jax.corpus.shards.manifest import VOCABULARY, Manifest, Part, Shard, file_sha256, shard_name
+from etm_jax.corpus.shards.records import write_records
+from etm_jax.corpus.shards.rows import Rows
+from etm_jax.corpus.store.cache import vocabulary_to_json
+from etm_jax.corpus.types import FilterReport, Vocabulary
+from etm_jax.util.files import replace_text
+
+
+class Written(NamedTuple):
+    """A shard that is a file. part, number: which; nonzeros_of, lengths_of: as in `Part`."""
+
+    part: int
+    number: int
+    shard: Shard
+    nonzeros_of: Counter[int]
+    lengths_of: Counter[int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        histograms = {name: as_pairs(getattr(self, name)) for name in ("nonzeros_of", "lengths_of")}
+        return {**self._asdict(), **histograms, "shard": dataclasses.asdict(self.shard)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Written":
+        """The inverse of `to_json`."""
+        histograms = {name: from_pairs(values[name]) for name in ("nonzeros_of", "lengths_of")}
+        return cls(values["part"], values["number"], Shard(**values["shard"]), **histograms)
+
+
+def write_shard(
+    folder: Path, part: int, number: int, dealt: Sequence[Rows], plan: Plan, job: Job
+) -> tuple[Written, Rows | None]:
+    """Write a shard of all that was dealt to it, in the order of the inputs; what is left over goes to the last one.
+
+    The same bytes whenever it is done again.
+    """
+    path = folder / shard_name(PARTS[part], number, plan.shards[part])
+    blocks: list[Rows] = []
+    left = None
+    if dealt:
+        blocks, left = cut(in_order(dealt), job.block_docs, is_last=number == plan.shards[part] - 1)
+    write_records(path, (block.to_bytes() for block in blocks))
+    none = [np.zeros(0, np.int64)]
+    tokens = np.concatenate(none + [block.tokens for block in blocks])
+    nonzeros = np.concatenate(none + [block.nonzeros for block in blocks])
+    totals = len(tokens), int(tokens.sum()), int(nonzeros.sum())
+    shard = Shard(*totals, path.stat().st_size, file_sha256(path))
+    return Written(part, number, shard, histogram(nonzeros), histogram(tokens)), left
+
+
+def finish(work: Path, folder: Path, job: Job, plan: Plan, summary: Summary, shards: Sequence[Written]) -> Manifest:
+    """Move the shards from one folder into the other, and write the vocabulary and, last, the manifest."""
+    parts = {name: Part() for name in PARTS}
+    for written in sorted(shards, key=lambda one: one[:2]):
+        part = parts[PARTS[written.part]]
+        part.shards.append(written.shard)
+        part.nonzeros_of.update(written.nonzeros_of)
+        part.lengths_of.update(written.lengths_of)
+    vocabulary = Vocabulary(
+        plan.words,
+        np.array(plan.doc_freq, np.int64),
+        np.array(plan.term_freq, np.int64),
+        parts["train"].total("documents"),
+        job.segmenter,
+    )
+    replace_text(folder / VOCABULARY, json.dumps(vocabulary_to_json(vocabulary)))
+    manifest = Manifest(
+        digest=job.digest(summary.contents),
+        request=job.request,
+        settings=job.settings,
+        block_docs=job.block_docs,
+        num_words=len(vocabulary),
+        vocabulary_hash=vocabulary.hash,
+        vocabulary_sha256=file_sha256(folder / VOCABULARY),
+        report=_report(plan, summary, parts),
+        parts=parts,
+    )
+    for name in PARTS:
+        for path in manifest.paths(work, name):
+            # Moved already, where an earlier run was killed just here.
+            if path.exists():
+                path.replace(folder / path.name)
+    manifest.write(folder)
+    return manifest
+
+
+def _report(plan: Plan, summary: Summary, parts: dict[str, Part]) -> FilterReport:
+    after = sum((part.lengths_of for part in parts.values()), Counter[int]())
+    return FilterReport(
+        docs_before=summary.docs,
+        docs_after=sum(part.total("documents") for part in parts.values()),
+        tokens_before=summary.tokens,
+        tokens_after=sum(part.total("tokens") for part in parts.values()),
+        words_before=plan.words_before,
+        words_after=len(plan.words),
+        median_length_before=median(summary.lengths),
+        median_length_after=median(after),
+    )

@@ -1,0 +1,196 @@
+"""Prepared corpora on disk, in formats anything can read, found again by the hash of all that went into them."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.counts import as_counts
+from etm_jax.corpus.store.packed import PackedTexts
+from etm_jax.corpus.types import Corpus, Documents, FilterReport, Source, TokenStream, Vocabulary
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import check_archive
+
+COMPUTED = 2
+"""To be raised with every change of what preparation computes: a corpus is then another one."""
+
+FORMAT = 2
+"""To be raised with every change of how a corpus is stored."""
+
+WITHOUT_EFFECT = {"corpus", "corpus_fallback", "segmenter", "workers", "cache_dir", "rebuild"}
+_FILES = {"stopwords", "segmenter_model"}
+_PARTS = ("train", "valid", "test")
+_LABELS = ("ids", "first_words")
+"""Of documents. In the archive a text is the UTF-8 between two of the starts."""
+
+
+def corpus_digest(source: Source, config: CorpusConfig, segmenter_version: str) -> str:
+    """SHA-256 of what decides the prepared corpus: the names and bytes of its files, the settings, the segmenter.
+
+    config: resolved (`etm_jax.corpus.prepare.resolve`). Where the corpus lies and how fast it is prepared do not count,
+    nor does any setting for a corpus that comes as counts. Raises UserError where a file is missing or cannot be read.
+    """
+    files = list(source.files)
+    settings: dict[str, Any] = {"format": COMPUTED, "segmenter": segmenter_version}
+    if source.counted is None:
+        values = dataclasses.asdict(config)
+        settings |= {name: value for name, value in values.items() if name not in WITHOUT_EFFECT | _FILES}
+        files += [file for name in sorted(_FILES) if values[name] for file in _files_at(name, Path(values[name]))]
+    try:
+        settings["files"] = [[file.name, _file_digest(file)] for file in files]
+    except OSError as error:
+        raise UserError(
+            f"{error.filename} cannot be read: {error.strerror}; check its permissions, or bring what is missing"
+        ) from error
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def save_corpus(corpus: Corpus, folder: Path) -> None:
+    """Write `folder`, replacing what is there; it appears under its name only when all of it is written.
+
+    Raises UserError where it cannot be written.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            _write(corpus, partial)
+            if folder.exists():
+                shutil.rmtree(folder)
+            partial.rename(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror}); give another --cache_dir") from error
+
+
+def load_corpus(folder: Path) -> Corpus:
+    """The inverse of `save_corpus`. Raises ValueError or OSError where a file is missing or not as it was written."""
+    manifest = _read_json(folder / "corpus.json")
+    if manifest.get("format") != FORMAT:
+        raise ValueError(f"its format is {manifest.get('format')}, not {FORMAT}")
+    for name, digest in manifest["sha256"].items():
+        if _file_digest(folder / name) != digest:
+            raise ValueError(f"{name} has changed")
+    report = manifest["report"]
+    return Corpus(
+        name=manifest["name"],
+        digest=manifest["digest"],
+        vocabulary=vocabulary_from_json(_read_json(folder / "vocabulary.json")),
+        train=_load_documents(folder, "train"),
+        valid=_load_documents(folder, "valid"),
+        test=_load_documents(folder, "test"),
+        test_h1=_load_counts(folder, "test_h1"),
+        test_h2=_load_counts(folder, "test_h2"),
+        text=_load_text(folder) if "text.npz" in manifest["sha256"] else None,
+        report=None if report is None else FilterReport(**report),
+    )
+
+
+def vocabulary_to_json(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Plain values, with the hash of the words."""
+    return {
+        "hash": vocabulary.hash,
+        "segmenter": vocabulary.segmenter,
+        "num_docs": vocabulary.num_docs,
+        "words": vocabulary.words,
+        "doc_freq": vocabulary.doc_freq.tolist(),
+        "term_freq": vocabulary.term_freq.tolist(),
+    }
+
+
+def vocabulary_from_json(values: dict[str, Any]) -> Vocabulary:
+    """The inverse of `vocabulary_to_json`. Raises ValueError where the words are not those that were hashed."""
+    if not (isinstance(values["words"], list) and all(isinstance(word, str) for word in values["words"])):
+        raise ValueError("its words are no list of words")
+    vocabulary = Vocabulary(
+        words=values["words"],
+        doc_freq=np.array(values["doc_freq"], dtype=np.int64),
+        term_freq=np.array(values["term_freq"], dtype=np.int64),
+        num_docs=values["num_docs"],
+        segmenter=values["segmenter"],
+    )
+    if vocabulary.hash != values["hash"]:
+        raise ValueError("its words are not those of its hash")
+    return vocabulary
+
+
+def _write(corpus: Corpus, folder: Path) -> None:
+    parts = {part: getattr(corpus, part) for part in _PARTS}
+    counts = {part: documents.counts for part, documents in parts.items()}
+    for name, matrix in {**counts, "test_h1": corpus.test_h1, "test_h2": corpus.test_h2}.items():
+        sp.save_npz(folder / f"{name}.npz", matrix)
+    for name, documents in parts.items():
+        _save_labels(documents, folder / f"{name}_documents.npz")
+    _write_json(vocabulary_to_json(corpus.vocabulary), folder / "vocabulary.json")
+    if corpus.text is not None:
+        np.savez_compressed(folder / "text.npz", ids=corpus.text.ids, starts=corpus.text.starts)
+        _write_json(corpus.text.words, folder / "text_words.json")
+    manifest = {
+        "format": FORMAT,
+        "name": corpus.name,
+        "digest": corpus.digest,
+        "report": None if corpus.report is None else dataclasses.asdict(corpus.report),
+        "sha256": {file.name: _file_digest(file) for file in sorted(folder.iterdir())},
+    }
+    _write_json(manifest, folder / "corpus.json")
+
+
+def _load_documents(folder: Path, part: str) -> Documents:
+    return Documents(_load_counts(folder, part), **_load_labels(folder, part))
+
+
+def _load_counts(folder: Path, name: str) -> sp.csr_matrix:
+    check_archive(folder / f"{name}.npz")
+    with (folder / f"{name}.npz").open("rb") as file:
+        return as_counts(sp.csr_matrix(sp.load_npz(file)), name)
+
+
+def _save_labels(documents: Documents, path: Path) -> None:
+    arrays: dict[str, np.ndarray] = {}
+    for name in _LABELS:
+        texts = getattr(documents, name)
+        packed = texts if isinstance(texts, PackedTexts) else PackedTexts.of(texts)
+        arrays |= {name: packed.content, f"{name}_starts": packed.starts}
+    np.savez_compressed(path, allow_pickle=False, **arrays)
+
+
+def _load_labels(folder: Path, part: str) -> dict[str, PackedTexts]:
+    path = folder / f"{part}_documents.npz"
+    check_archive(path)
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return {name: PackedTexts(arrays[name], arrays[f"{name}_starts"]).checked() for name in _LABELS}
+
+
+def _load_text(folder: Path) -> TokenStream:
+    with np.load(folder / "text.npz", allow_pickle=False) as arrays:
+        return TokenStream(_read_json(folder / "text_words.json"), arrays["ids"], arrays["starts"])
+
+
+def _files_at(flag: str, path: Path) -> list[Path]:
+    if path.is_dir():
+        return sorted(file for file in path.iterdir() if file.is_file())
+    if not path.is_file():
+        raise UserError(f"--{flag}={path} is not there; correct the path, or leave the flag out")
+    return [path]
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+# ASCII escapes: a lone surrogate, which a document's id may hold, has no UTF-8.
+def _write_json(value: Any, path: Path) -> None:
+    path.write_text(json.dumps(value), encoding="ascii")
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="ascii"))

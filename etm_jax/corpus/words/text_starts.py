@@ -1,0 +1,27 @@
+"""What a document is shown by where there is no room for all of it."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.corpus.words.normalize import normalize
+
+FIRST_WORDS = 60  # characters
+
+
+def beginning_of(text: str) -> str:
+    """What a document is known by: its first words, blanks folded."""
+    # Ten times as much as is shown leaves enough when blanks are folded.
+    return _shortened(normalize(text[: 10 * FIRST_WORDS], nfkc=False, lowercase=False))
+
+
+def commonest_words(counts: sp.csr_matrix, words: Sequence[str]) -> Iterator[str]:
+    """In place of a document's first words, which counts do not hold: its commonest ones. counts: [D, V]."""
+    for start, stop in zip(counts.indptr[:-1], counts.indptr[1:], strict=True):
+        order = np.argsort(-counts.data[start:stop], kind="stable")[:12]
+        yield _shortened(" ".join(words[j] for j in counts.indices[start:stop][order]))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= FIRST_WORDS else text[:FIRST_WORDS] + "…"

@@ -1,0 +1,1 @@
+"""Topic proportions of documents under a trained model."""

@@ -1,0 +1,91 @@
+"""A trained model applied to new documents: their topic proportions, a few documents at a time."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.config.settings import Config
+from etm_jax.corpus.inputs import encoder_input
+from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE, CountedDocuments
+from etm_jax.corpus.types import Vocabulary
+from etm_jax.inference.theta import infer_theta
+from etm_jax.interop import read_saved_model
+from etm_jax.interop.native_files import read_vocabulary
+from etm_jax.models.base import prior_theta
+from etm_jax.models.lda import Topics
+from etm_jax.models.lda import infer_theta as infer_theta_of_lda
+from etm_jax.training.batches import Batcher
+from etm_jax.training.run_folder import RunFolder, exported
+from etm_jax.training.saved_model import SavedModel
+from etm_jax.util.errors import UserError
+
+SIZES = tuple(2**i for i in range(12, 31))
+"""Nonzeros to pad a batch to: the same for any text, so that few programs are compiled however much there is of it."""
+
+
+class Mixtures(NamedTuple):
+    """Topic proportions of D documents. ids: D; theta: [D, K] float32, rows sum to 1.
+
+    tokens: [D] int64, their words; unknown: [D] float64, the share of words that the model does not know. Where it is
+    1, theta is that of the prior.
+    """
+
+    ids: list[str]
+    theta: np.ndarray
+    tokens: np.ndarray
+    unknown: np.ndarray
+
+
+class Predictor:
+    """A model with an encoder as a function of documents."""
+
+    def __init__(self, trained: SavedModel, vocabulary: Vocabulary) -> None:
+        self.spec, self.vocabulary, self.config = trained.spec(), vocabulary, trained.config
+        # Once for all calls.
+        self.variables = jax.device_put(trained.variables)
+        self.prior = np.asarray(prior_theta(self.spec.module(), self.variables))
+
+    def theta(self, counts: sp.csr_matrix) -> np.ndarray:
+        """Topic proportions: [D, V] CSR → [D, K] float32; the prior's for a row without words."""
+        model = self.spec.model
+        kind = "tfidf" if model.use_tfidf else model.encoder_input
+        inputs = encoder_input(counts, kind, self.vocabulary)
+        theta = infer_theta(self.variables, Batcher(counts, inputs, DOCUMENTS_AT_ONCE, SIZES), self.spec)
+        return np.where(np.diff(counts.indptr)[:, None] == 0, self.prior, theta)
+
+
+class LdaPredictor:
+    """LDA's topics as a function of documents."""
+
+    def __init__(self, topics: Topics, vocabulary: Vocabulary, config: Config) -> None:
+        self.topics, self.vocabulary, self.config = topics, vocabulary, config
+
+    def theta(self, counts: sp.csr_matrix) -> np.ndarray:
+        """Topic proportions: [D, V] CSR → [D, K] float32; the prior's mean for a row without words."""
+        return infer_theta_of_lda(self.topics, counts).astype(np.float32)
+
+
+def read_predictor(path: str) -> Predictor | LdaPredictor:
+    """The model in a run's folder, of any --model, or in a file that `etm_jax.interop.read_saved_model` takes.
+
+    Raises UserError where there is none, or it is damaged, or does not hold the words of its columns.
+    """
+    folder = RunFolder(Path(path).expanduser())
+    record = folder.record()
+    if record and record.config.model.kind == "lda":
+        topics = Topics(*(exported(folder, name).astype(np.float64) for name in ("beta", "theta_prior")))
+        return LdaPredictor(topics, read_vocabulary(folder), record.config)
+    trained = read_saved_model(path)
+    if trained.vocabulary is None:
+        raise UserError(f"--workdir={path} does not hold the words of its columns; give the folder of a run")
+    return Predictor(trained, trained.vocabulary)
+
+
+def mixtures(model: Predictor | LdaPredictor, documents: Iterable[CountedDocuments]) -> Iterator[Mixtures]:
+    """Topic proportions of documents as they come."""
+    for some in documents:
+        yield Mixtures(some.ids, model.theta(some.counts), some.tokens, some.unknown)

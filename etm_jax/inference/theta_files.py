@@ -1,0 +1,125 @@
+"""Topic proportions written as they come: as CSV, JSON lines, a numpy array or Parquet."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+
+from etm_jax.inference.predictor import Mixtures
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import replace_file, spreadsheet_cell
+
+
+class Writer(Protocol):
+    """What takes documents until all have come."""
+
+    def write(self, some: Mixtures) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class CsvWriter:
+    """A row a document: its name, its words, the share of them that the model does not know, and θ, topic by topic."""
+
+    def __init__(self, file: BinaryIO, num_topics: int, mark: bool = True) -> None:
+        # The mark makes spreadsheets read UTF-8, without which Chinese names are shown as noise.
+        self._text = io.TextIOWrapper(file, "utf-8-sig" if mark else "utf-8", newline="", write_through=True)
+        self._rows = csv.writer(self._text)
+        self._rows.writerow(["document", "words", "unknown", *(f"topic_{k}" for k in range(num_topics))])
+
+    def write(self, some: Mixtures) -> None:
+        """Add these documents."""
+        for doc, tokens, unknown, theta in zip(some.ids, some.tokens, some.unknown, some.theta, strict=True):
+            self._rows.writerow(
+                [spreadsheet_cell(doc), tokens, f"{unknown:.4f}", *(f"{x:.6f}" for x in theta.tolist())]
+            )
+
+    def close(self) -> None:
+        """Let go of the file, which stays open."""
+        self._text.detach()
+
+
+class JsonWriter:
+    """An object a line, with the columns of the CSV, θ as a list."""
+
+    def __init__(self, file: BinaryIO, num_topics: int) -> None:
+        self._file = file
+
+    def write(self, some: Mixtures) -> None:
+        """Add these documents."""
+        for doc, tokens, unknown, theta in zip(some.ids, some.tokens, some.unknown, some.theta, strict=True):
+            shares = [round(x, 6) for x in theta.tolist()]
+            row = {"document": doc, "words": int(tokens), "unknown": round(float(unknown), 4), "theta": shares}
+            self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+
+class ArrayWriter:
+    """θ alone, [D, K] float32, in the documents' order."""
+
+    def __init__(self, file: BinaryIO, num_topics: int) -> None:
+        self._file, self._shape = file, (0, num_topics)
+        self._header()
+
+    def _header(self) -> None:
+        # numpy leaves room for the first number to grow, so that the header of the end is as long as the first.
+        self._file.seek(0)
+        values: Any = {"descr": "<f4", "fortran_order": False, "shape": self._shape}
+        np.lib.format.write_array_header_1_0(self._file, values)
+
+    def write(self, some: Mixtures) -> None:
+        """Add these documents."""
+        self._file.write(np.ascontiguousarray(some.theta, "<f4").tobytes())
+        self._shape = (self._shape[0] + len(some.theta), self._shape[1])
+
+    def close(self) -> None:
+        """Write how many there were."""
+        self._header()
+
+
+class ParquetWriter:
+    """The columns of the CSV, θ in full precision."""
+
+    def __init__(self, file: BinaryIO, num_topics: int) -> None:
+        try:
+            import pyarrow
+            import pyarrow.parquet
+        except ImportError as error:
+            raise UserError("Parquet needs a package that is not installed: pip install '.[parquet]'") from error
+        topics = [(f"topic_{k}", pyarrow.float32()) for k in range(num_topics)]
+        columns = [("document", pyarrow.string()), ("words", pyarrow.int64()), ("unknown", pyarrow.float64()), *topics]
+        self._schema, self._arrow = pyarrow.schema(columns), pyarrow
+        self._file = pyarrow.parquet.ParquetWriter(file, self._schema)
+
+    def write(self, some: Mixtures) -> None:
+        """Add these documents."""
+        columns = [some.ids, some.tokens, some.unknown, *some.theta.T]
+        self._file.write_table(self._arrow.table(columns, schema=self._schema))
+
+    def close(self) -> None:
+        """Write the list of what the file holds."""
+        self._file.close()
+
+
+FORMATS: dict[str, type[CsvWriter] | type[JsonWriter] | type[ArrayWriter] | type[ParquetWriter]] = {
+    ".csv": CsvWriter,
+    ".jsonl": JsonWriter,
+    ".npy": ArrayWriter,
+    ".parquet": ParquetWriter,
+}
+
+
+@contextmanager
+def writer(path: Path, num_topics: int) -> Iterator[Writer]:
+    """What writes a file in the form that its name ends in, of FORMATS. Only a whole file takes the place of `path`."""
+    with replace_file(path) as file:
+        out = FORMATS[path.suffix.lower()](file, num_topics)
+        yield out
+        out.close()

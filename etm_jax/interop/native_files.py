@@ -1,0 +1,103 @@
+"""A trained model apart from its run: read from the run's folder, or from and to one file of ours."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from etm_jax import __version__
+from etm_jax.config.settings import Config
+from etm_jax.corpus.store.cache import vocabulary_from_json, vocabulary_to_json
+from etm_jax.corpus.types import Vocabulary
+from etm_jax.interop.layouts import flatten, nested
+from etm_jax.interop.tensor_files import read_metadata, read_tensors, write_tensors
+from etm_jax.models.base import Params, Variables
+from etm_jax.training.checkpoint import Checkpoints
+from etm_jax.training.ensemble import abstract_states, as_models, seeds
+from etm_jax.training.run_folder import RunFolder
+from etm_jax.training.saved_model import SavedModel
+from etm_jax.training.steps import abstract_state
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import DAMAGED
+
+MARK = "etm_jax"
+"""The key of the metadata that says whose file it is."""
+
+
+def read_run_weights(path: str) -> SavedModel:
+    """The run in a folder: the epoch that it exports, of its best seed.
+
+    Raises UserError where none is there, or it is damaged.
+    """
+    folder = RunFolder(Path(path).expanduser())
+    record, checkpoints = folder.record(), Checkpoints(folder.checkpoints)
+    if record is None or not checkpoints.epochs():
+        raise UserError(f"{path} holds no run with a checkpoint; give the --workdir of a run, or a file of weights")
+    train = record.config.train
+    state, progress = checkpoints.restore(abstract_states(record.spec(), train.num_seeds), record.exported)
+    best = int(np.argmin(progress.by_seed))
+    vocabulary = read_vocabulary(folder)
+    of_seed = f" of seed {seeds(train)[best]}" if train.num_seeds > 1 else ""
+    origin = f"{path} after epoch {progress.epoch}{of_seed}, of corpus {record.corpus}"
+    variables = as_models(state.variables, record.spec(), train.num_seeds)[best]
+    return SavedModel(record.config, jax.device_get(variables), vocabulary, origin)
+
+
+def read_vocabulary(folder: RunFolder) -> Vocabulary:
+    """The words of a run. Raises UserError where they are damaged."""
+    try:
+        return vocabulary_from_json(json.loads(folder.vocabulary.read_text("utf-8")))
+    except DAMAGED as error:
+        raise UserError(
+            f"{folder.vocabulary} is damaged ({error}); the same training command writes it anew"
+        ) from error
+
+
+def to_safetensors(path: str | Path, trained: SavedModel) -> None:
+    """Write a model as one file: arrays as they are, settings and words as its metadata. What is there is replaced."""
+    variables = trained.variables
+    arrays = {f"params.{key}": x for key, x in flatten(variables.params).items()}
+    arrays |= {f"constants.{key}": x for key, x in variables.constants.items()}
+    metadata = {MARK: __version__, "config": json.dumps(trained.config.to_json()), "origin": trained.origin}
+    if trained.vocabulary:
+        metadata["vocabulary"] = json.dumps(vocabulary_to_json(trained.vocabulary), ensure_ascii=False)
+    write_tensors(Path(path).expanduser(), {key: np.asarray(x) for key, x in arrays.items()}, metadata)
+
+
+def from_safetensors(path: str | Path) -> SavedModel:
+    """The inverse of `to_safetensors`, bit for bit. Raises UserError where the file is another, or damaged."""
+    path = Path(path).expanduser()
+    try:
+        arrays, metadata = read_tensors(path), read_metadata(path)
+        if MARK not in metadata:
+            raise UserError("it is not of etm_jax: it lacks the settings of the model")
+        config = Config.from_json(json.loads(metadata["config"]))
+        words = metadata.get("vocabulary")
+        vocabulary = vocabulary_from_json(json.loads(words)) if words else None
+        variables = Variables(**nested_parts(arrays))
+        trained = SavedModel(config, variables, vocabulary, metadata["origin"])
+        if shapes_of(trained) != jax.tree.map(np.shape, variables):
+            raise UserError("its arrays are not those of the model that its settings name")
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except DAMAGED as error:
+        raise UserError(f"{path}: its settings or its words are damaged ({error!r}); export it again") from error
+    if vocabulary and len(vocabulary) != trained.vocab_size:
+        raise UserError(f"{path}: {len(vocabulary)} words for {trained.vocab_size} word vectors; export it again")
+    return trained
+
+
+def nested_parts(arrays: Mapping[str, np.ndarray]) -> dict[str, Params]:
+    """`params.mu.kernel` and `constants.background` as the two parts of `Variables`."""
+    parts: dict[str, dict[str, np.ndarray]] = {"params": {}, "constants": {}}
+    for key, array in arrays.items():
+        part, _, name = key.partition(".")
+        parts[part][name] = array
+    return {part: nested(flat) for part, flat in parts.items()}
+
+
+def shapes_of(trained: SavedModel) -> Variables:
+    """The shapes that the arrays of a model with these settings have."""
+    return jax.tree.map(np.shape, abstract_state(trained.spec()).variables)

@@ -1,0 +1,39 @@
+"""The weights that --ckpt names, to start a run from."""
+
+import dataclasses
+
+import jax
+import numpy as np
+
+from etm_jax.config.settings import ModelConfig, spelled
+from etm_jax.interop.read import read_saved_model
+from etm_jax.models.base import Variables
+from etm_jax.training.saved_model import SavedModel
+from etm_jax.training.steps import Spec, abstract_state
+from etm_jax.util.errors import UserError
+
+
+def read_start_weights(ckpt: str, model: ModelConfig) -> SavedModel:
+    """The model that --ckpt names. Raises UserError where there is none, and where its weights do not fit `model`."""
+    try:
+        trained = read_saved_model(ckpt)
+    except UserError as error:
+        # What is wrong with the file itself begins with it; what is wrong inside a folder names the file there.
+        told = str(error)
+        raise UserError(f"--ckpt={told}" if told.startswith((f"{ckpt}:", f"{ckpt} ")) else told) from error
+    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(trained.variables)):
+        raise UserError(f"--ckpt={ckpt} holds numbers that are not finite; give weights of an earlier epoch")
+    spec = trained.spec()
+    for f in dataclasses.fields(model):
+        theirs, ours = getattr(spec.model, f.name), getattr(model, f.name)
+        changed = spec._replace(model=dataclasses.replace(spec.model, **{f.name: ours}))
+        if theirs != ours and _shapes(changed) != _shapes(spec):
+            raise UserError(
+                f"--ckpt={ckpt} was trained with {spelled(f, theirs)}, and its weights do not fit {spelled(f, ours)}; "
+                f"make it the same (its variant: --variant={trained.config.variant}), or leave out --ckpt"
+            )
+    return trained
+
+
+def _shapes(spec: Spec) -> Variables:
+    return jax.tree.map(lambda leaf: leaf.shape, abstract_state(spec).variables)

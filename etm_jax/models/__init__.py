@@ -1,0 +1,1 @@
+"""The topic models: one file a model, and the parts that they share."""

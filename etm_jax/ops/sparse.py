@@ -1,0 +1,311 @@
+"""Products of a batch's sparse counts with dense matrices, and sums over its nonzeros.
+
+This file alone uses `jax.experimental.sparse`, for the native CSR kernel that jaxlib has on CPU. Elsewhere, or where
+that module is gone, a gather and a segment sum compute the same; on TPU, products of blocks made dense, where they are
+not too large. All of it can be mapped by `jax.vmap`.
+"""
+
+import dataclasses
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.custom_batching import custom_vmap
+from jax.sharding import PartitionSpec as P
+
+from etm_jax.ops.mesh import DOCS, MATRIX, TILES, WORDS, Grid
+
+Array = jax.Array | np.ndarray
+
+DENSE_BLOCK_BYTES = 2**24
+"""Of a matrix that is made dense on a TPU: a scatter into so much stays on the chip, of whose 128 MiB others want some.
+"""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Pattern:
+    """Where the nonzeros of a [B, V] matrix lie, by row and by column.
+
+    cols, rows: [N] int32, nonzeros in row order. row_starts: [B+1] int32. order: [N] int32, the nonzeros in column
+    order. col_starts: [V+1] int32. Entries from `row_starts[-1]` on are padding; they belong to no row and no column.
+
+    On a grid of devices each array has two axes more in front, [D, W, …]: of each tile, by its own rows and columns.
+    places: [D, W, N] int32, where each nonzero stands among those of the whole batch, in row order.
+    """
+
+    cols: Array
+    rows: Array
+    row_starts: Array
+    order: Array
+    col_starts: Array
+    places: Array | None = None
+    grid: Grid | None = field(default=None, metadata={"static": True})
+
+    def num_words(self, columns: int) -> int:
+        """V without padding, of a matrix with so many columns."""
+        return self.grid.vocab_size if self.grid else columns
+
+
+class Csr(NamedTuple):
+    """The transpose of a batch's [B, V], by rows: V of them. values, cols: [N]; starts: [V+1]."""
+
+    values: jax.Array
+    cols: jax.Array
+    starts: jax.Array
+
+
+def transposed(values: Array, pattern: Pattern) -> Csr:
+    """xᵀ [V, B] of x [B, V], of one tile. values: [N], at the nonzeros of `pattern`."""
+    order = jnp.asarray(pattern.order)
+    return Csr(jnp.asarray(values)[order], jnp.asarray(pattern.rows)[order], jnp.asarray(pattern.col_starts))
+
+
+def dot_rows(matrix: Csr, dense: jax.Array, start: jax.Array | int, size: int) -> jax.Array:
+    """Rows `start` to `start + size` of matrix · dense: [size, H]. dense: [B, H]. Takes no gradient."""
+    return _csr_dot(matrix.values, matrix.cols, jax.lax.dynamic_slice(matrix.starts, (start,), (size + 1,)), dense)
+
+
+def by_tile(local: Callable[..., Any], pattern: Pattern, gives: P, *args: tuple[P, Any]) -> Any:
+    """`local` of a tile's pattern and of the tile's part of each argument; without a grid the whole batch is one tile.
+
+    args: how each argument lies, and the argument; gives: how the result lies.
+    """
+    grid = pattern.grid
+    if grid is None:
+        return local(pattern, *(arg for _, arg in args))
+    lie = [spec for spec, _ in args]
+
+    def of_tile(pattern: Pattern, *parts: Any) -> Any:
+        own = dataclasses.replace(jax.tree.map(_only, pattern), grid=None)
+        out = local(own, *(_only(part) if spec == TILES else part for spec, part in zip(lie, parts, strict=True)))
+        return out[None, None] if gives == TILES else out
+
+    return grid.by_tile(of_tile, [TILES, *lie], gives)(pattern, *(arg for _, arg in args))
+
+
+def _only(tiles: jax.Array) -> jax.Array:
+    return tiles[0, 0]
+
+
+def of_all_documents(grid: Grid | None, pattern: Pattern, values: Array, dense: jax.Array) -> tuple[Csr, jax.Array]:
+    """Within a tile's program: xᵀ of all the batch's documents and a tile's words, and all rows of `dense` [B, H].
+
+    Documents travel and words stay: a product with xᵀ, [V, H], is far larger than a batch. It is then the same on each
+    row of the grid, and the same as on one device.
+    """
+    if grid is None or grid.rows == 1:
+        return transposed(values, pattern), dense
+    real = jnp.arange(pattern.rows.shape[0]) < pattern.row_starts[-1]
+    num_words = pattern.col_starts.shape[0] - 1
+    # Padding comes behind the last word.
+    words = jnp.where(real, pattern.cols, num_words)
+    docs = pattern.rows + jax.lax.axis_index("data") * (pattern.row_starts.shape[0] - 1)
+    words, docs, values = (jax.lax.all_gather(x, "data", tiled=True) for x in (words, docs, jnp.asarray(values)))
+    order = jnp.argsort(words, stable=True)
+    starts = jnp.cumsum(jnp.bincount(words, length=num_words + 1))[:-1]
+    starts = jnp.concatenate([jnp.zeros(1, starts.dtype), starts]).astype(jnp.int32)
+    return Csr(values[order], docs[order], starts), jax.lax.all_gather(dense, "data", tiled=True)
+
+
+def _over_words(grid: Grid | None, x: jax.Array) -> jax.Array:
+    """Within a tile's program: the sum over all words of what was summed over a tile's."""
+    return x if grid is None or grid.columns == 1 else jax.lax.psum(x, "vocab")
+
+
+@jax.custom_vjp
+def matmul(values: jax.Array, pattern: Pattern, dense: jax.Array) -> jax.Array:
+    """Sparse [B, V] times dense [V, H] → [B, H]. values: [N], data that takes no gradient."""
+    return _matmul(values, pattern, dense)
+
+
+def _matmul(values: Array, pattern: Pattern, dense: jax.Array) -> jax.Array:
+    def local(tile: Pattern, values: jax.Array, dense: jax.Array) -> jax.Array:
+        return _over_words(pattern.grid, _csr_dot(values, tile.cols, tile.row_starts, dense))
+
+    return by_tile(local, pattern, DOCS, (TILES, values), (WORDS, dense))
+
+
+def _matmul_transposed(values: Array, pattern: Pattern, dense: jax.Array) -> jax.Array:
+    """xᵀ · dense: [B, H] → [V, H]."""
+
+    def local(tile: Pattern, values: jax.Array, dense: jax.Array) -> jax.Array:
+        matrix, dense = of_all_documents(pattern.grid, tile, values, dense)
+        return _csr_dot(*matrix, dense)
+
+    return by_tile(local, pattern, WORDS, (TILES, values), (DOCS, dense))
+
+
+def _matmul_fwd(values: jax.Array, pattern: Pattern, dense: jax.Array) -> tuple[jax.Array, tuple[jax.Array, Pattern]]:
+    return matmul(values, pattern, dense), (values, pattern)
+
+
+def _matmul_bwd(residuals: tuple[jax.Array, Pattern], grad: jax.Array) -> tuple[None, None, jax.Array]:
+    return None, None, _matmul_transposed(*residuals, grad)
+
+
+matmul.defvjp(_matmul_fwd, _matmul_bwd)
+
+
+@jax.custom_vjp
+def sum_rows(values: jax.Array, pattern: Pattern) -> jax.Array:
+    """Sum over the nonzeros of each row: [N, K] → [B, K]. Padding is left out."""
+
+    def local(tile: Pattern, values: jax.Array) -> jax.Array:
+        ones = jnp.ones(values.shape[0], values.dtype)
+        places = jnp.arange(values.shape[0], dtype=jnp.int32)
+        return _over_words(pattern.grid, _csr_dot(ones, places, tile.row_starts, values))
+
+    return by_tile(local, pattern, DOCS, (TILES, values))
+
+
+def _sum_rows_bwd(pattern: Pattern, grad: jax.Array) -> tuple[jax.Array, None]:
+    def local(tile: Pattern, grad: jax.Array) -> jax.Array:
+        real = jnp.arange(tile.rows.shape[0]) < tile.row_starts[-1]
+        return jnp.where(real[:, None], grad[tile.rows], 0)
+
+    return by_tile(local, pattern, TILES, (DOCS, grad)), None
+
+
+sum_rows.defvjp(lambda values, pattern: (sum_rows(values, pattern), pattern), _sum_rows_bwd)
+
+
+@jax.custom_vjp
+def product_at(left: jax.Array, right: jax.Array, pattern: Pattern) -> jax.Array:
+    """The product left · rightᵀ at the nonzeros alone. left: [B, K], right: [V, K] → [N]; anything at padding."""
+
+    def local(tile: Pattern, left: jax.Array, right: jax.Array) -> jax.Array:
+        # Summed by a product: XLA's own sum of so short rows takes up to ten times as long on a CPU.
+        return (left[tile.rows] * right[tile.cols]) @ jnp.ones(left.shape[1], left.dtype)
+
+    return by_tile(local, pattern, TILES, (DOCS, left), (WORDS, right))
+
+
+def _product_at_fwd(
+    left: jax.Array, right: jax.Array, pattern: Pattern
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array, Pattern]]:
+    return product_at(left, right, pattern), (left, right, pattern)
+
+
+def _product_at_bwd(
+    residuals: tuple[jax.Array, jax.Array, Pattern], grad: jax.Array
+) -> tuple[jax.Array, jax.Array, None]:
+    left, right, pattern = residuals
+    # The gradient is a sparse matrix: two products with it, where autodiff would write scatter-adds of [N, K].
+    return _matmul(grad, pattern, right), _matmul_transposed(grad, pattern, left), None
+
+
+product_at.defvjp(_product_at_fwd, _product_at_bwd)
+
+
+def of_words(values: jax.Array, pattern: Pattern) -> jax.Array:
+    """What each nonzero's word has: [V] → [N]. Takes no gradient."""
+    return by_tile(lambda tile, values: values[tile.cols], pattern, TILES, (WORDS, values))
+
+
+def of_documents(values: jax.Array, pattern: Pattern) -> jax.Array:
+    """What each nonzero's document has: [B] → [N]. Takes no gradient."""
+    return by_tile(lambda tile, values: values[tile.rows], pattern, TILES, (DOCS, values))
+
+
+def _csr_dot(values: jax.Array, cols: Array, starts: Array, dense: jax.Array) -> jax.Array:
+    """CSR (values [N], cols [N], starts [M+1]) times dense [n, H] → [M, H], by the kernel that the platform has."""
+    kernels = {"tpu": _csr_dot_dense}
+    if importlib.util.find_spec("jax.experimental.sparse") is not None:
+        kernels["cpu"] = _csr_dot_native
+    return jax.lax.platform_dependent(
+        values, jnp.asarray(cols), jnp.asarray(starts), dense, **kernels, default=_csr_dot_gather
+    )
+
+
+@custom_vmap
+def _csr_dot_native(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
+    from jax.experimental import sparse
+
+    return sparse.BCSR((values, cols, starts), shape=(starts.shape[0] - 1, dense.shape[0])) @ dense
+
+
+@_csr_dot_native.def_vmap
+def _csr_dot_native_batched(axis_size: int, in_batched: list[bool], *args: jax.Array) -> tuple[jax.Array, bool]:
+    """One call for all: the sparse matrices as blocks on the diagonal of one, the dense ones below each other.
+
+    Nothing large is copied or transposed, where BCSR's own rule would leave the native kernel.
+    """
+    values, cols, starts, dense = (
+        arg if batched else jnp.broadcast_to(arg, (axis_size, *arg.shape))
+        for arg, batched in zip(args, in_batched, strict=True)
+    )
+    block, nnz = jnp.arange(axis_size, dtype=jnp.int32)[:, None], values.shape[1]
+    # Padding, and what is before the first row of the next block, lie within a block's last row here.
+    entry = jnp.arange(nnz)[None]
+    values = jnp.where((entry >= starts[:, :1]) & (entry < starts[:, -1:]), values, 0)
+    cols = cols + block * dense.shape[1]
+    starts = jnp.append((starts[:, :-1] + block * nnz).ravel(), jnp.int32(axis_size * nnz))
+    out = _csr_dot_native(values.ravel(), cols.ravel(), starts, dense.reshape(-1, dense.shape[2]))
+    return out.reshape(axis_size, -1, dense.shape[2]), True
+
+
+def _csr_dot_gather(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
+    # Padding falls behind the last row, where segment_sum drops it, and what is before the first row falls below 0.
+    rows = _row_of_each(starts, values.shape[0])
+    return jax.ops.segment_sum(values[:, None] * dense[cols], rows, starts.shape[0] - 1, indices_are_sorted=True)
+
+
+def _csr_dot_dense(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
+    """The same by products of dense blocks, as a TPU has it: it gathers row by row, and scatters entry after entry.
+
+    A matrix that is wider than high is made dense over its entries rather than its columns, which takes no scatter; one
+    that is higher than wide is made dense as it is, unless it takes more than a block: each would scatter all entries.
+    """
+    height, width, nnz = starts.shape[0] - 1, dense.shape[0], values.shape[0]
+    if height <= width:
+        return _csr_dot_masked(values, cols, starts, dense)
+    if height * width * dense.dtype.itemsize > DENSE_BLOCK_BYTES:
+        return _csr_dot_gather(values, cols, starts, dense)
+    rows = _row_of_each(starts, nnz)
+    # Below 0 an index would count from the end.
+    rows = jnp.where(rows < 0, height, rows)
+    matrix = jnp.zeros((height, width), values.dtype).at[rows, cols].add(values, mode="drop")
+    return jnp.matmul(matrix, dense, precision=jax.lax.Precision.HIGHEST)
+
+
+def _csr_dot_masked(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
+    """The same, block by block of rows: which entries are a row's [size, N], times what each entry brings [N, H]."""
+    height, nnz = starts.shape[0] - 1, values.shape[0]
+    entry = jnp.arange(nnz, dtype=starts.dtype)
+    # 0 times what padding holds need not be 0.
+    real = (entry >= starts[0]) & (entry < starts[-1])
+    terms = jnp.where(real[:, None], values[:, None] * dense[cols], 0)
+    size = min(height, max(1, DENSE_BLOCK_BYTES // (nnz * dense.dtype.itemsize)))
+    blocks = -(-height // size)
+    # Rows behind the last one begin and end where it ends.
+    bounds = jnp.pad(starts, (0, blocks * size - height), mode="edge")
+
+    def block(first: jax.Array) -> jax.Array:
+        begin, end = (jax.lax.dynamic_slice(bounds, (first + i,), (size,))[:, None] for i in (0, 1))
+        mask = ((entry[None] >= begin) & (entry[None] < end)).astype(dense.dtype)
+        return jnp.matmul(mask, terms, precision=jax.lax.Precision.HIGHEST)
+
+    if blocks == 1:
+        return block(jnp.int32(0))
+    return jax.lax.map(block, jnp.arange(blocks) * size).reshape(blocks * size, -1)[:height]
+
+
+def _row_of_each(starts: jax.Array, nnz: int) -> jax.Array:
+    """The row of each entry: [N]; −1 before the first row, M behind the last."""
+    return jnp.searchsorted(starts, jnp.arange(nnz), side="right", method="sort") - 1
+
+
+def to_dense(values: jax.Array, pattern: Pattern) -> jax.Array:
+    """The [B, V] matrix itself, for the criteria that need every word of every document."""
+
+    def local(tile: Pattern, values: jax.Array) -> jax.Array:
+        shape = (tile.row_starts.shape[0] - 1, tile.col_starts.shape[0] - 1)
+        real = jnp.arange(values.shape[0]) < tile.row_starts[-1]
+        return jnp.zeros(shape, values.dtype).at[tile.rows, tile.cols].add(jnp.where(real, values, 0))
+
+    return by_tile(local, pattern, MATRIX, (TILES, values))

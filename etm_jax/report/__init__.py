@@ -1,0 +1,1 @@
+"""A run that has ended, as a page, as figures, as tables for other tools."""

@@ -1,0 +1,158 @@
+"""A run's topics for other tools: pyLDAvis, topicwizard, the TensorFlow Projector, tables of Parquet."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.metrics.topics import npmi_coherence, top_words, topic_shares
+from etm_jax.results.run import Run
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import DAMAGED
+
+SAID = {
+    "figures": "the page's pictures, as PNG and SVG",
+    "parquet": "topics.parquet and doc_topics.parquet",
+    "projector": "give tensors.tsv and metadata.tsv to https://projector.tensorflow.org; rho.vec and alpha.vec are "
+    "word2vec's format",
+    "topicwizard": "topicwizard.visualize(topic_data=etm_jax.report.exports.topic_data(FOLDER))",
+    "pyldavis": "prepare.json holds the arguments of pyLDAvis.prepare; pyldavis.html, its page, loads its scripts from "
+    "the net when it is opened",
+}
+"""What a person is told of each folder."""
+
+
+def all_theta(run: Run) -> tuple[list[str], sp.csr_matrix, np.ndarray]:
+    """Training, validation and test documents one after another: ids, counts [D, V], θ [D, K]."""
+    parts = (run.corpus.train, run.corpus.valid, run.corpus.test)
+    theta = np.concatenate([run.model.theta_train, run.model.theta_valid, run.model.theta_test])
+    counts = sp.csr_matrix(sp.vstack([part.counts for part in parts]))
+    return [name for part in parts for name in part.ids], counts, theta
+
+
+def topic_names(run: Run) -> list[str]:
+    """`12 两岸 台湾 统一`: the number and the first three words."""
+    words = run.corpus.vocabulary.words
+    return [f"{k} {' '.join(words[j] for j in row)}" for k, row in enumerate(top_words(run.model.beta, 3))]
+
+
+def write_parquet(run: Run, folder: Path) -> None:
+    """topics.parquet: topic, share, words, npmi. doc_topics.parquet: document, split, tokens, topic_0, …"""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    beta, train, words = run.model.beta, run.corpus.train.counts, run.corpus.vocabulary.words
+    top = top_words(beta, 10)
+    topics = {
+        "topic": np.arange(len(beta), dtype=np.int32),
+        "share": topic_shares(run.model.theta_train, train),
+        "words": [[words[j] for j in row] for row in top],
+        "npmi": npmi_coherence(top, train),
+    }
+    pq.write_table(pa.table(topics), folder / "topics.parquet")
+    ids, counts, theta = all_theta(run)
+    parts = (("train", run.corpus.train), ("valid", run.corpus.valid), ("test", run.corpus.test))
+    documents = {
+        "document": ids,
+        "split": [name for name, part in parts for _ in part.ids],
+        "tokens": np.asarray(counts.sum(axis=1)).ravel(),
+    } | {f"topic_{k}": theta[:, k] for k in range(theta.shape[1])}
+    pq.write_table(pa.table(documents), folder / "doc_topics.parquet")
+
+
+def write_projector(run: Run, folder: Path) -> None:
+    """ρ and α as the Projector reads them, tensors.tsv beside metadata.tsv, and each in word2vec's text format.
+
+    Raises UserError where the model has no embeddings.
+    """
+    rho, alpha = run.model.rho, run.model.alpha
+    if rho is None or alpha is None:
+        raise UserError(f"--projector is for embeddings, which --model={run.record.config.model.kind} has none of")
+    words, names = run.corpus.vocabulary.words, topic_names(run)
+    of_word = run.model.beta.argmax(axis=0)
+    frequency = run.corpus.vocabulary.term_freq
+    _write_lines(folder / "tensors.tsv", ("\t".join(f"{x:.6g}" for x in row) for row in np.concatenate([alpha, rho])))
+    about = ["label\tkind\ttopic\tcount"]
+    about += [f"{name}\ttopic\t{k}\t" for k, name in enumerate(names)]
+    about += [f"{word}\tword\t{of_word[j]}\t{frequency[j]}" for j, word in enumerate(words)]
+    _write_lines(folder / "metadata.tsv", about)
+    for name, labels, rows in (("rho", words, rho), ("alpha", [n.replace(" ", "_") for n in names], alpha)):
+        lines = (f"{label} {' '.join(f'{x:.6g}' for x in row)}" for label, row in zip(labels, rows, strict=True))
+        _write_lines(folder / f"{name}.vec", [f"{len(rows)} {rows.shape[1]}", *lines])
+
+
+def write_topicwizard(run: Run, folder: Path) -> None:
+    """The fields of topicwizard's TopicData, in formats that anything reads; `topic_data` puts them together."""
+    ids, counts, theta = all_theta(run)
+    parts = (run.corpus.train, run.corpus.valid, run.corpus.test)
+    texts = [f"{name}: {first}" for part in parts for name, first in zip(part.ids, part.first_words, strict=True)]
+    assert len(texts) == len(ids)
+    about = {"corpus": texts, "vocab": run.corpus.vocabulary.words, "topic_names": topic_names(run)}
+    (folder / "topic_data.json").write_text(json.dumps(about), encoding="ascii")
+    sp.save_npz(folder / "document_term_matrix.npz", counts)
+    np.save(folder / "document_topic_matrix.npy", theta.astype(np.float32))
+    np.save(folder / "topic_term_matrix.npy", run.model.beta.astype(np.float32))
+
+
+def topic_data(folder: str | Path) -> dict[str, Any]:
+    """What `topicwizard.visualize(topic_data=…)` takes, from the folder that `--topicwizard` wrote.
+
+    document_representation is θ: documents lie on the map by their topics. There is no transform.
+    """
+    folder = Path(folder).expanduser()
+    try:
+        about = json.loads((folder / "topic_data.json").read_text(encoding="ascii"))
+        theta = np.load(folder / "document_topic_matrix.npy", allow_pickle=False)
+        beta = np.load(folder / "topic_term_matrix.npy", allow_pickle=False)
+        with (folder / "document_term_matrix.npz").open("rb") as file:
+            counts = sp.csr_matrix(sp.load_npz(file))
+    except DAMAGED as error:
+        raise UserError(f"{folder} is not what etm_jax.report --topicwizard writes ({error})") from error
+    return {
+        "corpus": about["corpus"],
+        "vocab": np.array(about["vocab"]),
+        "document_term_matrix": counts,
+        "document_topic_matrix": theta,
+        "topic_term_matrix": beta,
+        "document_representation": theta,
+        "transform": None,
+        "topic_names": about["topic_names"],
+    }
+
+
+def pyldavis_arguments(run: Run) -> dict[str, Any]:
+    """What `pyLDAvis.prepare(**arguments)` takes. Its default map fails on current numpy; mds="mmds" works."""
+    _, counts, theta = all_theta(run)
+    kept = np.flatnonzero(np.diff(counts.indptr))
+    theta = theta[kept].astype(np.float64)
+    beta = run.model.beta.astype(np.float64)
+    return {
+        "topic_term_dists": beta / beta.sum(axis=1, keepdims=True),
+        "doc_topic_dists": theta / theta.sum(axis=1, keepdims=True),
+        "doc_lengths": np.asarray(counts[kept].sum(axis=1)).ravel(),
+        "vocab": run.corpus.vocabulary.words,
+        "term_frequency": np.asarray(counts.sum(axis=0)).ravel(),
+        "mds": "mmds",
+    }
+
+
+def write_pyldavis(run: Run, folder: Path) -> None:
+    """prepare.json, the arguments, and pyldavis.html, the page that pyLDAvis makes of them."""
+    import pyLDAvis
+
+    arguments = pyldavis_arguments(run)
+    plain = {name: x.tolist() if isinstance(x, np.ndarray) else x for name, x in arguments.items()}
+    (folder / "prepare.json").write_text(json.dumps(plain, ensure_ascii=False), encoding="utf-8")
+    # Topics keep their numbers; they would be numbered anew by share, from 1.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of scikit-learn's, at what pyLDAvis asks of it
+        prepared = pyLDAvis.prepare(**arguments, sort_topics=False, start_index=0, n_jobs=1)
+    (folder / "pyldavis.html").write_text(pyLDAvis.prepared_data_to_html(prepared), encoding="utf-8")
+
+
+def _write_lines(path: Path, lines: Any) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(line + "\n" for line in lines)

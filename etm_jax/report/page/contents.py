@@ -1,0 +1,305 @@
+"""All that the page and the figures show of a run, as plain values."""
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.config.settings import SECTIONS, VARIANTS, flag_name
+from etm_jax.corpus.new_documents import settings_like
+from etm_jax.corpus.types import Documents
+from etm_jax.metrics.topics import top_words, topic_shares
+from etm_jax.report.page.relations import flattened, nearest, overlap, tree_of
+from etm_jax.report.page.texts import dates_of, parts_of, read_texts
+from etm_jax.results.evaluation import Evaluation
+from etm_jax.results.run import Run
+from etm_jax.util.console import silenced
+from etm_jax.util.errors import UserError
+from etm_jax.util.two_column_csv import read_pairs
+
+MOST_DOCUMENTS = 20_000
+"""In the list of documents; of more, so many are drawn."""
+MOST_WORDS = 10_000
+"""That can be searched for; of more, the most frequent, and every topic's own."""
+
+WORDS, DOCUMENTS, NEAREST, SIMILAR = 15, 5, 12, 5
+"""Of a topic: words, representative documents, nearest words in the embedding space, similar topics."""
+
+FIRST = 10
+"""Documents, as in Figure 5 of the report."""
+
+NEIGHBOURS, TOPICS_OF_WORD, TOPICS_OF_DOCUMENT = 8, 4, 3
+LEAST_SHARE = 0.05
+LEAST_MARKED = 0.3
+"""p(topic | word) from which a word is marked in the topic's documents, besides the topic's first words."""
+CHARACTERS_LISTED = 36
+WORDS_ON_MAP = 600
+
+CURVES = ("nelbo", "recon", "kl", "npmi", "c_v", "diversity", "valid_nelbo", "valid_recon", "valid_kl")
+
+
+def topic_names(path: str, num_topics: int) -> dict[int, str]:
+    """What a file with columns topic and name calls topics. Raises UserError where it does not, or names others."""
+    named = read_pairs(path, "topic_names", "topic", "name")
+    for topic in named:
+        if not (topic.isdecimal() and int(topic) < num_topics):
+            raise UserError(f"--topic_names={path} names topic {topic!r}; topics are 0 to {num_topics - 1}")
+    return {int(topic): name for topic, name in named.items()}
+
+
+def contents(
+    run: Run, evaluation: Evaluation, date_field: str = "", names_of_topics: Mapping[int, str] | None = None
+) -> dict[str, Any]:
+    """Of the run: settings, figures, topics, words, documents, map, tree, time, training. Numbers rounded for show.
+
+    date_field: the column or key of the corpus' file with the documents' dates. Raises UserError where it has none.
+    names_of_topics: what to call topics in place of their first words.
+    """
+    config, corpus, model = run.record.config, run.corpus, run.model
+    with silenced():
+        lang = settings_like(config.corpus, corpus.vocabulary).lang
+    every = _all_documents(run)
+    theta = np.concatenate([model.theta_train, model.theta_valid, model.theta_test])
+    known = dict(zip(every.ids, every.first_words, strict=True))
+    row = {name: i for i, name in enumerate(every.ids)}
+
+    words = top_words(model.beta, WORDS)
+    share = topic_shares(model.theta_train, corpus.train.counts)
+    represent = _representative(theta, every.counts)
+    wanted = {every.ids[i] for rows in represent for i in rows}
+    texts = read_texts(config.corpus, lang, known, wanted, FIRST)
+    first = texts.first or every.ids[:FIRST]
+    dates = dates_of(every.ids, config.corpus, date_field)
+
+    shared = overlap(model.beta)
+    tree = tree_of(shared)
+    columns = _searchable(corpus.vocabulary.term_freq, words)
+    place = {int(j): i for i, j in enumerate(columns)}
+    names = corpus.vocabulary.words
+    of_word = _topics_of_words(model.beta, share)
+
+    def shown(i: int) -> dict[str, Any]:
+        text = texts.texts.get(every.ids[i], every.first_words[i])
+        return {"id": every.ids[i], "topics": _largest(theta[i], TOPICS_OF_DOCUMENT + 2), "text": text}
+
+    def marked(i: int, k: int) -> dict[str, Any]:
+        own = every.counts.indices[every.counts.indptr[i] : every.counts.indptr[i + 1]]
+        of_topic = own[(of_word[own, k] >= LEAST_MARKED) | np.isin(own, words[k])]
+        found = shown(i)
+        found["parts"] = parts_of(found.pop("text"), (names[j] for j in own), {names[j] for j in of_topic})
+        return found
+
+    topics: list[dict[str, Any]] = [
+        {
+            "words": [place[int(j)] for j in words[k]],
+            "p": _rounded(model.beta[k, words[k]], 5),
+            "share": round(float(share[k]), 5),
+            "npmi": round(float(evaluation.coherences[0].per_topic[k]), 3),
+            "family": tree.family[k],
+            "name": (names_of_topics or {}).get(k, ""),
+            "similar": [[int(j), round(float(shared[k, j]), 3)] for j in _most(shared[k], SIMILAR, k)],
+            "documents": [marked(i, k) for i in represent[k]],
+        }
+        for k in range(len(words))
+    ]
+    near = _neighbours(run, columns)
+    if model.alpha is not None and model.rho is not None:
+        found, cosine = nearest(model.alpha, model.rho[columns], NEAREST)
+        for topic, row_found, row_cosine in zip(topics, found, cosine, strict=True):
+            topic["near"] = [[int(j), round(float(c), 3)] for j, c in zip(row_found, row_cosine, strict=True)]
+    listed = _listed(len(every))
+    return {
+        "run": _run(run, evaluation, lang),
+        "figures": _figures(evaluation),
+        "filtering": _filtering(run),
+        "settings": _settings(run),
+        "topics": topics,
+        "words": {
+            "text": [names[j] for j in columns],
+            "topics": [_largest(row, TOPICS_OF_WORD) for row in of_word[columns]],
+            "near": near,
+            "of": len(names),
+        },
+        "map": _map(run, words, place),
+        "similarity": {"order": tree.order, "joints": _joints(tree.joints), "overlap": _overlaps(shared, tree.order)},
+        "time": _over_time(theta, every, dates),
+        "training": {name: [row.get(name) for row in run.epochs] for name in ("epoch", *CURVES)},
+        "first": [shown(row[name]) for name in first],
+        "documents": {
+            "of": len(every),
+            "id": [every.ids[i] for i in listed],
+            "text": [_clipped(every.first_words[i]) for i in listed],
+            "topics": [_largest(theta[i], TOPICS_OF_DOCUMENT) for i in listed],
+        },
+        "texts_missing": texts.missing,
+    }
+
+
+def _all_documents(run: Run) -> Documents:
+    """Train, validation and test, one below the other, as θ is."""
+    parts = (run.corpus.train, run.corpus.valid, run.corpus.test)
+    counts = sp.csr_matrix(sp.vstack([part.counts for part in parts]))
+    ids, first = ([x for part in parts for x in getattr(part, name)] for name in ("ids", "first_words"))
+    return Documents(counts, ids, first)
+
+
+def _representative(theta: np.ndarray, counts: sp.csr_matrix) -> list[list[int]]:
+    """For each topic the rows of the documents in which most words are its: [K] lists.
+
+    By θ alone they would be the shortest documents; by words alone the longest. θ·log(1 + words) is between.
+    """
+    lengths = np.asarray(counts.sum(axis=1)).ravel()
+    weight = theta * np.log1p(np.minimum(lengths, 100))[:, None]
+    return [[int(i) for i in np.argsort(-weight[:, k], kind="stable")[:DOCUMENTS]] for k in range(theta.shape[1])]
+
+
+def _searchable(frequency: np.ndarray, words: np.ndarray) -> np.ndarray:
+    """Columns of the words that the page knows, in the order of the vocabulary."""
+    frequent = np.argsort(-frequency, kind="stable")[:MOST_WORDS]
+    return np.union1d(frequent, words.ravel())
+
+
+def _neighbours(run: Run, columns: np.ndarray) -> list[list[int]]:
+    if run.model.rho is None:
+        return []
+    found, _ = nearest(run.model.rho[columns], run.model.rho[columns], NEIGHBOURS, skip_self=True)
+    return [[int(j) for j in row] for row in found]
+
+
+def _topics_of_words(beta: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """p(topic | word) ∝ share · β: [K, W] → [W, K]."""
+    joint = share[:, None] * beta
+    return (joint / np.maximum(joint.sum(axis=0), 1e-30)).T
+
+
+def _largest(p: np.ndarray, n: int) -> list[int]:
+    """[topic, percent, topic, percent, …] of the n largest, those of LEAST_SHARE and more, at least one."""
+    order = np.argsort(-p, kind="stable")[:n]
+    kept = [k for i, k in enumerate(order) if i == 0 or p[k] >= LEAST_SHARE]
+    return [x for k in kept for x in (int(k), round(100 * float(p[k])))]
+
+
+def _most(row: np.ndarray, n: int, own: int) -> list[int]:
+    return [int(j) for j in np.argsort(-row, kind="stable") if j != own][:n]
+
+
+def _map(run: Run, words: np.ndarray, place: Mapping[int, int]) -> dict[str, Any] | None:
+    """Topics and their first words by the directions of α and ρ; None for a model without embeddings.
+
+    Each word is where ρ has it; its topic is the one whose list it leads most.
+    """
+    model = run.model
+    if model.alpha is None or model.rho is None:
+        return None
+    per_topic = min(max(3, min(8, WORDS_ON_MAP // len(words))), words.shape[1])
+    of_word: dict[int, int] = {}
+    for rank in range(per_topic):
+        for k in range(len(words)):
+            of_word.setdefault(int(words[k, rank]), k)
+    columns = sorted(of_word)
+    centre = model.rho.mean(axis=0)
+    flat = flattened(np.concatenate([model.alpha, model.rho[columns]]) - centre)
+    return {
+        "topics": [_rounded(point, 4) for point in flat[: len(words)]],
+        "words": [
+            [place[j], of_word[j], *_rounded(point, 4)] for j, point in zip(columns, flat[len(words) :], strict=True)
+        ],
+    }
+
+
+def _over_time(theta: np.ndarray, documents: Documents, dates: Mapping[str, datetime.date]) -> dict[str, Any] | None:
+    """Shares of the words by day, month or year, as many as the eye can part; None without dates."""
+    if not dates or len(set(dates.values())) < 2:
+        return None
+    days = max(dates.values()) - min(dates.values())
+    unit, length = ("day", 10) if days.days <= 62 else ("month", 7) if days.days <= 366 * 6 else ("year", 4)
+    rows = [i for i, name in enumerate(documents.ids) if name in dates]
+    label = np.array([dates[documents.ids[i]].isoformat()[:length] for i in rows])
+    bins, which = np.unique(label, return_inverse=True)
+    tokens = np.asarray(documents.counts[rows].sum(axis=1), np.float64).ravel()
+    of_bin = sp.csr_matrix((tokens, (which, np.arange(len(rows)))), shape=(len(bins), len(rows)))
+    total = np.asarray(of_bin.sum(axis=1)).ravel()
+    shares = (of_bin @ theta[rows]) / np.maximum(total, 1e-12)[:, None]
+    return {
+        "unit": unit,
+        "bins": bins.tolist(),
+        "documents": np.bincount(which).tolist(),
+        "shares": [_rounded(shares[:, k], 4) for k in range(theta.shape[1])],
+    }
+
+
+def _run(run: Run, evaluation: Evaluation, lang: str) -> dict[str, Any]:
+    corpus, record = run.corpus, run.record
+    return {
+        "name": run.folder.path.absolute().name,
+        "corpus": Path(corpus.name).name,
+        "lang": lang,
+        "kind": record.config.model.kind,
+        "variant": record.config.variant,
+        "topics": evaluation.num_topics,
+        "vocabulary": len(corpus.vocabulary),
+        "segmenter": corpus.vocabulary.segmenter,
+        "train": len(corpus.train),
+        "valid": len(corpus.valid),
+        "test": len(corpus.test),
+        "tokens": int(corpus.train.counts.sum()),
+        "epochs": len(run.epochs),
+        "seconds": round(sum(row.get("seconds", 0.0) for row in run.epochs), 1),
+        "made": datetime.date.today().isoformat(),
+    }
+
+
+def _figures(evaluation: Evaluation) -> list[list[str]]:
+    """Rows of figure, value and what it was measured on, as `etm_jax.evaluate` prints them."""
+    return [list(row) for row in evaluation.rows()]
+
+
+def _filtering(run: Run) -> list[list[Any]] | None:
+    report = run.corpus.report
+    if report is None:
+        return None
+    return [
+        ["documents", report.docs_before, report.docs_after],
+        ["tokens", report.tokens_before, report.tokens_after],
+        ["words", report.words_before, report.words_after],
+        ["median tokens a document", report.median_length_before, report.median_length_after],
+    ]
+
+
+def _settings(run: Run) -> list[list[Any]]:
+    """Rows of section, flag, value, and whether the value is another than its variant's own."""
+    config, rows = run.record.config, []
+    usual = VARIANTS[config.variant]
+    for section, kind in SECTIONS.items():
+        for f in dataclasses.fields(kind):
+            value = getattr(getattr(config, section), f.name)
+            told = ",".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
+            rows.append([section, flag_name(f), told, value != usual.get(f.name, f.default)])
+    return rows
+
+
+def _joints(joints: list[tuple[list[float], list[float]]]) -> list[list[float]]:
+    return [[*_rounded(np.array(xs), 2), *_rounded(np.array(ys), 4)] for xs, ys in joints]
+
+
+def _overlaps(shared: np.ndarray, order: list[int]) -> list[list[int]]:
+    """In percent, rows and columns as the leaves stand."""
+    return np.round(100 * shared[np.ix_(order, order)]).astype(int).tolist()
+
+
+def _listed(number: int) -> list[int]:
+    if number <= MOST_DOCUMENTS:
+        return list(range(number))
+    return np.sort(np.random.default_rng([0]).choice(number, MOST_DOCUMENTS, replace=False)).tolist()
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= CHARACTERS_LISTED else text[:CHARACTERS_LISTED] + "…"
+
+
+def _rounded(values: np.ndarray, digits: int) -> list[float]:
+    return [round(float(x), digits) for x in values]

@@ -1,0 +1,1 @@
+"""What a run leaves: topic arrays, tables, figures of merit, comparisons."""

@@ -1,0 +1,64 @@
+"""Whether the topics of a run have collapsed, and which flags are most likely to help: docs/collapse.md."""
+
+from etm_jax.config.settings import Config
+from etm_jax.metrics.posterior import active_units
+from etm_jax.metrics.topics import WORDS_OF_DIVERSITY, WORDS_SHOWN, diversity, duplicate_topics, top_words
+from etm_jax.models.topic_arrays import TopicArrays
+
+LEAST_DIVERSITY = 0.3
+"""Unique share of the top 25 words. Below, a word stands in more than three topics on average."""
+
+MOST_DUPLICATES = 0.2
+"""Share of topics most of whose ten words are another topic's. Sound runs have hardly any, collapsed ones over half."""
+
+LEAST_ACTIVE = 0.5
+"""Share of active units. Where fewer are, most of θ is the same in every document."""
+
+
+def symptoms(model: TopicArrays) -> list[str]:
+    """What is beyond its limit, with its figures; nothing where the topics are sound, and for LDA."""
+    if model.activity is None:
+        return []
+    num_topics, words = len(model.beta), top_words(model.beta, WORDS_OF_DIVERSITY)
+    unique, duplicates = diversity(words), duplicate_topics(words[:, :WORDS_SHOWN])
+    active = active_units(model.activity)
+    # Of a vocabulary too small for so many words, all of them unique would not do.
+    least = LEAST_DIVERSITY * min(1.0, model.beta.shape[1] / words.size)
+    out = []
+    if unique < least:
+        out.append(f"diversity is {unique:.2f} (sound: {least:.2f} and more)")
+    if duplicates > MOST_DUPLICATES * num_topics:
+        out.append(f"{duplicates} of {num_topics} topics repeat another one's words")
+    if active < LEAST_ACTIVE * num_topics:
+        out.append(f"only {active} of {num_topics} topics vary with the document")
+    return out
+
+
+def collapse_warning(model: TopicArrays, config: Config) -> str | None:
+    """One line with what is wrong and the two flags most likely to help; None where the topics are sound."""
+    wrong = symptoms(model)
+    if not wrong:
+        return None
+    first, second = advice(config)
+    return (
+        f"the topics have collapsed: {', '.join(wrong)}; most likely to help, in another --workdir: "
+        f"{first} {second} (docs/collapse.md says why)"
+    )
+
+
+def advice(config: Config) -> tuple[str, str]:
+    """The two flags that help most, of those that `config` leaves, in the order of what they did: docs/collapse.md."""
+    v, m, t, c = config.vectors, config.model, config.train, config.corpus
+    rows = [
+        (m.kind == "etm" and v.vectors in ("random", "cbow"), "--vectors=ppmi"),
+        (m.kind == "etm" and not m.warm_start, "--warm_start"),
+        (c.no_above > 0.1 and not c.stopwords and not c.auto_adj, "--no_above=0.1"),
+        (m.kind == "etm" and config.objective.overlap_weight < 0.5, "--overlap_weight=0.5"),
+        (m.kind == "gsm" and m.prior_variance > 1, "--prior_variance=1"),
+        (True, f"--num_epochs={2 * t.num_epochs}" if t.num_epochs else "--num_epochs=60"),
+        (m.kind == "gsm" and t.batch_size > 64, "--batch_size=64"),
+        (m.num_topics > 2, f"--n_topic={max(2, m.num_topics // 2)}"),
+        (True, f"--learning_rate={config.optimizer.learning_rate / 2:g}"),
+    ]
+    first, second, *_ = [flag for applies, flag in rows if applies]
+    return first, second

@@ -1,0 +1,97 @@
+"""The folder of results that anything can read: text, CSV, numpy and scipy arrays, no pickle."""
+
+import csv
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.corpus.types import Corpus
+from etm_jax.models.topic_arrays import TopicArrays
+from etm_jax.results.seed_comparison import SeedComparison, SeedResult
+from etm_jax.results.summary import Summary
+from etm_jax.util.files import replace_folder, spreadsheet_cell
+
+ARRAYS = (
+    "beta", "rho", "alpha", "background", "theta_train", "theta_valid", "theta_test", "theta_test_h1", "theta_prior",
+)  # fmt: skip
+LEAST_WEIGHT_LISTED = 0.05
+
+
+def write_export(
+    folder: Path, model: TopicArrays, corpus: Corpus, summary: Summary, spread: SeedComparison | None = None
+) -> None:
+    """Fill `folder`, replacing it whole. Of what the model lacks (ρ, α, background) there is no file.
+
+    spread: of a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them.
+    """
+    vocab = corpus.vocabulary.words
+    with replace_folder(folder) as new:
+        (new / "vocab.txt").write_text("".join(word + "\n" for word in vocab), encoding="utf-8")
+        for name in ARRAYS:
+            values: np.ndarray | None = getattr(model, name)
+            if values is not None:
+                np.save(new / f"{name}.npy", np.asarray(values, np.float32))
+        counts: dict[str, sp.csr_matrix] = {
+            "train": corpus.train.counts,
+            "valid": corpus.valid.counts,
+            "test_h1": corpus.test_h1,
+            "test_h2": corpus.test_h2,
+        }
+        for name, matrix in counts.items():
+            sp.save_npz(new / f"{name}.npz", matrix)
+        by_share = np.argsort(-summary.share, kind="stable")
+        _write_csv(
+            new / "topics.csv",
+            ["topic", "share", "words", "npmi"],
+            (
+                [k, _Figure(summary.share[k]), " ".join(vocab[j] for j in summary.words[k]), _Figure(summary.npmi[k])]
+                for k in by_share
+            ),
+        )
+        if spread:
+            _write_csv(new / "seeds.csv", list(SeedResult._fields), map(_seed_cells, spread.rows))
+        parts = (
+            (corpus.train, model.theta_train),
+            (corpus.valid, model.theta_valid),
+            (corpus.test, model.theta_test),
+        )
+        _write_csv(
+            new / "doc_topics.csv",
+            ["document", "topics", "first_words"],
+            (
+                [doc, _topics_of(theta), first]
+                for documents, thetas in parts
+                for doc, theta, first in zip(documents.ids, thetas, documents.first_words, strict=True)
+            ),
+        )
+
+
+class _Figure(float):
+    """A number that is written with six decimals, and is no text that could be taken for a formula."""
+
+    def __str__(self) -> str:
+        return f"{self:.6f}"
+
+    __repr__ = __str__
+
+
+def _seed_cells(row: SeedResult) -> list[object]:
+    """Empty where a figure is not defined, as spreadsheets have it."""
+    return [("" if math.isnan(x) else _Figure(x)) if isinstance(x, float) else x for x in row]
+
+
+def _topics_of(theta: np.ndarray) -> str:
+    """`3:0.62 11:0.20`: the topics above LEAST_WEIGHT_LISTED by weight, the largest in any case."""
+    order = np.argsort(-theta, kind="stable")
+    return " ".join(f"{k}:{theta[k]:.2f}" for i, k in enumerate(order) if i == 0 or theta[k] >= LEAST_WEIGHT_LISTED)
+
+
+def _write_csv(path: Path, header: list[str], rows: Iterable[list[object]]) -> None:
+    # The mark at the start makes spreadsheets read UTF-8, without which Chinese words are shown as noise.
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows([*map(spreadsheet_cell, row)] for row in rows)

@@ -1,0 +1,250 @@
+"""Minibatches of sparse rows, padded to a few static sizes so that `jit` compiles once a size."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.ops.mesh import DOCS, TILES, Grid
+from etm_jax.ops.sparse import Array, Pattern
+
+
+class Batch(NamedTuple):
+    """B documents, the last of which may be padding.
+
+    counts, inputs: [N], at the nonzeros: word counts, and what the encoder reads. real: [B], 1 for a
+    document and 0 for padding. On a grid of devices the first two are [D, W, N], as the arrays of the pattern.
+    """
+
+    counts: Array
+    inputs: Array
+    pattern: Pattern
+    real: Array
+
+
+class Entries(NamedTuple):
+    """The nonzeros of some documents of a batch, in row order, and where they stand in it.
+
+    rows, cols: [n]; counts, inputs: [n], as of `Batch`. docs: which rows hold documents.
+    """
+
+    rows: np.ndarray
+    cols: np.ndarray
+    counts: np.ndarray
+    inputs: np.ndarray
+    docs: np.ndarray
+
+
+class Packer:
+    """Makes batches of nonzeros. sizes: numbers of nonzeros to pad to, ascending; dtype: of the batches' numbers.
+
+    On a grid each process makes the tiles of its own devices.
+    """
+
+    def __init__(
+        self,
+        batch_size: int,
+        vocab_size: int,
+        sizes: tuple[int, ...],
+        dtype: type = np.float32,
+        grid: Grid | None = None,
+    ) -> None:
+        self.batch_size, self.vocab_size, self.sizes, self.dtype, self.grid = batch_size, vocab_size, sizes, dtype, grid
+
+    def largest_tile(self, entries: Entries) -> int:
+        """Nonzeros of the fullest tile."""
+        if self.grid is None:
+            return len(entries.rows)
+        return int(np.bincount(self._tile_of(self.grid, entries), minlength=1).max())
+
+    def cut(self, entries: Entries, largest: int, first_place: int = 0) -> Batch:
+        """The batch.
+
+        largest: nonzeros of its fullest tile, wherever that is made. first_place: how many nonzeros the documents
+        before these have, where those are another process's.
+        """
+        # Beyond what was foreseen, every process still finds the same size.
+        size = next((size for size in self.sizes if size >= largest), _round_up(largest * 1.5))
+        if self.grid is None:
+            real: np.ndarray = np.zeros(self.batch_size, self.dtype)
+            real[entries.docs] = 1
+            counts, inputs = (_padded(x, size, self.dtype) for x in (entries.counts, entries.inputs))
+            return Batch(counts, inputs, _pattern(entries, self.batch_size, self.vocab_size, size), real)
+        return self._dealt(self.grid, entries, size, first_place)
+
+    @staticmethod
+    def _tile_of(grid: Grid, entries: Entries) -> np.ndarray:
+        return entries.rows // grid.docs_each * grid.columns + entries.cols % grid.columns
+
+    def _dealt(self, grid: Grid, entries: Entries, size: int, first_place: int) -> Batch:
+        tile_of = self._tile_of(grid, entries)
+        by_tile = np.argsort(tile_of, kind="stable")
+        ends = np.cumsum(np.bincount(tile_of, minlength=grid.rows * grid.columns))
+        tiles = grid.tiles()
+
+        def tile(row: int, column: int) -> tuple[np.ndarray, np.ndarray, Pattern]:
+            number = row * grid.columns + column
+            places = by_tile[ends[number - 1] if number else 0 : ends[number]]
+            own = entries._replace(
+                rows=entries.rows[places] % grid.docs_each,
+                cols=entries.cols[places] // grid.columns,
+                counts=entries.counts[places],
+                inputs=entries.inputs[places],
+            )
+            pattern = _pattern(own, grid.docs_each, grid.words_each, size, places + first_place)
+            return _padded(own.counts, size, self.dtype), _padded(own.inputs, size, self.dtype), pattern
+
+        def dealt(*parts: np.ndarray) -> jax.Array:
+            """What lies by tile, of this process's tiles, row by row."""
+            local = np.stack(parts).reshape(len(rows), -1, *parts[0].shape)
+            whole = (grid.rows, grid.columns, *parts[0].shape)
+            return jax.make_array_from_process_local_data(grid.sharding(TILES), local, whole)
+
+        rows = sorted({row for row, _ in tiles})
+        counts, inputs, pattern = jax.tree.map(dealt, *(tile(*at) for at in tiles))
+        real: np.ndarray = np.zeros((grid.rows, grid.docs_each), self.dtype)
+        real.reshape(-1)[entries.docs] = 1
+        lie = grid.sharding(DOCS)
+        return Batch(
+            counts,
+            inputs,
+            dataclasses.replace(pattern, grid=grid),
+            jax.make_array_from_process_local_data(lie, real[rows].reshape(-1), (real.size,)),
+        )
+
+
+class Batcher:
+    """Cuts rows of `counts` into batches of `batch_size`. `inputs` has the sparsity of `counts`. Both: [D, V] CSR.
+
+    An entry given more than once stands for the sum, as everywhere in scipy: a word is present once a document, however
+    its count was put together. Raises ValueError where the two matrices, so summed, have entries in different places.
+
+    sizes: numbers of nonzeros to pad to, as of `static_sizes`, where several batchers are to share compiled programs.
+    dtype: of the batches' numbers. grid: the devices that batches are dealt to; None for one.
+    """
+
+    def __init__(
+        self,
+        counts: sp.csr_matrix,
+        inputs: sp.csr_matrix,
+        batch_size: int,
+        sizes: tuple[int, ...] = (),
+        dtype: type = np.float32,
+        grid: Grid | None = None,
+    ) -> None:
+        counts, inputs = _canonical(counts), _canonical(inputs)
+        if not (np.array_equal(counts.indptr, inputs.indptr) and np.array_equal(counts.indices, inputs.indices)):
+            raise ValueError("counts and inputs differ in their sparsity")
+        self.counts, self.inputs, self.batch_size, self.dtype = counts, inputs, batch_size, dtype
+        sizes = sizes or static_sizes(tile_lengths(counts, grid), grid.docs_each if grid else batch_size)
+        self._cutter = Packer(batch_size, counts.shape[1], sizes, dtype, grid)
+
+    def __len__(self) -> int:
+        """Batches an epoch; the last one may be short."""
+        return -(-self.num_docs // self.batch_size)
+
+    @property
+    def num_docs(self) -> int:
+        """D."""
+        return int(self.counts.shape[0])
+
+    @property
+    def grid(self) -> Grid | None:
+        """The devices that batches are dealt to."""
+        return self._cutter.grid
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Numbers of nonzeros that batches are padded to."""
+        return self._cutter.sizes
+
+    def epoch(self, order: np.ndarray | None = None) -> Iterator[Batch]:
+        """All rows in the given order [D], or in their own."""
+        order = np.arange(self.num_docs) if order is None else order
+        for start in range(0, len(order), self.batch_size):
+            yield self.take(order[start : start + self.batch_size])
+
+    def shuffled(self, seed: int, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+        """All rows in the order of an epoch of training, from a step on."""
+        return self.epoch(self._order(seed, epoch)[first_step * self.batch_size :])
+
+    def step(self, seed: int, epoch: int, step: int) -> tuple[Batch, np.ndarray]:
+        """What a step of training was made on: the batch, and the rows of its documents."""
+        rows = self._order(seed, epoch)[step * self.batch_size :][: self.batch_size]
+        return self.take(rows), rows
+
+    def take(self, rows: np.ndarray) -> Batch:
+        """The batch of these rows, at most `batch_size` of them."""
+        starts = self.counts.indptr[:-1][rows].astype(np.int64)
+        picked = self.counts.indptr[1:][rows] - starts
+        ends = np.cumsum(picked)
+        source = np.repeat(starts - ends + picked, picked) + np.arange(ends[-1] if len(ends) else 0)
+        entries = Entries(
+            np.repeat(np.arange(len(rows)), picked),
+            self.counts.indices[source],
+            self.counts.data[source],
+            self.inputs.data[source],
+            np.arange(len(rows)),
+        )
+        return self._cutter.cut(entries, self._cutter.largest_tile(entries))
+
+    def _order(self, seed: int, epoch: int) -> np.ndarray:
+        return np.random.default_rng([seed, epoch]).permutation(self.num_docs)
+
+
+def tile_lengths(counts: sp.csr_matrix, grid: Grid | None = None) -> np.ndarray:
+    """Nonzeros of each document: [D]. On a grid those of the column where it has most."""
+    lengths = np.diff(counts.indptr)
+    if grid is None or grid.columns == 1:
+        return lengths
+    tiles = np.repeat(np.arange(len(lengths)), lengths) * grid.columns + counts.indices % grid.columns
+    by_column = np.bincount(tiles, minlength=len(lengths) * grid.columns).reshape(-1, grid.columns)
+    return np.asarray(by_column.max(axis=1))
+
+
+def static_sizes(lengths: np.ndarray, batch_size: int) -> tuple[int, ...]:
+    """Ascending numbers of nonzeros to pad a batch to. lengths: [D] nonzeros of each document.
+
+    The first holds nearly every random batch (its mean and five standard deviations), the last holds the longest
+    `batch_size` documents at once, and those between grow by half.
+    """
+    worst = int(np.sort(lengths)[::-1][:batch_size].sum())
+    typical = lengths.mean() * batch_size + 5 * lengths.std() * np.sqrt(batch_size) if len(lengths) else 0
+    sizes = [_round_up(min(typical, worst))]
+    while sizes[-1] < worst:
+        sizes.append(_round_up(min(sizes[-1] * 1.5, worst)))
+    return tuple(sizes)
+
+
+def _pattern(entries: Entries, num_rows: int, num_cols: int, size: int, places: np.ndarray | None = None) -> Pattern:
+    per_row, per_col = np.bincount(entries.rows, minlength=num_rows), np.bincount(entries.cols, minlength=num_cols)
+    return Pattern(
+        cols=_padded(entries.cols, size, np.int32),
+        rows=_padded(entries.rows, size, np.int32),
+        row_starts=np.concatenate([[0], np.cumsum(per_row)]).astype(np.int32),
+        order=_padded(np.argsort(entries.cols, kind="stable"), size, np.int32),
+        col_starts=np.concatenate([[0], np.cumsum(per_col)]).astype(np.int32),
+        places=None if places is None else _padded(places, size, np.int32),
+    )
+
+
+def _canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:
+    """Sorted by column and without repeated entries: the matrix itself where it is so already."""
+    if matrix.has_canonical_format:
+        return matrix
+    matrix = matrix.copy()
+    matrix.sum_duplicates()
+    return matrix
+
+
+def _round_up(size: float, step: int = 256) -> int:
+    return max(step, -(-int(np.ceil(size)) // step) * step)
+
+
+def _padded(values: np.ndarray, size: int, dtype: type) -> np.ndarray:
+    out: np.ndarray = np.zeros(size, dtype)
+    out[: len(values)] = values
+    return out

@@ -1,0 +1,78 @@
+"""Optax update rules from settings."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from etm_jax.config.settings import OptimizerConfig
+
+RULES = {
+    "adam": optax.scale_by_adam(),
+    "adamw": optax.scale_by_adam(),
+    "sgd": optax.identity(),
+    "adagrad": optax.scale_by_rss(initial_accumulator_value=0.0, eps=1e-10),
+    "rmsprop": optax.scale_by_rms(decay=0.99, eps=1e-8, eps_in_sqrt=False),
+}
+"""With torch.optim's constants."""
+
+
+def make_optimizer(config: OptimizerConfig, num_steps: int, fixed: frozenset[str]) -> optax.GradientTransformation:
+    """The update rule over `num_steps` steps. fixed: names of parameters that get neither updates nor moments.
+
+    In torch.optim's order: the gradient is clipped, weight decay is added to it, and the rule makes a step of the sum
+    (adamw decays after the rule); ρ's and α's steps are then scaled, and all of them by the step size.
+    """
+    links = []
+    if config.clip_norm > 0:
+        links.append(_clip_by_global_norm(config.clip_norm))
+    if config.weight_decay > 0 and config.optimizer != "adamw":
+        # In the gradient, as torch.optim's weight_decay: the paper's L2 penalty.
+        links.append(optax.add_decayed_weights(config.weight_decay))
+    links.append(RULES[config.optimizer])
+    if config.weight_decay > 0 and config.optimizer == "adamw":
+        links.append(optax.add_decayed_weights(config.weight_decay))
+    links.append(_scale_groups({"rho": config.rho_lr, "alpha": config.alpha_lr}))
+    links.append(optax.scale_by_learning_rate(_schedule(config, num_steps)))
+    trained = optax.chain(*links)
+    if not fixed:
+        return trained
+
+    def labels(params: dict[str, Any]) -> dict[str, Any]:
+        return {name: "fixed" if name in fixed else "trained" for name in params}
+
+    return optax.partition({"trained": trained, "fixed": optax.set_to_zero()}, labels)
+
+
+@partial(jax.jit, static_argnames=("config", "num_steps"))
+def learning_rate(config: OptimizerConfig, num_steps: int, step: jax.Array) -> jax.Array:
+    """The step size of one step, before plateau annealing: scalar."""
+    return jnp.asarray(_schedule(config, num_steps)(step))
+
+
+def _schedule(config: OptimizerConfig, num_steps: int) -> optax.Schedule:
+    if config.lr_schedule == "constant":
+        return optax.constant_schedule(config.learning_rate)
+    return optax.cosine_decay_schedule(config.learning_rate, num_steps, alpha=0.02)
+
+
+def _clip_by_global_norm(max_norm: float) -> optax.GradientTransformation:
+    """torch's clip_grad_norm_, which divides by the norm + 1e-6 where optax divides by the norm."""
+
+    def update(updates: Any, state: optax.EmptyState, params: Any = None) -> tuple[Any, optax.EmptyState]:
+        scale = jnp.minimum(1, max_norm / (optax.tree.norm(updates) + 1e-6))
+        return optax.tree.scale(scale, updates), state
+
+    return optax.GradientTransformation(lambda _: optax.EmptyState(), update)
+
+
+def _scale_groups(factors: dict[str, float]) -> optax.GradientTransformation:
+    """Multiply the updates of the parameters named."""
+
+    def update(updates: Any, state: optax.EmptyState, params: Any = None) -> tuple[Any, optax.EmptyState]:
+        scaled = {name: optax.tree.scale(factors.get(name, 1.0), subtree) for name, subtree in updates.items()}
+        return scaled, state
+
+    return optax.GradientTransformation(lambda _: optax.EmptyState(), update)

@@ -1,0 +1,39 @@
+"""A trained model apart from its run: settings, weights, words."""
+
+from typing import NamedTuple
+
+from etm_jax.config.settings import Config
+from etm_jax.corpus.types import Vocabulary
+from etm_jax.models.base import Variables
+from etm_jax.training.steps import Spec
+
+
+class SavedModel(NamedTuple):
+    """A trained model, sufficient to apply it. Arrays are numpy's, of the dtype they had.
+
+    origin: what it is, for people. vocabulary: None where the weights came from torch, which does not keep the words.
+    """
+
+    config: Config
+    variables: Variables
+    vocabulary: Vocabulary | None
+    origin: str
+
+    @property
+    def vocab_size(self) -> int:
+        params = self.variables.params
+        return (params["rho"] if "rho" in params else params["hidden_0"]["kernel"]).shape[0]
+
+    @property
+    def embed_dim(self) -> int:
+        """Length of the word embeddings; 0 of a model without them."""
+        rho = self.variables.params.get("rho")
+        return 0 if rho is None else rho.shape[1]
+
+    def spec(self) -> Spec:
+        """What the model's programs depend on. It is not trained on."""
+        c = self.config
+        rho_moves = c.vectors.train_rho
+        return Spec(
+            c.model, c.objective, c.optimizer, self.vocab_size, self.embed_dim, num_steps=1, train_rho=rho_moves
+        )

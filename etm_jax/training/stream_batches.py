@@ -1,0 +1,79 @@
+"""Batches of training documents that are not in memory; in a job of several processes, each reads its own part."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.corpus.types import DocumentStream
+from etm_jax.ops.mesh import Grid
+from etm_jax.training.batches import Batch, Entries, Packer
+from etm_jax.training.distributed import all_gather
+from etm_jax.util.errors import UserError
+
+STEPS_AT_ONCE = 16
+"""That processes agree on the sizes of: to agree, each waits for its devices."""
+
+
+class StreamBatcher:
+    """As `etm_jax.training.batches.Batcher`, as far as training asks, of documents on disk.
+
+    encoder_input: from counts [n, V] to what the encoder reads of them, of the same sparsity. workers: processes that
+    read. Raises UserError where the batch cannot be dealt to the processes.
+    """
+
+    def __init__(
+        self,
+        stream: DocumentStream,
+        encoder_input: Callable[[sp.csr_matrix], sp.csr_matrix],
+        batch_size: int,
+        sizes: tuple[int, ...],
+        workers: int = 0,
+        grid: Grid | None = None,
+    ) -> None:
+        self._stream, self._encoder_input, self._workers = stream, encoder_input, workers
+        self.batch_size, self.grid = batch_size, grid
+        self._cutter = Packer(batch_size, stream.num_words, sizes, grid=grid)
+        rows = [0] if grid is None else sorted({row for row, _ in grid.tiles()})
+        self._num_parts = 1 if grid is None else grid.rows // len(rows)
+        self._part = rows[0] // len(rows)
+        if grid and self._num_parts > 1 and batch_size % grid.rows:
+            raise UserError(
+                f"--batch_size={batch_size} cannot be dealt to {grid.rows} devices of several processes that each read "
+                f"their own documents; give --batch_size={-(-batch_size // grid.rows) * grid.rows}"
+            )
+
+    def __len__(self) -> int:
+        """Batches an epoch; the last one may be short."""
+        return self._stream.num_steps(self.batch_size)
+
+    @property
+    def num_docs(self) -> int:
+        """D."""
+        return self._stream.num_docs
+
+    def shuffled(self, seed: int, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+        """All documents in the order of an epoch of training, from a step on."""
+        read = self._stream.epoch(seed, epoch, self.batch_size, first_step, self._part, self._num_parts, self._workers)
+        steps = map(self._entries, read)
+        while some := list(islice(steps, STEPS_AT_ONCE)):
+            own = [(self._part, len(one.rows), self._cutter.largest_tile(one)) for one in some]
+            all_parts = all_gather(np.array(own))
+            for i, entries in enumerate(some):
+                sizes = {int(part): int(nnz) for part, nnz, _ in all_parts[:, i]}
+                before = sum(nnz for part, nnz in sizes.items() if part < self._part)
+                yield self._cutter.cut(entries, int(all_parts[:, i, 2].max()), before)
+
+    def step(self, seed: int, epoch: int, step: int) -> tuple[Batch, np.ndarray]:
+        """What a step of training was made on: the batch, and its documents' numbers in it."""
+        batch = next(islice(self.shuffled(seed, epoch, step), 1))
+        return batch, np.arange(self.batch_size)
+
+    def _entries(self, counts: sp.csr_matrix) -> Entries:
+        """counts: [B / parts, V]; a row without words is no document."""
+        inputs = self._encoder_input(counts)
+        first, lengths = self._part * (self.batch_size // self._num_parts), np.diff(counts.indptr)
+        rows = np.repeat(np.arange(len(lengths)), lengths)
+        docs = first + np.flatnonzero(lengths)
+        return Entries(first + rows, counts.indices, counts.data, inputs.data, docs)

@@ -1,0 +1,32 @@
+"""TensorBoard events, by tensorboardX."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from etm_jax.util.errors import UserError
+
+
+def check_tensorboard() -> None:
+    """Raise UserError where tensorboardX is missing."""
+    if find_spec("tensorboardX") is None:
+        raise UserError("--tensorboard needs tensorboardX; pip install '.[tensorboard]'")
+
+
+def tensorboard_writer(folder: Path) -> Callable[[dict[str, Any]], None]:
+    """What writes one epoch's figures as scalars."""
+    from tensorboardX import SummaryWriter
+
+    writer = SummaryWriter(str(folder))
+
+    def write(row: dict[str, Any]) -> None:
+        for name, value in row.items():
+            if isinstance(value, list):
+                for i, of_seed in enumerate(value):
+                    writer.add_scalar(f"{name}/{i}", of_seed, row["epoch"])
+            elif name != "epoch":
+                writer.add_scalar(name, value, row["epoch"])
+        writer.flush()
+
+    return write

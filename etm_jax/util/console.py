@@ -1,0 +1,147 @@
+"""What a person sees while something runs. Notes and progress go to stderr; results belong to stdout."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+from etm_jax.util.errors import one_line
+
+T = TypeVar("T")
+
+SECONDS_BEFORE_FIRST_LINE = 2.0
+SECONDS_BETWEEN_LINES = 10.0
+
+
+_silent: ContextVar[bool] = ContextVar("silent", default=False)
+
+
+@contextmanager
+def silenced(silent: bool = True) -> Iterator[None]:
+    """Within the block nothing is shown, unless `silent` is false."""
+    token = _silent.set(silent)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
+
+
+def note(message: str) -> None:
+    """Plain text on stderr, a line or a table."""
+    if not _silent.get():
+        print("\n".join(map(one_line, message.split("\n"))), file=sys.stderr, flush=True)
+
+
+def warn(message: str) -> None:
+    """One line on stderr that begins with `warning:`."""
+    note(one_line(f"warning: {message}"))
+
+
+def track(items: Iterable[T], label: str, total: int | None = None, unit: str = "it") -> Iterator[T]:
+    """Yield `items`, showing how far it is: a bar on a terminal, a plain line every ten seconds in a log.
+
+    Work that ends within two seconds shows nothing.
+    """
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)  # type: ignore[arg-type]
+    if sys.stderr.isatty() and not _silent.get():
+        from tqdm import tqdm
+
+        yield from tqdm(items, desc=label, total=total, unit=unit, delay=SECONDS_BEFORE_FIRST_LINE, leave=False)
+        return
+    due = time.monotonic() + SECONDS_BEFORE_FIRST_LINE
+    start = 0.0
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        # What comes before the first item, such as loading a model, says nothing of the speed.
+        start = start if done else now
+        if now >= due and now > start:
+            of_total = f" of {total:,}" if total else ""
+            left = f", about {duration((now - start) / done * (total - done))} left" if total else ""
+            note(f"{label}: {done:,}{of_total} {unit}{left}")
+            due = now + SECONDS_BETWEEN_LINES
+        yield item
+
+
+class TrainingMeter:
+    """How far training is: a bar on a terminal; in a log a line an epoch, and one every ten seconds in a long epoch.
+
+    first_step: steps that were made before.
+    """
+
+    def __init__(self, first_step: int, num_epochs: int, steps_per_epoch: int) -> None:
+        self.first_step, self.num_epochs, self.steps_per_epoch = first_step, num_epochs, steps_per_epoch
+        self.steps = 0
+        self.start = self.last_line = time.monotonic()
+        self.bar: Any = None
+        if sys.stderr.isatty() and not _silent.get():
+            from tqdm import tqdm
+
+            total = num_epochs * steps_per_epoch
+            self.bar = tqdm(
+                total=total, initial=first_step, unit="step", bar_format="{l_bar}{bar:20}|{remaining} left{postfix}"
+            )
+
+    def step(self) -> None:
+        """One step is under way or done."""
+        self.steps += 1
+        if self.bar is not None:
+            self.bar.update()
+        elif time.monotonic() - self.last_line > SECONDS_BETWEEN_LINES:
+            epochs, steps = divmod(self.first_step + self.steps, self.steps_per_epoch)
+            self._line(f"epoch {epochs + 1}/{self.num_epochs}  step {steps}/{self.steps_per_epoch}")
+
+    def epoch(self, epoch: int, figures: str) -> None:
+        """An epoch has ended with these figures."""
+        if self.bar is not None:
+            self.bar.set_description(f"epoch {epoch}/{self.num_epochs}")
+            self.bar.set_postfix_str(figures)
+        else:
+            self._line(f"epoch {epoch}/{self.num_epochs}  {figures}")
+
+    def close(self) -> None:
+        """Leave the terminal ready for the next line."""
+        if self.bar is not None:
+            self.bar.close()
+
+    def _line(self, text: str) -> None:
+        self.last_line = time.monotonic()
+        steps_left = self.num_epochs * self.steps_per_epoch - self.first_step - self.steps
+        note(f"{text}  {duration((self.last_line - self.start) / self.steps * steps_left)} left")
+
+
+def duration(seconds: float) -> str:
+    """`8 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def table(rows: Iterable[Iterable[object]], header: Iterable[str], align: str = "") -> str:
+    """Rows as an aligned text table. `align`: one of `<` and `>` a column, `<` where it is too short.
+
+    East Asian wide characters count as two columns, so Chinese words line up on a terminal.
+    """
+    cells = [[str(cell) for cell in row] for row in [list(header), *rows]]
+    widths = [max(display_width(row[j]) for row in cells) for j in range(len(cells[0]))]
+    lines = []
+    for row in cells:
+        padded = []
+        for j, cell in enumerate(row):
+            blanks = " " * (widths[j] - display_width(cell))
+            padded.append(blanks + cell if align[j : j + 1] == ">" else cell + blanks)
+        lines.append("  ".join(padded).rstrip())
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join(lines)
+
+
+def display_width(text: str) -> int:
+    """Columns that `text` takes on a terminal."""
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)

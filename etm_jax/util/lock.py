@@ -1,0 +1,107 @@
+"""One process at a time in the folder of a run."""
+
+import errno
+import fcntl
+import json
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from etm_jax.util.errors import UserError
+
+NAME = ".lock"
+
+_UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What a file system without locks says; there a run goes without."""
+
+
+@contextmanager
+def held(folder: Path, flag: str = "workdir") -> Iterator[None]:
+    """Keep other processes out of `folder` within the block. It is made, and goes again where it stays empty.
+
+    The system lets go of a lock when its process ends, however that ends: what a killed one leaves is only a file.
+    flag: what named the folder. Raises UserError, which names the other process, where one holds it.
+    """
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    file = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = _locked(folder, flag)
+        yield
+    finally:
+        if file:
+            (folder / NAME).unlink(missing_ok=True)
+            file.close()
+        else:
+            _forget(folder / NAME)
+        for place in made:
+            try:
+                place.rmdir()
+            except OSError:
+                break
+
+
+def _locked(folder: Path, flag: str) -> IO[str]:
+    while True:
+        file = (folder / NAME).open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_there(file, folder / NAME):
+                _sign(file)
+                return file
+            file.close()  # The process that held it has just ended, and taken the file away.
+        except BlockingIOError:
+            file.seek(0)
+            told = file.read()
+            file.close()
+            raise UserError(
+                f"--{flag}={folder} is in use by {_holder(told)}; wait for it to end, stop it, or give another --{flag}"
+            ) from None
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+            return file
+        except BaseException:  # Ctrl-C or SIGTERM, which come when they will.
+            file.close()
+            raise
+
+
+def _sign(file: IO[str]) -> None:
+    """Say in a lock who holds it."""
+    file.truncate(0)
+    since = datetime.now().isoformat(" ", "seconds")
+    command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}, file)
+    file.flush()
+
+
+def _forget(path: Path) -> None:
+    """Take away a lock that did not come to be held, unless another process holds it."""
+    try:
+        with path.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)
+    except OSError:
+        pass
+
+
+def _is_there(file: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _holder(told: str) -> str:
+    try:
+        about = json.loads(told)
+        place = "" if about["host"] == socket.gethostname() else f" on {about['host']}"
+        return f"process {about['pid']}{place} since {about['since']} ({about['command']})"
+    except (ValueError, KeyError, TypeError):
+        return "another process"

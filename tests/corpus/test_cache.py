@@ -1,0 +1,126 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+import etm_jax.corpus.store.cache as cache
+from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus import prepare
+from etm_jax.corpus.types import Document, Source
+from etm_jax.util.errors import UserError
+
+CONFIG = CorpusConfig(lang="en", segmenter="words", lowercase=True, min_token_len=2, no_below=1, no_above=1.0)
+TEXTS = [f"{a} {b} {a}" for a in ("cat", "dog", "hen") for b in ("red", "black", "white")]
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "texts.txt"
+    path.write_text("\n".join(TEXTS))
+    reads = []
+
+    def documents():
+        reads.append(1)
+        return (Document(str(i), text) for i, text in enumerate(path.read_text().splitlines()))
+
+    found = Source("texts", [path], documents=documents)
+    object.__setattr__(found, "reads", reads)
+    return found
+
+
+def flat(value):
+    """Every leaf of a corpus, arrays and matrices as plain lists with their dtype."""
+    if dataclasses.is_dataclass(value):
+        return {f.name: flat(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if hasattr(value, "toarray"):
+        return (str(value.dtype), value.has_canonical_format, value.toarray().tolist())
+    return (str(value.dtype), value.tolist()) if isinstance(value, np.ndarray) else value
+
+
+def test_a_corpus_comes_back_as_it_was_saved(source, tmp_path):
+    corpus = prepare(source, CONFIG)
+    for kept in (corpus, dataclasses.replace(corpus, text=None, report=None)):
+        cache.save_corpus(kept, tmp_path / "entry")
+        assert flat(cache.load_corpus(tmp_path / "entry")) == flat(kept)
+
+
+def test_the_second_time_nothing_is_read(source, tmp_path, capsys):
+    first = prepare(source, CONFIG, tmp_path / "cache")
+    second = prepare(dataclasses.replace(source, name="moved"), CONFIG, tmp_path / "cache")
+    assert len(source.reads) == 1
+    assert "--rebuild" in capsys.readouterr().err
+    assert second.name == "moved"
+    assert flat(dataclasses.replace(second, name=first.name)) == flat(first)
+
+
+def test_rebuild_ignores_the_cache(source, tmp_path):
+    for _ in range(2):
+        prepare(source, dataclasses.replace(CONFIG, rebuild=True), tmp_path / "cache")
+    assert len(source.reads) == 2
+
+
+@pytest.mark.parametrize("name", ["train.npz", "train_documents.npz", "vocabulary.json", "text.npz", "corpus.json"])
+@pytest.mark.parametrize("damage", ["truncate", "delete", "flip"])
+def test_a_damaged_entry_is_made_again(source, tmp_path, capsys, name, damage):
+    corpus = prepare(source, CONFIG, tmp_path / "cache")
+    (entry,) = (tmp_path / "cache").iterdir()
+    content = (entry / name).read_bytes()
+    if damage == "delete":
+        (entry / name).unlink()
+    elif damage == "truncate":
+        (entry / name).write_bytes(content[: len(content) // 2])
+    else:
+        (entry / name).write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    assert flat(prepare(source, CONFIG, tmp_path / "cache")) == flat(corpus)
+    assert "damaged" in capsys.readouterr().err
+    assert flat(cache.load_corpus(entry)) == flat(corpus)
+
+
+def test_an_interrupted_save_leaves_the_old_entry_and_nothing_else(source, tmp_path, monkeypatch):
+    corpus = prepare(source, CONFIG, tmp_path / "cache")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cache, "vocabulary_to_json", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(source, dataclasses.replace(CONFIG, rebuild=True), tmp_path / "cache")
+    (entry,) = (tmp_path / "cache").iterdir()
+    assert flat(cache.load_corpus(entry)) == flat(corpus)
+
+
+def test_an_unwritable_cache_names_the_way_out(source, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match=r"cannot be written .*--cache_dir"):
+        prepare(source, CONFIG, tmp_path / "file")
+
+
+def test_the_digest_follows_bytes_and_options_that_matter(source, tmp_path):
+    def digest(version="words 1", **settings):
+        return cache.corpus_digest(source, dataclasses.replace(CONFIG, **settings), version)
+
+    plain = digest()
+    for same in ({"corpus": "x"}, {"workers": 2}, {"cache_dir": "x"}, {"rebuild": True}, {"corpus_fallback": "x"}):
+        assert digest(**same) == plain
+    stopwords = tmp_path / "stop.txt"
+    stopwords.write_text("cat")
+    changed = [
+        digest(no_below=2),
+        digest(nfkc=False),
+        digest(split_seed=2),
+        digest(version="words 2"),
+        digest(stopwords=str(stopwords)),
+    ]
+    stopwords.write_text("dog")
+    changed.append(digest(stopwords=str(stopwords)))
+    source.files[0].write_text("other")
+    changed.append(digest())
+    assert len({plain, *changed}) == 8
+
+
+def test_a_vocabulary_comes_back_from_json_and_changed_words_are_refused(source):
+    vocabulary = prepare(source, CONFIG).vocabulary
+    values = cache.vocabulary_to_json(vocabulary)
+    assert flat(cache.vocabulary_from_json(values)) == flat(vocabulary)
+    with pytest.raises(ValueError, match="hash"):
+        cache.vocabulary_from_json(values | {"words": vocabulary.words[::-1]})

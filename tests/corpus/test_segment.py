@@ -1,0 +1,130 @@
+import importlib.metadata
+import importlib.util
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.types import Document
+from etm_jax.corpus.words.segment import make_segmenter, segment_documents, segmenter_version, tokenizer
+from etm_jax.util.errors import UserError
+
+
+def needs(package):
+    return pytest.mark.skipif(importlib.util.find_spec(package) is None, reason=f"{package} is not installed")
+
+
+def tokens_of(text, **settings):
+    return tokenizer(CorpusConfig(**settings))(Document("1", text))
+
+
+def test_words_keep_inner_apostrophes_and_one_letter_words():
+    text = "It’s a well-known FACT, isn't it: the 3rd 'naïve' café of e\u0301te"
+    expected = ["it's", "a", "well", "known", "fact", "isn't", "it", "the", "rd", "naïve", "café", "of", "éte"]
+    assert tokens_of(text, lang="en", segmenter="words", lowercase=True) == expected
+
+
+def test_whitespace_separates_but_punctuation_and_digits_go():
+    assert tokens_of("今天 ， 天气\u3000很 好 。 ２０ 度", lang="zh", segmenter="whitespace") == [
+        "今天",
+        "天气",
+        "很",
+        "好",
+        "度",
+    ]
+
+
+def test_gold_tokens_are_normalised_one_by_one():
+    document = Document("1", tokens=["１９９８年", "ＴＶ", "New York", "，"])
+    assert tokenizer(CorpusConfig(lang="zh", segmenter="gold"))(document) == ["年", "TV", "NewYork"]
+
+
+def test_gold_needs_tokens():
+    with pytest.raises(UserError, match=r"--segmenter=gold .* document 7 .* --segmenter=whitespace"):
+        tokenizer(CorpusConfig(segmenter="gold"))(Document("7", "plain"))
+
+
+def test_another_segmenter_sees_gold_tokens_as_running_text():
+    document = Document("1", tokens=["new", "york"])
+    assert tokenizer(CorpusConfig(lang="en", segmenter="whitespace"))(document) == ["new", "york"]
+    assert tokenizer(CorpusConfig(lang="zh", segmenter="whitespace"))(document) == ["newyork"]
+
+
+@pytest.mark.parametrize("name", ["rjieba", "jieba"])
+def test_dictionary_segmenters_lose_nothing(name):
+    pytest.importorskip(name)
+    words = make_segmenter(name)("我来到北京清华大学。")
+    assert "".join(words) == "我来到北京清华大学。"
+    assert "北京" in words
+    assert segmenter_version(name) == f"{name} {importlib.metadata.version(name)}"
+
+
+@needs("pkuseg")
+def test_pkuseg_cuts_a_line_longer_than_a_chunk():
+    sentence = "他来到北京大学学习数学。"
+    tokenize = tokenizer(CorpusConfig(lang="zh", segmenter="pkuseg"))
+    tokens = tokenize(Document("1", sentence))
+    assert "学习" in tokens
+    assert tokenize(Document("2", sentence * 200)) == tokens * 200
+
+
+@pytest.mark.parametrize("name, way", [("pkuseg", "BUILD.md"), ("rjieba", r"\.\[zh\]")])
+def test_a_missing_package_names_the_way_to_install_it(monkeypatch, name, way):
+    def missing(distribution):
+        raise importlib.metadata.PackageNotFoundError(distribution)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    with pytest.raises(UserError, match=f"--segmenter={name} .*not installed.*{way}"):
+        make_segmenter(name)
+
+
+@needs("spacy_pkuseg")
+def test_a_model_folder_that_could_run_code_is_refused(tmp_path):
+    with pytest.raises(UserError, match="--segmenter_model"):
+        make_segmenter("spacy_pkuseg")
+    with pytest.raises(UserError, match="holds neither"):
+        make_segmenter("spacy_pkuseg", str(tmp_path))
+    (tmp_path / "features.pkl").write_bytes(pickle.dumps(Path.cwd))
+    with pytest.raises(UserError, match="it asks for"):
+        make_segmenter("spacy_pkuseg", str(tmp_path))
+
+
+def many_documents():
+    return (Document(str(i), " ".join(f"词{chr(0x4E00 + i % 97)}" for _ in range(i % 400))) for i in range(600))
+
+
+def test_two_processes_give_what_one_gives():
+    results = [
+        list(segment_documents(many_documents, CorpusConfig(lang="zh", segmenter="whitespace", workers=workers)))
+        for workers in (1, 2)
+    ]
+    assert [document.id for document, _ in results[0]] == [str(i) for i in range(600)]
+    assert results[0] == results[1]
+
+
+def test_workers_leave_the_main_script_alone(tmp_path):
+    # Without a main guard, a process that imported the script again would start processes of its own.
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from etm_jax.config.settings import CorpusConfig\n"
+        "from etm_jax.corpus.words.segment import segment_documents\n"
+        "from etm_jax.corpus.types import Document\n"
+        "config = CorpusConfig(lang='en', segmenter='words', workers=2)\n"
+        "pairs = segment_documents(lambda: iter([Document('1', 'two words')]), config)\n"
+        "print('main', [tokens for _, tokens in pairs])\n"
+    )
+    root = str(Path(__file__).parents[2])
+    run = subprocess.run([sys.executable, script], capture_output=True, text=True, env={"PYTHONPATH": root}, check=True)
+    assert run.stdout == "main [['two', 'words']]\n"
+
+
+def test_workers_import_nothing_heavy():
+    code = "import sys, etm_jax.corpus.words.segment; print({'jax', 'gensim', 'sklearn'} & set(sys.modules))"
+    root = str(Path(__file__).parents[2])
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": root}, check=True
+    )
+    assert run.stdout == "set()\n"

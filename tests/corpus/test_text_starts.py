@@ -1,0 +1,108 @@
+"""Text, order and dates of documents, read again from where the corpus was."""
+
+import datetime
+import json
+
+import pytest
+
+from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.words.text_starts import beginning_of
+from etm_jax.report.page.texts import dates_of, parse_date, parts_of, read_texts
+from etm_jax.util.errors import UserError
+
+
+@pytest.mark.parametrize(
+    "text, words, marked, parts",
+    [
+        ("两岸人民", {"人民", "两岸"}, {"人民"}, ["两岸", "人民", ""]),
+        # 人 stands within 人民, which is no word of the topic.
+        ("人民的人", {"人民", "人"}, {"人"}, ["人民的", "人", ""]),
+        ("a Cat sat; category", {"cat", "category"}, {"cat"}, ["a ", "Cat", " sat; category"]),
+        ("海海", {"海"}, {"海"}, ["", "海", "", "海", ""]),
+        ("no word of it", set(), set(), ["no word of it"]),
+        ("a.b (c)", {"a.b", "(c)"}, {"(c)"}, ["a.b ", "(c)", ""]),
+    ],
+)
+def test_every_second_part_is_a_word_of_the_topic(text, words, marked, parts):
+    assert parts_of(text, words, marked) == parts
+    assert "".join(parts) == text
+
+
+@pytest.mark.parametrize(
+    "text, date",
+    [
+        ("2024-05-31", (2024, 5, 31)),
+        ("2024-05-31T10:00:00Z", (2024, 5, 31)),
+        ("20240531-12", (2024, 5, 31)),
+        ("2024/5/3", (2024, 5, 3)),
+        ("2024年5月31日", (2024, 5, 31)),
+        ("2024-05", (2024, 5, 1)),
+        ("1998", (1998, 1, 1)),
+        ("2024-13-01", None),
+        ("20240532", None),
+        ("12345", None),
+        ("May 2024", None),
+        ("", None),
+    ],
+)
+def test_dates_as_people_write_them(text, date):
+    assert parse_date(text) == (date and datetime.date(*date))
+
+
+def test_names_that_begin_with_a_date_give_it_and_numbers_of_lines_do_not():
+    config = CorpusConfig(corpus="unread")
+    assert dates_of(["19980101-01-002", "19980102-01"], config, "")["19980102-01"] == datetime.date(1998, 1, 2)
+    assert dates_of(["1998", "1999", "2000"], config, "") == {}
+    assert dates_of(["19980101-01", "appendix"], config, "") == {}
+
+
+@pytest.fixture(params=["csv", "tsv", "jsonl"])
+def dated(request, tmp_path):
+    """A file of three documents, the second without a date."""
+    path = tmp_path / f"news.{request.param}"
+    rows = [("first text", "2024-01-02"), ("second text", ""), ("third text", "2024-03-04")]
+    if request.param == "jsonl":
+        path.write_text("".join(json.dumps({"body": t, "day": d}) + "\n" for t, d in rows), encoding="utf-8")
+        return path, ["1", "2", "3"]
+    comma = {"csv": ",", "tsv": "\t"}[request.param]
+    path.write_text("".join(f"{t}{comma}{d}\n" for t, d in [("body", "day"), *rows]), encoding="utf-8")
+    return path, ["2", "3", "4"]
+
+
+def test_a_field_of_the_corpus_gives_dates(dated):
+    path, ids = dated
+    config = CorpusConfig(corpus=str(path), text_field="body")
+    assert dates_of(ids, config, "day") == {
+        ids[0]: datetime.date(2024, 1, 2),
+        ids[2]: datetime.date(2024, 3, 4),
+    }
+    with pytest.raises(UserError, match="--date_field='hour' is not in"):
+        dates_of(ids, config, "hour")
+    with pytest.raises(UserError, match="holds no dates, but such as 'first text'"):
+        dates_of(ids, config, "body")
+
+
+def test_lines_have_no_field_for_dates(lines_file):
+    with pytest.raises(UserError, match=r"--date_field=day is for a corpus in one \.csv"):
+        dates_of(["1"], CorpusConfig(corpus=str(lines_file)), "day")
+
+
+def test_texts_are_those_of_the_documents_asked_for(lines_file):
+    lines = lines_file.read_text("utf-8").splitlines()
+    known = {str(i): beginning_of(line) for i, line in enumerate(lines, start=1) if i != 2}
+    found = read_texts(CorpusConfig(corpus=str(lines_file)), "zh", known, {"7", "90"}, first=3)
+    assert found.first == ["1", "3", "4"]
+    assert set(found.texts) == {"1", "3", "4", "7", "90"}
+    assert found.texts["90"] == lines[89]
+    assert found.missing == ""
+
+
+def test_a_corpus_that_changed_or_went_away_gives_no_text_but_says_why(lines_file):
+    config = CorpusConfig(corpus=str(lines_file))
+    found = read_texts(config, "zh", {"1": "another text"}, {"1"}, first=1)
+    assert found.texts == {}
+    assert "has changed since the run" in found.missing
+    lines_file.unlink()
+    found = read_texts(config, "zh", {"1": "another text"}, {"1"}, first=1)
+    assert found.texts == {}
+    assert "is not there" in found.missing

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, read_stopwords, select_stream
+from etm_jax.util.errors import UserError
+
+# document frequencies: the 4, of 3, cat 2, dog 2, ox 1
+DOCS = [["the", "cat", "of", "the"], ["the", "dog", "of"], ["dog", "the", "cat", "cat"], ["the", "ox", "of"]]
+
+
+def kept(docs=DOCS, stopwords=frozenset(), **settings):
+    dictionary, _ = index_tokens(docs)
+    return filter_words(dictionary, CorpusConfig(**settings), stopwords)
+
+
+def test_words_are_sorted_by_document_frequency_and_spelling():
+    assert kept(no_below=1, no_above=1.0) == ["the", "of", "cat", "dog", "ox"]
+    assert kept(DOCS[::-1], no_below=1, no_above=1.0) == ["the", "of", "cat", "dog", "ox"]
+
+
+def test_each_filter_drops_what_it_says():
+    assert kept(no_below=2, no_above=1.0) == ["the", "of", "cat", "dog"]
+    assert kept(no_below=1, no_above=0.5) == ["cat", "dog", "ox"]
+    assert kept(no_below=1, no_above=1.0, keep_n=2) == ["the", "of"]
+    assert kept(no_below=1, no_above=1.0, min_token_len=3) == ["the", "cat", "dog"]
+    assert kept(no_below=1, no_above=1.0, stopwords=frozenset({"the"})) == ["of", "cat", "dog", "ox"]
+
+
+def test_auto_adj_drops_the_twenty_commonest_of_all_words_in_place_of_no_above():
+    common = [f"c{i:02d}" for i in range(20)]
+    docs = [[*common, "rare", "other"], [*common, "rare"], common]
+    # Counted after the stop word, the twenty would take "rare" along.
+    assert kept(docs, frozenset({"c00"}), no_below=1, no_above=0.01, auto_adj=True) == ["rare", "other"]
+
+
+def test_too_few_words_are_reported_with_what_each_filter_dropped():
+    with pytest.raises(UserError) as error:
+        kept(no_below=3, no_above=0.75, min_token_len=3)
+    message = str(error.value)
+    assert message.startswith("filtering leaves 0 of 5 words")
+    assert "2 are stop words, too short" in message
+    assert "2 are in fewer than --no_below=3 documents" in message
+    assert "1 in more than 3 of the 4 documents (--no_above=0.75)" in message
+
+
+def test_counts_and_stream_hold_the_documents():
+    _, stream = index_tokens([*DOCS, []])
+    counts = count_matrix(stream, ["cat", "the", "absent"])
+    assert counts.toarray().tolist() == [[1, 2, 0], [0, 1, 0], [2, 1, 0], [0, 1, 0], [0, 0, 0]]
+    assert counts.dtype == np.int32
+    assert counts.has_canonical_format
+    assert [stream.words[i] for i in stream.ids[stream.starts[2] : stream.starts[3]]] == DOCS[2]
+
+
+def test_a_selected_stream_has_its_own_words():
+    _, stream = index_tokens(DOCS)
+    part = select_stream(stream, np.array([1, 3]))
+    texts = [[part.words[i] for i in part.ids[a:b]] for a, b in zip(part.starts[:-1], part.starts[1:], strict=True)]
+    assert texts == [DOCS[1], DOCS[3]]
+    assert sorted(part.words) == ["dog", "of", "ox", "the"]
+
+
+def test_stop_words_are_normalised_like_tokens(tmp_path):
+    path = tmp_path / "stop.txt"
+    path.write_text("\ufeffＴhe\n的\n\n don’t \n", encoding="utf-8")
+    assert read_stopwords(str(path), nfkc=True, lowercase=True) == {"the", "的", "don't"}
+
+
+def test_unreadable_stop_words_name_file_and_byte(tmp_path):
+    path = tmp_path / "stop.txt"
+    path.write_bytes("的\n".encode() + b"\xb5\xc4")
+    with pytest.raises(UserError, match=r"--stopwords=.*stop\.txt is not UTF-8 at byte 4"):
+        read_stopwords(str(path), nfkc=True, lowercase=False)

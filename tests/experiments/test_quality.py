@@ -1,0 +1,165 @@
+"""The tables and pictures of experiments: how fits are kept and shown; the fits themselves at a tiny size."""
+
+import csv
+import importlib.util
+import statistics
+
+import pytest
+from test_experiments import original_format
+
+from etm_jax.cli import flags as cli
+from etm_jax.util.errors import UserError
+from experiments import figure1, fits, quality
+from experiments.fits import Fit, figures_of, markdown, mean_and_spread, write_between
+
+TINY = {"num_epochs": 1, "hidden": [8], "embed_dim": 8}
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return {"corpus": str(original_format(tmp_path_factory.mktemp("corpus") / "original"))}
+
+
+@pytest.mark.parametrize(
+    "model, settings, perplexities",
+    [("default", TINY, 2), ("lda", {}, 4)],
+)
+def test_a_fit_is_made_once_in_a_process_of_its_own(model, settings, perplexities, tiny, tmp_path, monkeypatch):
+    if model == "lda":
+        pytest.importorskip("tomotopy", reason="tomotopy is not installed (extra: lda)")
+    monkeypatch.setattr(fits, "COMPILATION_CACHE", "")
+    fit = Fit(model, tiny, num_topics=4, sweeps=20, settings=settings)
+    (made,) = figures_of([fit], tmp_path)
+    assert {"tc", "tc_test", "td", "tq", "used", "seconds", "vocab"} < set(made)
+    assert made["tq"] == pytest.approx(made["tc"] * made["td"])
+    assert len([name for name in made if name.startswith("ppl_")]) == perplexities
+    assert all(1 < value < 41 for name, value in made.items() if name.startswith("ppl_"))
+    shares = [share for share, _, _ in made["topics"]]
+    assert sum(shares) == pytest.approx(1)
+    assert shares == sorted(shares, reverse=True)
+    assert statistics.fmean(npmi for _, npmi, _ in made["topics"]) == pytest.approx(made["tc"])
+    monkeypatch.setattr(fits, "_in_fresh_process", lambda fit, folder: pytest.fail("it was kept"))
+    assert figures_of([fit, fit], tmp_path) == [made, made]
+
+
+def test_a_fit_is_known_by_what_its_model_reads():
+    corpus = {"corpus": "lee"}
+    assert Fit("default", corpus).key != Fit("default", corpus, settings={"prior_variance": 2.0}).key
+    assert Fit("default", corpus).key == Fit("default", corpus, sweeps=7).key
+    assert Fit("lda", corpus).key == Fit("lda", corpus, settings={"prior_variance": 2.0}).key
+    assert len({Fit("lda", corpus, *rest).key for rest in ((50, 1), (50, 2), (20, 1), (50, 1, 7))}) == 4
+    assert Fit("lda", corpus).key != Fit("lda", corpus | {"no_above": 1.0}).key
+
+
+def test_what_cannot_be_run_says_why_and_is_tried_again(tmp_path):
+    fit = Fit("lda", {"corpus": str(tmp_path / "missing.txt")})
+    for _ in range(2):
+        (figures,) = figures_of([fit], tmp_path)
+        assert str(tmp_path / "missing.txt") in figures["not_run"]
+    assert not (tmp_path / "fits.jsonl").exists()
+
+
+def test_a_process_that_fails_and_a_damaged_file_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(fits.sys, "executable", "false")
+    with pytest.raises(UserError, match=r"the fit of lda on lee, K=50, seed 1 ended with status 1; .*fit\.log"):
+        figures_of([Fit("lda", {"corpus": "lee"})], tmp_path)
+    (tmp_path / "fits.jsonl").write_text('{"key": 1}\n{"ke', "utf-8")
+    with pytest.raises(UserError, match=r"fits\.jsonl is damaged .*; delete it"):
+        figures_of([], tmp_path)
+
+
+def test_prose_around_a_table_survives(tmp_path):
+    file = tmp_path / "docs" / "page.md"
+    write_between(file, "one", "First", "old \\1")
+    write_between(file, "two", "Second", "other")
+    file.write_text(
+        "# Title\n\nBefore.\n\n" + file.read_text("utf-8").replace("## Second", "After.\n\n## Second"), "utf-8"
+    )
+    write_between(file, "one", "First", "new \\1")
+    text = file.read_text("utf-8")
+    assert [line for line in text.splitlines() if line and not line.startswith("<!--")] == [
+        "# Title", "Before.", "## First", "new \\1", "After.", "## Second", "other",
+    ]  # fmt: skip
+
+
+def test_means_and_tables_are_those_computed_by_hand():
+    assert mean_and_spread([1, 2, 3], ".1f") == "2.0 ± 1.0"
+    assert mean_and_spread([0.25], ".3f") == "0.250"
+    assert markdown([("词", 1)], ("word", "n"), "<>") == "| word |   n |\n| ---- | --: |\n| 词   |   1 |"
+
+
+def given_figures(monkeypatch, module, **by_model):
+    """Stands in for the fits: figures by model, the same whatever the corpus."""
+
+    def figures(wanted, work):
+        common = {"topics": [[1.0, 0.5, "甲 乙"]] * 4, "seconds": 10.0, "machine": "a machine"}
+        sizes = [{"vocab": 100 * fit.corpus.get("no_below", 1)} for fit in wanted]
+        return [common | size | by_model[fit.model] for fit, size in zip(wanted, sizes, strict=True)]
+
+    monkeypatch.setattr(module, "figures_of", figures)
+
+
+OURS = {"tc": 0.26, "tc_test": 0.1, "td": 0.9, "tq": 0.234, "ppl_doc": 2800.0, "ppl_tok": 2651.0, "used": 4}
+LDA = OURS | {"tc_test": 0.2, "tq": 0.1, "ppl_doc_fold": 2700.0, "ppl_tok": 2900.0, "ppl_tok_fold": 2800.0}
+
+
+def test_every_part_is_written_and_goals_are_judged(tmp_path, monkeypatch, capsys):
+    if importlib.util.find_spec("snownlp") is None:
+        pytest.skip("snownlp is not installed (extra: demo)")
+    given_figures(monkeypatch, quality, default=OURS | {"seconds": 6.0}, lda=LDA, paper=OURS)
+    argv = ["quality", f"--out={tmp_path / 'quality.md'}", f"--work={tmp_path}", "--n_topic=4"]
+    assert cli.run(quality.main, argv) == 0
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in capsys.readouterr().out.splitlines()]
+    judged = {row[1]: (row[3], row[4], row[6]) for row in rows if len(row) == 7 and row[0].endswith("no_above .02")}
+    assert judged == {
+        "TC": ("≥ 0.250", "yes", "no"),
+        "TD": ("≥ 0.860", "yes", "yes"),
+        "ppl tok": ("≤ 2,800 (LDA)", "yes", ""),
+        "ppl doc": ("≤ 2,700 (LDA)", "no", ""),
+        "TC, test": ("≥ 0.200 (LDA)", "no", ""),
+        "used": ("≥ 4", "yes", ""),
+        "seconds": ("≤ 10.0 (LDA)", "yes", "no"),
+    }
+    assert [row[4] for row in rows if row[0].endswith("no_above .02") and row[1] == "ppl tok"] == ["no", "yes"]
+    assert [row[1] for row in rows if len(row) == 7 and row[0] == "lee"] == ["TC·TD", "ppl doc", "ppl tok"]
+    assert any(row[:2] == ["20 Newsgroups", "ours, not run: give --ng20=FOLDER"] for row in rows)
+    assert ["LDA", "1.000", "1.000", "1.000"] in [row for row in rows if len(row) == 4]
+    text = (tmp_path / "quality.md").read_text("utf-8")
+    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == [t for t, _ in quality.PARTS.values()]
+    assert "    python -m experiments.quality --only=k --n_topic=4\n\na machine\n" in text
+
+
+def test_where_coherence_is_not_above_zero_there_is_no_ratio(tmp_path, monkeypatch, capsys):
+    for package in ("matplotlib", "snownlp"):
+        pytest.importorskip(package, reason=f"{package} is not installed (extras: figures, demo)")
+    given_figures(monkeypatch, figure1, default=OURS, lda=LDA | {"tc": 0.0})
+    argv = ["figure1", f"--out={tmp_path / 'out'}", f"--work={tmp_path}", "--no_below=3,1"]
+    assert cli.run(figure1.main, argv) == 0
+    assert (tmp_path / "out" / "figure1.png").stat().st_size > 10_000
+    with (tmp_path / "out" / "figure1.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * 2 * 2 * 2
+    assert {row["ratio"] for row in rows if row["model"] == "lda"} == {""}
+    # LDA's perplexity is that of the fold-in.
+    assert {row["perplexity_over_vocab"] for row in rows if row["model"] == "lda"} == {"9.0", "27.0"}
+    ratios = sorted({float(row["ratio"]) for row in rows if row["model"] == "default"})
+    assert ratios == pytest.approx([2800 / 300 / 0.26, 2800 / 100 / 0.26])
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    "main, flag, message",
+    [
+        (
+            quality.main,
+            "--only=k,z",
+            "--only=k,z: 'z' is not one of targets, topics, stopwords, k, words, units, stability",
+        ),
+        (quality.main, "--seeds=a", "--seeds=a must be whole numbers such as 1,2,3"),
+        (figure1.main, "--models=x", "--models=x: 'x' is not one of default, lda, paper"),
+        (figure1.main, "--no_below=0", "--no_below=0 must be whole numbers above 0 such as 100,10,1"),
+    ],
+)
+def test_a_mistaken_flag_is_told(main, flag, message, capsys):
+    assert cli.run(main, ["command", flag]) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"

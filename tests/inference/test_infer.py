@@ -1,0 +1,244 @@
+"""Topics of new documents: from any form of text, piece by piece, to any form of file."""
+
+import csv
+import io
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import SMALL, THEMES, themed_lines
+from etm_jax import train
+from etm_jax.cli import flags as cli
+from etm_jax.cli.run import run
+from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE, read_new, settings_like
+from etm_jax.corpus.types import Vocabulary
+from etm_jax.infer import main
+from etm_jax.inference.predictor import Predictor, mixtures
+from etm_jax.interop import read_saved_model, to_safetensors
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """The folder of a run on three themes."""
+    folder = tmp_path_factory.mktemp("infer")
+    corpus = folder / "lines.txt"
+    corpus.write_text("\n".join(themed_lines()) + "\n", encoding="utf-8")
+    run(*cli.parse(["train", f"--corpus={corpus}", *SMALL, f"--workdir={folder / 'run'}"]))
+    return folder / "run"
+
+
+def inferred(trained: Path, source: Path | str, output: Path, *more: str) -> Path:
+    assert cli.run(main, ["infer", f"--workdir={trained}", f"--input={source}", f"--output={output}", *more]) == 0
+    return output
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"))))
+
+
+def theta_of(path: Path) -> np.ndarray:
+    return np.array([[float(x) for key, x in row.items() if key.startswith("topic_")] for row in rows_of(path)])
+
+
+def test_documents_of_training_get_the_topics_that_training_gave_them(trained: Path, tmp_path: Path) -> None:
+    found = inferred(trained, trained.parent / "lines.txt", tmp_path / "theta.csv")
+    listed = list(csv.DictReader(io.StringIO((trained / "export" / "doc_topics.csv").read_text("utf-8-sig"))))
+    parts = [np.load(trained / "export" / f"theta_{part}.npy") for part in ("train", "valid", "test")]
+    exported = dict(zip((row["document"] for row in listed), np.concatenate(parts), strict=True))
+    rows, theta = rows_of(found), theta_of(found)
+    assert len(rows) == 120
+    for row, shares in zip(rows, theta, strict=True):
+        np.testing.assert_allclose(shares, exported[row["document"]], atol=2e-6)
+
+
+def test_words_that_the_model_does_not_know_are_counted(trained: Path, tmp_path: Path, capsys) -> None:
+    sea = THEMES["海"].split()
+    text = tmp_path / "new.txt"
+    text.write_text(f"{sea[0]} {sea[1]} 火箭 {sea[0]}\n\n火箭 卫星\n", encoding="utf-8")
+    first, second = rows_of(inferred(trained, text, tmp_path / "theta.csv"))
+    assert (first["document"], first["words"], first["unknown"]) == ("1", "4", "0.2500")
+    assert (second["document"], second["words"], second["unknown"]) == ("3", "2", "1.0000")
+    # The prior of three topics.
+    assert [float(second[f"topic_{k}"]) for k in range(3)] == pytest.approx([1 / 3] * 3, abs=1e-6)
+    assert "1 of 2 documents hold no word that the model knows" in capsys.readouterr().err
+
+
+def test_all_forms_of_output_say_the_same(trained: Path, tmp_path: Path) -> None:
+    text = tmp_path / "many.txt"
+    lines = themed_lines(2 * DOCUMENTS_AT_ONCE + 7, seed=5)
+    text.write_text("\n".join(lines), encoding="utf-8")
+    table = inferred(trained, text, tmp_path / "theta.csv")
+    array = np.load(inferred(trained, text, tmp_path / "theta.npy"))
+    assert array.shape == (len(lines), 3)
+    assert array.dtype == np.float32
+    np.testing.assert_allclose(theta_of(table), array, atol=1e-6)
+    objects = [
+        json.loads(line) for line in inferred(trained, text, tmp_path / "t.jsonl").read_text("utf-8").splitlines()
+    ]
+    np.testing.assert_allclose([row["theta"] for row in objects], array, atol=1e-6)
+    assert [row["document"] for row in objects] == [row["document"] for row in rows_of(table)]
+
+
+def test_parquet_has_the_columns_of_the_table_and_all_digits(trained: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    text = tmp_path / "many.txt"
+    text.write_text("\n".join(themed_lines(DOCUMENTS_AT_ONCE + 7, seed=5)), encoding="utf-8")
+    columns = parquet.read_table(inferred(trained, text, tmp_path / "theta.parquet")).to_pydict()
+    table = rows_of(inferred(trained, text, tmp_path / "theta.csv"))
+    assert list(columns) == list(table[0])
+    assert columns["document"] == [row["document"] for row in table]
+    array = np.load(inferred(trained, text, tmp_path / "theta.npy"))
+    np.testing.assert_array_equal(np.column_stack([columns[f"topic_{k}"] for k in range(3)]), array)
+
+
+def test_a_document_has_the_same_topics_whatever_stands_beside_it(trained: Path, tmp_path: Path) -> None:
+    lines = themed_lines(DOCUMENTS_AT_ONCE + 1, seed=6)
+    alone, together = tmp_path / "one.txt", tmp_path / "all.txt"
+    alone.write_text(lines[-1], encoding="utf-8")
+    together.write_text("\n".join(lines), encoding="utf-8")
+    one, all_of_them = (np.load(inferred(trained, path, path.with_suffix(".npy"))) for path in (alone, together))
+    np.testing.assert_allclose(one[0], all_of_them[-1], atol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["lines", "jsonl"])
+def test_standard_input_goes_to_the_screen(trained: Path, form: str) -> None:
+    lines = themed_lines(5, seed=2)
+    given = lines if form == "lines" else [json.dumps({"body": line}) for line in lines]
+    command = [sys.executable, "-m", "etm_jax.infer", f"--workdir={trained}", "--input=-", f"--form={form}"]
+    done = subprocess.run(
+        [*command, "--text_field=body"], input="\n".join(given).encode(), capture_output=True, check=True
+    )
+    rows = list(csv.DictReader(io.StringIO(done.stdout.decode("utf-8"))))
+    assert [row["document"] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert {row["unknown"] for row in rows} == {"0.0000"} or all(float(row["unknown"]) < 0.3 for row in rows)
+
+
+def test_a_reader_that_has_enough_is_no_error(trained: Path, tmp_path: Path) -> None:
+    text = tmp_path / "many.txt"
+    text.write_text("\n".join(themed_lines(5000)), encoding="utf-8")
+    command = [sys.executable, "-m", "etm_jax.infer", f"--workdir={trained}", f"--input={text}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with process:
+        assert process.stdout.readline().startswith(b"document,words,unknown,topic_0")
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert process.returncode == 141
+    assert "Traceback" not in said
+    assert "Error" not in said
+
+
+def test_a_folder_of_counts_and_a_file_of_weights_do_too(trained: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    to_safetensors(weights, read_saved_model(str(trained)))
+    theta = np.load(inferred(weights, trained / "export", tmp_path / "theta.npy", "--segmenter=whitespace"))
+    exported = np.load(trained / "export" / "theta_train.npy")
+    np.testing.assert_allclose(theta[: len(exported)], exported, atol=2e-6)
+
+
+def test_no_more_text_is_read_than_is_needed(trained: Path, monkeypatch) -> None:
+    model = read_saved_model(str(trained))
+    read = 0
+
+    def endless(*_) -> itertools.count:
+        def documents():
+            nonlocal read
+            from etm_jax.corpus.types import Document
+
+            for i in itertools.count():
+                read += 1
+                yield Document(str(i), "海洋 船")
+
+        return documents
+
+    monkeypatch.setattr("etm_jax.corpus.new_documents.documents_in", endless)
+    settings = settings_like(model.config.corpus, model.vocabulary)
+    found = mixtures(Predictor(model, model.vocabulary), read_new("-", "lines", settings, model.vocabulary))
+    assert len(next(found).ids) == DOCUMENTS_AT_ONCE
+    assert read == DOCUMENTS_AT_ONCE
+
+
+def test_lda_gives_its_documents_the_topics_that_it_exported(trained: Path, tmp_path: Path) -> None:
+    corpus = trained.parent / "lines.txt"
+    lda = [*SMALL, "--model=lda", "--lda_iterations=3", f"--workdir={tmp_path / 'lda'}"]
+    run(*cli.parse(["train", f"--corpus={corpus}", *lda]))
+    found = inferred(tmp_path / "lda", corpus, tmp_path / "theta.npy")
+    export = tmp_path / "lda" / "export"
+    with (export / "doc_topics.csv").open(encoding="utf-8-sig", newline="") as file:
+        lines = [int(row["document"]) - 1 for row in csv.DictReader(file)]
+    exported = np.concatenate([np.load(export / f"theta_{part}.npy") for part in ("train", "valid", "test")])
+    # Topics are exported in single precision.
+    np.testing.assert_allclose(np.load(found)[lines], exported, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("corpus", "was", "segmenter", "lowercase"),
+    [
+        ({"corpus": "a.txt"}, "pkuseg 0.0.25", "pkuseg", False),
+        ({"corpus": "a.txt", "lang": "en"}, "words (Unicode 15.0.0)", "words", True),
+        ({"corpus": "peoples_daily"}, "gold", "pkuseg", False),
+        ({"corpus": "newsarticles"}, "words (Unicode 15.0.0)", "words", True),
+        ({"corpus": "a.txt", "lang": "en", "lowercase": False}, "words (Unicode 15.0.0)", "words", False),
+        ({"corpus": "a.txt", "corpus_fallback": "sanguo"}, "rjieba 0.2", "rjieba", False),
+    ],
+)
+def test_text_is_cut_as_the_models_was(corpus: dict, was: str, segmenter: str, lowercase: bool) -> None:
+    zeros = np.zeros(2, np.int64)
+    settings = settings_like(CorpusConfig(**corpus), Vocabulary(["a", "b"], zeros, zeros, 0, was))
+    assert (settings.segmenter, settings.lowercase) == (segmenter, lowercase)
+    assert settings_like(CorpusConfig(**corpus), Vocabulary([], zeros, zeros, 0, was), "jieba").segmenter == "jieba"
+
+
+def test_what_is_wrong_is_said_in_a_line_and_what_was_there_stays(trained: Path, tmp_path: Path, capsys) -> None:
+    broken, output = tmp_path / "broken.txt", tmp_path / "theta.csv"
+    broken.write_bytes("海洋 船\n".encode() * 2000 + b"\xff\xfe\n")
+    output.write_text("before", encoding="utf-8")
+    workdir, source, to = f"--workdir={trained}", f"--input={broken}", f"--output={output}"
+    cases = [
+        ([workdir, source, to], "is not utf-8: byte 0xff at offset"),
+        ([workdir, "--input=missing.txt", to], "--input='missing.txt' is not there"),
+        ([workdir, source, "--output=theta.xls"], "--output=theta.xls must end in .csv, .jsonl, .npy, .parquet"),
+        ([workdir], "give --workdir=RUN and --input=FILE"),
+        ([f"--workdir={tmp_path}", source, to], "holds no run with a checkpoint"),
+        ([workdir, source, to, "--form=xml"], "--form"),
+        ([workdir, source, to, "--segmenter=nothing"], "--segmenter=nothing"),
+    ]
+    for args, told in cases:
+        assert cli.run(main, ["infer", *args]) == 2, args
+        err = capsys.readouterr().err
+        assert told in err, err
+        assert err.count("error:") == 1
+        assert "Traceback" not in err
+    assert output.read_text("utf-8") == "before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.txt", "theta.csv"]
+
+
+FORMULAS = ["=1+1", "+1", "-1+cmd|' /C calc'!A0", "@SUM(A1)", "\t=1", "\r=1"]
+
+
+def test_no_table_holds_what_a_spreadsheet_takes_for_a_formula(tmp_path):
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    for i, (line, name) in enumerate(zip(themed_lines(), [*FORMULAS[:4], *map(str, range(200))], strict=False)):
+        # A document a file: its name is shown, and so are its first words.
+        (corpus / f"{name.replace('/', '_')}.txt").write_text(f"{FORMULAS[i % 6]} {line}", encoding="utf-8")
+    flags = [f"--corpus={corpus}", *SMALL, "--num_epochs=1", "--num_seeds=2", f"--workdir={tmp_path / 'run'}"]
+    assert cli.run(train.main, ["train", *flags]) == 0
+    output = tmp_path / "theta.csv"
+    asked = [f"--workdir={tmp_path / 'run'}", f"--input={corpus}", f"--output={output}"]
+    assert cli.run(main, ["infer", *asked]) == 0
+    cells = 0
+    for path in (*(tmp_path / "run" / "export").glob("*.csv"), output):
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for cell in (cell for row in csv.reader(file) for cell in row):
+                cells += cell.startswith("'")
+                try:
+                    float(cell)
+                except ValueError:
+                    assert not cell.startswith(tuple("=+-@\t\r")), (path.name, cell)
+    assert cells >= 100

@@ -1,0 +1,101 @@
+"""The warm start of ρ and α."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from etm_jax.models.warm_start import MAX_CANDIDATES, SCALE, warm_start
+
+CENTRES = np.random.default_rng(1).normal(size=(5, 16))
+
+
+def planted(words_per_cluster: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors [V, 16] around five centres, and each word's cluster [V]."""
+    rng = np.random.default_rng(2)
+    cluster = np.arange(5 * words_per_cluster) % 5
+    return (CENTRES[cluster] + 0.1 * rng.normal(size=(len(cluster), 16))).astype(np.float32), cluster
+
+
+def once_each(num_words: int, num_docs: int = 4) -> sp.csr_matrix:
+    return sp.csr_matrix(np.ones((num_docs, num_words), dtype=np.int32))
+
+
+def test_without_rarity_every_row_has_norm_root_six_and_rho_keeps_the_centred_directions() -> None:
+    vectors, _ = planted()
+    rho, alpha = warm_start(vectors, once_each(200), 5, rarity=0.0, seed=1)
+    assert rho.dtype == alpha.dtype == np.float32
+    assert rho.shape == (200, 16)
+    assert alpha.shape == (5, 16)
+    np.testing.assert_allclose(np.linalg.norm(rho, axis=1), 6**0.5, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(alpha, axis=1), 6**0.5, rtol=1e-5)
+    centred = vectors - vectors.mean(axis=0)
+    np.testing.assert_allclose(rho * np.linalg.norm(centred, axis=1, keepdims=True) / SCALE, centred, atol=1e-5)
+
+
+def test_length_of_rho_grows_with_rarity_in_documents() -> None:
+    # Words in all four documents, in two and in one: idf log 2, log 3 and log 5.
+    vectors, _ = planted()
+    dense = np.ones((4, 198), dtype=np.int32)
+    dense[2:, 66:] = 0
+    dense[1:, 132:] = 0
+    idf = np.log([2, 3, 5])
+    rho, alpha = warm_start(vectors[:198], sp.csr_matrix(dense), 5, rarity=2.0, seed=1)
+    np.testing.assert_allclose(np.linalg.norm(rho, axis=1), SCALE * np.repeat((idf / idf.mean()) ** 2, 66), rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(alpha, axis=1), SCALE, rtol=1e-5)
+
+
+def test_alpha_finds_the_planted_clusters() -> None:
+    vectors, cluster = planted()
+    rho, alpha = warm_start(vectors, once_each(200), 5, rarity=0.0, seed=1)
+    nearest = np.argmax(rho @ alpha.T, axis=1)
+    assert sorted({(int(c), int(k)) for c, k in zip(cluster, nearest, strict=True)}, key=lambda pair: pair[1]) == [
+        (int(cluster[nearest == k][0]), k) for k in range(5)
+    ]
+
+
+def test_rare_words_do_not_make_topics() -> None:
+    # The fifth cluster's words stand in one document each, the others' in four: four topics, none at the fifth.
+    vectors, cluster = planted()
+    dense = np.ones((4, 200), dtype=np.int32)
+    dense[1:, cluster == 4] = 0
+    rho, alpha = warm_start(vectors, sp.csr_matrix(dense), 4, rarity=0.0, seed=1)
+    cosine = alpha @ rho[cluster == 4].T / 6
+    assert cosine.max() < 0.8
+    assert all((alpha @ rho[cluster == c].T / 6).max() > 0.95 for c in range(4))
+
+
+def test_rare_words_are_clustered_where_there_are_no_others() -> None:
+    vectors, cluster = planted()
+    rho, alpha = warm_start(vectors, once_each(200, num_docs=1), 5, rarity=0.0, seed=1)
+    assert all((alpha @ rho[cluster == c].T / 6).max() > 0.95 for c in range(5))
+
+
+def test_only_the_most_frequent_words_are_clustered() -> None:
+    # Two directions; the words of the second are rarer and stand behind the candidates' limit.
+    num_words = MAX_CANDIDATES + 1000
+    rng = np.random.default_rng(3)
+    vectors = np.concatenate([np.tile([1.0, 0, 0], (MAX_CANDIDATES, 1)), np.tile([0, 1.0, 0], (1000, 1))])
+    vectors += 0.05 * rng.normal(size=vectors.shape)
+    counts = np.full((4, num_words), 2, dtype=np.int32)
+    counts[:, MAX_CANDIDATES:] = 1
+    rho, alpha = warm_start(vectors, sp.csr_matrix(counts), 2, rarity=0.0, seed=1)
+    assert (alpha @ rho[MAX_CANDIDATES:].mean(axis=0)).max() < 0
+
+
+def test_more_topics_than_words_start_in_random_directions() -> None:
+    vectors, _ = planted(words_per_cluster=2)
+    rho, alpha = warm_start(vectors, once_each(10), 30, rarity=0.0, seed=1)
+    assert alpha.shape == (30, 16)
+    np.testing.assert_allclose(np.linalg.norm(alpha, axis=1), 6**0.5, rtol=1e-5)
+    assert len(np.unique(alpha.round(4), axis=0)) == 30
+    # The first ten are the words themselves.
+    np.testing.assert_allclose((alpha[:10] @ rho.T / 6).max(axis=0), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("num_topics", [5, 300])
+def test_a_seed_gives_the_same_bytes(num_topics: int) -> None:
+    vectors, _ = planted()
+    first, again, other = (warm_start(vectors, once_each(200), num_topics, 1.0, seed) for seed in (1, 1, 2))
+    assert first.alpha.tobytes() == again.alpha.tobytes()
+    assert first.rho.tobytes() == again.rho.tobytes()
+    assert first.alpha.tobytes() != other.alpha.tobytes()

@@ -1,0 +1,146 @@
+"""Trainings of one model on grids of eight virtual devices. Run by tests/ops/test_mesh.py in a process of its own.
+
+    python eight_devices.py KIND,KIND,… float64|float32|hlo|moved 'MESH;MESH;…'
+
+Prints a JSON object: for each kind and mesh how far losses, state and results are from those of one device; for hlo
+how large the all-gathers of the compiled step are; for moved whether a checkpoint of it is the same on all others.
+"""
+
+import json
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+if __name__ == "__main__":
+    # Before JAX is loaded; and not for those who read the sizes below.
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
+
+import jax
+import numpy as np
+
+from conftest import planted_counts
+from etm_jax.config.settings import make_config
+from etm_jax.models.base import init_variables
+from etm_jax.ops.mesh import Grid, make_mesh
+from etm_jax.training.batches import Batcher
+from etm_jax.training.checkpoint import Checkpoints, Progress
+from etm_jax.training.ensemble import new_states, stack, train_steps
+from etm_jax.training.placement import collected, placed, topics
+from etm_jax.training.steps import Spec, abstract_state, eval_step, new_state, theta_step, train_step
+
+# Neither a batch nor the vocabulary comes out even on any of the meshes.
+D, V, K, L, B, STEPS, MEMBERS = 130, 203, 5, 8, 30, 50, 2
+LARGE = 8_000
+"""Words for the programs whose collectives are looked at: V·H is then far above all else."""
+
+KINDS = {
+    "default": ("default", {"hidden": (16,)}),
+    "paper": ("paper", {"hidden": (16, 16), "dropout": 0.5}),
+    "clipped": ("paper", {"hidden": (16, 16), "clip_norm": 1.0}),
+    "report": ("report", {"hidden": (16, 8), "criterion": "bce_softmax"}),
+    "sigmoid": ("report", {"hidden": (16, 8), "criterion": "bce_sigmoid"}),
+    "gsm": ("default", {"kind": "gsm", "hidden": (16,), "weight_decay": 1e-3}),
+    "seeds": ("default", {"hidden": (16,)}),
+}
+
+
+def spec_of(kind: str, vocab_size: int = V) -> Spec:
+    variant, given = KINDS[kind]
+    config = make_config(variant, {"num_topics": K, "embed_dim": L} | given)
+    words = ((3, 7), (), (100,)) if kind == "default" else ()
+    parts = config.model, config.objective, config.optimizer
+    return Spec(*parts, vocab_size, L, num_steps=STEPS, train_rho=True, seed_words=words)
+
+
+def grid_of(text: str, vocab_size: int = V) -> Grid | None:
+    mesh = make_mesh(text)
+    return mesh and Grid(mesh, B, vocab_size)
+
+
+def trained(kind: str, dtype: type, mesh: str) -> dict:
+    """What fifty steps make of the same variables and documents."""
+    spec, grid = spec_of(kind), grid_of(mesh)
+    counts = planted_counts(D, V, K)
+    batcher = Batcher(counts, np.log1p(counts).astype(dtype), B, dtype=dtype, grid=grid)
+    start = [init_variables(jax.random.key(i), spec.module()) for i in range(MEMBERS if kind == "seeds" else 1)]
+    variables = jax.tree.map(lambda x: x.astype(dtype), stack(start))
+    state = new_states(variables, spec) if kind == "seeds" else new_state(variables, spec)
+    state = placed(state, spec, grid)
+    key = jax.random.key(1)
+    losses = []
+    for epoch in range(1, STEPS // len(batcher) + 1):
+        for batch in batcher.shuffled(1, epoch):
+            if kind == "seeds":
+                state, sums = train_steps(state, batch, jax.random.split(key, MEMBERS), spec.on(grid))
+            else:
+                state, sums = train_step(state, batch, key, spec.on(grid))
+            losses.append(np.asarray(sums.recon + spec.objective.kl_weight * sums.kl).tolist())
+    found = {"losses": losses, "state": jax.tree.leaves(jax.tree.map(np.asarray, collected(state, spec, grid)))}
+    if kind in ("default", "gsm"):
+        batch = next(batcher.epoch())
+        found["theta"] = np.asarray(theta_step(state.variables, batch, spec.on(grid)))[:B]
+        found["beta"] = topics(state.variables, spec, grid)
+        found["valid"] = [float(x) for x in eval_step(state.variables, batch, key, spec.on(grid))]
+    return found
+
+
+def apart(a: object, b: object) -> float:
+    """The largest difference, as a share of the numbers where they are above 1."""
+    a, b = ([np.asarray(x, np.float64) for x in (y if isinstance(y, list) else [y])] for y in (a, b))
+    return max(float((np.abs(x - y) / np.maximum(1, np.abs(y))).max(initial=0)) for x, y in zip(a, b, strict=True))
+
+
+def gathers(kind: str, mesh: str) -> list[int]:
+    """Numbers that each all-gather of the compiled step gives, V·H being `LARGE`·H."""
+    spec, grid = spec_of(kind, LARGE), grid_of(mesh, LARGE)
+    counts = planted_counts(B, LARGE, K)
+    batch = Batcher(counts, counts.astype(np.float32), B, grid=grid).take(np.arange(B))
+    state = placed(new_state(init_variables(jax.random.key(0), spec.module()), spec), spec, grid)
+    text = train_step.lower(state, batch, jax.random.key(1), spec.on(grid)).compile().as_text()
+    shapes = re.findall(r"= (.*?) all-gather(?:-start)?\(", text)
+    sizes = [
+        [int(np.prod([int(n) for n in dims.split(",") if n])) for dims in re.findall(r"\[([\d,]*)\]", shape)]
+        for shape in shapes
+    ]
+    return [max(of_one) for of_one in sizes]
+
+
+def moved(kind: str, meshes: list[str]) -> dict[str, bool]:
+    """Whether a state that was saved on one mesh, and read on each other one, is the same bit for bit."""
+    spec, numbers = spec_of(kind), np.random.default_rng(0)
+    state = new_state(init_variables(jax.random.key(0), spec.module()), spec)
+    state = jax.tree.map(lambda x: numbers.normal(size=x.shape).astype(x.dtype), state)
+    same = {}
+    for mesh in meshes:
+        with tempfile.TemporaryDirectory() as folder:
+            checkpoints, grid = Checkpoints(Path(folder)), grid_of(mesh)
+            checkpoints.save(collected(placed(state, spec, grid), spec, grid), Progress(0, [np.inf], [np.inf]))
+            restored, _ = checkpoints.restore(abstract_state(spec))
+        there = [collected(placed(restored, spec, grid), spec, grid) for grid in map(grid_of, meshes)]
+        same[mesh] = all(jax.tree.all(jax.tree.map(np.array_equal, state, other)) for other in there)
+    return same
+
+
+def compared(kind: str, dtype: str, meshes: list[str]) -> dict[str, dict[str, float]]:
+    number = np.dtype(dtype).type
+    alone = trained(kind, number, "data:1")
+    found = {mesh: trained(kind, number, mesh) for mesh in meshes}
+    return {mesh: {name: apart(one[name], alone[name]) for name in alone} for mesh, one in found.items()}
+
+
+def main() -> None:
+    kinds, dtype, meshes = sys.argv[1].split(","), sys.argv[2], sys.argv[3].split(";")
+    jax.config.update("jax_enable_x64", dtype == "float64")
+    if dtype == "hlo":
+        found = {kind: {mesh: gathers(kind, mesh) for mesh in meshes} for kind in kinds}
+    elif dtype == "moved":
+        found = {kind: moved(kind, meshes) for kind in kinds}
+    else:
+        found = {kind: compared(kind, dtype, meshes) for kind in kinds}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""The step of the encoder's first layer, apart from the others and in blocks."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from conftest import planted_counts
+from etm_jax.config.settings import make_config
+from etm_jax.models.base import draw_noise, init_variables
+from etm_jax.ops import fused_adam
+from etm_jax.ops.fused_adam import Weights, adam_step
+from etm_jax.training.batches import Batcher
+from etm_jax.training.steps import Spec, TrainState, new_state, train_step, update_step
+
+V, H, K, B = 53, 8, 3, 16
+
+
+def batch_of(dtype: type = np.float64):
+    counts = planted_counts(B, V, K)
+    return Batcher(counts, counts.astype(dtype), B, dtype=dtype).take(np.arange(B))
+
+
+def spec_of(variant: str, vocab_size: int = V, **given) -> Spec:
+    c = make_config(variant, {"num_topics": K, "hidden": (H, 6), "embed_dim": 5, "learning_rate": 0.02} | given)
+    return Spec(c.model, c.objective, c.optimizer, vocab_size, 5, num_steps=20, train_rho=c.vectors.train_rho)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("rows", [1, 10, 53, 1000])
+def test_it_is_optaxs_adam(rows: int, decay: float, monkeypatch, float64) -> None:
+    monkeypatch.setattr(fused_adam, "BLOCK_BYTES", rows * H * 8)
+    monkeypatch.setattr(fused_adam, "WHOLE_BYTES", min(rows, V) * H * 8)
+    rng, batch = np.random.default_rng(0), batch_of()
+    x = np.zeros((B, V))
+    real = np.arange(len(batch.counts)) < batch.pattern.row_starts[-1]
+    x[batch.pattern.rows[real], batch.pattern.cols[real]] = batch.inputs[real]
+    rule = optax.chain(optax.add_decayed_weights(decay), optax.scale_by_adam(), optax.scale_by_learning_rate(0.03))
+    by_optax = jnp.asarray(rng.normal(size=(V, H)))
+    state, ours = rule.init(by_optax), Weights(by_optax, jnp.zeros((V, H)), jnp.zeros((V, H)))
+    for count in range(1, 6):
+        behind = jnp.asarray(rng.normal(size=(B, H)))
+        ours = adam_step(
+            ours, batch.inputs, batch.pattern, behind, jnp.int32(count), jnp.asarray(0.03), decay, jnp.bool_(True)
+        )
+        updates, state = rule.update(x.T @ behind, state, by_optax)
+        by_optax = optax.apply_updates(by_optax, updates)
+        np.testing.assert_allclose(ours.kernel, by_optax, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(ours.nu, state[1].nu, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("variant", "given"),
+    [
+        ("report", {}),
+        ("paper", {"dropout": 0.5}),
+        ("default", {"read_rho": False, "skip": False}),
+        ("default", {"kind": "gsm", "thinning": 0.5}),
+    ],
+)
+def test_apart_or_with_the_others_it_is_the_same_step(variant: str, given: dict, monkeypatch, float64) -> None:
+    spec, batch = spec_of(variant, **given), batch_of()
+    assert spec.first_layer_apart
+
+    def steps() -> TrainState:
+        state = new_state(init_variables(jax.random.key(1), spec.module()), spec)
+        state = state._replace(lr_scale=jnp.asarray(0.5))
+        for i in range(4):
+            noise = draw_noise(jax.random.key(i), spec.model, B, batch.pattern)
+            state, _ = update_step(state, batch, noise, spec)
+        return state
+
+    apart = steps()
+    monkeypatch.setattr(Spec, "first_layer_apart", False)
+    together = steps()
+    assert jax.tree.structure(apart) == jax.tree.structure(together)
+    for one, other in zip(jax.tree.leaves(apart), jax.tree.leaves(together), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("given", [{"optimizer": "sgd"}, {"clip_norm": 1.0}])
+def test_other_rules_and_clipping_take_all_together(given: dict) -> None:
+    assert not spec_of("report", **given).first_layer_apart
+
+
+def test_an_encoder_that_reads_rho_has_no_such_layer() -> None:
+    assert not spec_of("default").first_layer_apart
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere the whole layer is one block")
+def test_no_second_copy_of_the_weights_is_made() -> None:
+    spec = spec_of("report", vocab_size=40_000, hidden=(256, 8))
+    counts = planted_counts(B, 40_000, K)
+    batch = Batcher(counts, counts.astype(np.float32), B).take(np.arange(B))
+    state = new_state(init_variables(jax.random.key(0), spec.module()), spec)
+    compiled = train_step.lower(state, batch, jax.random.key(0), spec).compile()
+    kernel = state.variables.params["hidden_0"]["kernel"]
+    assert compiled.memory_analysis().temp_size_in_bytes < kernel.nbytes / 2

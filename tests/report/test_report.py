@@ -1,0 +1,316 @@
+"""The report of a run: what the page holds, that text in it stays text, and the files beside it."""
+
+import contextlib
+import csv
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from conftest import SMALL, themed_lines
+from etm_jax.cli import flags as cli
+from etm_jax.metrics.topics import top_words
+from etm_jax.report.__main__ import main as report_main
+from etm_jax.report.exports import all_theta, topic_data
+from etm_jax.report.page import contents as page_contents
+from etm_jax.report.page.html import page
+from etm_jax.results.run import read_run
+from etm_jax.train import main as train_main
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+
+def train(*argv) -> int:
+    return cli.run(train_main, ["train", *map(str, argv)])
+
+
+def report(*argv) -> int:
+    return cli.run(report_main, ["report", *map(str, argv)])
+
+
+def data_of(path) -> dict:
+    """What the page was given, read from the file itself."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', path.read_text("utf-8"), re.DOTALL)
+    return json.loads(found[1])
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A run of each model on the same dated texts, one of which tries to be markup."""
+    folder = tmp_path_factory.mktemp("运行 runs")
+    with (folder / "news.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "day"])
+        for i, line in enumerate(themed_lines()):
+            writer.writerow([line + (f" {HOSTILE}" if i % 5 == 0 else ""), f"2024-0{1 + 2 * (i % 3)}-11"])
+    small = [f"--corpus={folder / 'news.csv'}", *SMALL, "--log_quality_every=2"]
+    with (folder / "log").open("w", encoding="utf-8") as log, contextlib.redirect_stderr(log):
+        assert train(*small, f"--workdir={folder / 'etm'}") == 0
+        assert train(*small, f"--workdir={folder / 'gsm'}", "--model=gsm") == 0
+        assert train(*small, f"--workdir={folder / 'lda'}", "--model=lda", "--lda_iterations=2") == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shown(runs):
+    """The page's data of the run of ETM."""
+    assert report(f"--workdir={runs / 'etm'}", f"--output={runs / 'etm.html'}", "--date_field=day") == 0
+    return data_of(runs / "etm.html")
+
+
+def test_topics_are_those_of_the_run(runs, shown):
+    run = read_run(runs / "etm")
+    words = run.corpus.vocabulary.words
+    for k, row in enumerate(top_words(run.model.beta, 12)):
+        topic = shown["topics"][k]
+        assert [shown["words"]["text"][j] for j in topic["words"][:12]] == [words[j] for j in row]
+        assert topic["p"][:12] == pytest.approx(run.model.beta[k, row], abs=1e-5)
+        assert len(topic["near"]) == page_contents.NEAREST
+    assert sum(topic["share"] for topic in shown["topics"]) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_words_topics_are_by_bayes_rule(runs, shown):
+    model = read_run(runs / "etm").model
+    words = read_run(runs / "etm").corpus.vocabulary.words
+    share = np.array([topic["share"] for topic in shown["topics"]])
+    for word, pairs in zip(shown["words"]["text"], shown["words"]["topics"], strict=True):
+        joint = share * model.beta[:, words.index(word)]
+        expected = 100 * joint / joint.sum()
+        assert pairs[0] == expected.argmax()
+        assert pairs[1::2] == pytest.approx(expected[pairs[::2]], abs=1)
+
+
+def test_documents_have_their_topics_and_marked_words(runs, shown):
+    lines = themed_lines()
+    for k, topic in enumerate(shown["topics"]):
+        top = {shown["words"]["text"][j] for j in topic["words"]}
+        assert len(topic["documents"]) == page_contents.DOCUMENTS
+        for document in topic["documents"]:
+            text = "".join(document["parts"])
+            assert text.startswith(lines[int(document["id"]) - 2])
+            assert document["topics"][0] == k
+            assert set(document["parts"][1::2]) & top
+    assert [document["id"] for document in shown["first"]][:2] == ["2", "3"]
+    assert shown["documents"]["of"] == len(shown["documents"]["id"]) == 120
+
+
+def test_curves_are_those_of_the_log(runs, shown):
+    rows = [json.loads(line) for line in (runs / "etm" / "metrics.jsonl").read_text("utf-8").splitlines()]
+    assert shown["training"]["epoch"] == [1, 2, 3, 4, 5, 6]
+    assert shown["training"]["nelbo"] == [row["nelbo"] for row in rows]
+    assert shown["training"]["c_v"] == [None, rows[1]["c_v"], None, rows[3]["c_v"], None, rows[5]["c_v"]]
+    # As measured at the end: the last epoch is the one that was exported, at another temperature.
+    measured = {row[0]: row for row in shown["figures"]}
+    assert "NPMI" in measured
+    assert "perplexity" in measured
+
+
+def test_time_is_by_month_and_weighs_by_words(runs, shown):
+    time = shown["time"]
+    assert time["unit"] == "month"
+    assert time["bins"] == ["2024-01", "2024-03", "2024-05"]
+    assert sum(time["documents"]) == 120
+    np.testing.assert_allclose(np.sum(time["shares"], axis=0), 1, atol=1e-3)
+    run = read_run(runs / "etm")
+    train = run.corpus.train
+    # Every third line is of a month and of a theme: so is the topic.
+    january = [i for i, name in enumerate(train.ids) if (int(name) - 2) % 3 == 0]
+    leading = run.model.theta_train[january].mean(axis=0).argmax()
+    assert np.argmax(time["shares"][leading]) == 0
+
+
+def test_topics_are_called_as_one_likes(runs, capsys):
+    (runs / "names.csv").write_text("topic,name\n1,海上的人\n", encoding="utf-8")
+    flags = [f"--workdir={runs / 'etm'}", f"--output={runs / 'named.html'}"]
+    assert report(*flags, f"--topic_names={runs / 'names.csv'}") == 0
+    assert [topic["name"] for topic in data_of(runs / "named.html")["topics"]] == ["", "海上的人", ""]
+    (runs / "wrong.csv").write_text("topic,name\n3,x\n", encoding="utf-8")
+    assert report(*flags, f"--topic_names={runs / 'wrong.csv'}") == 2
+    assert "names topic '3'; topics are 0 to 2" in capsys.readouterr().err
+    assert report(*flags, f"--topic_names={runs / 'news.csv'}") == 2
+    assert "it needs topic and name" in capsys.readouterr().err
+
+
+def test_text_of_the_corpus_cannot_become_markup(runs, shown):
+    text = (runs / "etm.html").read_text("utf-8")
+    assert HOSTILE not in text
+    assert "onerror" in text
+    assert text.count("</script>") == 2
+    assert any(HOSTILE in "".join(d["parts"]) for topic in shown["topics"] for d in topic["documents"])
+    found = shown | {"run": shown["run"] | {"name": HOSTILE}}
+    assert HOSTILE not in page(found)
+
+
+def test_the_page_asks_the_net_for_nothing(runs, shown):
+    text = (runs / "etm.html").read_text("utf-8")
+    before = text[: text.index('<script type="application/json"')]
+    assert "default-src 'none'" in before
+    assert not re.search(r"(src|href)=\"(?!#|data:)", before)
+    assert "@import" not in text
+    assert "url(" not in text
+
+
+@pytest.mark.parametrize("model", ["gsm", "lda"])
+def test_models_without_embeddings_have_no_map_but_the_rest(runs, model):
+    assert report(f"--workdir={runs / model}") == 0
+    found = data_of(runs / model / "report.html")
+    assert found["map"] is None
+    assert found["words"]["near"] == []
+    assert all("near" not in topic for topic in found["topics"])
+    assert found["time"] is None
+    assert len(found["similarity"]["order"]) == 3
+    assert bool(found["training"]["epoch"]) == (model == "gsm")
+
+
+def test_a_large_run_stays_under_six_megabytes(shown, monkeypatch):
+    """A hundred topics, 20,000 documents and 10,000 words, filled to what each may hold."""
+    document = {"id": "20240101-01-001-0001", "topics": [10, 40, 20, 30, 30, 20, 40, 5, 50, 5]}
+    topic = {
+        "words": list(range(9000, 9000 + page_contents.WORDS)),
+        "p": [0.01234] * page_contents.WORDS,
+        "share": 0.01234,
+        "npmi": 0.123,
+        "family": 3,
+        "name": "",
+        "similar": [[99, 0.123]] * page_contents.SIMILAR,
+        "near": [[9999, 0.123]] * page_contents.NEAREST,
+        "documents": [document | {"parts": ["国" * 13, "两岸"] * 20}] * page_contents.DOCUMENTS,
+    }
+    number = page_contents.MOST_DOCUMENTS
+    large = shown | {
+        "topics": [topic] * 100,
+        "words": {
+            "text": ["精神文明"] * page_contents.MOST_WORDS,
+            "topics": [[99, 50, 98, 20, 97, 20, 96, 10]] * page_contents.MOST_WORDS,
+            "near": [[9999] * page_contents.NEIGHBOURS] * page_contents.MOST_WORDS,
+            "of": page_contents.MOST_WORDS,
+        },
+        "map": {"topics": [[0.1234, 0.1234]] * 100, "words": [[9999, 99, 0.1234, 0.1234]] * 600},
+        "similarity": {"order": list(range(100)), "joints": [[0.12345] * 8] * 99, "overlap": [[12] * 100] * 100},
+        "documents": {
+            "of": 10**6,
+            "id": ["20240101-01-001-0001"] * number,
+            "text": ["国" * page_contents.CHARACTERS_LISTED + "…"] * number,
+            "topics": [[99, 50, 98, 20, 97, 20]] * number,
+        },
+    }
+    assert len(page(large).encode()) < 6e6
+
+
+def test_of_many_documents_and_words_some_are_drawn(runs, monkeypatch):
+    monkeypatch.setattr(page_contents, "MOST_DOCUMENTS", 50)
+    monkeypatch.setattr(page_contents, "MOST_WORDS", 10)
+    monkeypatch.setattr(page_contents, "WORDS", 5)
+    assert report(f"--workdir={runs / 'etm'}", f"--output={runs / 'few.html'}") == 0
+    found = data_of(runs / "few.html")
+    assert len(found["documents"]["id"]) == 50
+    assert found["documents"]["of"] == 120
+    assert len(set(found["documents"]["id"])) == 50
+    assert 10 <= len(found["words"]["text"]) <= 10 + 15 < found["words"]["of"]
+
+
+@pytest.mark.parametrize(
+    "given, told",
+    [
+        ([], "give --workdir=FOLDER"),
+        (["--workdir=nowhere"], "holds no run"),
+        (["--workdir={etm}", "--date_field=hour"], "--date_field='hour' is not in"),
+        (["--workdir={etm}", "--output={etm}"], "is a folder; give a file such as"),
+        (["--workdir={gsm}", "--projector"], "--model=gsm has none of"),
+        (["--wokdir=x"], "--help lists all flags"),
+    ],
+)
+def test_mistakes_get_one_line(runs, given, told, capsys):
+    filled = [arg.format(etm=runs / "etm", gsm=runs / "gsm") for arg in given]
+    assert report(*filled) == 2
+    lines = capsys.readouterr().err.splitlines()
+    errors = [line for line in lines if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert told in errors[0]
+
+
+def test_a_missing_package_is_named_before_anything_is_read(runs, monkeypatch, capsys):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert report(f"--workdir={runs / 'etm'}", "--pyldavis") == 2
+    assert "--pyldavis needs pyLDAvis; pip install 'etm_jax[pyldavis]'" in capsys.readouterr().err
+
+
+def test_help_needs_no_jax():
+    code = (
+        "import sys; from etm_jax.report import main; main(['report', '--help']); "
+        "print('jax' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--date_field" in done.stdout
+    assert done.stderr.strip() == "False"
+
+
+# The files beside
+
+
+def test_the_projector_gets_topics_and_words(runs):
+    assert report(f"--workdir={runs / 'etm'}", "--projector") == 0
+    run, folder = read_run(runs / "etm"), runs / "etm" / "projector"
+    tensors = np.loadtxt(folder / "tensors.tsv", delimiter="\t")
+    np.testing.assert_allclose(tensors, np.concatenate([run.model.alpha, run.model.rho]), rtol=1e-5)
+    about = (folder / "metadata.tsv").read_text("utf-8").splitlines()
+    assert about[0] == "label\tkind\ttopic\tcount"
+    assert len(about) == 1 + len(tensors)
+    from gensim.models import KeyedVectors
+
+    vectors = KeyedVectors.load_word2vec_format(str(folder / "rho.vec"))
+    word = run.corpus.vocabulary.words[5]
+    np.testing.assert_allclose(vectors[word], run.model.rho[5], rtol=1e-5)
+    assert len(KeyedVectors.load_word2vec_format(str(folder / "alpha.vec"))) == 3
+
+
+def test_topicwizards_fields_have_their_shapes(runs):
+    assert report(f"--workdir={runs / 'etm'}", "--topicwizard") == 0
+    run, found = read_run(runs / "etm"), topic_data(runs / "etm" / "topicwizard")
+    vocab = len(run.corpus.vocabulary)
+    assert set(found) == {
+        "corpus", "vocab", "document_term_matrix", "document_topic_matrix", "topic_term_matrix",
+        "document_representation", "transform", "topic_names",
+    }  # fmt: skip
+    assert found["document_term_matrix"].shape == (120, vocab) == (len(found["corpus"]), len(found["vocab"]))
+    np.testing.assert_array_equal(found["topic_term_matrix"], run.model.beta)
+    np.testing.assert_allclose(found["document_topic_matrix"].sum(axis=1), 1, rtol=1e-5)
+    assert len(found["topic_names"]) == 3
+
+
+def test_parquet_holds_topics_and_mixtures(runs):
+    pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (extra: parquet)")
+    assert report(f"--workdir={runs / 'etm'}", "--parquet") == 0
+    run, folder = read_run(runs / "etm"), runs / "etm" / "parquet"
+    documents = pq.read_table(folder / "doc_topics.parquet").to_pydict()
+    assert documents["document"][: len(run.corpus.train)] == run.corpus.train.ids
+    np.testing.assert_array_equal(documents["topic_1"][: len(run.corpus.train)], run.model.theta_train[:, 1])
+    topics = pq.read_table(folder / "topics.parquet").to_pydict()
+    assert topics["topic"] == [0, 1, 2]
+    assert len(topics["words"][0]) == 10
+
+
+def test_pyldavis_takes_what_it_is_given(runs):
+    pytest.importorskip("pyLDAvis", reason="pyLDAvis is not installed (extra: pyldavis)")
+    assert report(f"--workdir={runs / 'etm'}", "--pyldavis") == 0
+    folder = runs / "etm" / "pyldavis"
+    given = json.loads((folder / "prepare.json").read_text("utf-8"))
+    assert np.sum(given["doc_topic_dists"], axis=1) == pytest.approx(1)
+    _, counts, _ = all_theta(read_run(runs / "etm"))
+    assert sum(given["doc_lengths"]) == counts.sum()
+    assert "LDAvis" in (folder / "pyldavis.html").read_text("utf-8")
+
+
+def test_figures_are_drawn_the_same_again(runs):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra: figures)")
+    folder = runs / "etm" / "figures"
+    assert report(f"--workdir={runs / 'etm'}", "--figures", "--date_field=day") == 0
+    names = {path.stem for path in folder.glob("*.png")}
+    assert names == {"topics_1", "shares", "similarity", "map", "time", "loss", "quality", "documents"}
+    assert {path.stem for path in folder.glob("*.svg")} == names
+    before = {path.name: path.read_bytes() for path in folder.glob("*.svg")}
+    assert report(f"--workdir={runs / 'etm'}", "--figures", "--date_field=day") == 0
+    assert {path.name: path.read_bytes() for path in folder.glob("*.svg")} == before

@@ -1,0 +1,205 @@
+"""Measuring a run of any model from its folder, and while it trains."""
+
+import contextlib
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from conftest import SMALL, planted_counts, themed_lines, yardstick
+from etm_jax.cli import flags as cli
+from etm_jax.evaluate import main as evaluate_main
+from etm_jax.metrics.topics import npmi_coherence, top_words
+from etm_jax.results.evaluation import evaluate
+from etm_jax.results.run import read_run
+from etm_jax.train import main as train_main
+
+
+def train(*argv) -> int:
+    return cli.run(train_main, ["train", *map(str, argv)])
+
+
+def figures_of(path):
+    return evaluate(read_run(path))
+
+
+def evaluated(*argv) -> int:
+    return cli.run(evaluate_main, ["evaluate", *map(str, argv)])
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A run of each model on the same text, and one on bare counts."""
+    folder = tmp_path_factory.mktemp("运行 runs")
+    (folder / "lines.txt").write_text("\n".join(themed_lines()) + "\n", encoding="utf-8")
+    small = [f"--corpus={folder / 'lines.txt'}", *SMALL, "--log_quality_every=5"]
+    with (folder / "etm.log").open("w", encoding="utf-8") as log, contextlib.redirect_stderr(log):
+        assert train(*small, f"--workdir={folder / 'etm'}", "--num_epochs=20", "--refine_steps=0", "--thinning=0") == 0
+    assert train(*small, f"--workdir={folder / 'gsm'}", "--model=gsm") == 0
+    assert train(*small, f"--workdir={folder / 'lda'}", "--model=lda", "--lda_iterations=2") == 0
+    return folder
+
+
+def export(run, name):
+    return np.load(run / "export" / f"{name}.npy", allow_pickle=False)
+
+
+@pytest.mark.parametrize("model", ["etm", "gsm", "lda"])
+def test_every_model_is_measured(runs, model, capsys):
+    assert evaluated(f"--workdir={runs / model}") == 0
+    printed = capsys.readouterr()
+    for figure in (
+        "NPMI",
+        "C_V",
+        "C_UCI",
+        "C_NPMI",
+        "UMass",
+        "C_W2V",
+        "inverted RBO",
+        "duplicate",
+        "used",
+        "perplexity",
+    ):
+        assert figure in printed.out
+    assert ("active units" in printed.out) == ("KL" in printed.out) == (model != "lda")
+    for recorded in ("window 110", "window 10;", "top 10 words", "running text of"):
+        assert recorded in printed.out
+    assert str(runs / model / "metrics.json") in printed.err
+    kept = json.loads((runs / model / "metrics.json").read_text("utf-8"))
+    assert len(kept["coherences"]) == 7
+    assert all(len(c["per_topic"]) == 3 for c in kept["coherences"])
+    assert kept["kl"] is None if model == "lda" else len(kept["kl"]) == 3
+    assert kept["labelled"] is None
+
+
+def test_the_topics_that_are_the_themes_are_seen_to_be_good(runs):
+    figures = figures_of(runs / "etm")
+    of = {c.measure: c.value for c in figures.coherences}
+    assert of["NPMI"] > 0.5
+    assert of["NPMI, held out"] > 0.5
+    assert figures.diversity[10] == figures.inverted_rbo == 1
+    assert (figures.duplicates, figures.used, figures.active) == (0, 3, 3)
+
+
+def test_kl_is_the_bounds_own(runs):
+    kl = figures_of(runs / "etm").kl
+    rows = [json.loads(line) for line in (runs / "etm" / "metrics.jsonl").read_text("utf-8").splitlines()]
+    # Over other documents, and not while the encoder was still learning: near, not equal.
+    assert kl is not None
+    assert kl.sum() == pytest.approx(rows[-1]["kl"], rel=0.2)
+
+
+@pytest.mark.parametrize("model", ["etm", "lda"])
+def test_figures_equal_the_yardsticks(runs, model, shared):
+    figures, scored = figures_of(runs / model), yardstick(shared, runs / model / "export")
+    of = {c.measure: c.value for c in figures.coherences}
+    assert of["NPMI"] == pytest.approx(scored["tc10"], abs=1e-6)
+    assert of["NPMI, held out"] == pytest.approx(scored["tc10_test"], abs=1e-6)
+    assert figures.diversity[25] == pytest.approx(scored["td25"], abs=1e-6)
+    assert figures.perplexity.by_document == pytest.approx(scored["ppl_doc"], rel=1e-6)
+    assert figures.perplexity.by_token == pytest.approx(scored["ppl_tok"], rel=1e-6)
+    assert figures.used == scored["used"]
+
+
+def test_gsms_perplexity_is_not_the_mixtures(runs, shared):
+    assert figures_of(runs / "gsm").perplexity.by_token != pytest.approx(
+        yardstick(shared, runs / "gsm" / "export")["ppl_tok"], rel=1e-3
+    )
+
+
+def test_labels_that_are_the_themes_are_told_apart(runs, tmp_path, capsys):
+    # Document n is of theme (n − 1) mod 3; one in ten is left without a label.
+    rows = [(n, "海山城"[(n - 1) % 3]) for n in range(1, 121) if n % 10]
+    (tmp_path / "labels.tsv").write_text(
+        "label\tdocument\n" + "".join(f"{label}\t{n}\n" for n, label in rows), encoding="utf-8-sig"
+    )
+    assert evaluated(f"--workdir={runs / 'etm'}", f"--labels={tmp_path / 'labels.tsv'}") == 0
+    kept = json.loads((runs / "etm" / "metrics.json").read_text("utf-8"))["labelled"]
+    assert kept["purity"] == kept["nmi"] == kept["accuracy"] == kept["macro_f1"] == pytest.approx(1)
+    assert kept["majority"] < 0.5
+    assert "macro F1" in capsys.readouterr().out
+
+
+def test_bare_counts_without_test_documents_give_numbers_or_null(tmp_path):
+    folder, run = tmp_path / "counts", tmp_path / "run"
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("".join(f"w{j}\n" for j in range(24)), encoding="utf-8")
+    for part in ("train", "valid", "test_h1", "test_h2"):
+        sp.save_npz(folder / f"{part}.npz", planted_counts(60 if part == "train" else 0, 24, 3))
+    assert train(f"--corpus={folder}", f"--workdir={run}", *SMALL, "--model=lda") == 0
+    figures = figures_of(run)
+    assert all(np.isfinite(c.per_topic).all() for c in figures.coherences)
+    assert figures.coherences[-1].reference.startswith("PPMI vectors of the bags of words")
+    assert figures.used == 0
+    assert figures.to_json()["perplexity"] == {"by_document": None, "by_token": None}
+    assert "perplexity" not in figures.to_table()
+
+
+def test_quality_is_logged_while_training(runs):
+    lines, told = (runs / "etm" / "metrics.jsonl").read_text("utf-8"), (runs / "etm.log").read_text("utf-8")
+    rows = [json.loads(line) for line in lines.splitlines()]
+    assert [row["epoch"] for row in rows if "npmi" in row] == [5, 10, 15, 20]
+    last, words = rows[-1], top_words(export(runs / "etm", "beta"), 10)
+    # The export is of the last epoch.
+    assert last["npmi"] == pytest.approx(figures_of(runs / "etm").coherences[0].value)
+    assert last["npmi"] == pytest.approx(
+        npmi_coherence(words, sp.load_npz(runs / "etm" / "export" / "train.npz")).mean()
+    )
+    of = {c.measure: c.value for c in figures_of(runs / "etm").coherences}
+    assert last["c_v"] == pytest.approx(of["C_V"])
+    assert f"coherence {last['npmi']:.3f} (C_V {last['c_v']:.3f})  diversity {last['diversity']:.3f}" in told
+
+
+def test_a_corpus_that_is_no_longer_cached_is_prepared_again(runs, tmp_path):
+    run = shutil.copytree(runs / "lda", tmp_path / "run")
+    shutil.rmtree(run / "corpus")
+    again, before = figures_of(run), figures_of(runs / "lda")
+    assert again.coherences[0].value == before.coherences[0].value
+
+
+def refused(capsys, *argv) -> str:
+    capsys.readouterr()
+    assert evaluated(*argv) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    return told[0]
+
+
+def test_mistakes_are_told_in_one_line(runs, tmp_path, capsys):
+    run = f"--workdir={runs / 'etm'}"
+    assert "give --workdir" in refused(capsys)
+    assert "holds no run" in refused(capsys, f"--workdir={tmp_path / 'nowhere'}")
+    assert "--help" in refused(capsys, run, "--label=x")
+    assert "No such file" in refused(capsys, run, f"--labels={tmp_path / 'nowhere.csv'}")
+    (tmp_path / "wrong.csv").write_text("doc,label\n1,a\n")
+    assert "has columns doc, label; it needs document and label" in refused(
+        capsys, run, f"--labels={tmp_path / 'wrong.csv'}"
+    )
+    (tmp_path / "other.csv").write_text("document,label\nfirst,a\nsecond,b\n")
+    assert "labels 0 of the training and 0 of the test documents" in refused(
+        capsys, run, f"--labels={tmp_path / 'other.csv'}"
+    )
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    assert "UTF-8" in refused(capsys, run, f"--labels={tmp_path / 'binary.csv'}")
+
+
+def test_a_run_that_has_not_ended_is_told_of(runs, tmp_path, capsys):
+    run = shutil.copytree(runs / "etm", tmp_path / "run")
+    np.save(run / "export" / "beta.npy", np.full((3, export(run, "beta").shape[1]), 0.01, np.float32))
+    assert "training went on and was stopped" in refused(capsys, f"--workdir={run}")
+    shutil.rmtree(run / "export")
+    assert "given again, writes its results anew" in refused(capsys, f"--workdir={run}")
+
+
+def test_document_names_are_those_of_the_export(runs):
+    with (runs / "etm" / "export" / "doc_topics.csv").open(encoding="utf-8-sig", newline="") as file:
+        named = [row["document"] for row in csv.DictReader(file)]
+    assert len(named) == sum(len(export(runs / "etm", f"theta_{part}")) for part in ("train", "valid", "test"))
+
+
+def test_help_needs_no_run(capsys):
+    assert evaluated("--help") == 0
+    assert "--labels=FILE" in capsys.readouterr().out

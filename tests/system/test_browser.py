@@ -1,0 +1,291 @@
+"""The report in a real browser: no error, no request, search and topics by mouse and keyboard, wide and narrow.
+
+Needs Chromium, its driver and selenium (BUILD.md); skipped where one is missing. Screenshots go where
+ETM_SCREENSHOTS says, else to the tests' temporary folder.
+"""
+
+import csv
+import json
+import os
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import scipy.sparse as sp
+
+from conftest import SMALL, planted_counts, themed_lines
+from etm_jax.cli import flags as cli
+from etm_jax.report.__main__ import main as report_main
+from etm_jax.train import main as train_main
+
+selenium = pytest.importorskip("selenium", reason="selenium is not installed (extra: browser)")
+from selenium import webdriver  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+# Selenium looks for either on the net otherwise.
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt install chromium)"),
+    pytest.mark.skipif(DRIVER is None, reason="its driver is not installed (apt install chromium-driver)"),
+]
+
+WIDE, NARROW = (1360, 900), (390, 844)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    """The page of a small run with dates."""
+    folder = tmp_path_factory.mktemp("report")
+    with (folder / "news.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = [[line, f"2024-0{1 + i % 3}-11"] for i, line in enumerate(themed_lines())]
+        csv.writer(file).writerows([["text", "day"], *rows])
+    small = [*SMALL, f"--corpus={folder / 'news.csv'}", f"--workdir={folder / 'sea'}", "--log_quality_every=1"]
+    assert cli.run(train_main, ["train", *small]) == 0
+    assert cli.run(report_main, ["report", f"--workdir={folder / 'sea'}", "--date_field=day"]) == 0
+    return folder / "sea" / "report.html"
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    profile = tmp_path_factory.mktemp("profile")
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--disable-background-networking",
+        f"--user-data-dir={profile}",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def opened(chromium, report):
+    """The page, newly opened at the wide size; at the end it must not have erred nor asked for anything."""
+    resize(chromium, WIDE)
+    emulate(chromium, scheme="light")
+    chromium.get_log("browser"), chromium.get_log("performance")
+    load(chromium, report.as_uri())
+    yield chromium
+    assert chromium.get_log("browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
+    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert {url for url in asked if not url.startswith(("data:", "about:"))} == {report.as_uri()}
+
+
+def resize(driver, size) -> None:
+    width, height = size
+    driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
+    )
+
+
+def emulate(driver, scheme: str) -> None:
+    """Colours as asked for, and no smooth scrolling, which would take time."""
+    features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+    named = [{"name": name, "value": value} for name, value in features.items()]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": named})
+
+
+def load(driver, address: str) -> None:
+    """Open the page anew: from itself to a # of its own would be no navigation, and a reload can race with one."""
+    driver.get("about:blank")
+    driver.get(address)
+
+
+def detail(driver) -> str:
+    return driver.find_element(By.ID, "detail").text
+
+
+def screenshot(driver, tmp_path, name) -> Path:
+    folder = Path(os.environ.get("ETM_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.png"
+    assert driver.save_screenshot(str(path))
+    return path
+
+
+def test_every_section_is_drawn(opened):
+    for section, thing in (
+        ("topics", "#list button"),
+        ("map", "svg .disc"),
+        ("similarity", "svg rect"),
+        ("time", ".panel svg path"),
+        ("training", ".panel svg path"),
+        ("documents", ".first .stack i"),
+        ("run", "table tr"),
+    ):
+        assert opened.find_elements(By.CSS_SELECTOR, f"#{section} {thing}"), section
+    assert len(opened.find_elements(By.CSS_SELECTOR, "#training .panel")) == 6
+    assert len(opened.find_elements(By.CSS_SELECTOR, "#documents .first > li")) == 10
+    assert "NPMI" in opened.find_element(By.ID, "cards").text
+
+
+def test_a_click_shows_a_topic_with_its_documents(opened):
+    items = opened.find_elements(By.CSS_SELECTOR, "#list button")
+    assert len(items) == 3
+    for item in items:
+        item.click()
+        number = item.find_element(By.CLASS_NAME, "number").text
+        assert f"Topic {number}" in detail(opened)
+        assert opened.current_url.endswith(f"#topic-{number}")
+        assert item.get_attribute("aria-current") == "true"
+        assert opened.find_elements(By.CSS_SELECTOR, "#detail .texts mark")
+        assert len(opened.find_elements(By.CSS_SELECTOR, "#detail .texts li")) == 5
+
+
+def test_a_disc_of_the_map_shows_its_topic(opened):
+    disc = opened.find_elements(By.CSS_SELECTOR, "#map .disc")[2]
+    number = disc.get_attribute("data-topic")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", disc)
+    disc.click()
+    assert f"Topic {number}" in detail(opened)
+    closer = opened.find_element(By.CSS_SELECTOR, "#map .zoom button")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", closer)
+    closer.click()
+    assert len(opened.find_elements(By.CSS_SELECTOR, "#map .disc")) == 3
+
+
+def test_search_by_keyboard_finds_words_and_topics(opened):
+    body = opened.find_element(By.TAG_NAME, "body")
+    body.send_keys("/")
+    search = opened.switch_to.active_element
+    assert search.get_attribute("id") == "search"
+    search.send_keys("灯")
+    found = opened.find_element(By.ID, "found")
+    assert "灯塔" in found.text
+    search.send_keys(Keys.ARROW_DOWN, Keys.ARROW_UP, Keys.ENTER)
+    word = opened.find_element(By.ID, "word")
+    WebDriverWait(opened, 5).until(lambda _: word.is_displayed())
+    assert "灯塔" in word.text
+    assert "neighbours" in word.text
+    assert not found.is_displayed()
+    search.clear()
+    search.send_keys("2", Keys.ENTER)
+    assert "Topic 2" in detail(opened)
+    search.clear()
+    search.send_keys("飞船")
+    assert "Not a word of the model" in found.text
+    search.send_keys(Keys.ESCAPE)
+    assert not found.is_displayed()
+
+
+def test_arrow_keys_walk_through_the_topics(opened):
+    first = opened.find_elements(By.CSS_SELECTOR, "#list button")[0]
+    first.send_keys(Keys.ARROW_DOWN)
+    second = opened.switch_to.active_element
+    assert second == opened.find_elements(By.CSS_SELECTOR, "#list button")[1]
+    assert second.get_attribute("aria-current") == "true"
+
+
+def test_an_address_with_a_topic_opens_it(opened, report):
+    load(opened, f"{report.as_uri()}#topic-1")
+    assert "Topic 1" in detail(opened)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_it_fits_the_window_in_light_and_dark(opened, report, tmp_path, size, scheme):
+    emulate(opened, scheme)
+    resize(opened, size)
+    load(opened, report.as_uri())
+    width = opened.execute_script("return document.documentElement.scrollWidth")
+    assert width <= size[0]
+    paper = opened.execute_script("return getComputedStyle(document.body).backgroundColor")
+    brightness = sum(map(int, paper[paper.index("(") + 1 : -1].split(",")[:3]))
+    assert (brightness < 3 * 128) == (scheme == "dark")
+    assert screenshot(opened, tmp_path, f"report-{size[0]}-{scheme}").stat().st_size > 10_000
+
+
+PAYLOADS = [
+    "<script>window.owned=1</script>",
+    "</script><script>window.owned=1</script>",
+    "</style><script>window.owned=1</script>",
+    "</title><script>window.owned=1</script>",
+    "--><script>window.owned=1</script><!--",
+    "<img src=x onerror=window.owned=1>",
+    "<svg onload=window.owned=1>",
+    '"><iframe srcdoc="<script>top.owned=1</script>">',
+    "' onmouseover='window.owned=1' x='",
+    "\u2028window.owned=1\u2029//",
+    "`;window.owned=1//${window.owned=1}",
+    "{{constructor.constructor('window.owned=1')()}}",
+    "<a href=javascript:window.owned=1>x</a>",
+    "<style>@import 'http://127.0.0.1:9/x'</style>",
+    "<meta http-equiv=refresh content='0;url=http://127.0.0.1:9/'>",
+    "]]>&lt;script&gt;window.owned=1&lt;/script&gt;",
+]
+"""What would run, or would ask for something, if any text of a corpus became markup, style or script."""
+
+
+def payload_texts(folder: Path) -> list[str]:
+    """A corpus whose folder, files and texts are payloads, between words to learn topics from."""
+    corpus = folder / PAYLOADS[3].replace("/", "")
+    corpus.mkdir()
+    for i, line in enumerate(themed_lines()):
+        payload = PAYLOADS[i % len(PAYLOADS)]
+        name = f"{payload.replace('/', '')} {i}.txt"
+        (corpus / name).write_text(f"{payload} {line}", encoding="utf-8")
+    return [*SMALL, f"--corpus={corpus}"]
+
+
+def payload_words(folder: Path) -> list[str]:
+    """A corpus of counts whose words are payloads."""
+    # No list of one word a line can hold a line end, as which Unicode counts two characters.
+    odd = [payload.translate({0x2028: None, 0x2029: None}) for payload in PAYLOADS]
+    words = [f"{odd[j % len(odd)]}{j}" for j in range(60)]
+    (folder / "vocab.txt").write_text("".join(word + "\n" for word in words), encoding="utf-8")
+    for seed, name in enumerate(("train", "valid", "test_h1", "test_h2")):
+        sp.save_npz(folder / f"{name}.npz", planted_counts(200 if seed == 0 else 20, 60, 3, seed))
+    return [*SMALL, f"--corpus={folder}"]
+
+
+@pytest.mark.parametrize("corpus", [payload_texts, payload_words])
+def test_nothing_that_a_corpus_holds_runs(chromium, tmp_path, corpus):
+    flags = corpus(tmp_path)
+    workdir = tmp_path / PAYLOADS[5]
+    assert cli.run(train_main, ["train", *flags, f"--workdir={workdir}"]) == 0
+    assert cli.run(report_main, ["report", f"--workdir={workdir}"]) == 0
+    page = workdir / "report.html"
+    resize(chromium, WIDE)
+    chromium.get_log("browser"), chromium.get_log("performance")
+    load(chromium, page.as_uri())
+    elements = """
+        return ["img", "iframe", "script", "style", "meta", "a[href^=javascript]"].map(
+            kind => document.querySelectorAll(kind).length);
+    """
+    template = files("etm_jax.report.page").joinpath("page.html").read_text("utf-8")
+    ours = [0, 0, *(template.count(f"<{kind}") for kind in ("script", "style", "meta")), 0]
+    over = """
+        for (const one of document.querySelectorAll("body *"))
+            for (const kind of ["mouseover", "mousemove", "focus"])
+                one.dispatchEvent(new MouseEvent(kind, {bubbles: true}));
+    """
+    for item in chromium.find_elements(By.CSS_SELECTOR, "#list button"):
+        item.click()
+        chromium.execute_script(over)
+    search = chromium.find_element(By.ID, "search")
+    for payload in PAYLOADS[:6]:
+        search.clear()
+        search.send_keys(payload.rstrip("\u2029"), Keys.ENTER)
+    shown = chromium.find_element(By.TAG_NAME, "body").text
+    assert "window.owned=1" in shown
+    assert chromium.execute_script("return window.owned === undefined")
+    assert chromium.execute_script(elements) == ours
+    # What the policy had kept from running would be told here.
+    assert chromium.get_log("browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
+    asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    assert {url for url in asked if not url.startswith(("data:", "about:"))} == {page.as_uri()}

@@ -1,0 +1,102 @@
+"""The tutorials, run as they stand: every command and program, and the output that they show."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+NEEDS = {"tutorial.md": (), "tutorial.zh.md": ("snownlp", "rjieba")}
+BLOCK = re.compile(r"^```(sh|python|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def blocks(name: str) -> list[tuple[str, str]]:
+    return [(kind, body) for kind, body in BLOCK.findall((DOCS / name).read_text("utf-8"))]
+
+
+def number(token: str) -> float | None:
+    """`12,212`, `48.2%` and `0.37` as numbers, anything else as None."""
+    try:
+        return float(token.strip("(;").rstrip("%").replace(",", ""))
+    except ValueError:
+        return None
+
+
+def alike(shown: str, printed: str) -> bool:
+    """Whether a line is the one that is shown, but for what another machine's rounding may change."""
+    ours, theirs = shown.split(), printed.split()
+    if len(ours) != len(theirs):
+        return False
+    pairs = [(number(a), number(b)) for a, b in zip(ours, theirs, strict=True)]
+    if any((a is None) != (b is None) for a, b in pairs):
+        return False
+    if any(abs(a - b) > max(0.05, 0.05 * abs(a)) for a, b in pairs if a is not None and b is not None):
+        return False
+    words = [{token for token in line if number(token) is None} for line in (ours, theirs)]
+    return len(words[0] & words[1]) >= 0.6 * len(words[0])
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_a_tutorial_does_what_it_says(name, tmp_path):
+    for package in NEEDS[name]:
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is not installed (extras: demo, zh)")
+    paths = {"PATH": Path(sys.executable).parent, "PYTHONPATH": DOCS.parent}
+    added = {key: f"{path}{os.pathsep}{os.environ.get(key, '')}".rstrip(os.pathsep) for key, path in paths.items()}
+    told = ""
+    for kind, body in blocks(name):
+        if kind == "text":
+            printed = told.splitlines()
+            missing = [line for line in body.splitlines() if not any(alike(line, other) for other in printed)]
+            assert missing == [], told
+            continue
+        command = ["sh", "-ec", body] if kind == "sh" else [sys.executable, "-c", body]
+        done = subprocess.run(command, cwd=tmp_path, env=os.environ | added, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        told = done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("shown", "printed", "same"),
+    [
+        ("words 7,188 2,231 31.0%", "words  7,188  2,231  31.0%", True),
+        ("4 8.1% 0.66 test africa match", "4 8.2% 0.67 test match africa", True),
+        ("4 8.1% 0.66 test africa match", "4 8.1% 0.66 fire wales north", False),
+        ("words 7,188 2,231 31.0%", "words 9,188 2,231 31.0%", False),
+        ("300 articles", "300", False),
+    ],
+)
+def test_lines_are_compared_by_numbers_and_words(shown, printed, same):
+    assert alike(shown, printed) is same
+
+
+def test_both_tutorials_show_output_and_name_figures_of_it():
+    for name in NEEDS:
+        shown = "\n".join(body for kind, body in blocks(name) if kind == "text")
+        text = (DOCS / name).read_text("utf-8")
+        findings = "\n".join(line for line in text.splitlines() if line.startswith("> "))
+        figures = set(re.findall(r"\d[\d,]*\.\d+|\d{1,3},\d{3}", findings))
+        assert len(figures) >= 6
+        # What the findings say has been shown on the way.
+        assert {f for f in figures if f not in shown} == set()
+
+
+def test_the_readme_in_chinese_has_the_same_commands_and_figures():
+    texts = [(DOCS.parent / name).read_text("utf-8") for name in ("README.md", "README.zh.md")]
+    fenced = [re.findall(r"^```[a-z]*\n.*?^```$", text, re.DOTALL | re.MULTILINE) for text in texts]
+    assert fenced[0] == fenced[1]
+    # Rows of tables that hold figures.
+    rows = [{line for line in text.splitlines() if re.match(r"\|.*\| *\d[\d.,]*%? *\|", line)} for text in texts]
+    assert len(rows[0]) > 15
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("page", sorted([*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")]), ids=lambda page: page.name)
+def test_links_within_the_repository_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+?)(#[^)]*)?\)", page.read_text("utf-8"))
+    missing = [target for target, _ in links if "://" not in target and not (page.parent / target).exists()]
+    assert missing == []
