@@ -15,9 +15,10 @@ from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Corpus, Documents
 from etm_jax.models.base import Noise
+from etm_jax.models.batch import Batch
 from etm_jax.parity import judges
 from etm_jax.parity.judges import Judge, Shape, TorchBatch
-from etm_jax.training.batches import Batch, Batcher
+from etm_jax.training.batches import Batcher
 
 DROPOUT = 0.5
 

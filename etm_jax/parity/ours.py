@@ -11,9 +11,9 @@ import numpy as np
 from etm_jax.config.settings import Config
 from etm_jax.interop import from_torch
 from etm_jax.models.base import Noise, Params, Variables, forward
+from etm_jax.models.batch import Batch
 from etm_jax.models.objective import log_px_nonzero
 from etm_jax.parity.judges import Judge, Shape
-from etm_jax.training.batches import Batch
 from etm_jax.training.steps import Spec, batch_loss
 
 

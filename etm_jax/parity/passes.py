@@ -9,13 +9,13 @@ from torch import Tensor
 
 from etm_jax.interop import to_torch
 from etm_jax.models.base import Params
+from etm_jax.models.batch import Batch
 from etm_jax.parity import judges
 from etm_jax.parity.cases import Case, Make, Material, shape_of
 from etm_jax.parity.judges import Judge, TorchBatch
 from etm_jax.parity.ours import params_of, precision, quantities, weights_of
 from etm_jax.parity.rows import GRADIENT, GRADIENT_TOLERANCE, SPREAD, TOLERANCE, Row, compare, worst
 from etm_jax.parity.vae_rows import vae_rows
-from etm_jax.training.batches import Batch
 
 BATCH_SIZE = 256
 CANCELS = "alpha_bias"

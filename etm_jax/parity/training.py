@@ -13,12 +13,12 @@ from torch import Tensor
 
 from etm_jax.config.settings import Config
 from etm_jax.models.base import Noise, Params
+from etm_jax.models.batch import Batch
 from etm_jax.parity.cases import Batches, Case, Make, Material, shape_of
 from etm_jax.parity.judges import Judge, Shape, TorchBatch
 from etm_jax.parity.ours import params_of, precision, weights_of
 from etm_jax.parity.passes import CANCELS, flat
 from etm_jax.parity.rows import SPREAD, Row, compare, worst
-from etm_jax.training.batches import Batch
 from etm_jax.training.steps import Spec, TrainState, batch_loss, new_state, update_step
 from etm_jax.training.trainer import LEAST_LR, should_anneal
 

@@ -8,21 +8,9 @@ import jax
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.models.batch import Batch
 from etm_jax.ops.mesh import DOCS, TILES, Grid
-from etm_jax.ops.sparse import Array, Pattern
-
-
-class Batch(NamedTuple):
-    """B documents, the last of which may be padding.
-
-    counts, inputs: [N], at the nonzeros: word counts, and what the encoder reads. real: [B], 1 for a
-    document and 0 for padding. On a grid of devices the first two are [D, W, N], as the arrays of the pattern.
-    """
-
-    counts: Array
-    inputs: Array
-    pattern: Pattern
-    real: Array
+from etm_jax.ops.sparse import Pattern
 
 
 class Entries(NamedTuple):

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from etm_jax.config.settings import TrainConfig
 from etm_jax.models.base import Variables, init_variables, tempered
-from etm_jax.training.batches import Batch
+from etm_jax.models.batch import Batch
 from etm_jax.training.steps import Spec, Sums, TrainState, new_state, train_step
 
 _VARIABLES = Variables(params=0, constants=None)  # type: ignore[arg-type]

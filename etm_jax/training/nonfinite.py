@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from etm_jax.models.base import Variables, draw_noise
-from etm_jax.training.batches import Batch
+from etm_jax.models.batch import Batch
 from etm_jax.training.steps import Spec, Sums, Terms, batch_terms
 
 QUANTITIES = {

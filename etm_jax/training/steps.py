@@ -24,11 +24,11 @@ from etm_jax.models.base import (
     posterior,
     vocab_axis,
 )
+from etm_jax.models.batch import Batch
 from etm_jax.models.objective import kl_divergence, reconstruction, reconstruction_from_logits, seed_pull, topic_overlap
 from etm_jax.models.refine import pull, refine
 from etm_jax.ops import fused_adam
 from etm_jax.ops.mesh import Grid, VocabAxis
-from etm_jax.training.batches import Batch
 from etm_jax.training.optimizer import learning_rate, make_optimizer
 
 

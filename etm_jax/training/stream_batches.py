@@ -7,8 +7,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.corpus.types import DocumentStream
+from etm_jax.models.batch import Batch
 from etm_jax.ops.mesh import Grid
-from etm_jax.training.batches import Batch, Entries, Packer
+from etm_jax.training.batches import Entries, Packer
 from etm_jax.training.distributed import all_gather
 from etm_jax.util.errors import UserError
 

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from conftest import double_precision
 from etm_jax.config.settings import ObjectiveConfig, make_config
 from etm_jax.models.base import READS, Noise, Variables, forward, init_variables
+from etm_jax.models.batch import Batch
 from etm_jax.models.objective import kl_divergence, log_px_nonzero, reconstruction
 from etm_jax.ops import sparse
-from etm_jax.training.batches import Batch, Batcher
+from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, batch_loss
 
 B, V, K, L, SIZE = 6, 9, 3, 4, 64

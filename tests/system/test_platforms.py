@@ -15,9 +15,10 @@ from jax.sharding import PartitionSpec as P
 
 from conftest import planted_counts
 from etm_jax.config.settings import make_config
+from etm_jax.models.batch import Batch
 from etm_jax.ops.mesh import AXES, DOCS, EVERYWHERE, TILES, Grid
 from etm_jax.ops.sparse import Pattern
-from etm_jax.training.batches import Batch, Batcher
+from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, abstract_state, beta_step, eval_step, posterior_step, theta_step, train_step
 
 V, L, B = 200, 8, 16

@@ -6,7 +6,8 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etm_jax.training.batches import Batch, Batcher, static_sizes
+from etm_jax.models.batch import Batch
+from etm_jax.training.batches import Batcher, static_sizes
 
 
 def dense_of(batch: Batch, vocab_size: int) -> np.ndarray:
