@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from etm_jax.cli import flags as cli
+from etm_jax.cli.command import COMMANDS
 from etm_jax.config.settings import SECTIONS, VARIANTS, RunOptions, field_type, flag_name
 from experiments.fits import markdown
 
@@ -53,7 +54,8 @@ def page() -> str:
 
 
 def _other(command: str) -> str:
-    told = import_module(f"etm_jax.{command}").__doc__ or ""
+    module = COMMANDS[command][0]
+    told = import_module(module).__doc__ or ""
     return f"## etm_jax.{command}\n\n```\n{told.strip()}\n```\n"
 
 

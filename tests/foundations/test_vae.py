@@ -248,7 +248,7 @@ def test_without_matplotlib_the_example_says_so(tmp_path):
     hidden = (
         "import importlib.util as u, sys; find = u.find_spec\n"
         "u.find_spec = lambda name, *a: None if name == 'matplotlib' else find(name, *a)\n"
-        "from etm_jax import cli; from experiments.digits_vae import main; sys.exit(cli.run(main, ['x']))"
+        "from etm_jax.cli import flags as cli; from experiments.digits_vae import main; sys.exit(cli.run(main, ['x']))"
     )
     done = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 2

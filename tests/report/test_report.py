@@ -240,7 +240,7 @@ def test_a_missing_package_is_named_before_anything_is_read(runs, monkeypatch, c
 
 def test_help_needs_no_jax():
     code = (
-        "import sys; from etm_jax.report import main; main(['report', '--help']); "
+        "import sys; from etm_jax.report.__main__ import main; main(['report', '--help']); "
         "print('jax' in sys.modules, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
