@@ -73,7 +73,6 @@ def pieces(counts: sp.csr_matrix) -> list[Piece]:
     import jax
     import jax.numpy as jnp
 
-    from etm_jax.models.base import beta
     from etm_jax.models.objective import reconstruction
     from etm_jax.ops import fused_adam, sparse
 
@@ -106,7 +105,7 @@ def pieces(counts: sp.csr_matrix) -> list[Piece]:
 
     def decoded(alpha: jax.Array, theta: jax.Array) -> jax.Array:
         variables = state.variables._replace(params=params | {"alpha": alpha})
-        topics = beta(module, variables)
+        topics = module.with_variables(variables).beta()
         return reconstruction(theta, topics, batch.counts, batch.pattern, spec.objective).sum()
 
     decoder = jax.jit(jax.grad(decoded, argnums=(0, 1)))

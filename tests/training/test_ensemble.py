@@ -14,7 +14,7 @@ from etm_jax.config.settings import MAX_SEED, make_config
 from etm_jax.interop import read_saved_model
 from etm_jax.metrics.perplexity import Perplexity
 from etm_jax.metrics.stability import matched_overlap, stability
-from etm_jax.models.base import Variables, init_variables
+from etm_jax.models.layers import Variables, init_variables
 from etm_jax.ops import sparse
 from etm_jax.results.seed_comparison import compare_seeds, seed_table
 from etm_jax.train import main
