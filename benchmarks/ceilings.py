@@ -87,7 +87,7 @@ def pieces(counts: sp.csr_matrix) -> list[Piece]:
     kernel = params["hidden_0"]["kernel"]
     found = [Piece("cutting the batch, on the host", _host(lambda: ours.batcher.take(rows)), 5 * 4 * nnz / 1e6)]
 
-    product = jax.jit(lambda w: sparse.matmul(batch.inputs, batch.pattern, w))
+    product = jax.jit(lambda w: sparse.spmm(batch.inputs, batch.pattern, w))
     found.append(Piece("x·W, first layer", seconds_of(lambda: product(kernel)), 4 * width * (nnz + BATCH) / 1e6))
 
     inner = {name: params[name] for name in ("hidden_1", "mu", "logvar")}

@@ -200,7 +200,7 @@ class TopicModel(TopicModelKind, Module):
         inputs = batch.inputs
         if noise is not None and noise.visible is not None:
             inputs = inputs * noise.visible
-        product = None if self.config.read_rho else sparse.matmul(inputs, batch.pattern, self.hidden[0].kernel)
+        product = None if self.config.read_rho else sparse.spmm(inputs, batch.pattern, self.hidden[0].kernel)
         if self.config.read_rho or self.config.skip:
             return Reading(product, self.document_vectors(inputs, batch.pattern))
         return Reading(product, jnp.zeros((batch.real.shape[0], 0)))

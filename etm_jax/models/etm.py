@@ -67,7 +67,7 @@ class ETM(TopicModel):
         rho = jax.lax.stop_gradient(self.rho)
         # A vector of zeros counts as one of this length, or a large input over its length would be infinite.
         length = jnp.maximum(jnp.linalg.norm(rho, axis=1), 1e-12)
-        documents = sparse.matmul(inputs / sparse.of_words(length, pattern), pattern, rho)
+        documents = sparse.spmm(inputs / sparse.gather_words(length, pattern), pattern, rho)
         return documents / (1 + sparse.sum_rows(inputs[..., None], pattern) / READ_LIMIT)
 
     def encode(self, reading: Reading, noise: Noise | None = None) -> Posterior:

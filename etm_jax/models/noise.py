@@ -65,6 +65,6 @@ def draw_visible(key: jax.Array, batch_size: int, pattern: sparse.Pattern, word_
     # What the documents of a batch are given comes first, without those that only fill up a mesh.
     docs = batch_size if grid is None else grid.batch_size
     uniform = jax.random.uniform(key, (batch_size + pattern.cols.size,))
-    share = sparse.of_documents(1 - word_dropout * uniform[:batch_size], pattern)
+    share = sparse.gather_documents(1 - word_dropout * uniform[:batch_size], pattern)
     ranks = uniform[docs:] if pattern.places is None else uniform[docs + jnp.asarray(pattern.places)]
     return ranks < share

@@ -41,7 +41,7 @@ def log_px_nonzero(theta: jax.Array, beta: jax.Array, pattern: sparse.Pattern, e
     Exact without the other words: the softmax over V belongs to a topic, not to a document. In probabilities rather
     than their logarithms, whose rounding is as many times larger as a logarithm is than 1.
     """
-    px = sparse.product_at(theta, beta.T, pattern) + eps
+    px = sparse.sddmm(theta, beta.T, pattern) + eps
     # A word that no topic holds in this precision has no gradient to give, but what it gives must be a number.
     return jnp.log(jnp.maximum(px, jnp.finfo(px.dtype).tiny))
 
@@ -149,10 +149,10 @@ def total_loss(terms: Mapping[str, jax.Array], real: jax.Array, config: Objectiv
     settings have for it, 1 where they have none.
     """
     weights = {"kl": config.kl_weight, "overlap": config.overlap_weight, "seed": config.seed_weight}
-    of_documents = {name: (real * term).sum() for name, term in terms.items() if term.ndim}
-    sums = Sums(of_documents["recon"], of_documents["kl"], real.sum())
-    loss = of_documents.pop("recon")
-    for name, term in of_documents.items():
+    gather_documents = {name: (real * term).sum() for name, term in terms.items() if term.ndim}
+    sums = Sums(gather_documents["recon"], gather_documents["kl"], real.sum())
+    loss = gather_documents.pop("recon")
+    for name, term in gather_documents.items():
         loss = loss + weights.get(name, 1.0) * term
     if config.reduction == "mean":
         loss = loss / sums.docs

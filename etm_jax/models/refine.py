@@ -47,12 +47,12 @@ def refine(
     def step(_: int, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         delta = carry[0]
         theta = jax.nn.softmax(delta, axis=-1)
-        px = sparse.product_at(theta, by_word, pattern)
+        px = sparse.sddmm(theta, by_word, pattern)
         # A word that no topic holds in this precision says nothing about θ.
         inverse = jnp.where(px > 0, 1 / jnp.maximum(px, jnp.finfo(px.dtype).tiny), 0)
-        explained = theta * sparse.matmul(counts * inverse, pattern, by_word)
+        explained = theta * sparse.spmm(counts * inverse, pattern, by_word)
         # The square of a smaller one's inverse is infinite; left out, the curvature is the smaller, and has its least.
-        squared = theta**2 * sparse.matmul(counts * jnp.where(px > 1e-15, inverse, 0) ** 2, pattern, squares)
+        squared = theta**2 * sparse.spmm(counts * jnp.where(px > 1e-15, inverse, 0) ** 2, pattern, squares)
         expected = length * theta
         gradient = explained - expected - (delta - centre) / variance
         bound = jnp.maximum(explained, expected) + 1 / variance

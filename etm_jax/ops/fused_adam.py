@@ -79,7 +79,7 @@ def adam_step(
         rows = vocab_size if vocab_size * row_bytes <= WHOLE_BYTES else max(1, BLOCK_BYTES // row_bytes)
         return jax.lax.platform_dependent(
             weights,
-            *sparse.of_all_documents(pattern.grid, tile, values, grad),
+            *sparse.all_gather_documents(pattern.grid, tile, values, grad),
             *scalars,
             cpu=partial(_by_blocks, rows=rows, decay=decay),
             # Elsewhere a block would be too little work for the device.
@@ -110,7 +110,7 @@ def _by_blocks(
         def with_block(array: jax.Array, values: jax.Array) -> jax.Array:
             return jax.lax.dynamic_update_slice(array, values, (start, 0))
 
-        of_block = sparse.dot_rows(transposed, grad, start, size)
+        of_block = sparse.spmm_rows(transposed, grad, start, size)
         if decay > 0:
             of_block = of_block + decay * of(all_of.kernel)
         # The weights' step reads the moments that were written, not those that it would write: else XLA, which computes

@@ -235,7 +235,7 @@ def largest_of(array: np.ndarray) -> float:
 @pytest.mark.parametrize("kernel", ["native", "gather"])
 def test_sparse_equals_dense_for_any_batch(kernel, precision, read_rho, monkeypatch):
     if kernel == "gather":
-        monkeypatch.setattr(sparse, "_csr_dot", sparse._csr_dot_gather)
+        monkeypatch.setattr(sparse, "_csr_spmm", sparse._csr_spmm_gather)
     dtype = getattr(np, precision)
     by_library, densely = (
         jax.jit(functools.partial(made, read_rho=read_rho)) for made in (library_quantities, dense_quantities)
