@@ -17,6 +17,7 @@ import numpy as np
 
 from etm_jax import __version__
 from etm_jax.config.settings import SECTIONS, Config, ModelConfig, RunOptions, spelled
+from etm_jax.models.registry import model_kind
 from etm_jax.training.steps import Spec
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, check_writable, replace_text, written
@@ -164,7 +165,7 @@ def check_continues(record: RunRecord, given: Config, options: RunOptions, workd
     if saved.model.kind != given.model.kind:
         kind_field = next(f for f in dataclasses.fields(ModelConfig) if f.name == "kind")
         raise _changed(kind_field, saved.model.kind, given.model.kind, workdir)
-    if saved.model.kind != "lda" and record.dtype != (now := default_dtype()):
+    if not model_kind(saved.model.kind).fits_itself and record.dtype != (now := default_dtype()):
         raise UserError(
             f"this process computes in {now}, but the run in {workdir} was begun in {record.dtype}; set "
             f"JAX_ENABLE_X64={int(record.dtype == 'float64')}, or give another --workdir"

@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 
 from etm_jax.foundations.vae import (
+    VAEConfig,
     VAEObjective,
     VAESpec,
     decode,
+    draw_vae_noise,
+    figure_2,
     init_vae,
     new_vae_state,
     reconstruct,
@@ -23,7 +26,7 @@ from etm_jax.foundations.vae import (
     vae_loss,
     vae_step,
 )
-from etm_jax.models.base import Noise, VAEConfig, draw_vae_noise, figure_2
+from etm_jax.models.noise import Noise
 
 ROOT = Path(__file__).parents[2]
 SMALL = figure_2(image_size=5, h_dim=4, z_dim=2)

@@ -22,7 +22,7 @@ import numpy as np
 
 from conftest import planted_counts
 from etm_jax.config.settings import make_config
-from etm_jax.models.base import init_variables
+from etm_jax.models.layers import init_variables
 from etm_jax.ops.mesh import Grid, make_mesh
 from etm_jax.training.batches import Batcher
 from etm_jax.training.checkpoint import Checkpoints, Progress

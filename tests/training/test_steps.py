@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from conftest import planted_counts
+from conftest import draw_noise, planted_counts
 from etm_jax.config.settings import make_config
-from etm_jax.models.base import draw_noise, init_variables
+from etm_jax.models.layers import init_variables
 from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, beta_step, eval_step, new_state, theta_step, train_step, update_step
 
@@ -93,7 +93,7 @@ def test_the_sum_moves_the_parameters_by_the_documents_times_the_mean(float64, v
     for reduction in ("mean", "sum"):
         spec = spec_of(variant, reduction=reduction, **given)
         variables, batch = in_float64(spec)
-        state, _ = update_step(new_state(variables, spec), batch, draw_noise(jax.random.key(0), spec.model, 8), spec)
+        state, _ = update_step(new_state(variables, spec), batch, draw_noise(jax.random.key(0), spec.module(), 8), spec)
         moves.append(jax.tree.map(lambda new, old: new - old, state.variables.params, variables.params))
     # Five are documents and three are padding.
     jax.tree.map(lambda mean, total: np.testing.assert_allclose(total, 5 * mean, rtol=1e-9, atol=1e-14), *moves)
@@ -103,7 +103,7 @@ def test_train_step_is_the_update_under_the_noise_of_its_step(float64):
     spec = spec_of("default", dropout=0.3)
     variables, batch = in_float64(spec)
     state = new_state(variables, spec)._replace(step=jnp.asarray(7, jnp.int32))
-    noise = draw_noise(jax.random.fold_in(jax.random.key(4), 7), spec.model, 8, batch.pattern)
+    noise = spec.module().draw_noise(jax.random.fold_in(jax.random.key(4), 7), batch)
     wanted = jax.tree.map(np.asarray, update_step(state, batch, noise, spec))
     # It takes its state's buffers, which others here hold too.
     got = train_step(jax.tree.map(jnp.copy, state), batch, jax.random.key(4), spec)
