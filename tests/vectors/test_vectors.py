@@ -12,7 +12,8 @@ import scipy.sparse as sp
 from etm_jax.config.settings import VectorsConfig, make_config
 from etm_jax.corpus.types import Corpus, Documents, TokenStream, Vocabulary
 from etm_jax.util.errors import UserError
-from etm_jax.vectors import check_vectors, files, word_vectors
+from etm_jax.vectors import check_vectors, word_vectors
+from etm_jax.vectors import file as files
 from etm_jax.vectors.ppmi import FREQUENCY_POWER, frequent_contexts, ppmi_matrix, ppmi_vectors
 from etm_jax.vectors.word2vec import MAX_PASSAGE, train
 
@@ -215,7 +216,7 @@ def test_sentence_encoder_and_its_projection() -> None:
 
 
 def test_a_missing_sentence_encoder_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etm_jax.vectors.find_spec", lambda name: None)
+    monkeypatch.setattr("etm_jax.vectors.use.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install '\.\[use\]'"):
         check_vectors(VectorsConfig("use", embed_dim=None))
 
