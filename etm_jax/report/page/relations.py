@@ -6,6 +6,8 @@ import numpy as np
 from scipy.cluster.hierarchy import dendrogram, fcluster, leaves_list, linkage
 from scipy.spatial.distance import squareform
 
+from etm_jax.util.arrays import unit_rows
+
 MOST_FAMILIES = 8
 """Colours that can be told apart."""
 
