@@ -24,14 +24,16 @@ from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.split import halves
 from etm_jax.inference.predictor import Predictor
 from etm_jax.interop.folders import read_folder, save_folder
+from etm_jax.metrics.neighbours import nearest
 from etm_jax.metrics.perplexity import completion_perplexity
-from etm_jax.metrics.topics import npmi_coherence, top_words, topic_shares
+from etm_jax.metrics.topics import npmi_coherence, representative_documents, top_words, topic_shares
 from etm_jax.models.registry import model_kind
 from etm_jax.models.seed_words import write_seed_words
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.training.steps import beta_step
 from etm_jax.training.train import train
+from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, silenced
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
@@ -167,7 +169,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         variables = jax.device_get(training.fitted.variables)
         self._take(SavedModel(config, variables, corpus.vocabulary, f"ETM.fit, {len(history)} epochs"))
         self.history_ = history
-        self._theta = self._applied.theta(counts)
+        self._theta, self._fitted_counts = self._applied.theta(counts), counts
         self._share = topic_shares(self._theta, counts)
         self._npmi = npmi_coherence(top_words(self.components_, 10), counts)
 
@@ -225,14 +227,12 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             if "rho" not in self._trained.variables.params:
                 raise UserError("this kind of model has no word embeddings to be near in")
             rho = np.asarray(self._trained.variables.params["rho"], np.float64)
-            unit = rho / np.maximum(np.linalg.norm(rho, axis=1, keepdims=True), 1e-12)
             own = self.vocab_.index(word)
-            cosine = unit @ unit[own]
-            order = [j for j in np.argsort(-cosine, kind="stable") if j != own][:n]
-            return [(self.vocab_[j], float(cosine[j])) for j in order]
+            found, cosines = nearest(rho[own : own + 1], rho, n + 1)
+            return [(self.vocab_[j], float(c)) for j, c in zip(found[0], cosines[0], strict=True) if j != own][:n]
 
     def representative_docs(self, n: int = 3, documents: Texts | None = None) -> list[list[Any]]:
-        """For each topic the n documents with the largest share of it, of `documents` or those that it was fitted to.
+        """For each topic the n documents that show it best, of `documents` or those that it was fitted to.
 
         Of counts, the numbers of their rows. A model that was loaded has no documents of its own.
         """
@@ -241,10 +241,11 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             if documents is None and self._documents is None:
                 raise UserError("a model that was loaded has no documents; give some")
             if documents is None:
-                chosen, theta = self._documents or [], self._theta
+                chosen, counts, theta = self._documents or [], self._fitted_counts, self._theta
             else:
-                chosen, theta = list(documents), self._applied.theta(self._counts(documents))
-            return [[chosen[i] for i in np.argsort(-theta[:, k], kind="stable")[:n]] for k in range(theta.shape[1])]
+                chosen, counts = list(documents), self._counts(documents)
+                theta = self._applied.theta(counts)
+            return [[chosen[i] for i in rows] for rows in representative_documents(theta, counts, n)]
 
     # Keeping
 
@@ -308,10 +309,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         checked = validate_data(
             self, counts, accept_sparse="csr", dtype="numeric", reset=reset, ensure_non_negative=True
         )
-        matrix = sp.csr_matrix(checked, copy=True)
-        matrix.sum_duplicates()
-        matrix.eliminate_zeros()
-        return matrix
+        return canonical(checked)
 
     def _config(self) -> Config:
         given = {

@@ -161,7 +161,7 @@ def _binary_vectors() -> bytes:
 
 
 def _read_vectors(folder: Path) -> None:
-    from etm_jax.vectors.files import read
+    from etm_jax.vectors.file import read
 
     read(folder / "vectors", WORDS)
 

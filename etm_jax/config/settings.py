@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from etm_jax.config.vector_sources import VECTOR_SOURCES, vector_source
 from etm_jax.util.errors import UserError
 
 
@@ -221,9 +222,6 @@ SECTIONS: dict[str, type] = {
 MAX_SEED = 2**32 - 1
 """scikit-learn and numpy take no larger one."""
 
-VECTOR_KINDS = ("ppmi", "skipgram", "cbow", "use", "random")
-"""What --vectors can be, besides file:PATH."""
-
 _PUBLISHED: dict[str, Any] = {
     "read_rho": False,
     "skip": False,
@@ -389,7 +387,8 @@ def make_config(variant: str = "default", given: Mapping[str, Any] | None = None
 
 
 def _has_own_dim(vectors: object) -> bool:
-    return vectors == "use" or str(vectors).startswith("file:")
+    source = vector_source(str(vectors))
+    return source is not None and source.own_length
 
 
 def flag_name(f: "dataclasses.Field[Any]") -> str:
@@ -465,8 +464,8 @@ def _check_ranges(config: Config) -> None:
         (
             "vectors",
             v.vectors,
-            v.vectors in VECTOR_KINDS or (v.vectors.startswith("file:") and v.vectors != "file:"),
-            f"one of {', '.join(VECTOR_KINDS)}, file:PATH",
+            vector_source(v.vectors) is not None,
+            f"one of {', '.join(source.shown for source in VECTOR_SOURCES.values())}",
         ),
         ("vectors_epochs", v.vectors_epochs, v.vectors_epochs >= 1, "at least 1"),
         ("vectors_window", v.vectors_window, v.vectors_window >= 1, "at least 1"),

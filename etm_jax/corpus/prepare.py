@@ -16,6 +16,7 @@ from etm_jax.corpus.words.segment import raw_text, segment_documents, segmenter_
 from etm_jax.corpus.words.split import halves, split_documents
 from etm_jax.corpus.words.text_starts import beginning_of, commonest_words
 from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, read_stopwords, select_stream
+from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
@@ -150,7 +151,7 @@ def _from_counts(source: Source, digest: str) -> Corpus:
     given = source.counted()
 
     def part(name: str, matrix: sp.csr_matrix) -> Documents:
-        counts = _canonical(matrix)
+        counts = canonical(matrix, np.int32)
         ids = PackedTexts.of(f"{name}-{i}" for i in range(counts.shape[0]))
         return Documents(counts, ids, PackedTexts.of(commonest_words(counts, given.words)))
 
@@ -162,8 +163,8 @@ def _from_counts(source: Source, digest: str) -> Corpus:
         train=train,
         valid=part("valid", given.valid),
         test=part("test", given.test_h1 + given.test_h2),
-        test_h1=_canonical(given.test_h1),
-        test_h2=_canonical(given.test_h2),
+        test_h1=canonical(given.test_h1, np.int32),
+        test_h2=canonical(given.test_h2, np.int32),
     )
 
 
@@ -201,13 +202,6 @@ def _doc_freq(counts: sp.csr_matrix, rows: np.ndarray | None = None) -> np.ndarr
 
 def _lengths(counts: sp.csr_matrix) -> np.ndarray:
     return np.asarray(counts.sum(axis=1, dtype=np.int64)).ravel()
-
-
-def _canonical(counts: sp.csr_matrix) -> sp.csr_matrix:
-    counts = sp.csr_matrix(counts, dtype=np.int32, copy=True)
-    counts.sum_duplicates()
-    counts.eliminate_zeros()
-    return counts
 
 
 def check_read(name: str, config: CorpusConfig, docs: int, tokens: int) -> None:

