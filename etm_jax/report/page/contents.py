@@ -19,7 +19,7 @@ from etm_jax.results.evaluation import Evaluation
 from etm_jax.results.run import Run
 from etm_jax.util.console import silenced
 from etm_jax.util.errors import UserError
-from etm_jax.util.two_column_csv import read_pairs
+from etm_jax.util.keyed_csv import read_pairs
 
 MOST_DOCUMENTS = 20_000
 """In the list of documents; of more, so many are drawn."""
