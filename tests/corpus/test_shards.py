@@ -253,7 +253,9 @@ def test_more_shards_than_documents(pattern, tmp_path):
     corpus = read_corpus(tmp_path / "out")
     assert len(Manifest.read(tmp_path / "out").paths(tmp_path, "train")) == 50
     assert (
-        sum(np.count_nonzero(np.diff(rows.indptr)) for rows in corpus.stream.epoch(1, 0, 8)) == len(corpus.train) > 20
+        sum(np.count_nonzero(np.diff(some.counts.indptr)) for some in corpus.stream.epoch(1, 0, 8))
+        == len(corpus.train)
+        > 20
     )
 
 
