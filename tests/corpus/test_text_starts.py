@@ -6,8 +6,9 @@ import json
 import pytest
 
 from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.metadata import parse_date
 from etm_jax.corpus.words.text_starts import beginning_of
-from etm_jax.report.page.texts import dates_of, parse_date, parts_of, read_texts
+from etm_jax.report.page.texts import dates_of, parts_of, read_texts
 from etm_jax.util.errors import UserError
 
 
