@@ -13,6 +13,9 @@ the prior, and its share is 1. The text is read piece by piece, so that its size
 --form=lines          of standard input: lines, jsonl, csv or tsv
 --text_field=text     the column or key of the text, in .csv, .tsv and .jsonl
 --encoding=utf-8      of the text
+--meta_fields=NAMES   columns or keys of .csv, .tsv and .jsonl, such as date,source, that the rows get too, as the last
+--meta=FILE           a .csv or .tsv file with a column document, which names the documents as their rows are named, and
+                      these fields, by default all its other columns
 --output=FILE         .csv, .jsonl, .npy (the proportions alone) or .parquet; without it, CSV goes to the screen
 --segmenter=NAME      cuts the text; by default as the run's was
 --segmenter_model=DIR the model of --segmenter=spacy_pkuseg
@@ -39,7 +42,7 @@ def main(argv: Sequence[str]) -> None:
     """Read, infer, write."""
     default = CorpusConfig()
     values = flags.FlagValues()
-    for name in ("workdir", "input", "output", "segmenter", "segmenter_model"):
+    for name in ("workdir", "input", "output", "segmenter", "segmenter_model", "meta_fields", "meta"):
         flags.DEFINE_string(name, "", name, flag_values=values)
     flags.DEFINE_enum("form", "lines", FORMS, "of standard input", flag_values=values)
     flags.DEFINE_string("text_field", default.text_field, "column or key of the text", flag_values=values)
@@ -54,7 +57,13 @@ def main(argv: Sequence[str]) -> None:
     output = Path(values.output).expanduser()
     if values.output and output.suffix.lower() not in SUFFIXES:
         raise UserError(f"--output={values.output} must end in {', '.join(SUFFIXES)}")
+    if output.suffix.lower() == ".npy" and (values.meta_fields or values.meta):
+        raise UserError(
+            f"--output={values.output} holds proportions alone; with --meta_fields or --meta give a .csv, .jsonl or "
+            ".parquet file"
+        )
     # JAX takes a second to import, which neither --help nor a mistyped flag should cost.
+    from etm_jax.corpus.fields import fields_of
     from etm_jax.corpus.new_documents import read_new, settings_like
     from etm_jax.inference.predictor import mixtures, read_predictor
     from etm_jax.inference.theta_files import CsvWriter, Writer, writer
@@ -65,9 +74,11 @@ def main(argv: Sequence[str]) -> None:
         text_field=values.text_field,
         encoding=values.encoding,
         workers=values.workers,
+        meta_fields=values.meta_fields,
+        meta=values.meta,
         **({"segmenter_model": values.segmenter_model} if values.segmenter_model else {}),
     )
-    num_topics = model.config.model.num_topics
+    num_topics, fields = model.config.model.num_topics, fields_of(settings).names
     documents = mixtures(model, read_new(values.input, values.form, settings, model.vocabulary))
     number = without = tokens = 0
     unknown = 0.0
@@ -80,10 +91,10 @@ def main(argv: Sequence[str]) -> None:
             tokens, unknown = tokens + int(some.tokens.sum()), unknown + float(some.unknown @ some.tokens)
 
     if values.output:
-        with writer(output, num_topics) as out:
+        with writer(output, num_topics, fields) as out:
             write(out)
     else:
-        to_screen = CsvWriter(sys.stdout.buffer, num_topics, mark=False)
+        to_screen = CsvWriter(sys.stdout.buffer, num_topics, fields, mark=False)
         write(to_screen)
         to_screen.close()
     share = unknown / max(tokens, 1)

@@ -410,7 +410,7 @@ def _read_shards(folder: Path) -> None:
 
     corpus = read_corpus(folder / "out")
     assert corpus.stream is not None
-    docs = sum(np.count_nonzero(np.diff(counts.indptr)) for counts in corpus.stream.epoch(1, 1, 4))
+    docs = sum(np.count_nonzero(np.diff(some.counts.indptr)) for some in corpus.stream.epoch(1, 1, 4))
     assert docs <= 24, "more documents than there were"
 
 

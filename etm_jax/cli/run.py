@@ -103,7 +103,7 @@ def _run(config: Config, options: RunOptions, folder: RunFolder) -> None:
     if is_lda:
         if saved:
             console.note(f"the run in {folder.path} is fitted again from its start, as LDA keeps no checkpoints")
-        begin(folder, lda_record(config, corpus), corpus.vocabulary)
+        begin(folder, lda_record(config, corpus), corpus)
         model, log_px, of_epoch, spread = kind.fit(config, corpus), None, "", None
     else:
         write = tensorboard_writer(folder.path / "tensorboard") if options.tensorboard else None
@@ -183,6 +183,8 @@ def _prepared(source: Source, config: Config, folder: RunFolder, saved: RunRecor
             f"training reads all documents from {corpus.name}; word vectors, the start of the topics and the results "
             f"are of a sample of {len(corpus.train):,} (etm_jax.infer gives all of them their topics)"
         )
+    if corpus.metadata.columns:
+        console.note(f"metadata: {corpus.metadata.describe()}")
     if corpus.report:
         console.note(format_report(corpus.report))
         for warning in report_warnings(corpus.report):

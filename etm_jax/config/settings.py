@@ -29,6 +29,8 @@ class CorpusConfig:
     corpus: str = setting("", "a file (.txt, .jsonl, .csv, .tsv; a document a line), a folder, or a corpus by name")
     corpus_fallback: str = setting("", "the corpus to use where --corpus is not there")
     text_field: str = setting("text", "the column or key that holds the text (.jsonl, .csv, .tsv)")
+    meta_fields: str = setting("", "columns or keys that documents carry along (.jsonl, .csv, .tsv): date,source,…")
+    meta: str = setting("", "file (.csv, .tsv) with a column document and --meta_fields, by default all its columns")
     encoding: str = setting("utf-8", "of text files: utf-8, gb18030, …")
     lang: str = setting("", "language of the text; default: a named corpus's own, else zh", choices=("zh", "en"))
     unit: str = setting(
@@ -336,13 +338,16 @@ class Config:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Config":
-        """The inverse of `to_json`. Raises UserError where a section or a setting is missing, unknown or mistyped."""
+        """The inverse of `to_json`. A setting that an earlier version did not have takes its default.
+
+        Raises UserError where a section is missing, or a setting is unknown or mistyped.
+        """
         try:
             flat: dict[str, Any] = {}
             for section, kind in SECTIONS.items():
-                names = {f.name for f in dataclasses.fields(kind)}
-                if set(values[section]) != names:
-                    raise UserError(f"section {section!r} has settings {sorted(set(values[section]) ^ names)} amiss")
+                unknown = set(values[section]) - {f.name for f in dataclasses.fields(kind)}
+                if unknown:
+                    raise UserError(f"section {section!r} has unknown settings {sorted(unknown)}")
                 flat |= values[section]
             return make_config(values["variant"], flat)
         except (KeyError, TypeError) as error:

@@ -5,12 +5,13 @@
 
 The page has the topics with their words, documents and neighbours, a map of words and topics, which topics are alike,
 topics over time where documents have dates, loss, coherence and diversity by epoch, the first documents, all figures
-and settings; and a search. Text that the run did not keep is read again from its corpus.
+and settings; and a search. Where the run did not keep the beginnings of its texts, they are read from its corpus.
 
 --workdir=FOLDER      a run of any --model
 --output=FILE         default: report.html in that folder
---date_field=NAME     the column or key of the documents' dates, of a .csv, .tsv or .jsonl corpus; without it, names of
-                      documents that begin with a date, such as 20240531-2, have it
+--date_field=NAME     the field of the documents' dates: of --meta_fields or --meta of the run, or a column or key of
+                      its .csv, .tsv or .jsonl corpus; without it, the first field of the metadata that holds dates, or
+                      names of documents that begin with one, such as 20240531-2
 --topic_names=FILE    a .csv or .tsv file with columns topic and name: what you call topics, in place of their words
 
 More files, each for the flag, in folders beside the page:
@@ -59,7 +60,7 @@ def main(argv: Sequence[str]) -> None:
     from etm_jax.results.run import read_run
     from etm_jax.util.files import check_writable, replace_folder, replace_text
 
-    run = read_run(Path(values.workdir).expanduser())
+    run = read_run(Path(values.workdir).expanduser(), texts=True)
     output = Path(values.output).expanduser() if values.output else run.folder.path / "report.html"
     if output.is_dir():
         raise UserError(f"--output={output} is a folder; give a file such as {output / 'report.html'}")

@@ -22,7 +22,7 @@ from etm_jax.training.steps import beta_step
 from etm_jax.training.train import corpus_batchers
 from etm_jax.util.console import table
 from etm_jax.util.errors import UserError
-from etm_jax.util.two_column_csv import read_pairs
+from etm_jax.util.keyed_csv import read_pairs
 
 TOP_WORDS = 10
 """Words of a topic that coherences, inverted RBO and duplicates look at."""

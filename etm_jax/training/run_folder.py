@@ -1,8 +1,8 @@
 """The folder of one run: what it was told to do, how it went, and what it left.
 
 config.json: version, what the corpus really was, and every setting. vocabulary: the words, their hash and the
-segmenter. metrics.jsonl: a line an epoch. checkpoints/: to go on from. export/: the results. corpus/: the prepared
-corpus.
+segmenter. metadata.json: what documents carry, if anything. metrics.jsonl: a line an epoch. checkpoints/: to go on
+from. export/: the results. corpus/: the prepared corpus.
 """
 
 import dataclasses
@@ -79,6 +79,7 @@ class RunFolder:
         self.export = path / "export"
         self.corpus = path / "corpus"
         self.vocabulary = path / "vocabulary"
+        self.metadata = path / "metadata.json"
         self._config = path / "config.json"
         self._metrics = path / "metrics.jsonl"
 

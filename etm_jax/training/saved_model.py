@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from etm_jax.config.settings import Config
+from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.models.layers import Variables
 from etm_jax.models.registry import gradient_model
@@ -13,12 +14,14 @@ class SavedModel(NamedTuple):
     """A trained model, sufficient to apply it. Arrays are numpy's, of the dtype they had.
 
     origin: what it is, for people. vocabulary: None where the weights came from torch, which does not keep the words.
+    metadata: what the documents that it was trained on carry.
     """
 
     config: Config
     variables: Variables
     vocabulary: Vocabulary | None
     origin: str
+    metadata: Metadata = Metadata()
 
     @property
     def vocab_size(self) -> int:

@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from etm_jax.config.settings import Config, RunOptions
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.store.cache import vocabulary_to_json
-from etm_jax.corpus.types import Corpus, Vocabulary
+from etm_jax.corpus.types import Corpus, Documents
 from etm_jax.metrics.coherence import coherence
 from etm_jax.metrics.topics import WORDS_SHOWN, top_words, topic_quality
 from etm_jax.ops.mesh import Grid, make_mesh
@@ -54,7 +54,7 @@ def train(
     mesh = make_mesh(options.mesh)
     record, variables = start(config, options, corpus, saved, other)
     if is_main_process():
-        begin(folder, record, corpus.vocabulary)
+        begin(folder, record, corpus)
     batchers = corpus_batchers(corpus, config, record.batch_size, mesh)
     fitted = fit(
         record.spec(),
@@ -83,10 +83,12 @@ def _quality(beta: np.ndarray, corpus: Corpus) -> dict[str, float]:
     return topic_quality(beta, corpus.train.counts) | {"c_v": c_v.value}
 
 
-def begin(folder: RunFolder, record: RunRecord, vocabulary: Vocabulary) -> None:
-    """Write what a run is and its words."""
+def begin(folder: RunFolder, record: RunRecord, corpus: Corpus) -> None:
+    """Write what a run is, its words, and what its documents carry."""
     folder.begin(record)
-    replace_text(folder.vocabulary, json.dumps(vocabulary_to_json(vocabulary), ensure_ascii=False) + "\n")
+    replace_text(folder.vocabulary, json.dumps(vocabulary_to_json(corpus.vocabulary), ensure_ascii=False) + "\n")
+    if corpus.metadata.columns:
+        replace_text(folder.metadata, json.dumps(corpus.metadata.to_json()) + "\n")
 
 
 def corpus_batchers(corpus: Corpus, config: Config, batch_size: int, mesh: Mesh | None = None) -> dict[str, Batcher]:
@@ -94,17 +96,27 @@ def corpus_batchers(corpus: Corpus, config: Config, batch_size: int, mesh: Mesh 
 
     mesh: the devices that batches are dealt to; None for one. Of a corpus of shards, `train` is of the sample.
     """
-    parts: dict[str, sp.csr_matrix] = {
-        "train": corpus.train.counts,
-        "valid": corpus.valid.counts,
-        "test": corpus.test.counts,
-        "test_h1": corpus.test_h1,
+    parts: dict[str, tuple[sp.csr_matrix, Documents]] = {
+        "train": (corpus.train.counts, corpus.train),
+        "valid": (corpus.valid.counts, corpus.valid),
+        "test": (corpus.test.counts, corpus.test),
+        "test_h1": (corpus.test_h1, corpus.test),
     }
     grid = Grid(mesh, batch_size, len(corpus.vocabulary)) if mesh else None
-    lengths = np.concatenate([tile_lengths(counts, grid) for counts in parts.values()])
+    lengths = np.concatenate([tile_lengths(counts, grid) for counts, _ in parts.values()])
     sizes = static_sizes(lengths, grid.docs_each if grid else batch_size)
     reads = _encoder_input(corpus, config)
-    return {name: Batcher(counts, reads(counts), batch_size, sizes, grid=grid) for name, counts in parts.items()}
+    return {
+        name: Batcher(
+            counts,
+            reads(counts),
+            batch_size,
+            sizes,
+            grid=grid,
+            extras=corpus.metadata.encode(documents.meta, len(documents)),
+        )
+        for name, (counts, documents) in parts.items()
+    }
 
 
 def _train_batcher(corpus: Corpus, config: Config, of_memory: Batcher) -> Batcher | StreamBatcher:

@@ -108,3 +108,14 @@ def test_from_json_refuses_what_it_does_not_know():
     values["model"]["num_topic"] = 3
     with pytest.raises(UserError, match="num_topic"):
         Config.from_json(values)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_setting_that_an_earlier_version_did_not_have_takes_its_default(variant):
+    values = make_config(variant).to_json()
+    for section, name in (("corpus", "meta_fields"), ("corpus", "meta"), ("model", "hidden"), ("train", "num_epochs")):
+        del values[section][name]
+    assert Config.from_json(values) == make_config(variant)
+    del values["model"]
+    with pytest.raises(UserError, match="model"):
+        Config.from_json(values)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.prepare import resolve
-from etm_jax.corpus.shards.manifest import FORMAT
-from etm_jax.corpus.store.cache import COMPUTED, WITHOUT_EFFECT
+from etm_jax.corpus.shards.manifest import FORMAT, file_sha256
+from etm_jax.corpus.store.cache import COMPUTED, IF_GIVEN, WITHOUT_EFFECT
 from etm_jax.corpus.types import Source
 from etm_jax.corpus.words.segment import segmenter_version
 from etm_jax.corpus.words.vocabulary import read_stopwords
@@ -48,7 +49,7 @@ class InputFile:
 class Job:
     """Files, settings (resolved), the segmenter with its version, the words to leave out, and how shards are cut.
 
-    num_shards: of the training documents; 0: one for every `SHARD_DOCS`.
+    num_shards: of the training documents; 0: one for every `SHARD_DOCS`. meta_sha256: of the file of --meta, if any.
     """
 
     files: tuple[InputFile, ...]
@@ -57,17 +58,20 @@ class Job:
     stopwords: frozenset[str]
     block_docs: int = BLOCK_DOCS
     num_shards: int = 0
+    meta_sha256: str = ""
 
     @property
     def settings(self) -> dict[str, Any]:
         """All that decides what comes out, but for the files."""
         values = dataclasses.asdict(self.config)
-        return {name: value for name, value in values.items() if name not in _NOT_SETTINGS} | {
+        given = {name: value for name, value in values.items() if value or name not in IF_GIVEN}
+        return {name: value for name, value in given.items() if name not in _NOT_SETTINGS} | {
             "format": [COMPUTED, FORMAT],
             "segmenter": self.segmenter,
             "stopwords": sorted(self.stopwords),
             "block_docs": self.block_docs,
             "num_shards": self.num_shards,
+            **({"meta_sha256": self.meta_sha256} if self.meta_sha256 else {}),
         }
 
     @property
@@ -80,7 +84,7 @@ class Job:
         return _sha256([self.settings, [[file.name, contents[file.name]] for file in self.files]])
 
 
-_NOT_SETTINGS = WITHOUT_EFFECT | {"stopwords"}
+_NOT_SETTINGS = WITHOUT_EFFECT | {"stopwords", "meta"}
 
 
 def make_job(pattern: str, config: CorpusConfig, block_docs: int = BLOCK_DOCS, num_shards: int = 0) -> Job:
@@ -96,7 +100,10 @@ def make_job(pattern: str, config: CorpusConfig, block_docs: int = BLOCK_DOCS, n
     if settings.stopwords:
         stopwords = read_stopwords(settings.stopwords, settings.nfkc, bool(settings.lowercase))
     version = segmenter_version(settings.segmenter)
-    return Job(find_inputs(pattern), settings, version, stopwords, block_docs, num_shards)
+    # The whole table is read here, so that its faults are told before anything else is.
+    fields_of(settings)
+    meta_sha256 = file_sha256(Path(settings.meta).expanduser()) if settings.meta else ""
+    return Job(find_inputs(pattern), settings, version, stopwords, block_docs, num_shards, meta_sha256)
 
 
 def find_inputs(pattern: str) -> tuple[InputFile, ...]:
