@@ -285,7 +285,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 model.n_features_in_ = about["counts"]
             return model
         except UserError as error:
-            raise ValueError(str(error)) from error
+            said = str(error)
+            raise ValueError(said if str(path) in said else f"{path}: {said}; save the model again") from error
         except DAMAGED as error:
             raise ValueError(f"{path} is damaged ({error!r}); save the model again") from error
 

@@ -292,11 +292,11 @@ def test_a_run_that_cannot_go_on_is_left_as_it_is(flag, said, ended, here, capsy
         lambda text: "",
         lambda text: "[]",
         lambda text: "{}",
-        lambda text: text.replace('"dropout": 0.0,', ""),
+        lambda text: text.replace('"dropout": 0.0,', '"dropout": 0.0, "drop": 0.0,'),
         lambda text: text.replace('"num_topics": 3', '"num_topics": "three"'),
         lambda text: text.replace('"num_topics": 3', '"num_topics": 1'),
     ],
-    ids=["cut", "empty", "list", "no run", "a setting less", "a mistyped setting", "a setting out of range"],
+    ids=["cut", "empty", "list", "no run", "a setting more", "a mistyped setting", "a setting out of range"],
 )
 @pytest.mark.parametrize("flag", ["--workdir", "--ckpt"])
 def test_a_damaged_record_is_named(damage: Callable[[str], str], flag, ended, here, capsys):
