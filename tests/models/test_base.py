@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conftest import planted_counts
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.models import base
 from etm_jax.models.base import (
     ETM,

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import double_precision
-from etm_jax.config.settings import ObjectiveConfig, make_config
+from etm_jax.config.build import make_config
+from etm_jax.config.settings import ObjectiveConfig
 from etm_jax.models.base import READS, Noise, Variables, forward, init_variables
 from etm_jax.models.batch import Batch
 from etm_jax.models.objective import kl_divergence, log_px_nonzero, reconstruction

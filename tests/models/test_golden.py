@@ -11,7 +11,7 @@ import optax
 import pytest
 import scipy.sparse as sp
 
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.interop import from_torch
 from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.topics import diversity, npmi_coherence, top_words

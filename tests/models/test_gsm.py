@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from conftest import SMALL, planted_counts
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.metrics.perplexity import completion_perplexity, perplexity_of
 from etm_jax.models.base import Noise, Variables, beta, draw_noise, forward, init_variables
 from etm_jax.models.objective import reconstruction_from_logits

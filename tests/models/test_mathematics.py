@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.models.base import Noise, Variables, draw_noise, forward, init_variables
 from etm_jax.models.objective import log_px_nonzero
 from etm_jax.training.batches import Batcher

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.models.base import Variables, beta, draw_noise, init_variables, posterior
 from etm_jax.models.refine import DAMPING, FARTHEST_PULL, LEAST_CURVATURE, pull, refine
 from etm_jax.training.batches import Batcher

@@ -9,7 +9,7 @@ import pytest
 from conftest import SMALL
 from etm_jax import evaluate, train
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.interop.native_files import read_run_weights
 from etm_jax.models.base import Variables, tempered
 from etm_jax.training.checkpoint import Checkpoints

@@ -21,7 +21,7 @@ import jax
 import numpy as np
 
 from conftest import planted_counts
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.models.base import init_variables
 from etm_jax.ops.mesh import Grid, make_mesh
 from etm_jax.training.batches import Batcher

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from conftest import planted_counts
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.models.base import draw_noise, init_variables
 from etm_jax.ops import fused_adam
 from etm_jax.ops.fused_adam import Weights, adam_step

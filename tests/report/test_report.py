@@ -235,12 +235,14 @@ def test_mistakes_get_one_line(runs, given, told, capsys):
 def test_a_missing_package_is_named_before_anything_is_read(runs, monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert report(f"--workdir={runs / 'etm'}", "--pyldavis") == 2
-    assert "--pyldavis needs pyLDAvis; pip install 'etm_jax[pyldavis]'" in capsys.readouterr().err
+    assert (
+        "--pyldavis needs pyLDAvis, which is not installed; pip install 'etm_jax[pyldavis]'" in capsys.readouterr().err
+    )
 
 
 def test_help_needs_no_jax():
     code = (
-        "import sys; from etm_jax.report import main; main(['report', '--help']); "
+        "import sys; from etm_jax.report.__main__ import main; main(['report', '--help']); "
         "print('jax' in sys.modules, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

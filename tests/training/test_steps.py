@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from conftest import planted_counts
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.models.base import draw_noise, init_variables
 from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, beta_step, eval_step, new_state, theta_step, train_step, update_step

