@@ -99,7 +99,7 @@ class Trainer:
         import jax
 
         from etm_jax.config.build import make_config
-        from etm_jax.models.base import init_variables
+        from etm_jax.models.layers import init_variables
         from etm_jax.training.batches import Batcher
         from etm_jax.training.steps import Spec, new_state, train_step
 

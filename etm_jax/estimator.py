@@ -28,6 +28,7 @@ from etm_jax.inference.predictor import Predictor
 from etm_jax.interop.folders import read_folder, save_folder
 from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.topics import npmi_coherence, top_words, topic_shares
+from etm_jax.models.registry import model_kind
 from etm_jax.models.seed_words import write_seed_words
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.saved_model import SavedModel
@@ -322,7 +323,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             # A published variant has a number of its own.
             del given["num_epochs"]
         config = make_config(self.variant, given | dict(self.settings or {}))
-        if config.model.kind == "lda":
+        if model_kind(config.model.kind).fits_itself:
             raise UserError("ETM is no LDA: python -m etm_jax.train --model=lda fits one")
         return config
 

@@ -25,6 +25,8 @@ from etm_jax.foundations.vae import (
     Terms,
     VAEObjective,
     VAESpec,
+    draw_vae_noise,
+    figure_2,
     init_vae,
     new_vae_state,
     reconstruct,
@@ -32,7 +34,8 @@ from etm_jax.foundations.vae import (
     vae_loss,
     vae_step,
 )
-from etm_jax.models.base import Noise, Params, draw_vae_noise, figure_2
+from etm_jax.models.layers import Params
+from etm_jax.models.noise import Noise
 from etm_jax.models.objective import bce_from_logits
 from etm_jax.util.extras import require
 from etm_jax.util.files import check_writable

@@ -172,7 +172,7 @@ def _read_vectors(folder: Path) -> None:
 def _torch_state() -> dict[str, np.ndarray]:
     from etm_jax.config.build import make_config
     from etm_jax.interop.layouts import to_state
-    from etm_jax.models.base import Variables
+    from etm_jax.models.layers import Variables
     from etm_jax.training.saved_model import SavedModel
 
     config = make_config("paper", {"num_topics": 2, "hidden": (3, 3), "embed_dim": 4})
@@ -195,7 +195,7 @@ def _trained() -> object:
 
     from etm_jax.config.build import make_config
     from etm_jax.corpus.types import Vocabulary
-    from etm_jax.models.base import Variables
+    from etm_jax.models.layers import Variables
     from etm_jax.training.saved_model import SavedModel
     from etm_jax.training.steps import abstract_state
 
@@ -295,7 +295,7 @@ def _read_record(folder: Path) -> None:
 def _like() -> object:
     import jax.numpy as jnp
 
-    from etm_jax.models.base import Variables
+    from etm_jax.models.layers import Variables
     from etm_jax.training.steps import TrainState
 
     return TrainState(

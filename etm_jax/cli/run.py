@@ -7,15 +7,15 @@ import jax
 import numpy as np
 
 from etm_jax.config.build import Config
-from etm_jax.config.settings import RunOptions
+from etm_jax.config.settings import ModelConfig, RunOptions
 from etm_jax.corpus.filter_report import format_report, report_warnings
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import as_prepared, find_source
 from etm_jax.corpus.types import Corpus, Source
 from etm_jax.inference.theta import infer_posterior, infer_theta, log_px_at
 from etm_jax.interop.start_weights import read_start_weights
-from etm_jax.models.base import Variables
-from etm_jax.models.lda import check_lda, fit_lda
+from etm_jax.models.layers import Variables
+from etm_jax.models.registry import model_kind
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.ops.mesh import make_mesh
 from etm_jax.results.collapse import collapse_warning
@@ -76,7 +76,8 @@ def _run(config: Config, options: RunOptions, folder: RunFolder) -> None:
     saved = folder.record()
     if saved:
         check_continues(saved, config, options, folder.path)
-    is_lda = config.model.kind == "lda"
+    kind = model_kind(config.model.kind)
+    is_lda = kind.fits_itself
     if is_lda and is_multiprocess():
         raise UserError("--model=lda is fitted by one process; leave out --distributed")
     if not is_lda:
@@ -87,7 +88,7 @@ def _run(config: Config, options: RunOptions, folder: RunFolder) -> None:
     source = find_source(config.corpus)
     other = None
     if is_lda:
-        check_lda(config.lda, options.ckpt)
+        kind.check(config, options.ckpt)
         if options.seed_words:
             raise UserError("--seed_words is for --model=etm, whose topics have embeddings; leave it out")
     elif options.ckpt and config.train.num_seeds > 1:
@@ -104,7 +105,7 @@ def _run(config: Config, options: RunOptions, folder: RunFolder) -> None:
         if saved:
             console.note(f"the run in {folder.path} is fitted again from its start, as LDA keeps no checkpoints")
         begin(folder, lda_record(config, corpus), corpus.vocabulary)
-        model, log_px, of_epoch, spread = fit_lda(config, corpus), None, "", None
+        model, log_px, of_epoch, spread = kind.fit(config, corpus), None, "", None
     else:
         write = tensorboard_writer(folder.path / "tensorboard") if options.tensorboard else None
         training = train(
@@ -137,7 +138,7 @@ def _begun(config: Config, options: RunOptions) -> tuple[Config, RunFolder]:
     """The settings with the corpus that --taskname stands for, and the folder of the run, which can be written to."""
     config, name = _with_corpus(config, options)
     config = dataclasses.replace(config, corpus=as_prepared(config.corpus))
-    default = Path("runs") / (name if config.model.kind == "etm" else f"{name}_{config.model.kind}")
+    default = Path("runs") / (name if config.model.kind == ModelConfig.kind else f"{name}_{config.model.kind}")
     folder = RunFolder(Path(options.workdir).expanduser() if options.workdir else default)
     folder.check_usable()
     return config, folder
@@ -204,7 +205,7 @@ def _results(training: Training, corpus: Corpus) -> tuple[TopicArrays, np.ndarra
         beta=np.asarray(beta_step(fitted.variables, spec)),
         activity=infer_posterior(variables, batchers["train"], spec.on(grid)).activity,
         **{f"theta_{part}": values for part, values in theta.items()},
-        **{name: np.asarray(value) for name, value in (params | constants).items() if name in TopicArrays._fields},
+        own={name: np.asarray((params | constants)[name]) for name in spec.module().exports},
     )
     log_px = _log_px(fitted.variables, model.theta_test_h1, corpus, record.batch_size, spec)
     epoch = f"epoch {fitted.epoch} of {fitted.last_epoch}"
@@ -216,7 +217,7 @@ def _results(training: Training, corpus: Corpus) -> tuple[TopicArrays, np.ndarra
 
 def _log_px(variables: Variables, theta: np.ndarray, corpus: Corpus, batch_size: int, spec: Spec) -> np.ndarray | None:
     """Logarithm of p of the second halves' words where it is not that of θβ. theta: [T, K], of the first halves."""
-    return log_px_at(variables, theta, corpus.test_h2, batch_size, spec) if spec.model.kind == "gsm" else None
+    return None if spec.module().is_mixture else log_px_at(variables, theta, corpus.test_h2, batch_size, spec)
 
 
 def _spread(fitted: FitResult, record: RunRecord, corpus: Corpus, test_h1: Batcher) -> SeedComparison:

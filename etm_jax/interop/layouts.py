@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from etm_jax.models.base import Params
+from etm_jax.models.layers import Params
 from etm_jax.util.errors import UserError
 
 Flat = dict[str, np.ndarray]

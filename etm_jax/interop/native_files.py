@@ -13,7 +13,7 @@ from etm_jax.corpus.store.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.interop.layouts import flatten, nested
 from etm_jax.interop.tensor_files import read_metadata, read_tensors, write_tensors
-from etm_jax.models.base import Params, Variables
+from etm_jax.models.layers import Params, Variables
 from etm_jax.training.checkpoint import Checkpoints
 from etm_jax.training.ensemble import abstract_states, as_models, seeds
 from etm_jax.training.run_folder import RunFolder

@@ -8,7 +8,7 @@ import numpy as np
 from etm_jax.config.declaration import settings_of
 from etm_jax.config.settings import ModelConfig
 from etm_jax.interop.read import read_saved_model
-from etm_jax.models.base import Variables
+from etm_jax.models.layers import Variables
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.training.steps import Spec, abstract_state
 from etm_jax.util.errors import UserError

@@ -14,7 +14,7 @@ import numpy as np
 
 from etm_jax.interop.layouts import Weights, from_state, to_state
 from etm_jax.interop.tensor_files import is_tensor_file, read_tensors
-from etm_jax.models.base import Params
+from etm_jax.models.layers import Params
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import require
 from etm_jax.util.files import GIBIBYTE, MAX_UNPACKED, check_archive, replace_file

@@ -15,8 +15,9 @@ from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Corpus, Documents
-from etm_jax.models.base import Noise
 from etm_jax.models.batch import Batch
+from etm_jax.models.noise import Noise
+from etm_jax.models.registry import model_kind
 from etm_jax.parity import judges
 from etm_jax.parity.judges import Judge, Shape, TorchBatch
 from etm_jax.training.batches import Batcher
@@ -79,7 +80,7 @@ def judges_of(case: Case, clone: Path | None) -> Iterator[Make]:
 def shape_of(config: Config, vocab_size: int) -> Shape:
     """The published sizes over this vocabulary."""
     model = config.model
-    embed_dim = (config.vectors.embed_dim or 0) if model.kind == "etm" else 0
+    embed_dim = (config.vectors.embed_dim or 0) if model_kind(model.kind).has_embeddings else 0
     return Shape(vocab_size, model.hidden, model.num_topics, embed_dim, model.decoder_hidden)
 
 

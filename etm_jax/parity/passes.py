@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from etm_jax.interop import to_torch
-from etm_jax.models.base import Params
 from etm_jax.models.batch import Batch
+from etm_jax.models.layers import Params
 from etm_jax.parity import judges
 from etm_jax.parity.cases import Case, Make, Material, shape_of
 from etm_jax.parity.judges import Judge, TorchBatch

@@ -14,26 +14,25 @@ from etm_jax.results.seed_comparison import SeedComparison, SeedResult
 from etm_jax.results.summary import Summary
 from etm_jax.util.files import replace_folder, spreadsheet_cell
 
-ARRAYS = (
-    "beta", "rho", "alpha", "background", "theta_train", "theta_valid", "theta_test", "theta_test_h1", "theta_prior",
-)  # fmt: skip
+ARRAYS = ("beta", "theta_train", "theta_valid", "theta_test", "theta_test_h1")
+"""Of every kind of model; each has its own besides."""
+
 LEAST_WEIGHT_LISTED = 0.05
 
 
 def write_export(
     folder: Path, model: TopicArrays, corpus: Corpus, summary: Summary, spread: SeedComparison | None = None
 ) -> None:
-    """Fill `folder`, replacing it whole. Of what the model lacks (ρ, α, background) there is no file.
+    """Fill `folder`, replacing it whole. Arrays that the kind of model lacks have no file.
 
     spread: of a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them.
     """
     vocab = corpus.vocabulary.words
     with replace_folder(folder) as new:
         (new / "vocab.txt").write_text("".join(word + "\n" for word in vocab), encoding="utf-8")
-        for name in ARRAYS:
-            values: np.ndarray | None = getattr(model, name)
-            if values is not None:
-                np.save(new / f"{name}.npy", np.asarray(values, np.float32))
+        arrays = {name: getattr(model, name) for name in ARRAYS} | dict(model.own)
+        for name, values in arrays.items():
+            np.save(new / f"{name}.npy", np.asarray(values, np.float32))
         counts: dict[str, sp.csr_matrix] = {
             "train": corpus.train.counts,
             "valid": corpus.valid.counts,

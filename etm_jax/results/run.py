@@ -8,12 +8,11 @@ from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.store.cache import load_corpus
 from etm_jax.corpus.types import Corpus
+from etm_jax.models.registry import model_kind
 from etm_jax.models.topic_arrays import TopicArrays
+from etm_jax.results.export import ARRAYS
 from etm_jax.training.run_folder import RunFolder, RunRecord, exported
 from etm_jax.util.errors import UserError
-
-OF_EVERY_MODEL = ("beta", "theta_train", "theta_valid", "theta_test", "theta_test_h1")
-OF_SOME = ("rho", "alpha", "background", "theta_prior")
 
 
 class Run(NamedTuple):
@@ -35,9 +34,9 @@ def read_run(path: Path) -> Run:
     record = folder.record()
     if record is None:
         raise UserError(f"--workdir={path} holds no run; give the folder of one that has ended, such as runs/demo")
-    arrays = {name: exported(folder, name) for name in OF_EVERY_MODEL}
-    arrays |= {name: exported(folder, name) for name in OF_SOME if (folder.export / f"{name}.npy").exists()}
-    return Run(folder, record, _corpus(folder, record), TopicArrays(**arrays), folder.epochs())
+    arrays = {name: exported(folder, name) for name in ARRAYS}
+    own = {name: exported(folder, name) for name in model_kind(record.config.model.kind).exports}
+    return Run(folder, record, _corpus(folder, record), TopicArrays(**arrays, own=own), folder.epochs())
 
 
 def _corpus(folder: RunFolder, record: RunRecord) -> Corpus:

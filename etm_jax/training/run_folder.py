@@ -19,6 +19,7 @@ from etm_jax.config.build import Config
 from etm_jax.config.declaration import Setting, by_name
 from etm_jax.config.models import UnknownModelError
 from etm_jax.config.settings import ModelConfig, RunOptions
+from etm_jax.models.registry import model_kind
 from etm_jax.training.steps import Spec
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, check_writable, replace_text, written
@@ -161,7 +162,7 @@ def check_continues(record: RunRecord, given: Config, options: RunOptions, workd
     # Another model reads other settings: those would be named in its place.
     if saved.model.kind != given.model.kind:
         raise _changed(by_name(ModelConfig)["kind"], saved.model.kind, given.model.kind, workdir)
-    if saved.model.kind != "lda" and record.dtype != (now := default_dtype()):
+    if not model_kind(saved.model.kind).fits_itself and record.dtype != (now := default_dtype()):
         raise UserError(
             f"this process computes in {now}, but the run in {workdir} was begun in {record.dtype}; set "
             f"JAX_ENABLE_X64={int(record.dtype == 'float64')}, or give another --workdir"

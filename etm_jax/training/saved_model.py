@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from etm_jax.config.build import Config
 from etm_jax.corpus.types import Vocabulary
-from etm_jax.models.base import Variables
+from etm_jax.models.layers import Variables
+from etm_jax.models.registry import gradient_model
 from etm_jax.training.steps import Spec
 
 
@@ -21,14 +22,13 @@ class SavedModel(NamedTuple):
 
     @property
     def vocab_size(self) -> int:
-        params = self.variables.params
-        return (params["rho"] if "rho" in params else params["hidden_0"]["kernel"]).shape[0]
+        """V."""
+        return gradient_model(self.config.model.kind).sizes(self.variables.params)[0]
 
     @property
     def embed_dim(self) -> int:
         """Length of the word embeddings; 0 of a model without them."""
-        rho = self.variables.params.get("rho")
-        return 0 if rho is None else rho.shape[1]
+        return gradient_model(self.config.model.kind).sizes(self.variables.params)[1]
 
     def spec(self) -> Spec:
         """What the model's programs depend on. It is not trained on."""

@@ -6,11 +6,10 @@ import jax.numpy as jnp
 from etm_jax.config.build import Config
 from etm_jax.config.settings import RunOptions
 from etm_jax.corpus.types import Corpus
-from etm_jax.models.base import Variables, init_variables, tempered
-from etm_jax.models.init import initial_variables
-from etm_jax.models.lda import num_iterations
+from etm_jax.models.base import Start
+from etm_jax.models.layers import Variables
+from etm_jax.models.registry import model_kind
 from etm_jax.models.seed_words import Columns, read_seed_words
-from etm_jax.models.warm_start import warm_start
 from etm_jax.training.ensemble import seeds, stack
 from etm_jax.training.run_folder import RunRecord, default_dtype
 from etm_jax.training.saved_model import SavedModel
@@ -64,24 +63,19 @@ def start(
         _check_vocabulary(other, corpus, options.ckpt)
         console.note(f"weights: those of {other.origin}")
         # As they were trained, before their temperature, which the end of this run brings anew.
-        as_trained = tempered(other.variables, 1 / other.config.model.temperature)
+        as_trained = other.spec().module().tempered(other.variables, 1 / other.config.model.temperature)
         variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), as_trained)
         return record(other.embed_dim), variables
-    if config.model.kind == "gsm":
-        ours = record(embed_dim=0)
-        module = ours.spec().module()
-        return ours, stack([init_variables(jax.random.key(seed), module) for seed in seeds(config.train)])
-    vectors = word_vectors(corpus, config.vectors, config.train.seed)
-    console.note(vectors.describe())
-    ours = record(vectors.matrix.shape[1])
+    vectors = None
+    if model_kind(config.model.kind).has_embeddings:
+        vectors = word_vectors(corpus, config.vectors, config.train.seed)
+        console.note(vectors.describe())
+    matrix = None if vectors is None else vectors.matrix
+    ours = record(0 if matrix is None else matrix.shape[1])
+    module = ours.spec().module()
 
     def member(seed: int) -> Variables:
-        warm = None
-        if config.model.warm_start:
-            rarity = config.model.rarity
-            warm = warm_start(vectors.matrix, corpus.train.counts, num_topics, rarity, seed, seed_words)
-        module, key = ours.spec().module(), jax.random.key(seed)
-        return initial_variables(key, module, corpus.vocabulary, vectors.matrix, warm, seed_words)
+        return module.initial(jax.random.key(seed), Start(corpus, matrix, seed, seed_words))
 
     return ours, stack([member(seed) for seed in console.track(seeds(config.train), "starting points", unit="seeds")])
 
@@ -90,7 +84,7 @@ def _seed_words(config: Config, options: RunOptions, corpus: Corpus, saved: RunR
     """What --seed_words names. Raises UserError where a run that goes on was begun with other words."""
     if not options.seed_words:
         found: Columns = ()
-    elif config.model.kind != "etm":
+    elif not model_kind(config.model.kind).has_embeddings:
         raise UserError(
             f"--seed_words={options.seed_words} is for --model=etm, whose topics have embeddings; leave it out"
         )
@@ -117,7 +111,7 @@ def lda_record(config: Config, corpus: Corpus) -> RunRecord:
         num_docs=len(corpus.train),
         embed_dim=0,
         batch_size=0,
-        num_epochs=num_iterations(config.lda),
+        num_epochs=model_kind(config.model.kind).num_iterations(config),
     )
 
 

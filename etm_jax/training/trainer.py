@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from etm_jax.config.settings import TrainConfig
-from etm_jax.models.base import Variables
+from etm_jax.models.layers import Variables
+from etm_jax.models.objective import Sums
 from etm_jax.training.batches import Batcher
 from etm_jax.training.bound import Bound, bounds, evaluate_bound
 from etm_jax.training.checkpoint import Checkpoints, Progress, Remembered
@@ -22,7 +23,7 @@ from etm_jax.training.optimizer import learning_rate
 from etm_jax.training.placement import collected, placed, topics
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.signals import Stopped, StopRequest, deferred
-from etm_jax.training.steps import Spec, Sums, TrainState, new_state, train_step
+from etm_jax.training.steps import Spec, TrainState, new_state, train_step
 from etm_jax.training.stream_batches import StreamBatcher
 from etm_jax.util.console import TrainingMeter, note, warn
 from etm_jax.util.errors import UserError

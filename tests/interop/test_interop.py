@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from conftest import forward
 from etm_jax.cli import flags as cli
 from etm_jax.config.build import make_config
 from etm_jax.convert import main as convert_main
@@ -22,7 +23,8 @@ from etm_jax.interop import from_safetensors, from_torch, read_saved_model, save
 from etm_jax.interop.layouts import from_state, to_state
 from etm_jax.interop.start_weights import read_start_weights
 from etm_jax.interop.tensor_files import write_tensors
-from etm_jax.models.base import Noise, Variables, forward, init_variables
+from etm_jax.models.layers import Variables, init_variables
+from etm_jax.models.noise import Noise
 from etm_jax.train import main as train_main
 from etm_jax.training.batches import Batcher
 from etm_jax.training.saved_model import SavedModel
@@ -234,7 +236,7 @@ def posterior_and_beta(weights):
     kind = config.model.encoder_input
     inputs = encoder_input(COUNTS, kind, Vocabulary([""] * V, np.ones(V), np.ones(V), 1, ""))
     batch = Batcher(COUNTS, inputs, len(COUNTS.indptr) - 1).take(np.arange(2))
-    out = forward(spec.module(), variables, batch.inputs, batch.pattern, Noise(jnp.zeros((2, K))))
+    out = forward(spec.module(), variables, batch, Noise(jnp.zeros((2, K))))
     return *(x[:2] for x in out.posterior), out.beta
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from etm_jax.config.build import make_config
-from etm_jax.models.base import Variables, init_variables
+from etm_jax.models.layers import Variables, init_variables
 from etm_jax.training.checkpoint import Checkpoints, Progress
 from etm_jax.training.steps import Spec, TrainState, abstract_state, new_state
 from etm_jax.util.errors import UserError
@@ -253,9 +253,9 @@ import sys
 from pathlib import Path
 import jax, numpy as np
 from jax.sharding import NamedSharding, PartitionSpec as P
-from etm_jax.checkpoint import Checkpoints, Progress
-from etm_jax.model import Variables
-from etm_jax.steps import TrainState
+from etm_jax.training.checkpoint import Checkpoints, Progress
+from etm_jax.models.layers import Variables
+from etm_jax.training.steps import TrainState
 
 mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
 def place(x, *axes):

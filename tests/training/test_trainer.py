@@ -13,7 +13,8 @@ import scipy.sparse as sp
 from conftest import planted_counts
 from etm_jax.config.build import make_config
 from etm_jax.config.settings import RunOptions
-from etm_jax.models.base import init_variables
+from etm_jax.models.layers import init_variables
+from etm_jax.models.objective import Sums
 from etm_jax.training import trainer
 from etm_jax.training.batches import Batcher
 from etm_jax.training.bound import Bound
@@ -21,7 +22,7 @@ from etm_jax.training.checkpoint import Checkpoints, Remembered
 from etm_jax.training.ensemble import new_states, stack, train_steps, unstack
 from etm_jax.training.nonfinite import Unsound
 from etm_jax.training.run_folder import RunFolder, RunRecord, check_continues
-from etm_jax.training.steps import Spec, Sums, TrainState, abstract_state, eval_step, new_state, train_step
+from etm_jax.training.steps import Spec, TrainState, abstract_state, eval_step, new_state, train_step
 from etm_jax.training.trainer import FitResult, fit, num_epochs_for, should_anneal
 from etm_jax.util.errors import UserError
 

@@ -7,7 +7,7 @@ from etm_jax.util.extras import require
 
 
 def test_a_package_that_is_there_is_not_imported() -> None:
-    require("this", "zen", "--zen")
+    require("this", "zen", "--zen", otherwise="think")
     import sys
 
     assert "this" not in sys.modules
@@ -19,3 +19,5 @@ def test_a_missing_package_is_told_with_what_needs_it_and_its_extra(monkeypatch,
     with pytest.raises(UserError) as caught:
         require(package, "some", "--some=thing")
     assert str(caught.value) == f"--some=thing needs {named}, which is not installed; pip install 'etm_jax[some]'"
+    with pytest.raises(UserError, match=r"pip install 'etm_jax\[some\]', or wait$"):
+        require(package, "some", "--some=thing", otherwise="wait")
