@@ -182,7 +182,7 @@ def _read_vectors(folder: Path) -> None:
 
 
 def _torch_state() -> dict[str, np.ndarray]:
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.interop.layouts import to_state
     from etm_jax.models.layers import Variables
     from etm_jax.training.saved_model import SavedModel
@@ -205,7 +205,7 @@ def _params(trained: object) -> dict:
 def _trained() -> object:
     import jax
 
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.corpus.types import Vocabulary
     from etm_jax.models.layers import Variables
     from etm_jax.training.saved_model import SavedModel
@@ -275,7 +275,7 @@ def _read_saved(folder: Path) -> None:
 
 
 def _make_record(folder: Path) -> None:
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.corpus.store.cache import vocabulary_to_json
     from etm_jax.training.run_folder import RunFolder, RunRecord
 
@@ -343,7 +343,7 @@ _CACHE_LINES = "\n".join(["a b c d", "b c d e f", "a c e g", "d e f g h"] * 6)
 
 
 def _cached(folder: Path) -> object:
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from etm_jax.config.settings import Config, ModelConfig, RunOptions
+from etm_jax.config.build import Config
+from etm_jax.config.settings import ModelConfig, RunOptions
 from etm_jax.corpus.filter_report import format_report, report_warnings
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import as_prepared, find_source

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.config.settings import Config
+from etm_jax.config.build import Config
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE, CountedDocuments
 from etm_jax.corpus.types import Vocabulary

@@ -15,7 +15,7 @@ import numpy as np
 
 from etm_jax.corpus.metadata import table_cell
 from etm_jax.inference.predictor import Mixtures
-from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
 from etm_jax.util.files import replace_file, spreadsheet_cell
 
 
@@ -92,11 +92,10 @@ class ParquetWriter:
     """The columns of the CSV, θ in full precision."""
 
     def __init__(self, file: BinaryIO, num_topics: int, fields: Sequence[str] = ()) -> None:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError as error:
-            raise UserError("Parquet needs a package that is not installed: pip install '.[parquet]'") from error
+        require("pyarrow", "parquet", "--output=FILE.parquet")
+        import pyarrow
+        import pyarrow.parquet
+
         topics = [(f"topic_{k}", pyarrow.float32()) for k in range(num_topics)]
         columns = [("document", pyarrow.string()), ("words", pyarrow.int64()), ("unknown", pyarrow.float64()), *topics]
         columns += [(name, pyarrow.string()) for name in fields]

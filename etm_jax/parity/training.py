@@ -11,7 +11,7 @@ import optax
 import torch
 from torch import Tensor
 
-from etm_jax.config.settings import Config
+from etm_jax.config.build import Config
 from etm_jax.models.batch import Batch
 from etm_jax.models.layers import Params
 from etm_jax.models.noise import Noise

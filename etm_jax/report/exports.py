@@ -13,17 +13,6 @@ from etm_jax.results.run import Run
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
 
-SAID = {
-    "figures": "the page's pictures, as PNG and SVG",
-    "parquet": "topics.parquet and doc_topics.parquet",
-    "projector": "give tensors.tsv and metadata.tsv to https://projector.tensorflow.org; rho.vec and alpha.vec are "
-    "word2vec's format",
-    "topicwizard": "topicwizard.visualize(topic_data=etm_jax.report.exports.topic_data(FOLDER))",
-    "pyldavis": "prepare.json holds the arguments of pyLDAvis.prepare; pyldavis.html, its page, loads its scripts from "
-    "the net when it is opened",
-}
-"""What a person is told of each folder."""
-
 
 def all_theta(run: Run) -> tuple[list[str], sp.csr_matrix, np.ndarray]:
     """Training, validation and test documents one after another: ids, counts [D, V], θ [D, K]."""

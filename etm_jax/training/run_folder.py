@@ -5,7 +5,6 @@ segmenter. metadata.json: what documents carry, if anything. metrics.jsonl: a li
 from. export/: the results. corpus/: the prepared corpus.
 """
 
-import dataclasses
 import json
 import math
 import shutil
@@ -16,17 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from etm_jax import __version__
-from etm_jax.config.settings import SECTIONS, Config, ModelConfig, RunOptions, spelled
+from etm_jax.config.build import Config
+from etm_jax.config.declaration import Setting, by_name
+from etm_jax.config.models import UnknownModelError
+from etm_jax.config.settings import ModelConfig, RunOptions
 from etm_jax.models.registry import model_kind
 from etm_jax.training.steps import Spec
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, check_writable, replace_text, written
-
-CHANGEABLE = {
-    "corpus", "corpus_fallback", "workers", "cache_dir", "rebuild", "checkpoint_every", "log_quality_every", "patience",
-    "export_from",
-}  # fmt: skip
-"""Settings that may differ when a run goes on, since no number of it depends on them."""
 
 
 class RunRecord(NamedTuple):
@@ -104,6 +100,8 @@ class RunFolder:
             if not all(type(j) is int and 0 <= j < kept["vocab_size"] for j in columns):
                 raise ValueError("its seed_words are no columns of the vocabulary")
             return RunRecord(config=Config.from_json(values["config"]), **kept)
+        except UnknownModelError as error:
+            raise UserError(f"{self._config} is of another model: {error}") from error
         except (*DAMAGED, UserError) as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else error
             raise UserError(
@@ -159,13 +157,12 @@ def check_continues(record: RunRecord, given: Config, options: RunOptions, workd
     if not options.bkpt_continue:
         raise UserError(f"--workdir={workdir} holds a run; give another --workdir, or drop --nobkpt_continue")
     saved = record.config
-    option = {f.name: f for f in dataclasses.fields(RunOptions)}
+    option = by_name(RunOptions)
     if saved.variant != given.variant:
         raise _changed(option["variant"], saved.variant, given.variant, workdir)
     # Another model reads other settings: those would be named in its place.
     if saved.model.kind != given.model.kind:
-        kind_field = next(f for f in dataclasses.fields(ModelConfig) if f.name == "kind")
-        raise _changed(kind_field, saved.model.kind, given.model.kind, workdir)
+        raise _changed(by_name(ModelConfig)["kind"], saved.model.kind, given.model.kind, workdir)
     if not model_kind(saved.model.kind).fits_itself and record.dtype != (now := default_dtype()):
         raise UserError(
             f"this process computes in {now}, but the run in {workdir} was begun in {record.dtype}; set "
@@ -173,13 +170,11 @@ def check_continues(record: RunRecord, given: Config, options: RunOptions, workd
         )
     if record.ckpt != options.ckpt:
         raise _changed(option["ckpt"], record.ckpt, options.ckpt, workdir)
-    for section, kind in SECTIONS.items():
-        for f in dataclasses.fields(kind):
-            before, now = (getattr(getattr(config, section), f.name) for config in (saved, given))
-            # Without a schedule that ends with the last epoch, a longer run begins with the shorter one.
-            longer = f.name == "num_epochs" and given.optimizer.lr_schedule == "constant" and now > before > 0
-            if before != now and f.name not in CHANGEABLE and not longer:
-                raise _changed(f, before, now, workdir)
+    for (_, setting, before), (_, _, now) in zip(saved.settings(), given.settings(), strict=True):
+        # Without a schedule that ends with the last epoch, a longer run begins with the shorter one.
+        longer = setting.name == "num_epochs" and given.optimizer.lr_schedule == "constant" and now > before > 0
+        if before != now and not setting.resumable and not longer:
+            raise _changed(setting, before, now, workdir)
 
 
 def default_dtype() -> str:
@@ -198,9 +193,9 @@ def exported(folder: RunFolder, name: str) -> np.ndarray:
         ) from error
 
 
-def _changed(f: "dataclasses.Field[Any]", before: object, now: object, workdir: Path) -> UserError:
+def _changed(setting: Setting, before: object, now: object, workdir: Path) -> UserError:
     return UserError(
-        f"this command has {spelled(f, now)}, but the run in {workdir} was begun with {spelled(f, before)}; "
+        f"this command has {setting.spelled(now)}, but the run in {workdir} was begun with {setting.spelled(before)}; "
         "make it the same, or give another --workdir"
     )
 

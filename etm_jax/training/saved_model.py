@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from etm_jax.config.settings import Config
+from etm_jax.config.build import Config
 from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.models.layers import Variables

@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from etm_jax.config.settings import Config, RunOptions
+from etm_jax.config.build import Config
+from etm_jax.config.settings import RunOptions
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.base import Start
 from etm_jax.models.layers import Variables

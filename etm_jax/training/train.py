@@ -9,7 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 from jax.sharding import Mesh
 
-from etm_jax.config.settings import Config, RunOptions
+from etm_jax.config.build import Config
+from etm_jax.config.settings import RunOptions
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.store.cache import vocabulary_to_json
 from etm_jax.corpus.types import Corpus, Documents

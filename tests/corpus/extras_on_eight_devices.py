@@ -16,7 +16,7 @@ os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_p
 
 import numpy as np
 
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.corpus.shards import read_corpus
 from etm_jax.corpus.shards.manifest import is_prepared
 from etm_jax.corpus.store.cache import load_corpus

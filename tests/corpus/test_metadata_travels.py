@@ -16,7 +16,7 @@ import pytest
 from conftest import SMALL, needs_scale, themed_lines
 from etm_jax import train
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.corpus.shards import read_corpus
 from etm_jax.corpus.store.cache import load_corpus
 from etm_jax.infer import main as infer_main

@@ -263,7 +263,9 @@ def test_mistakes_get_one_line(runs, given, told, capsys):
 def test_a_missing_package_is_named_before_anything_is_read(runs, monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert report(f"--workdir={runs / 'etm'}", "--pyldavis") == 2
-    assert "--pyldavis needs pyLDAvis; pip install 'etm_jax[pyldavis]'" in capsys.readouterr().err
+    assert (
+        "--pyldavis needs pyLDAvis, which is not installed; pip install 'etm_jax[pyldavis]'" in capsys.readouterr().err
+    )
 
 
 def test_help_needs_no_jax():

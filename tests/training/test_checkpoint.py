@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.models.layers import Variables, init_variables
 from etm_jax.training.checkpoint import Checkpoints, Progress
 from etm_jax.training.steps import Spec, TrainState, abstract_state, new_state

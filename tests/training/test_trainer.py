@@ -11,7 +11,8 @@ import pytest
 import scipy.sparse as sp
 
 from conftest import planted_counts
-from etm_jax.config.settings import RunOptions, make_config
+from etm_jax.config.build import make_config
+from etm_jax.config.settings import RunOptions
 from etm_jax.models.layers import init_variables
 from etm_jax.models.objective import Sums
 from etm_jax.training import trainer

@@ -1,6 +1,5 @@
 """What is to be prepared: files and settings, and all of them that decide what comes out."""
 
-import dataclasses
 import glob
 import hashlib
 import json
@@ -13,7 +12,7 @@ from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.shards.manifest import FORMAT, file_sha256
-from etm_jax.corpus.store.cache import COMPUTED, IF_GIVEN, WITHOUT_EFFECT
+from etm_jax.corpus.store.cache import COMPUTED, deciding_settings
 from etm_jax.corpus.types import Source
 from etm_jax.corpus.words.segment import segmenter_version
 from etm_jax.corpus.words.vocabulary import read_stopwords
@@ -27,9 +26,6 @@ SHARD_DOCS = 1 << 17
 
 SUITED_SHARDS = 512
 """As many shards as that at most, where nobody says how many: a reader keeps all of them open."""
-
-MAX_SHARDS = 99_999
-"""As many as five digits can name."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +59,8 @@ class Job:
     @property
     def settings(self) -> dict[str, Any]:
         """All that decides what comes out, but for the files."""
-        values = dataclasses.asdict(self.config)
-        given = {name: value for name, value in values.items() if value or name not in IF_GIVEN}
-        return {name: value for name, value in given.items() if name not in _NOT_SETTINGS} | {
+        return deciding_settings(self.config) | {
+            "segmenter_model": self.config.segmenter_model,
             "format": [COMPUTED, FORMAT],
             "segmenter": self.segmenter,
             "stopwords": sorted(self.stopwords),
@@ -84,15 +79,8 @@ class Job:
         return _sha256([self.settings, [[file.name, contents[file.name]] for file in self.files]])
 
 
-_NOT_SETTINGS = WITHOUT_EFFECT | {"stopwords", "meta"}
-
-
 def make_job(pattern: str, config: CorpusConfig, block_docs: int = BLOCK_DOCS, num_shards: int = 0) -> Job:
     """The job of all files that `pattern` names. Raises UserError where there are none, or a setting cannot be used."""
-    if block_docs < 1:
-        raise UserError(f"--block_docs={block_docs} is out of range; give at least 1")
-    if not 0 <= num_shards <= MAX_SHARDS:
-        raise UserError(f"--shards={num_shards} is out of range; give 1 to {MAX_SHARDS}, or 0 for as many as suit")
     if config.segmenter == "gold":
         raise UserError("--segmenter=gold is for corpora by name; give --segmenter=whitespace where spaces part words")
     settings = resolve(config, Source(pattern, []))

@@ -1,6 +1,5 @@
 """The two passes as an Apache Beam pipeline over the functions that `local` runs: the one user of apache_beam."""
 
-import importlib.util
 import json
 import logging
 import re
@@ -22,6 +21,7 @@ from etm_jax.corpus.shards.rows import Rows
 from etm_jax.corpus.words.segment import most_processes
 from etm_jax.util.console import SECONDS_BETWEEN_LINES, note
 from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
 from etm_jax.util.files import replace_text
 
 Place = tuple[int, int]
@@ -40,8 +40,7 @@ class BeamRunner:
     """
 
     def __init__(self, options: str) -> None:
-        if importlib.util.find_spec("apache_beam") is None:
-            raise UserError("--runner=beam needs apache-beam: pip install 'etm_jax[scale]'")
+        require("apache_beam", "scale", "--runner=beam")
         self._options = shlex.split(options)
 
     def __call__(self, job: Job, work: Path) -> tuple[Plan, Summary, list[Written]]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.config.declaration import settings_of
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.counts import as_counts
 from etm_jax.corpus.metadata import Metadata
@@ -27,12 +28,6 @@ COMPUTED = 2
 FORMAT = 2
 """To be raised with every change of how a corpus is stored."""
 
-WITHOUT_EFFECT = {"corpus", "corpus_fallback", "segmenter", "workers", "cache_dir", "rebuild"}
-
-IF_GIVEN = {"meta_fields", "meta"}
-"""Settings that came later: where they are not given, a corpus is the one that was prepared before there were any."""
-
-_FILES = {"stopwords", "segmenter_model", "meta"}
 _PARTS = ("train", "valid", "test")
 _LABELS = ("ids", "first_words")
 """Of documents. In the archive a text is the UTF-8 between two of the starts."""
@@ -50,12 +45,11 @@ def corpus_digest(source: Source, config: CorpusConfig, segmenter_version: str) 
     """
     files = list(source.files)
     settings: dict[str, Any] = {"format": COMPUTED, "segmenter": segmenter_version}
-    values = dataclasses.asdict(config)
-    given = {name for name in values if values[name] or name not in IF_GIVEN}
-    counted = given if source.counted is None else given & IF_GIVEN
-    settings |= {name: values[name] for name in counted - WITHOUT_EFFECT - _FILES}
-    paths = {name: Path(values[name]).expanduser() for name in sorted(counted & _FILES) if values[name]}
-    files += [file for name, path in paths.items() for file in _files_at(name, path)]
+    counted = source.counted is not None
+    settings |= deciding_settings(config, counted)
+    bytes_count = ("given files",) if counted else ("files", "given files")
+    named = {s.flag: getattr(config, s.name) for s in settings_of(CorpusConfig) if s.digest in bytes_count}
+    files += [file for flag in sorted(named) if named[flag] for file in _files_at(flag, Path(named[flag]).expanduser())]
     try:
         settings["files"] = [[file.name, _file_digest(file)] for file in files]
     except OSError as error:
@@ -63,6 +57,16 @@ def corpus_digest(source: Source, config: CorpusConfig, segmenter_version: str) 
             f"{error.filename} cannot be read: {error.strerror}; check its permissions, or bring what is missing"
         ) from error
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def deciding_settings(config: CorpusConfig, counted: bool = False) -> dict[str, Any]:
+    """The settings by name whose values, as they stand, decide the prepared corpus. counted: of one that comes so."""
+    values = {s.name: (s, getattr(config, s.name)) for s in settings_of(CorpusConfig)}
+    return {
+        name: value
+        for name, (s, value) in values.items()
+        if (s.digest == "value" and not counted) or (s.digest == "given" and value != s.default)
+    }
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:

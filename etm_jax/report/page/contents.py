@@ -1,6 +1,5 @@
 """All that the page and the figures show of a run, as plain values."""
 
-import dataclasses
 import datetime
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.config.settings import SECTIONS, VARIANTS, flag_name
+from etm_jax.config.variants import VARIANTS
 from etm_jax.corpus.new_documents import settings_like
 from etm_jax.corpus.types import Documents
 from etm_jax.metrics.neighbours import nearest
@@ -268,11 +267,8 @@ def _settings(run: Run) -> list[list[Any]]:
     """Rows of section, flag, value, and whether the value is another than its variant's own."""
     config, rows = run.record.config, []
     usual = VARIANTS[config.variant]
-    for section, kind in SECTIONS.items():
-        for f in dataclasses.fields(kind):
-            value = getattr(getattr(config, section), f.name)
-            told = ",".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
-            rows.append([section, flag_name(f), told, value != usual.get(f.name, f.default)])
+    for section, s, value in config.settings():
+        rows.append([section, s.flag, "" if value is None else s.text(value), value != usual.get(s.name, s.default)])
     return rows
 
 
