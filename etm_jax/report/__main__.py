@@ -24,8 +24,8 @@ class ReportFlags:
     output: str = setting("", "the page; default: report.html in that folder", shown="FILE")
     date_field: str = setting(
         "",
-        "the field of the documents' dates: of --meta_fields or --meta of the run, or a column or key of its .csv, .tsv "
-        "or .jsonl corpus; without it, the first field of the metadata that holds dates, or names of documents that "
+        "the field of the documents' dates: of --meta_fields or --meta of the run, or a column or key of its .csv, "
+        ".tsv or .jsonl corpus; without it, the first field of the metadata that holds dates, or names of documents that "
         "begin with one, such as 20240531-2",
         shown="NAME",
     )
