@@ -307,7 +307,8 @@ def _like() -> object:
 
 
 def _make_checkpoint(folder: Path) -> None:
-    from etm_jax.training.checkpoint import Checkpoints, Progress
+    from etm_jax.training.checkpoint import Checkpoints
+    from etm_jax.training.progress import Progress
 
     Checkpoints(folder / "checkpoints").save(_like(), Progress(1, [float("inf"), 7.5], [7.5]))  # type: ignore[arg-type]
 
@@ -321,10 +322,10 @@ def _read_checkpoint(folder: Path) -> None:
 
 
 def _seal_checkpoint(folder: Path) -> None:
-    from etm_jax.training.checkpoint import _SUMS, _sums
+    from etm_jax.training.digests import DIGESTS, file_digests
 
     place = folder / "checkpoints" / "1"
-    (place / _SUMS).write_text(_sums(place), encoding="utf-8")
+    (place / DIGESTS).write_text(file_digests(place), encoding="utf-8")
 
 
 _CACHE_LINES = "\n".join(["a b c d", "b c d e f", "a c e g", "d e f g h"] * 6)

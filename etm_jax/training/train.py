@@ -17,7 +17,7 @@ from etm_jax.metrics.coherence import coherence
 from etm_jax.metrics.topics import WORDS_SHOWN, top_words, topic_quality
 from etm_jax.ops.mesh import Grid, make_mesh
 from etm_jax.training.batches import Batcher, static_sizes, tile_lengths
-from etm_jax.training.checkpoint import Checkpoints, Remembered
+from etm_jax.training.checkpoint import Checkpoints, InMemoryCheckpoints
 from etm_jax.training.distributed import is_main_process, is_multiprocess
 from etm_jax.training.run_folder import RunFolder, RunRecord
 from etm_jax.training.saved_model import SavedModel
@@ -64,7 +64,7 @@ def train(
         batchers["valid"],
         variables,
         folder,
-        Checkpoints(folder.checkpoints) if keep else Remembered(),
+        Checkpoints(folder.checkpoints) if keep else InMemoryCheckpoints(),
         write,
         lambda beta: _quality(beta, corpus),
         () if corpus.stream else corpus.train.ids,

@@ -14,12 +14,13 @@ from etm_jax.config.settings import TrainConfig
 from etm_jax.models.base import Variables
 from etm_jax.training.batches import Batcher
 from etm_jax.training.bound import Bound, bounds, evaluate_bound
-from etm_jax.training.checkpoint import Checkpoints, Progress, Remembered
+from etm_jax.training.checkpoint import Checkpoints, InMemoryCheckpoints
 from etm_jax.training.distributed import all_gather, go_ahead, is_main_process, is_multiprocess
 from etm_jax.training.ensemble import abstract_states, as_models, new_states, seeds, train_steps, unstack
 from etm_jax.training.nonfinite import LOOKED_AT_ONCE, Unsound, what_is_not_finite
 from etm_jax.training.optimizer import learning_rate
 from etm_jax.training.placement import collected, placed, topics
+from etm_jax.training.progress import Progress
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.signals import Stopped, StopRequest, deferred
 from etm_jax.training.steps import Spec, Sums, TrainState, new_state, train_step
@@ -72,7 +73,7 @@ def fit(
     valid: Batcher,
     initial: Variables | None,
     folder: RunFolder,
-    checkpoints: Checkpoints | Remembered,
+    checkpoints: Checkpoints | InMemoryCheckpoints,
     write: Callable[[dict[str, Any]], None] | None = None,
     quality: Callable[[np.ndarray], dict[str, float]] | None = None,
     names: Sequence[str] = (),
@@ -138,18 +139,18 @@ def fit(
 
     if initial is None:
         complete = f"was already complete, {progress.epoch} epochs: nothing is trained"
-        goes_on = f"goes on after {_told(progress, steps)} of {num_epochs}"
-        note(f"the run in {folder.path} {complete if finished() else goes_on}")
+        resumes = f"resumes after {_told(progress, steps)} of {num_epochs}"
+        note(f"the run in {folder.path} {complete if finished() else resumes}")
     # Closed whatever happens, so that what is printed next has a line of its own.
     with (
-        closing(TrainingMeter(progress.epoch * steps + len(progress.begun), num_epochs, steps)) as meter,
+        closing(TrainingMeter(progress.epoch * steps + len(progress.step_sums), num_epochs, steps)) as meter,
         deferred("stopping as soon as the state is saved; once more stops at once")
         if stop_on_signals
         else nullcontext(StopRequest()) as stop,
     ):
         while not finished():
             epoch, started = progress.epoch + 1, time.perf_counter()
-            sums = [Sums(*map(jnp.asarray, step_sums)) for step_sums in progress.begun]
+            sums = [Sums(*map(jnp.asarray, step_sums)) for step_sums in progress.step_sums]
             docs_left = max(1, train.num_docs - len(sums) * train.batch_size)
             unsound.begin_epoch()
             for batch in train.shuffled(config.seed, epoch, first_step=len(sums)):
@@ -161,7 +162,7 @@ def fit(
                     raise diverged(f"{unsound.in_a_row} steps in a row were not applied: {not_finite(unsound.last)}")
                 if len(sums) < steps and (signal := asked_to_stop(len(sums))):
                     begun = tuple([x.tolist() for x in step_sums] for step_sums in jax.device_get(sums))
-                    progress = progress._replace(begun=begun)
+                    progress = progress._replace(step_sums=begun)
                     save()
                     raise Stopped(signal, _stopped(progress, steps, num_epochs))
             unsound.look(sums)
@@ -212,7 +213,11 @@ def fit(
 
 
 def _begin_or_go_on(
-    initial: Variables | None, spec: Spec, num_seeds: int, checkpoints: Checkpoints | Remembered, folder: RunFolder
+    initial: Variables | None,
+    spec: Spec,
+    num_seeds: int,
+    checkpoints: Checkpoints | InMemoryCheckpoints,
+    folder: RunFolder,
 ) -> tuple[TrainState, Progress]:
     """The state to train from, and how far it is. A new run's is saved at once: nothing before it is computed again."""
     if initial is None:
@@ -230,13 +235,13 @@ def _begin_or_go_on(
 
 
 def _told(progress: Progress, steps: int) -> str:
-    begun = f" and {len(progress.begun)} of {steps} steps of the next" if progress.begun else ""
+    begun = f" and {len(progress.step_sums)} of {steps} steps of the next" if progress.step_sums else ""
     return f"epoch {progress.epoch}{begun}"
 
 
 def _stopped(progress: Progress, steps: int, num_epochs: int) -> str:
     return (
-        f"stopped after {_told(progress, steps)} of {num_epochs}, which is saved; the same command goes on from there"
+        f"stopped after {_told(progress, steps)} of {num_epochs}, which is saved; the same command resumes from there"
     )
 
 

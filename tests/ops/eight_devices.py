@@ -25,9 +25,10 @@ from etm_jax.config.settings import make_config
 from etm_jax.models.base import init_variables
 from etm_jax.ops.mesh import Grid, make_mesh
 from etm_jax.training.batches import Batcher
-from etm_jax.training.checkpoint import Checkpoints, Progress
+from etm_jax.training.checkpoint import Checkpoints
 from etm_jax.training.ensemble import new_states, stack, train_steps
 from etm_jax.training.placement import collected, placed, topics
+from etm_jax.training.progress import Progress
 from etm_jax.training.steps import Spec, abstract_state, eval_step, new_state, theta_step, train_step
 
 # Neither a batch nor the vocabulary comes out even on any of the meshes.

@@ -315,7 +315,7 @@ def test_a_damaged_checkpoint_is_no_beginning(ended, here, capsys):
     shutil.rmtree(here / "run" / "checkpoints" / "1" / "state")
     before = tree(here)
     assert train(f"--corpus={ended.parent / 'lines.txt'}", *TINY, "--workdir=new", "--ckpt=run") == 2
-    only_error(capsys, f"run{os.sep}checkpoints{os.sep}1 is damaged", "the same training command goes on from that of")
+    only_error(capsys, f"run{os.sep}checkpoints{os.sep}1 is damaged", "the same training command resumes from that of")
     assert tree(here) == before
 
 

@@ -21,7 +21,7 @@ from etm_jax.train import main
 from etm_jax.training import trainer
 from etm_jax.training.batches import Batcher
 from etm_jax.training.bound import Bound
-from etm_jax.training.checkpoint import Checkpoints, Remembered
+from etm_jax.training.checkpoint import Checkpoints, InMemoryCheckpoints
 from etm_jax.training.ensemble import abstract_states, new_states, stack, train_steps, unstack
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.steps import Spec, new_state, train_step
@@ -214,8 +214,9 @@ def test_a_member_that_diverges_ends_the_run(tmp_path):
     members = [init_variables(jax.random.key(i), spec.module()) for i in range(2)]
     broken = Variables(members[1].params | {"alpha": jnp.full((K, L), jnp.nan)}, members[1].constants)
     config = make_config("default", {"num_seeds": 2}).train
+    both, checkpoints = stack([members[0], broken]), InMemoryCheckpoints()
     with pytest.raises(UserError, match="diverged in epoch 1"):
-        fit(spec, config, 2, batcher(COUNTS), batcher(COUNTS[:20]), stack([members[0], broken]), folder, Remembered())
+        fit(spec, config, 2, batcher(COUNTS), batcher(COUNTS[:20]), both, folder, checkpoints)
 
 
 # What a run shows and leaves

@@ -16,7 +16,7 @@ from etm_jax.models.base import init_variables
 from etm_jax.training import trainer
 from etm_jax.training.batches import Batcher
 from etm_jax.training.bound import Bound
-from etm_jax.training.checkpoint import Checkpoints, Remembered
+from etm_jax.training.checkpoint import Checkpoints, InMemoryCheckpoints
 from etm_jax.training.ensemble import new_states, stack, train_steps, unstack
 from etm_jax.training.nonfinite import Unsound
 from etm_jax.training.run_folder import RunFolder, RunRecord, check_continues
@@ -104,7 +104,7 @@ def test_epochs_after_the_last_checkpoint_are_trained_again(tmp_path, monkeypatc
     folder.path.mkdir()
     initial = init_variables(jax.random.key(config.train.seed), spec.module())
     with pytest.raises(KeyboardInterrupt):
-        fit(spec, config.train, 5, batcher(COUNTS), batcher(COUNTS[:20]), initial, folder, Remembered(), stop)
+        fit(spec, config.train, 5, batcher(COUNTS), batcher(COUNTS[:20]), initial, folder, InMemoryCheckpoints(), stop)
     assert [row["epoch"] for row in rows(folder.path)] == [1, 2, 3]
     with (folder.path / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 4, "step"')  # half a line
@@ -124,11 +124,11 @@ def test_a_finished_run_is_left_as_it_is(tmp_path, capsys):
     assert "was already complete, 2 epochs: nothing is trained" in capsys.readouterr().err
 
 
-def test_going_on_is_said(tmp_path, capsys):
+def test_resuming_is_said(tmp_path, capsys):
     train(tmp_path, 1)
     capsys.readouterr()
     train(tmp_path, 3)
-    assert f"the run in {tmp_path} goes on after epoch 1 of 3" in capsys.readouterr().err
+    assert f"the run in {tmp_path} resumes after epoch 1 of 3" in capsys.readouterr().err
 
 
 def test_patience_ends_a_run_once_and_for_all(tmp_path, monkeypatch):
@@ -276,7 +276,7 @@ def test_divergence_in_the_only_step_is_seen_too(tmp_path):
 def test_what_is_remembered_is_what_is_kept(tmp_path, monkeypatch):
     for which in ("best", "last"):
         fitted = []
-        for checkpoints in (Checkpoints(tmp_path / which), Remembered()):
+        for checkpoints in (Checkpoints(tmp_path / which), InMemoryCheckpoints()):
             feed(monkeypatch, [5.0, 3.0, 4.0, 2.0, 6.0])
             config = settings(export_from=which, checkpoint_every=3)
             spec = Spec(config.model, config.objective, config.optimizer, V, L, 15, config.vectors.train_rho)
