@@ -23,7 +23,7 @@ from etm_jax.results.seed_comparison import SeedComparison, compare_seeds, seed_
 from etm_jax.results.summary import completion, summarize, topic_table
 from etm_jax.training.batches import Batcher
 from etm_jax.training.checkpoint import Checkpoints
-from etm_jax.training.distributed import is_main_process, is_multiprocess, joined, part, wait
+from etm_jax.training.distributed import await_main_process, distributed, is_main_process, is_multiprocess, leave
 from etm_jax.training.ensemble import seeds
 from etm_jax.training.placement import placed
 from etm_jax.training.run_folder import RunFolder, RunRecord, check_continues
@@ -35,7 +35,7 @@ from etm_jax.training.trainer import FitResult
 from etm_jax.util import console
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable
-from etm_jax.util.lock import held
+from etm_jax.util.lock import locked
 from etm_jax.vectors import check_vectors
 
 
@@ -46,9 +46,9 @@ def run(config: Config, options: RunOptions) -> None:
     others follow the first, and leave the results to it.
     """
     config, folder = _begun(config, options)
-    with joined(options):
+    with distributed(options):
         if is_main_process():
-            with held(folder.path):
+            with locked(folder.path):
                 _run(config, options, folder)
         else:
             with console.silenced():
@@ -57,7 +57,7 @@ def run(config: Config, options: RunOptions) -> None:
 
 def _follow(config: Config, options: RunOptions, folder: RunFolder) -> None:
     """Train along with the first process, which has begun the run."""
-    wait()
+    await_main_process()
     saved = folder.record()
     train(
         config,
@@ -109,7 +109,7 @@ def _run(config: Config, options: RunOptions, folder: RunFolder) -> None:
         training = train(
             config, corpus, folder, options, saved if goes_on else None, other, write, stop_on_signals=True
         )
-        part()
+        leave()
         model, log_px, of_epoch, spread = _results(training, corpus)
     summary = summarize(model, corpus, log_px)
     write_export(folder.export, model, corpus, summary, spread)
@@ -126,7 +126,7 @@ def _run(config: Config, options: RunOptions, folder: RunFolder) -> None:
 def prepare_corpus(config: Config, options: RunOptions) -> None:
     """Prepare the corpus of a run to be, where that run will look for it. Raises UserError as `run` does."""
     config, folder = _begun(config, options)
-    with held(folder.path):
+    with locked(folder.path):
         _prepared(find_source(config.corpus), config, folder, None)
     where = Path(config.corpus.cache_dir).expanduser() if config.corpus.cache_dir else folder.corpus
     console.note(f"{where} holds the prepared corpus; training with the same flags finds it there")

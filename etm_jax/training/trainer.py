@@ -15,7 +15,7 @@ from etm_jax.models.base import Variables
 from etm_jax.training.batches import Batcher
 from etm_jax.training.bound import Bound, bounds, evaluate_bound
 from etm_jax.training.checkpoint import Checkpoints, InMemoryCheckpoints
-from etm_jax.training.distributed import all_gather, go_ahead, is_main_process, is_multiprocess
+from etm_jax.training.distributed import all_gather, is_main_process, is_multiprocess, on_main_process, release_others
 from etm_jax.training.ensemble import abstract_states, as_models, new_states, seeds, train_steps, unstack
 from etm_jax.training.nonfinite import LOOKED_AT_ONCE, Unsound, what_is_not_finite
 from etm_jax.training.optimizer import learning_rate
@@ -105,15 +105,8 @@ def fit(
         return progress.epoch >= num_epochs or out_of_patience(progress.nelbos, config.patience)
 
     def save() -> None:
-        whole, failure = collected(state, state_spec, grid), None
-        if is_main_process():
-            try:
-                checkpoints.save(whole, progress)
-            except UserError as error:
-                failure = error
-        # All end where one does.
-        if all_gather(int(failure is not None)).any():
-            raise failure or UserError("the first process of this job could not save; its own message says why")
+        whole = collected(state, state_spec, grid)
+        on_main_process(lambda: checkpoints.save(whole, progress), "save")
 
     def asked_to_stop(step: int = 0) -> int:
         """The signal that was given, if any; where there are several processes, now and then that of any of them."""
@@ -230,7 +223,7 @@ def _begin_or_go_on(
         progress = Progress(0, [math.inf], [math.inf] * num_seeds)
         folder.forget_after(0)
         checkpoints.save(state, progress)
-    go_ahead()
+    release_others()
     return state, progress
 
 

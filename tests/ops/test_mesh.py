@@ -22,7 +22,7 @@ ALL = ("data:2", "data:4", "data:8", "data:4,vocab:2", "data:2,vocab:4", "vocab:
 
 
 def on_eight_devices(kinds: str, dtype: str, meshes: tuple[str, ...]) -> dict:
-    path = os.pathsep.join(str(SCRIPT.parents[i]) for i in (0, 1))
+    path = os.pathsep.join(str(SCRIPT.parents[i]) for i in (1, 2))
     done = subprocess.run(
         [sys.executable, SCRIPT, kinds, dtype, ";".join(meshes)],
         env=os.environ | {"PYTHONPATH": path, "JAX_PLATFORMS": "cpu"},
