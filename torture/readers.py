@@ -264,14 +264,14 @@ def _read_saved(folder: Path) -> None:
 
 def _make_record(folder: Path) -> None:
     from etm_jax.config.settings import make_config
-    from etm_jax.corpus.store.cache import vocabulary_to_json
-    from etm_jax.training.run_folder import RunFolder, RunRecord
+    from etm_jax.training.run_folder import RunFolder
+    from etm_jax.training.run_record import RunRecord
 
     trained = _trained()
     config, vocabulary = make_config("default", {"num_topics": 2, "hidden": (3,), "embed_dim": 4}), trained.vocabulary  # type: ignore[attr-defined]
     run = RunFolder(folder)
-    run.begin(RunRecord(config, "", "a corpus", "0" * 64, vocabulary.hash, 5, 3, 4, 2, 3, seed_words=((0, 1), ())))
-    run.vocabulary.write_text(json.dumps(vocabulary_to_json(vocabulary)), encoding="utf-8")
+    record = RunRecord(config, "", "a corpus", "0" * 64, vocabulary.hash, 5, 3, 4, 2, 3, seed_words=((0, 1), ()))
+    run.start(record, vocabulary)
     for epoch in (1, 2):
         run.log({"epoch": epoch, "valid_nelbo": 7.5})
     run.export.mkdir()

@@ -21,11 +21,11 @@ LEAST_WEIGHT_LISTED = 0.05
 
 
 def write_export(
-    folder: Path, model: TopicArrays, corpus: Corpus, summary: Summary, spread: SeedComparison | None = None
+    folder: Path, model: TopicArrays, corpus: Corpus, summary: Summary, seeds: SeedComparison | None = None
 ) -> None:
     """Fill `folder`, replacing it whole. Of what the model lacks (ρ, α, background) there is no file.
 
-    spread: of a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them.
+    seeds: of a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them.
     """
     vocab = corpus.vocabulary.words
     with replace_folder(folder) as new:
@@ -51,8 +51,8 @@ def write_export(
                 for k in by_share
             ),
         )
-        if spread:
-            _write_csv(new / "seeds.csv", list(SeedResult._fields), map(_seed_cells, spread.rows))
+        if seeds:
+            _write_csv(new / "seeds.csv", list(SeedResult._fields), map(_seed_cells, seeds.rows))
         parts = (
             (corpus.train, model.theta_train),
             (corpus.valid, model.theta_valid),

@@ -9,7 +9,8 @@ from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.store.cache import load_corpus
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.topic_arrays import TopicArrays
-from etm_jax.training.run_folder import RunFolder, RunRecord, exported
+from etm_jax.training.run_folder import RunFolder, exported
+from etm_jax.training.run_record import RunRecord
 from etm_jax.util.errors import UserError
 
 OF_EVERY_MODEL = ("beta", "theta_train", "theta_valid", "theta_test", "theta_test_h1")

@@ -90,7 +90,7 @@ def test_a_signal_saves_the_state_and_the_run_goes_on_from_within_the_epoch(numb
     newest = max((folder / "checkpoints").iterdir(), key=lambda path: path.stat().st_mtime_ns)
     epoch, steps = newest.name.split("+")
     assert f"after epoch {epoch} and {steps} of 1275 steps" in last
-    # Nothing is logged of the epoch that was begun.
+    # Nothing is logged of the epoch that was under way.
     assert epochs_logged(folder) == int(epoch)
 
     resumed = start(*many, f"--workdir={folder}")
@@ -237,7 +237,7 @@ def test_another_precision_is_refused_by_value_before_anything_is_written(lines_
     doubled = subprocess.run(command(*flags), env=ENVIRONMENT | {"JAX_ENABLE_X64": "1"}, capture_output=True, text=True)
     assert doubled.returncode == 2
     assert "this process computes in float64, but the run in" in doubled.stderr
-    assert "begun in float32; set JAX_ENABLE_X64=0" in doubled.stderr
+    assert "started in float32; set JAX_ENABLE_X64=0" in doubled.stderr
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 
 

@@ -189,7 +189,7 @@ def test_training_from_disk_goes_on_to_equal_bytes(place, on_disk, from_disk):
     process.kill()
     process.communicate()
     assert not (folder / "export").exists()
-    with pytest.raises(AssertionError, match=r"--read_workers=1, but the run in .* was begun with --read_workers=0"):
+    with pytest.raises(AssertionError, match=r"--read_workers=1, but the run in .* was started with --read_workers=0"):
         train((*on_disk, "--read_workers=1"), folder, 1)
     again = train(on_disk, folder, 1)
     assert (again / "export" / "beta.npy").read_bytes() == (from_disk / "export" / "beta.npy").read_bytes()
