@@ -31,10 +31,10 @@ from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.topics import npmi_coherence, representative_documents, top_words, topic_shares
 from etm_jax.models.registry import model_kind
 from etm_jax.models.seed_words import write_seed_words
+from etm_jax.training.make_trainer import make_trainer
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.training.steps import beta_step
-from etm_jax.training.train import train
 from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, silenced
 from etm_jax.util.errors import UserError
@@ -161,7 +161,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Train on the corpus. counts: [D, V], of all documents that were given, in their order."""
         history: list[dict[str, Any]] = []
 
-        def told(row: dict[str, Any]) -> None:
+        def on_epoch(row: dict[str, Any]) -> None:
             history.append(row)
             for callback in self.callbacks:
                 callback(row)
@@ -169,8 +169,11 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         config = self._config()
         with tempfile.TemporaryDirectory() as folder:
             options = RunOptions(seed_words=write_seed_words(self.seed_words or (), Path(folder)))
-            training = train(config, corpus, RunFolder(Path(folder) / "run"), options, None, other, told, keep=False)
-        variables = jax.device_get(training.fitted.variables)
+            run = RunFolder(Path(folder) / "run")
+            trained = make_trainer(
+                config, corpus, run, options, weights=other, on_epoch=on_epoch, in_memory=True
+            ).train()
+        variables = jax.device_get(trained.variables)
         self._take(SavedModel(config, variables, corpus.vocabulary, f"ETM.fit, {len(history)} epochs"))
         self.history_ = history
         self._theta, self._fitted_counts = self._applied.theta(counts), counts

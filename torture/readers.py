@@ -276,14 +276,14 @@ def _read_saved(folder: Path) -> None:
 
 def _make_record(folder: Path) -> None:
     from etm_jax.config.build import make_config
-    from etm_jax.corpus.store.cache import vocabulary_to_json
-    from etm_jax.training.run_folder import RunFolder, RunRecord
+    from etm_jax.training.run_folder import RunFolder
+    from etm_jax.training.run_record import RunRecord
 
     trained = _trained()
     config, vocabulary = make_config("default", {"num_topics": 2, "hidden": (3,), "embed_dim": 4}), trained.vocabulary  # type: ignore[attr-defined]
     run = RunFolder(folder)
-    run.begin(RunRecord(config, "", "a corpus", "0" * 64, vocabulary.hash, 5, 3, 4, 2, 3, seed_words=((0, 1), ())))
-    run.vocabulary.write_text(json.dumps(vocabulary_to_json(vocabulary)), encoding="utf-8")
+    record = RunRecord(config, "", "a corpus", "0" * 64, vocabulary.hash, 5, 3, 4, 2, 3, seed_words=((0, 1), ()))
+    run.start(record, vocabulary)
     for epoch in (1, 2):
         run.log({"epoch": epoch, "valid_nelbo": 7.5})
     run.export.mkdir()
@@ -319,7 +319,8 @@ def _like() -> object:
 
 
 def _make_checkpoint(folder: Path) -> None:
-    from etm_jax.training.checkpoint import Checkpoints, Progress
+    from etm_jax.training.checkpoint import Checkpoints
+    from etm_jax.training.progress import Progress
 
     Checkpoints(folder / "checkpoints").save(_like(), Progress(1, [float("inf"), 7.5], [7.5]))  # type: ignore[arg-type]
 
@@ -333,10 +334,10 @@ def _read_checkpoint(folder: Path) -> None:
 
 
 def _seal_checkpoint(folder: Path) -> None:
-    from etm_jax.training.checkpoint import _SUMS, _sums
+    from etm_jax.training.digests import DIGESTS, file_digests
 
     place = folder / "checkpoints" / "1"
-    (place / _SUMS).write_text(_sums(place), encoding="utf-8")
+    (place / DIGESTS).write_text(file_digests(place), encoding="utf-8")
 
 
 _CACHE_LINES = "\n".join(["a b c d", "b c d e f", "a c e g", "d e f g h"] * 6)

@@ -39,7 +39,7 @@ def prepare(
     """The corpus as `config` wants it: from the cache where it is there, else made and put there.
 
     cache_dir: holds one folder a prepared corpus; None keeps nothing. expected_digest, expected_name: those of the
-    corpus which a run was begun with. texts: whether its documents are to have the beginnings of their texts, which
+    corpus that a run was started with. texts: whether its documents are to have the beginnings of their texts, which
     take memory and are in the cache in any case. A folder that `etm_jax.prepare --input` made is read as it is,
     whatever `config` says. Raises UserError where the corpus, a setting or the cache folder cannot be used, or the
     corpus is another one.
@@ -51,8 +51,8 @@ def prepare(
     digest = corpus_digest(source, settings, version)
     if expected_digest not in (None, digest):
         raise UserError(
-            f"--corpus={source.name} is not what the run in --workdir was begun with ({expected_name}): another text, "
-            f"or another stop-word file or segmenter (now {version}); bring that back, or give another --workdir"
+            f"--corpus={source.name} is not what the run in --workdir was started with ({expected_name}): another "
+            f"text, or another stop-word file or segmenter (now {version}); restore that, or give another --workdir"
         )
     folder = cache_dir / digest[:16] if cache_dir else None
     if folder and folder.exists() and not config.rebuild:
@@ -90,8 +90,8 @@ def _from_shards(folder: Path, expected_digest: str | None, expected_name: str, 
     corpus = read_corpus(folder, texts)
     if expected_digest not in (None, corpus.digest):
         raise UserError(
-            f"--corpus={folder} is not what the run in --workdir was begun with ({expected_name}), but was prepared "
-            "from other text or with other settings; bring that back, or give another --workdir"
+            f"--corpus={folder} is not what the run in --workdir was started with ({expected_name}), but was prepared "
+            "from other text or with other settings; restore that, or give another --workdir"
         )
     return corpus
 

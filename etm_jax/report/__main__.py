@@ -25,8 +25,8 @@ class ReportFlags:
     date_field: str = setting(
         "",
         "the field of the documents' dates: of --meta_fields or --meta of the run, or a column or key of its .csv, "
-        ".tsv or .jsonl corpus; without it, the first field of the metadata that holds dates, or names of documents that "
-        "begin with one, such as 20240531-2",
+        ".tsv or .jsonl corpus; without it, the first field of the metadata that holds dates, or names of documents "
+        "that begin with one, such as 20240531-2",
         shown="NAME",
     )
     topic_names: str = setting(

@@ -22,11 +22,11 @@ LEAST_WEIGHT_LISTED = 0.05
 
 
 def write_export(
-    folder: Path, model: TopicArrays, corpus: Corpus, summary: Summary, spread: SeedComparison | None = None
+    folder: Path, model: TopicArrays, corpus: Corpus, summary: Summary, seeds: SeedComparison | None = None
 ) -> None:
     """Fill `folder`, replacing it whole. Arrays that the kind of model lacks have no file.
 
-    spread: of a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them. The fields of
+    seeds: of a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them. The fields of
     the metadata are the last columns of doc_topics.csv.
     """
     vocab = corpus.vocabulary.words
@@ -53,8 +53,8 @@ def write_export(
                 for k in by_share
             ),
         )
-        if spread:
-            _write_csv(new / "seeds.csv", list(SeedResult._fields), map(_seed_cells, spread.rows))
+        if seeds:
+            _write_csv(new / "seeds.csv", list(SeedResult._fields), map(_seed_cells, seeds.rows))
         parts = (
             (corpus.train, model.theta_train),
             (corpus.valid, model.theta_valid),

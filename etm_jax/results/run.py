@@ -11,7 +11,8 @@ from etm_jax.corpus.types import Corpus
 from etm_jax.models.registry import model_kind
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.results.export import ARRAYS
-from etm_jax.training.run_folder import RunFolder, RunRecord, exported
+from etm_jax.training.run_folder import RunFolder, exported
+from etm_jax.training.run_record import RunRecord
 from etm_jax.util.errors import UserError
 
 

@@ -1,4 +1,4 @@
-"""A trained model apart from its run: settings, weights, words."""
+"""A trained model without its run: settings, weights and words, sufficient to apply it."""
 
 from typing import NamedTuple
 
@@ -11,10 +11,10 @@ from etm_jax.training.steps import Spec
 
 
 class SavedModel(NamedTuple):
-    """A trained model, sufficient to apply it. Arrays are numpy's, of the dtype they had.
+    """A trained model without its run. Arrays are numpy's, of the dtype they had.
 
-    origin: what it is, for people. vocabulary: None where the weights came from torch, which does not keep the words.
-    metadata: what the documents that it was trained on carry.
+    origin: where the weights come from, for people. vocabulary: None where they came from torch, which does not keep
+    the words. metadata: what the documents that it was trained on carry.
     """
 
     config: Config
@@ -34,7 +34,7 @@ class SavedModel(NamedTuple):
         return gradient_model(self.config.model.kind).sizes(self.variables.params)[1]
 
     def spec(self) -> Spec:
-        """What the model's programs depend on. It is not trained on."""
+        """What the compiled programs of the model depend on. Those of training are not meant: it has no steps."""
         c = self.config
         rho_moves = c.vectors.train_rho
         return Spec(

@@ -22,7 +22,7 @@ from etm_jax.corpus.shards.manifest import is_prepared
 from etm_jax.corpus.store.cache import load_corpus
 from etm_jax.models.batch import Batch
 from etm_jax.ops.mesh import Grid, make_mesh
-from etm_jax.training.train import _train_batcher, corpus_batchers
+from etm_jax.training.corpus_batches import corpus_batchers, training_batcher
 
 
 def words_of(batch: Batch, grid: Grid, words: list[str]) -> list[set[str]]:
@@ -43,7 +43,7 @@ def main() -> None:
     folder, mesh, batch_size = Path(sys.argv[1]), make_mesh(sys.argv[2]), int(sys.argv[3])
     corpus = read_corpus(folder) if is_prepared(folder) else load_corpus(folder)
     config = make_config("default", {"batch_size": batch_size})
-    batcher = _train_batcher(corpus, config, corpus_batchers(corpus, config, batch_size, mesh)["train"])
+    batcher = training_batcher(corpus, config, corpus_batchers(corpus, config, batch_size, mesh)["train"])
     documents, padding, lies = {}, [], True
     for batch in batcher.shuffled(seed=1, epoch=1):
         extras = {name: np.asarray(values).tolist() for name, values in batch.extras.items()}

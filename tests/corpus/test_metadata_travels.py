@@ -24,7 +24,7 @@ from etm_jax.inference.predictor import read_predictor
 from etm_jax.prepare import main as prepare_main
 from etm_jax.results.run import read_run
 from etm_jax.training.batches import Batcher
-from etm_jax.training.train import _train_batcher, corpus_batchers
+from etm_jax.training.corpus_batches import corpus_batchers, training_batcher
 
 DOCS = 120
 FIELDS = "day,score,source"
@@ -281,7 +281,7 @@ def test_it_is_in_shards(sharded):
 def test_from_shards_it_is_in_a_shuffled_batch_beside_its_own_document(sharded, workers):
     corpus = read_corpus(sharded)
     config = make_config("default", {"batch_size": 16, "read_workers": workers})
-    batcher = _train_batcher(corpus, config, corpus_batchers(corpus, config, 16)["train"])
+    batcher = training_batcher(corpus, config, corpus_batchers(corpus, config, 16)["train"])
     words, by_word, seen = corpus.vocabulary.words, {own_word(i): i for i in range(DOCS)}, set()
     for batch in batcher.shuffled(seed=1, epoch=1):
         starts = batch.pattern.row_starts

@@ -270,13 +270,13 @@ def test_a_folder_that_nobody_can_write_to(here, capsys):
 @pytest.mark.parametrize(
     "flag, said",
     [
-        ("--n_topic=4", ["--n_topic=4", "begun with --n_topic=3", "another --workdir"]),
-        ("--variant=paper", ["--variant=paper", "begun with --variant=default", "another --workdir"]),
-        ("--learning_rate=0.1", ["--learning_rate=0.1", "begun with --learning_rate=0.006", "another --workdir"]),
-        ("--hidden=9,9", ["--hidden=9,9", "begun with --hidden=8;", "another --workdir"]),
-        ("--notrain_rho", ["--notrain_rho", "begun with --train_rho", "another --workdir"]),
-        ("--stopwords=stop.txt", ["--stopwords=stop.txt", "begun with no --stopwords", "another --workdir"]),
-        ("--ckpt=elsewhere", ["--ckpt=elsewhere", "begun with no --ckpt", "another --workdir"]),
+        ("--n_topic=4", ["--n_topic=4", "started with --n_topic=3", "another --workdir"]),
+        ("--variant=paper", ["--variant=paper", "started with --variant=default", "another --workdir"]),
+        ("--learning_rate=0.1", ["--learning_rate=0.1", "started with --learning_rate=0.006", "another --workdir"]),
+        ("--hidden=9,9", ["--hidden=9,9", "started with --hidden=8;", "another --workdir"]),
+        ("--notrain_rho", ["--notrain_rho", "started with --train_rho", "another --workdir"]),
+        ("--stopwords=stop.txt", ["--stopwords=stop.txt", "started with no --stopwords", "another --workdir"]),
+        ("--ckpt=elsewhere", ["--ckpt=elsewhere", "started with no --ckpt", "another --workdir"]),
         ("--nobkpt_continue", ["holds a run", "another --workdir", "--nobkpt_continue"]),
         ("--corpus=lines.txt", ["--corpus=lines.txt", "ended", "another --workdir"]),
         ("--corpus=nowhere.txt", ["--corpus='nowhere.txt'", "correct the path"]),
@@ -331,7 +331,7 @@ def test_a_damaged_checkpoint_is_no_beginning(ended, here, capsys):
     shutil.rmtree(here / "run" / "checkpoints" / "1" / "state")
     before = tree(here)
     assert train(f"--corpus={ended.parent / 'lines.txt'}", *TINY, "--workdir=new", "--ckpt=run") == 2
-    only_error(capsys, f"run{os.sep}checkpoints{os.sep}1 is damaged", "the same training command goes on from that of")
+    only_error(capsys, f"run{os.sep}checkpoints{os.sep}1 is damaged", "the same training command resumes from that of")
     assert tree(here) == before
 
 
