@@ -319,9 +319,17 @@ class TopicModel(TopicModelKind, Module):
         pattern = sparse.Pattern(
             zeros, zeros, jnp.zeros(2, jnp.int32), zeros, jnp.zeros(self.vocab_size + 1, jnp.int32)
         )
-        batch = Batch(jnp.zeros(1), jnp.zeros(1), pattern, jnp.zeros(1))
+        extras: dict[str, sparse.Array] = _AnyField()
+        batch = Batch(jnp.zeros(1), jnp.zeros(1), pattern, jnp.zeros(1), extras)
         return batch, Noise(jnp.zeros((1, self.config.num_topics)))
 
     def with_variables(self, variables: Variables) -> Self:
         """The model with its parameters, whose methods can be called."""
         return self.bind(variables._asdict())
+
+
+class _AnyField(dict[str, sparse.Array]):
+    """Metadata of one document, which has every field that a model's loss may ask for."""
+
+    def __missing__(self, name: str) -> jax.Array:
+        return jnp.zeros(1)
