@@ -216,15 +216,15 @@ def _drawn(variant: str, vocab_size: int, mesh: str, num_docs: int = 0) -> tuple
     import numpy as np
 
     from etm_jax.config.build import make_config
-    from etm_jax.ops.mesh import Grid, make_mesh
+    from etm_jax.ops.mesh import MeshLayout, make_mesh
     from etm_jax.training.batches import Batcher
 
     config = make_config(variant)
     batch_size = config.train.batch_size
     counts = drawn_counts(vocab_size, num_docs or batch_size)
     devices = make_mesh(mesh)
-    grid = Grid(devices, batch_size, vocab_size) if devices else None
-    batcher = Batcher(counts, counts.astype(np.float32), batch_size, grid=grid)
+    layout = MeshLayout(devices, batch_size, vocab_size) if devices else None
+    batcher = Batcher(counts, counts.astype(np.float32), batch_size, layout=layout)
     return _spec(config, vocab_size), next(batcher.epoch())
 
 
@@ -250,13 +250,13 @@ def _steps(name: str, made: tuple[Any, Any], mesh: str, chips: "list[jax.Device]
     from jax.sharding import Mesh, NamedSharding
     from jax.sharding import PartitionSpec as P
 
-    from etm_jax.ops.mesh import AXES, Grid, make_mesh
+    from etm_jax.ops.mesh import AXES, MeshLayout, make_mesh
     from etm_jax.training.steps import abstract_state, eval_step, theta_step, train_step
 
     spec, batch = made
     there = make_mesh(mesh, chips) or Mesh(np.array(chips).reshape(1, 1), AXES)
-    grid = batch.pattern.grid and Grid(there, batch.pattern.grid.batch_size, spec.vocab_size)
-    spec = spec.on(grid)
+    layout = batch.pattern.layout and MeshLayout(there, batch.pattern.layout.batch_size, spec.vocab_size)
+    spec = spec.on(layout)
 
     def lying(leaf: Any, lie: P) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=NamedSharding(there, lie))
@@ -266,11 +266,11 @@ def _steps(name: str, made: tuple[Any, Any], mesh: str, chips: "list[jax.Device]
         return lying(leaf, P(*[None] * (len(leaf.shape) + words.axis), "vocab") if words else P())
 
     def of_batch(leaf: Any) -> jax.ShapeDtypeStruct:
-        return lying(leaf, leaf.sharding.spec if grid else P())
+        return lying(leaf, leaf.sharding.spec if layout else P())
 
     state = jax.tree.map_with_path(of_state, abstract_state(spec))
     batch = jax.tree.map(of_batch, batch)
-    batch = batch._replace(pattern=dataclasses.replace(batch.pattern, grid=grid))
+    batch = batch._replace(pattern=dataclasses.replace(batch.pattern, layout=layout))
     key = lying(jax.eval_shape(jax.random.key, 0), P())
     return [
         Program(f"{name}: train", train_step, (state, batch, key), spec),

@@ -61,9 +61,9 @@ def draw_visible(key: jax.Array, batch_size: int, pattern: sparse.Pattern, word_
     A document keeps a share of its entries that is uniform between 1 − word_dropout and 1. A document and an entry get
     the same numbers on any mesh of devices.
     """
-    grid = pattern.grid
+    layout = pattern.layout
     # What the documents of a batch are given comes first, without those that only fill up a mesh.
-    docs = batch_size if grid is None else grid.batch_size
+    docs = batch_size if layout is None else layout.batch_size
     uniform = jax.random.uniform(key, (batch_size + pattern.cols.size,))
     share = sparse.gather_documents(1 - word_dropout * uniform[:batch_size], pattern)
     ranks = uniform[docs:] if pattern.places is None else uniform[docs + jnp.asarray(pattern.places)]

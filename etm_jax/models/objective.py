@@ -76,7 +76,7 @@ def reconstruction(
     else:
         log_odds = log_px
         absent = partial(_log_absent_of_odds, eps=eps)
-    # Columns that only fill up a grid of devices hold nothing, and add that of a word without probability.
+    # Columns that only fill up a mesh of devices hold nothing, and add that of a word without probability.
     padding = (beta.shape[1] - vocab_size) * absent(jnp.zeros((), px.dtype))
     return padding - absent(px).sum(-1) - sparse.sum_rows((present * log_odds)[..., None], pattern)[:, 0]
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from etm_jax.ops import sparse
-from etm_jax.ops.mesh import DOCS, EVERYWHERE, TILES, WORDS
+from etm_jax.ops.mesh import DOCS, REPLICATED, TILES, WORDS
 
 BLOCK_BYTES = 2**21
 """Of one array's rows at once: three of them, and what they are made from, fit into a cache of usual size."""
@@ -79,14 +79,14 @@ def adam_step(
         rows = vocab_size if vocab_size * row_bytes <= WHOLE_BYTES else max(1, BLOCK_BYTES // row_bytes)
         return jax.lax.platform_dependent(
             weights,
-            *sparse.all_gather_documents(pattern.grid, tile, values, grad),
+            *sparse.all_gather_documents(pattern.layout, tile, values, grad),
             *scalars,
             cpu=partial(_by_blocks, rows=rows, decay=decay),
             # Elsewhere a block would be too little work for the device.
             default=partial(_by_blocks, rows=vocab_size, decay=decay),
         )
 
-    scalars = [(EVERYWHERE, scalar) for scalar in (count, rate, finite)]
+    scalars = [(REPLICATED, scalar) for scalar in (count, rate, finite)]
     return sparse.by_tile(local, pattern, WORDS, (WORDS, weights), (TILES, values), (DOCS, grad), *scalars)
 
 

@@ -1,13 +1,13 @@
-"""Several devices as a grid: documents are dealt to its rows, words to its columns.
+"""A mesh of devices: documents are sharded over its rows, words over its columns.
 
-The mesh has the axes `data` and `vocab`. What has a row for each document of a batch is split over `data`; what has
-one for each word, over `vocab`; a sparse batch is cut into tiles, one a device. JAX's own runtime moves what has to
-move. D rows, W columns, B documents of a batch, V words.
+The mesh has the axes `data` (P rows) and `vocab` (Q columns). An array with an entry for each document of a batch is
+sharded over `data`; one with an entry for each word, over `vocab`; a sparse batch is cut into tiles, one for each
+device. JAX's own runtime moves what has to move. B documents of a batch, V words.
 
-Words are dealt like cards, the j-th to column j mod W, since the first ones are the commonest: so each column has as
-much to do. Documents and words that do not come out even are padded: with documents that are not real, and with words
-that no document holds and no topic makes. `Grid.place` does so to parameters, and `Grid.collect` undoes it: what is
-saved, exported and measured knows nothing of the grid.
+Words are dealt round-robin, word j to column j mod Q: the first words are the most frequent, and so each column has as
+much to do. Documents and words that do not come out even are padded, with documents that are not real, and with words
+that no document holds and no topic makes. `MeshLayout.shard` does so to parameters, and `gather` undoes it: what is
+saved, exported and measured knows nothing of the mesh.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,10 +22,8 @@ from jax.sharding import PartitionSpec as P
 from etm_jax.util.errors import UserError
 
 AXES = ("data", "vocab")
-TILES, MATRIX, DOCS, WORDS, EVERYWHERE = P(*AXES, None), P(*AXES), P("data"), P("vocab"), P()
-"""How an array may lie: a part a tile, [D, W, …]; as a matrix [B, V]; by document, [B, …]; by word, [V, …]; whole on
-each device.
-"""
+TILES, MATRIX, DOCS, WORDS, REPLICATED = P(*AXES, None), P(*AXES), P("data"), P("vocab"), P()
+"""How an array is sharded: by tile, [P, Q, …]; as a matrix [B, V]; by document, [B, …]; by word, [V, …]; not at all."""
 
 NEVER = -1e6
 """The logit of a word that is padding: its probability is 0 exactly, and arithmetic with it stays finite."""
@@ -34,21 +32,23 @@ T = TypeVar("T")
 
 
 class VocabAxis(NamedTuple):
-    """That an array has an axis of words. axis: counted from the end, −1 or −2, for several seeds' parameters have one
-    more in front. padding: the value for what is no word.
+    """The axis of an array that has an entry for each word.
+
+    axis: counted from the end, −1 or −2, for the parameters of an ensemble have one more in front. padding: the value
+    of entries that are no word.
     """
 
     axis: int
     padding: float = 0.0
 
 
-WordAxis = Callable[[Any], VocabAxis | None]
-"""From an array's path in a tree to its axis of words, if it has one."""
+AxisOf = Callable[[Any], VocabAxis | None]
+"""From an array's path in a tree to its axis of words, None where it has none."""
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Devices, and the sizes of what is dealt to them. Hashable: a static part of each batch.
+class MeshLayout:
+    """A mesh, and the sizes of what is sharded over it. Hashable: a static part of each batch.
 
     batch_size, vocab_size: B and V before padding.
     """
@@ -59,92 +59,93 @@ class Grid:
 
     @property
     def rows(self) -> int:
-        """D."""
+        """P, the size of `data`."""
         return int(self.mesh.shape["data"])
 
     @property
     def columns(self) -> int:
-        """W."""
+        """Q, the size of `vocab`."""
         return int(self.mesh.shape["vocab"])
 
     @property
-    def docs_each(self) -> int:
+    def docs_per_row(self) -> int:
         """Documents of a batch in each row, padding included."""
         return -(-self.batch_size // self.rows)
 
     @property
-    def words_each(self) -> int:
+    def words_per_column(self) -> int:
         """Words in each column, padding included."""
         return -(-self.vocab_size // self.columns)
 
-    def column(self, word: int) -> int:
-        """Where a word stands among those that are dealt."""
-        return word % self.columns * self.words_each + word // self.columns
+    def position(self, word: int) -> int:
+        """The index of a word in an array that is sharded by word."""
+        return word % self.columns * self.words_per_column + word // self.columns
 
     def sharding(self, spec: P) -> NamedSharding:
-        """How an array lies on the devices."""
+        """The sharding of an array over the mesh."""
         return NamedSharding(self.mesh, spec)
 
-    def tiles(self) -> list[tuple[int, int]]:
-        """Those of this process, as row and column, in order."""
+    def local_tiles(self) -> list[tuple[int, int]]:
+        """Row and column of this process's tiles, in order."""
         own = self.sharding(TILES).addressable_devices_indices_map((self.rows, self.columns)).values()
         return sorted((row.start or 0, column.start or 0) for row, column in own)  # type: ignore[misc]
 
-    def by_tile(self, local: Callable[..., Any], takes: Sequence[P], gives: P) -> Callable[..., Any]:
-        """`local`, a function of what lies on one device, as one of what lies on all."""
-        return jax.shard_map(local, mesh=self.mesh, in_specs=tuple(takes), out_specs=gives, check_vma=False)
+    def shard_map(self, local: Callable[..., Any], in_specs: Sequence[P], out_specs: P) -> Callable[..., Any]:
+        """`local`, a function of one device's shards, as a function of whole arrays."""
+        return jax.shard_map(local, mesh=self.mesh, in_specs=tuple(in_specs), out_specs=out_specs, check_vma=False)
 
-    def place(self, tree: T, word_axis: WordAxis) -> T:
-        """Arrays as they are without a grid, dealt to the devices. Every process gives the same."""
+    def shard(self, tree: T, axis_of: AxisOf) -> T:
+        """Whole arrays put on the devices, their words dealt and padded. Every process gives the same arrays."""
 
-        def placed(path: Any, leaf: Any) -> jax.Array:
-            values, words = np.asarray(leaf), word_axis(path)
-            if words:
-                values = self._dealt(values, words)
-            sharding = self.sharding(_spec(words, values.ndim))
+        def put(path: Any, leaf: Any) -> jax.Array:
+            values, vocab = np.asarray(leaf), axis_of(path)
+            if vocab:
+                values = self._deal_words(values, vocab)
+            sharding = self.sharding(_spec(vocab, values.ndim))
             return jax.make_array_from_callback(values.shape, sharding, lambda index: values[index])
 
-        return jax.tree.map_with_path(placed, tree)
+        return jax.tree.map_with_path(put, tree)
 
-    def collect(self, tree: T, word_axis: WordAxis) -> T:
-        """The inverse of `place`, as numpy arrays; every process takes part in it and has all of them."""
+    def gather(self, tree: T, axis_of: AxisOf) -> T:
+        """The inverse of `shard`, as numpy arrays; a collective call, after which every process has all of them."""
 
-        def collected(path: Any, leaf: jax.Array) -> np.ndarray:
-            words = word_axis(path)
-            return self.to_host(leaf, words.axis if words else None)
+        def gathered(path: Any, leaf: jax.Array) -> np.ndarray:
+            vocab = axis_of(path)
+            return self.to_host(leaf, vocab.axis if vocab else None)
 
-        return jax.tree.map_with_path(collected, tree)
+        return jax.tree.map_with_path(gathered, tree)
 
     def to_host(self, array: jax.Array, axis: int | None = None) -> np.ndarray:
-        """One array whole, its words in their own order again. axis: that of the words, counted from the end."""
+        """One array whole, its words in their own order. axis: that of the words, counted from the end."""
         if not array.is_fully_addressable:
-            array = jax.jit(lambda x: x, out_shardings=self.sharding(EVERYWHERE))(array)
+            array = jax.jit(lambda x: x, out_shardings=self.sharding(REPLICATED))(array)
         values = np.array(array)
-        return values if axis is None else self._undealt(values, axis)
+        return values if axis is None else self._collect_words(values, axis)
 
-    def kept(self, tree: T, word_axis: WordAxis) -> T:
-        """Within a program: the same arrays, told to lie as `place` lays them."""
+    def constrain(self, tree: T, axis_of: AxisOf) -> T:
+        """Within a program: the same arrays, constrained to the sharding that `shard` gives them."""
 
-        def told(path: Any, leaf: jax.Array) -> jax.Array:
-            return jax.lax.with_sharding_constraint(leaf, self.sharding(_spec(word_axis(path), leaf.ndim)))
+        def constrained(path: Any, leaf: jax.Array) -> jax.Array:
+            return jax.lax.with_sharding_constraint(leaf, self.sharding(_spec(axis_of(path), leaf.ndim)))
 
-        return jax.tree.map_with_path(told, tree)
+        return jax.tree.map_with_path(constrained, tree)
 
-    def _dealt(self, values: np.ndarray, words: VocabAxis) -> np.ndarray:
-        moved = np.moveaxis(values, words.axis, 0)
-        whole = np.full((self.columns * self.words_each, *moved.shape[1:]), words.padding, values.dtype)
+    def _deal_words(self, values: np.ndarray, vocab: VocabAxis) -> np.ndarray:
+        moved = np.moveaxis(values, vocab.axis, 0)
+        whole = np.full((self.columns * self.words_per_column, *moved.shape[1:]), vocab.padding, values.dtype)
         whole[: self.vocab_size] = moved
-        dealt = whole.reshape(self.words_each, self.columns, *moved.shape[1:]).swapaxes(0, 1)
-        return np.ascontiguousarray(np.moveaxis(dealt.reshape(whole.shape), 0, words.axis))
+        dealt = whole.reshape(self.words_per_column, self.columns, *moved.shape[1:]).swapaxes(0, 1)
+        return np.ascontiguousarray(np.moveaxis(dealt.reshape(whole.shape), 0, vocab.axis))
 
-    def _undealt(self, values: np.ndarray, axis: int) -> np.ndarray:
+    def _collect_words(self, values: np.ndarray, axis: int) -> np.ndarray:
         moved = np.moveaxis(values, axis, 0)
-        whole = moved.reshape(self.columns, self.words_each, *moved.shape[1:]).swapaxes(0, 1).reshape(moved.shape)
+        by_column = moved.reshape(self.columns, self.words_per_column, *moved.shape[1:])
+        whole = by_column.swapaxes(0, 1).reshape(moved.shape)
         return np.ascontiguousarray(np.moveaxis(whole[: self.vocab_size], 0, axis))
 
 
-def _spec(words: VocabAxis | None, ndim: int) -> P:
-    return EVERYWHERE if words is None else P(*[None] * (ndim + words.axis), "vocab")
+def _spec(vocab: VocabAxis | None, ndim: int) -> P:
+    return REPLICATED if vocab is None else P(*[None] * (ndim + vocab.axis), "vocab")
 
 
 def parse_mesh(text: str) -> dict[str, int]:

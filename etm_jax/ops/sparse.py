@@ -17,7 +17,7 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 from jax.sharding import PartitionSpec as P
 
-from etm_jax.ops.mesh import DOCS, MATRIX, TILES, WORDS, Grid
+from etm_jax.ops.mesh import DOCS, MATRIX, TILES, WORDS, MeshLayout
 
 Array = jax.Array | np.ndarray
 
@@ -34,7 +34,7 @@ class Pattern:
     cols, rows: [N] int32, nonzeros in row order. row_starts: [B+1] int32. order: [N] int32, the nonzeros in column
     order. col_starts: [V+1] int32. Entries from `row_starts[-1]` on are padding; they belong to no row and no column.
 
-    On a grid of devices each array has two axes more in front, [D, W, …]: of each tile, by its own rows and columns.
+    On a mesh of devices each array has two axes more in front, [D, W, …]: of each tile, by its own rows and columns.
     places: [D, W, N] int32, where each nonzero stands among those of the whole batch, in row order.
     """
 
@@ -44,11 +44,11 @@ class Pattern:
     order: Array
     col_starts: Array
     places: Array | None = None
-    grid: Grid | None = field(default=None, metadata={"static": True})
+    layout: MeshLayout | None = field(default=None, metadata={"static": True})
 
     def num_words(self, columns: int) -> int:
         """V without padding, of a matrix with so many columns."""
-        return self.grid.vocab_size if self.grid else columns
+        return self.layout.vocab_size if self.layout else columns
 
 
 class Csr(NamedTuple):
@@ -71,34 +71,36 @@ def spmm_rows(matrix: Csr, dense: jax.Array, start: jax.Array | int, size: int) 
 
 
 def by_tile(local: Callable[..., Any], pattern: Pattern, gives: P, *args: tuple[P, Any]) -> Any:
-    """`local` of a tile's pattern and of the tile's part of each argument; without a grid the whole batch is one tile.
+    """`local` of a tile's pattern and of the tile's part of each argument; without a mesh the whole batch is one tile.
 
     args: how each argument lies, and the argument; gives: how the result lies.
     """
-    grid = pattern.grid
-    if grid is None:
+    layout = pattern.layout
+    if layout is None:
         return local(pattern, *(arg for _, arg in args))
     lie = [spec for spec, _ in args]
 
     def of_tile(pattern: Pattern, *parts: Any) -> Any:
-        own = dataclasses.replace(jax.tree.map(_only, pattern), grid=None)
+        own = dataclasses.replace(jax.tree.map(_only, pattern), layout=None)
         out = local(own, *(_only(part) if spec == TILES else part for spec, part in zip(lie, parts, strict=True)))
         return out[None, None] if gives == TILES else out
 
-    return grid.by_tile(of_tile, [TILES, *lie], gives)(pattern, *(arg for _, arg in args))
+    return layout.shard_map(of_tile, [TILES, *lie], gives)(pattern, *(arg for _, arg in args))
 
 
 def _only(tiles: jax.Array) -> jax.Array:
     return tiles[0, 0]
 
 
-def all_gather_documents(grid: Grid | None, pattern: Pattern, values: Array, dense: jax.Array) -> tuple[Csr, jax.Array]:
+def all_gather_documents(
+    layout: MeshLayout | None, pattern: Pattern, values: Array, dense: jax.Array
+) -> tuple[Csr, jax.Array]:
     """Within a tile's program: xᵀ of all the batch's documents and a tile's words, and all rows of `dense` [B, H].
 
     Documents travel and words stay: a product with xᵀ, [V, H], is far larger than a batch. It is then the same on each
-    row of the grid, and the same as on one device.
+    row of the mesh, and the same as on one device.
     """
-    if grid is None or grid.rows == 1:
+    if layout is None or layout.rows == 1:
         return transposed(values, pattern), dense
     real = jnp.arange(pattern.rows.shape[0]) < pattern.row_starts[-1]
     num_words = pattern.col_starts.shape[0] - 1
@@ -112,9 +114,9 @@ def all_gather_documents(grid: Grid | None, pattern: Pattern, values: Array, den
     return Csr(values[order], docs[order], starts), jax.lax.all_gather(dense, "data", tiled=True)
 
 
-def _psum_words(grid: Grid | None, x: jax.Array) -> jax.Array:
+def _psum_words(layout: MeshLayout | None, x: jax.Array) -> jax.Array:
     """Within a tile's program: the sum over all words of what was summed over a tile's."""
-    return x if grid is None or grid.columns == 1 else jax.lax.psum(x, "vocab")
+    return x if layout is None or layout.columns == 1 else jax.lax.psum(x, "vocab")
 
 
 @jax.custom_vjp
@@ -125,7 +127,7 @@ def spmm(values: jax.Array, pattern: Pattern, dense: jax.Array) -> jax.Array:
 
 def _spmm(values: Array, pattern: Pattern, dense: jax.Array) -> jax.Array:
     def local(tile: Pattern, values: jax.Array, dense: jax.Array) -> jax.Array:
-        return _psum_words(pattern.grid, _csr_spmm(values, tile.cols, tile.row_starts, dense))
+        return _psum_words(pattern.layout, _csr_spmm(values, tile.cols, tile.row_starts, dense))
 
     return by_tile(local, pattern, DOCS, (TILES, values), (WORDS, dense))
 
@@ -134,7 +136,7 @@ def _spmm_transposed(values: Array, pattern: Pattern, dense: jax.Array) -> jax.A
     """xᵀ · dense: [B, H] → [V, H]."""
 
     def local(tile: Pattern, values: jax.Array, dense: jax.Array) -> jax.Array:
-        matrix, dense = all_gather_documents(pattern.grid, tile, values, dense)
+        matrix, dense = all_gather_documents(pattern.layout, tile, values, dense)
         return _csr_spmm(*matrix, dense)
 
     return by_tile(local, pattern, WORDS, (TILES, values), (DOCS, dense))
@@ -158,7 +160,7 @@ def sum_rows(values: jax.Array, pattern: Pattern) -> jax.Array:
     def local(tile: Pattern, values: jax.Array) -> jax.Array:
         ones = jnp.ones(values.shape[0], values.dtype)
         places = jnp.arange(values.shape[0], dtype=jnp.int32)
-        return _psum_words(pattern.grid, _csr_spmm(ones, places, tile.row_starts, values))
+        return _psum_words(pattern.layout, _csr_spmm(ones, places, tile.row_starts, values))
 
     return by_tile(local, pattern, DOCS, (TILES, values))
 

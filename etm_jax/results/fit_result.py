@@ -13,7 +13,7 @@ from etm_jax.results.seed_comparison import SeedComparison, compare_seeds
 from etm_jax.results.summary import completion
 from etm_jax.training.batches import Batcher
 from etm_jax.training.ensemble import seeds
-from etm_jax.training.layout import Layout
+from etm_jax.training.layout import ModelLayout
 from etm_jax.training.steps import Spec, beta_step
 from etm_jax.training.train_setup import TrainResult
 from etm_jax.util.console import track
@@ -49,7 +49,7 @@ def trained_result(
 def _topic_arrays(trained: TrainResult, batchers: dict[str, Batcher]) -> TopicArrays:
     """The best member as arrays."""
     spec = trained.spec
-    layout = Layout(spec, batchers["train"].grid)
+    layout = ModelLayout(spec, batchers["train"].layout)
     variables = layout.shard(trained.variables)
     theta = {part: infer_theta(variables, batcher, layout.program_spec) for part, batcher in batchers.items()}
     params, constants = trained.variables
@@ -68,7 +68,7 @@ def _log_px(variables: Variables, theta: np.ndarray, corpus: Corpus, batch_size:
 
 def _compare(trained: TrainResult, config: TrainConfig, corpus: Corpus, test_h1: Batcher) -> SeedComparison:
     """All members, by their topics and by what they predict of the test documents' second halves."""
-    layout, betas, perplexities = Layout(trained.spec, test_h1.grid), [], []
+    layout, betas, perplexities = ModelLayout(trained.spec, test_h1.layout), [], []
     for variables in track(trained.members, "quality of the seeds", unit="seeds"):
         beta = np.asarray(beta_step(variables, trained.spec))
         theta = infer_theta(layout.shard(variables), test_h1, layout.program_spec)

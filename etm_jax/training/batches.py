@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from etm_jax.corpus.metadata import missing
 from etm_jax.models.batch import Batch
-from etm_jax.ops.mesh import DOCS, TILES, Grid
+from etm_jax.ops.mesh import DOCS, TILES, MeshLayout
 from etm_jax.ops.sparse import Pattern
 from etm_jax.util.arrays import canonical
 
@@ -33,7 +33,7 @@ class Entries(NamedTuple):
 class BatchPacker:
     """Packs nonzeros into batches. sizes: numbers of nonzeros to pad to, ascending; dtype: of the batches' numbers.
 
-    On a grid each process packs the tiles of its own devices.
+    On a mesh each process packs the tiles of its own devices.
     """
 
     def __init__(
@@ -42,15 +42,21 @@ class BatchPacker:
         vocab_size: int,
         sizes: tuple[int, ...],
         dtype: type = np.float32,
-        grid: Grid | None = None,
+        layout: MeshLayout | None = None,
     ) -> None:
-        self.batch_size, self.vocab_size, self.sizes, self.dtype, self.grid = batch_size, vocab_size, sizes, dtype, grid
+        self.batch_size, self.vocab_size, self.sizes, self.dtype, self.layout = (
+            batch_size,
+            vocab_size,
+            sizes,
+            dtype,
+            layout,
+        )
 
     def largest_tile(self, entries: Entries) -> int:
-        """Nonzeros of the fullest tile; of the whole batch where there is no grid."""
-        if self.grid is None:
+        """Nonzeros of the fullest tile; of the whole batch where there is no mesh."""
+        if self.layout is None:
             return len(entries.rows)
-        return int(np.bincount(self._tile_of(self.grid, entries), minlength=1).max())
+        return int(np.bincount(self._tile_of(self.layout, entries), minlength=1).max())
 
     def pack(self, entries: Entries, largest: int, first_place: int = 0) -> Batch:
         """The batch of these nonzeros.
@@ -60,55 +66,55 @@ class BatchPacker:
         """
         # Where none of `sizes` is enough, every process still finds the same size.
         size = next((size for size in self.sizes if size >= largest), _round_up(largest * 1.5))
-        if self.grid is None:
+        if self.layout is None:
             real: np.ndarray = np.zeros(self.batch_size, self.dtype)
             real[entries.docs] = 1
             counts, inputs = (_padded(x, size, self.dtype) for x in (entries.counts, entries.inputs))
             pattern = _pattern(entries, self.batch_size, self.vocab_size, size)
             return Batch(counts, inputs, pattern, real, self._extras(entries, self.batch_size))
-        return self._pack_tiles(self.grid, entries, size, first_place)
+        return self._pack_tiles(self.layout, entries, size, first_place)
 
     @staticmethod
-    def _tile_of(grid: Grid, entries: Entries) -> np.ndarray:
-        return entries.rows // grid.docs_each * grid.columns + entries.cols % grid.columns
+    def _tile_of(layout: MeshLayout, entries: Entries) -> np.ndarray:
+        return entries.rows // layout.docs_per_row * layout.columns + entries.cols % layout.columns
 
-    def _pack_tiles(self, grid: Grid, entries: Entries, size: int, first_place: int) -> Batch:
-        tile_of = self._tile_of(grid, entries)
+    def _pack_tiles(self, layout: MeshLayout, entries: Entries, size: int, first_place: int) -> Batch:
+        tile_of = self._tile_of(layout, entries)
         by_tile = np.argsort(tile_of, kind="stable")
-        ends = np.cumsum(np.bincount(tile_of, minlength=grid.rows * grid.columns))
-        tiles = grid.tiles()
+        ends = np.cumsum(np.bincount(tile_of, minlength=layout.rows * layout.columns))
+        tiles = layout.local_tiles()
 
         def tile(row: int, column: int) -> tuple[np.ndarray, np.ndarray, Pattern]:
-            number = row * grid.columns + column
+            number = row * layout.columns + column
             places = by_tile[ends[number - 1] if number else 0 : ends[number]]
             own = entries._replace(
-                rows=entries.rows[places] % grid.docs_each,
-                cols=entries.cols[places] // grid.columns,
+                rows=entries.rows[places] % layout.docs_per_row,
+                cols=entries.cols[places] // layout.columns,
                 counts=entries.counts[places],
                 inputs=entries.inputs[places],
             )
-            pattern = _pattern(own, grid.docs_each, grid.words_each, size, places + first_place)
+            pattern = _pattern(own, layout.docs_per_row, layout.words_per_column, size, places + first_place)
             return _padded(own.counts, size, self.dtype), _padded(own.inputs, size, self.dtype), pattern
 
         def sharded(*parts: np.ndarray) -> jax.Array:
             """An array with a part for each tile, [rows, columns, …], from the parts of this process's tiles."""
             local = np.stack(parts).reshape(len(rows), -1, *parts[0].shape)
-            whole = (grid.rows, grid.columns, *parts[0].shape)
-            return jax.make_array_from_process_local_data(grid.sharding(TILES), local, whole)
+            whole = (layout.rows, layout.columns, *parts[0].shape)
+            return jax.make_array_from_process_local_data(layout.sharding(TILES), local, whole)
 
         rows = sorted({row for row, _ in tiles})
         counts, inputs, pattern = jax.tree.map(sharded, *(tile(*at) for at in tiles))
-        real: np.ndarray = np.zeros(grid.rows * grid.docs_each, self.dtype)
+        real: np.ndarray = np.zeros(layout.rows * layout.docs_per_row, self.dtype)
         real[entries.docs] = 1
 
         def by_document(values: np.ndarray) -> jax.Array:
             """An array with a value for each document of the batch [B], of which each row of devices holds its own."""
-            local = values.reshape(grid.rows, grid.docs_each)[rows].reshape(-1)
-            return jax.make_array_from_process_local_data(grid.sharding(DOCS), local, values.shape)
+            local = values.reshape(layout.rows, layout.docs_per_row)[rows].reshape(-1)
+            return jax.make_array_from_process_local_data(layout.sharding(DOCS), local, values.shape)
 
         extras = self._extras(entries, real.size)
         extras |= {name: by_document(values) for name, values in extras.items()}
-        return Batch(counts, inputs, dataclasses.replace(pattern, grid=grid), by_document(real), extras)
+        return Batch(counts, inputs, dataclasses.replace(pattern, layout=layout), by_document(real), extras)
 
     def _extras(self, entries: Entries, num_rows: int) -> dict[str, Any]:
         """The metadata of a batch's rows, by field: [rows]. Rows that are padding have none."""
@@ -128,7 +134,7 @@ class Batcher:
     its count was put together. Raises ValueError where the two matrices, so summed, have entries in different places.
 
     sizes: numbers of nonzeros to pad to, as of `static_sizes`, where several batchers are to share compiled programs.
-    dtype: of the batches' numbers. grid: the devices that batches are sharded over; None for one. extras: the
+    dtype: of the batches' numbers. layout: the mesh that batches are sharded over; None for one. extras: the
     documents' metadata by field [D], as of `etm_jax.corpus.metadata.Metadata.encode`.
     """
 
@@ -139,7 +145,7 @@ class Batcher:
         batch_size: int,
         sizes: tuple[int, ...] = (),
         dtype: type = np.float32,
-        grid: Grid | None = None,
+        layout: MeshLayout | None = None,
         extras: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         counts, inputs = canonical(counts, keep_zeros=True), canonical(inputs, keep_zeros=True)
@@ -147,8 +153,8 @@ class Batcher:
             raise ValueError("counts and inputs differ in their sparsity")
         self.counts, self.inputs, self.batch_size, self.dtype = counts, inputs, batch_size, dtype
         self.extras = dict(extras or {})
-        sizes = sizes or static_sizes(tile_lengths(counts, grid), grid.docs_each if grid else batch_size)
-        self._packer = BatchPacker(batch_size, counts.shape[1], sizes, dtype, grid)
+        sizes = sizes or static_sizes(tile_lengths(counts, layout), layout.docs_per_row if layout else batch_size)
+        self._packer = BatchPacker(batch_size, counts.shape[1], sizes, dtype, layout)
 
     def __len__(self) -> int:
         """Batches an epoch; the last one may be short."""
@@ -160,9 +166,9 @@ class Batcher:
         return int(self.counts.shape[0])
 
     @property
-    def grid(self) -> Grid | None:
+    def layout(self) -> MeshLayout | None:
         """The devices that batches are sharded over; None for one."""
-        return self._packer.grid
+        return self._packer.layout
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -204,13 +210,13 @@ class Batcher:
         return np.random.default_rng([seed, epoch]).permutation(self.num_docs)
 
 
-def tile_lengths(counts: sp.csr_matrix, grid: Grid | None = None) -> np.ndarray:
-    """Nonzeros of each document: [D]. On a grid those of the column where it has most."""
+def tile_lengths(counts: sp.csr_matrix, layout: MeshLayout | None = None) -> np.ndarray:
+    """Nonzeros of each document: [D]. On a mesh those of the column where it has most."""
     lengths = np.diff(counts.indptr)
-    if grid is None or grid.columns == 1:
+    if layout is None or layout.columns == 1:
         return lengths
-    tiles = np.repeat(np.arange(len(lengths)), lengths) * grid.columns + counts.indices % grid.columns
-    by_column = np.bincount(tiles, minlength=len(lengths) * grid.columns).reshape(-1, grid.columns)
+    tiles = np.repeat(np.arange(len(lengths)), lengths) * layout.columns + counts.indices % layout.columns
+    by_column = np.bincount(tiles, minlength=len(lengths) * layout.columns).reshape(-1, layout.columns)
     return np.asarray(by_column.max(axis=1))
 
 

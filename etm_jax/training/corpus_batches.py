@@ -10,7 +10,7 @@ from etm_jax.config.build import Config
 from etm_jax.config.settings import TrainConfig
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.types import Corpus, Documents
-from etm_jax.ops.mesh import Grid
+from etm_jax.ops.mesh import MeshLayout
 from etm_jax.training.batches import Batcher, static_sizes, tile_lengths
 from etm_jax.training.stream_batches import StreamBatcher
 
@@ -32,9 +32,9 @@ def corpus_batchers(corpus: Corpus, config: Config, batch_size: int, mesh: Mesh 
         "test": (corpus.test.counts, corpus.test),
         "test_h1": (corpus.test_h1, corpus.test),
     }
-    grid = Grid(mesh, batch_size, len(corpus.vocabulary)) if mesh else None
-    lengths = np.concatenate([tile_lengths(counts, grid) for counts, _ in parts.values()])
-    sizes = static_sizes(lengths, grid.docs_each if grid else batch_size)
+    layout = MeshLayout(mesh, batch_size, len(corpus.vocabulary)) if mesh else None
+    lengths = np.concatenate([tile_lengths(counts, layout) for counts, _ in parts.values()])
+    sizes = static_sizes(lengths, layout.docs_per_row if layout else batch_size)
     reads = _encoder_input(corpus, config)
     return {
         name: Batcher(
@@ -42,7 +42,7 @@ def corpus_batchers(corpus: Corpus, config: Config, batch_size: int, mesh: Mesh 
             reads(counts),
             batch_size,
             sizes,
-            grid=grid,
+            layout=layout,
             extras=corpus.metadata.encode(documents.meta, len(documents)),
         )
         for name, (counts, documents) in parts.items()
@@ -54,7 +54,7 @@ def training_batcher(corpus: Corpus, config: Config, in_memory: Batcher) -> Batc
     if corpus.stream is None:
         return in_memory
     reads, workers = _encoder_input(corpus, config), config.train.read_workers
-    return StreamBatcher(corpus.stream, reads, in_memory.batch_size, in_memory.sizes, workers, in_memory.grid)
+    return StreamBatcher(corpus.stream, reads, in_memory.batch_size, in_memory.sizes, workers, in_memory.layout)
 
 
 def _encoder_input(corpus: Corpus, config: Config) -> Callable[[sp.csr_matrix], sp.csr_matrix]:

@@ -116,4 +116,4 @@ def _terms(variables: Variables, batch: Batch, key: jax.Array, spec: Spec) -> di
     mu, logvar = model.forward(reading, batch, noise).posterior
     terms = {"mu": mu, "logvar": logvar} | model.loss_terms(reading, batch, noise)
     # Whole on each device, so that each process sees all of them.
-    return terms if batch.pattern.grid is None else batch.pattern.grid.kept(terms, lambda _: None)
+    return terms if batch.pattern.layout is None else batch.pattern.layout.constrain(terms, lambda _: None)

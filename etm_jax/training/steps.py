@@ -16,7 +16,7 @@ from etm_jax.models.objective import Sums, total_loss
 from etm_jax.models.registry import gradient_model
 from etm_jax.models.seed_words import Columns
 from etm_jax.ops import fused_adam
-from etm_jax.ops.mesh import Grid, VocabAxis
+from etm_jax.ops.mesh import MeshLayout, VocabAxis
 from etm_jax.training.optimizer import learning_rate, make_optimizer
 
 
@@ -58,12 +58,12 @@ class Spec(NamedTuple):
         """Names of the parameters that training leaves as they are."""
         return self.module().fixed(self.train_rho)
 
-    def on(self, grid: Grid | None) -> "Spec":
+    def on(self, layout: MeshLayout | None) -> "Spec":
         """The programs that run on a mesh of devices, to whose columns words are dealt and padded."""
-        if grid is None:
+        if layout is None:
             return self
-        seed_words = tuple(tuple(map(grid.column, words)) for words in self.seed_words)
-        return self._replace(vocab_size=grid.columns * grid.words_each, seed_words=seed_words)
+        seed_words = tuple(tuple(map(layout.position, words)) for words in self.seed_words)
+        return self._replace(vocab_size=layout.columns * layout.words_per_column, seed_words=seed_words)
 
     def vocab_axis(self, path: Any) -> VocabAxis | None:
         """Whether an array of a state, at a path in it, has an axis of words: that of a parameter, its moments too."""
@@ -126,8 +126,8 @@ def update_step(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tu
         params, opt_state, sums, finite = _update_all(state, batch, noise, spec)
     variables = state.variables._replace(params=params)
     state = state._replace(step=state.step + 1, variables=variables, opt_state=opt_state)
-    if grid := batch.pattern.grid:
-        state = grid.kept(state, spec.vocab_axis)
+    if layout := batch.pattern.layout:
+        state = layout.constrain(state, spec.vocab_axis)
     return state, sums._replace(recon=jnp.where(finite, sums.recon, jnp.nan))
 
 

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from etm_jax.corpus.types import DocumentStream, StreamedDocuments
 from etm_jax.models.batch import Batch
-from etm_jax.ops.mesh import Grid
+from etm_jax.ops.mesh import MeshLayout
 from etm_jax.training.batches import BatchPacker, Entries
 from etm_jax.training.distributed import all_gather
 from etm_jax.util.errors import UserError
@@ -31,18 +31,18 @@ class StreamBatcher:
         batch_size: int,
         sizes: tuple[int, ...],
         workers: int = 0,
-        grid: Grid | None = None,
+        layout: MeshLayout | None = None,
     ) -> None:
         self._stream, self._encoder_input, self._workers = stream, encoder_input, workers
-        self.batch_size, self.grid = batch_size, grid
-        self._packer = BatchPacker(batch_size, stream.num_words, sizes, grid=grid)
-        rows = [0] if grid is None else sorted({row for row, _ in grid.tiles()})
-        self._num_parts = 1 if grid is None else grid.rows // len(rows)
+        self.batch_size, self.layout = batch_size, layout
+        self._packer = BatchPacker(batch_size, stream.num_words, sizes, layout=layout)
+        rows = [0] if layout is None else sorted({row for row, _ in layout.local_tiles()})
+        self._num_parts = 1 if layout is None else layout.rows // len(rows)
         self._part = rows[0] // len(rows)
-        if grid and self._num_parts > 1 and batch_size % grid.rows:
+        if layout and self._num_parts > 1 and batch_size % layout.rows:
             raise UserError(
-                f"--batch_size={batch_size} cannot be split over {grid.rows} devices of several processes, each of "
-                f"which reads its own documents; give --batch_size={-(-batch_size // grid.rows) * grid.rows}"
+                f"--batch_size={batch_size} cannot be split over {layout.rows} devices of several processes, each of "
+                f"which reads its own documents; give --batch_size={-(-batch_size // layout.rows) * layout.rows}"
             )
 
     def __len__(self) -> int:

@@ -15,7 +15,7 @@ from etm_jax.training.distributed import all_gather, is_main_process, is_multipr
 from etm_jax.training.divergence import DivergenceCheck
 from etm_jax.training.ensemble import abstract_states, as_models, new_states, seeds, train_steps, unstack
 from etm_jax.training.epoch_log import EpochLog, means
-from etm_jax.training.layout import Layout
+from etm_jax.training.layout import ModelLayout
 from etm_jax.training.nonfinite import CHECKED_TOGETHER
 from etm_jax.training.optimizer import learning_rate
 from etm_jax.training.plateau import anneal, is_finished
@@ -41,7 +41,7 @@ class Trainer:
         # One seed runs a program of its own, as fast as it can be; several are mapped over.
         self.step = train_step if len(keys) == 1 else train_steps
         self.key: jax.Array = keys[0] if len(keys) == 1 else jnp.stack(keys)
-        self.layout = Layout(setup.spec, setup.train.grid)
+        self.layout = ModelLayout(setup.spec, setup.train.layout)
         self.spec = self.layout.program_spec
         self.divergence = DivergenceCheck(setup, self.spec, keys)
         self.stop = StopRequest()

@@ -21,19 +21,19 @@ from etm_jax.corpus.shards import read_corpus
 from etm_jax.corpus.shards.manifest import is_prepared
 from etm_jax.corpus.store.cache import load_corpus
 from etm_jax.models.batch import Batch
-from etm_jax.ops.mesh import Grid, make_mesh
+from etm_jax.ops.mesh import MeshLayout, make_mesh
 from etm_jax.training.corpus_batches import corpus_batchers, training_batcher
 
 
-def words_of(batch: Batch, grid: Grid, words: list[str]) -> list[set[str]]:
+def words_of(batch: Batch, layout: MeshLayout, words: list[str]) -> list[set[str]]:
     """The words of each row."""
-    found: list[set[str]] = [set() for _ in range(grid.rows * grid.docs_each)]
+    found: list[set[str]] = [set() for _ in range(layout.rows * layout.docs_per_row)]
     pattern = batch.pattern
-    for row in range(grid.rows):
-        for column in range(grid.columns):
+    for row in range(layout.rows):
+        for column in range(layout.columns):
             nnz = int(pattern.row_starts[row, column, -1])
-            docs = np.asarray(pattern.rows[row, column, :nnz]) + row * grid.docs_each
-            cols = np.asarray(pattern.cols[row, column, :nnz]) * grid.columns + column
+            docs = np.asarray(pattern.rows[row, column, :nnz]) + row * layout.docs_per_row
+            cols = np.asarray(pattern.cols[row, column, :nnz]) * layout.columns + column
             for doc, col in zip(docs.tolist(), cols.tolist(), strict=True):
                 found[doc].add(words[col])
     return found
@@ -48,7 +48,7 @@ def main() -> None:
     for batch in batcher.shuffled(seed=1, epoch=1):
         extras = {name: np.asarray(values).tolist() for name, values in batch.extras.items()}
         lies &= all(values.sharding == batch.real.sharding for values in batch.extras.values())
-        for row, words in enumerate(words_of(batch, batcher.grid, corpus.vocabulary.words)):
+        for row, words in enumerate(words_of(batch, batcher.layout, corpus.vocabulary.words)):
             held = {name: values[row] for name, values in extras.items()}
             own = next((word for word in words if word.startswith("own")), "")
             if batch.real[row]:

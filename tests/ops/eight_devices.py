@@ -1,4 +1,4 @@
-"""Trainings of one model on grids of eight virtual devices. Run by tests/ops/test_mesh.py in a process of its own.
+"""Trainings of one model on meshes of eight virtual devices. Run by tests/ops/test_mesh.py in a process of its own.
 
     python eight_devices.py KIND,KIND,… float64|float32|hlo|moved 'MESH;MESH;…'
 
@@ -23,11 +23,11 @@ import numpy as np
 from conftest import planted_counts
 from etm_jax.config.build import make_config
 from etm_jax.models.layers import init_variables
-from etm_jax.ops.mesh import Grid, make_mesh
+from etm_jax.ops.mesh import MeshLayout, make_mesh
 from etm_jax.training.batches import Batcher
 from etm_jax.training.checkpoint import Checkpoints
 from etm_jax.training.ensemble import new_states, stack, train_steps
-from etm_jax.training.layout import Layout
+from etm_jax.training.layout import ModelLayout
 from etm_jax.training.progress import Progress
 from etm_jax.training.steps import Spec, abstract_state, eval_step, new_state, theta_step, train_step
 
@@ -55,36 +55,36 @@ def spec_of(kind: str, vocab_size: int = V) -> Spec:
     return Spec(*parts, vocab_size, L, num_steps=STEPS, train_rho=True, seed_words=words)
 
 
-def grid_of(text: str, vocab_size: int = V) -> Grid | None:
+def layout_of(text: str, vocab_size: int = V) -> MeshLayout | None:
     mesh = make_mesh(text)
-    return mesh and Grid(mesh, B, vocab_size)
+    return mesh and MeshLayout(mesh, B, vocab_size)
 
 
 def trained(kind: str, dtype: type, mesh: str) -> dict:
     """What fifty steps make of the same variables and documents."""
-    spec, grid = spec_of(kind), grid_of(mesh)
-    layout = Layout(spec, grid)
+    spec, layout = spec_of(kind), layout_of(mesh)
+    model_layout = ModelLayout(spec, layout)
     counts = planted_counts(D, V, K)
-    batcher = Batcher(counts, np.log1p(counts).astype(dtype), B, dtype=dtype, grid=grid)
+    batcher = Batcher(counts, np.log1p(counts).astype(dtype), B, dtype=dtype, layout=layout)
     start = [init_variables(jax.random.key(i), spec.module()) for i in range(MEMBERS if kind == "seeds" else 1)]
     variables = jax.tree.map(lambda x: x.astype(dtype), stack(start))
     state = new_states(variables, spec) if kind == "seeds" else new_state(variables, spec)
-    state = layout.shard(state)
+    state = model_layout.shard(state)
     key = jax.random.key(1)
     losses = []
     for epoch in range(1, STEPS // len(batcher) + 1):
         for batch in batcher.shuffled(1, epoch):
             if kind == "seeds":
-                state, sums = train_steps(state, batch, jax.random.split(key, MEMBERS), spec.on(grid))
+                state, sums = train_steps(state, batch, jax.random.split(key, MEMBERS), spec.on(layout))
             else:
-                state, sums = train_step(state, batch, key, spec.on(grid))
+                state, sums = train_step(state, batch, key, spec.on(layout))
             losses.append(np.asarray(sums.recon + spec.objective.kl_weight * sums.kl).tolist())
-    found = {"losses": losses, "state": jax.tree.leaves(jax.tree.map(np.asarray, layout.gather(state)))}
+    found = {"losses": losses, "state": jax.tree.leaves(jax.tree.map(np.asarray, model_layout.gather(state)))}
     if kind in ("default", "gsm"):
         batch = next(batcher.epoch())
-        found["theta"] = np.asarray(theta_step(state.variables, batch, spec.on(grid)))[:B]
+        found["theta"] = np.asarray(theta_step(state.variables, batch, spec.on(layout)))[:B]
         found["beta"] = layout.beta(state.variables)
-        found["valid"] = [float(x) for x in eval_step(state.variables, batch, key, spec.on(grid))]
+        found["valid"] = [float(x) for x in eval_step(state.variables, batch, key, spec.on(layout))]
     return found
 
 
@@ -96,11 +96,11 @@ def apart(a: object, b: object) -> float:
 
 def gathers(kind: str, mesh: str) -> list[int]:
     """Numbers that each all-gather of the compiled step gives, V·H being `LARGE`·H."""
-    spec, grid = spec_of(kind, LARGE), grid_of(mesh, LARGE)
+    spec, layout = spec_of(kind, LARGE), layout_of(mesh, LARGE)
     counts = planted_counts(B, LARGE, K)
-    batch = Batcher(counts, counts.astype(np.float32), B, grid=grid).take(np.arange(B))
-    state = Layout(spec, grid).shard(new_state(init_variables(jax.random.key(0), spec.module()), spec))
-    text = train_step.lower(state, batch, jax.random.key(1), spec.on(grid)).compile().as_text()
+    batch = Batcher(counts, counts.astype(np.float32), B, layout=layout).take(np.arange(B))
+    state = ModelLayout(spec, layout).shard(new_state(init_variables(jax.random.key(0), spec.module()), spec))
+    text = train_step.lower(state, batch, jax.random.key(1), spec.on(layout)).compile().as_text()
     shapes = re.findall(r"= (.*?) all-gather(?:-start)?\(", text)
     sizes = [
         [int(np.prod([int(n) for n in dims.split(",") if n])) for dims in re.findall(r"\[([\d,]*)\]", shape)]
@@ -117,10 +117,10 @@ def moved(kind: str, meshes: list[str]) -> dict[str, bool]:
     same = {}
     for mesh in meshes:
         with tempfile.TemporaryDirectory() as folder:
-            checkpoints, layout = Checkpoints(Path(folder)), Layout(spec, grid_of(mesh))
+            checkpoints, layout = Checkpoints(Path(folder)), ModelLayout(spec, layout_of(mesh))
             checkpoints.save(layout.gather(layout.shard(state)), Progress(0, [np.inf], [np.inf]))
             restored, _ = checkpoints.restore(abstract_state(spec))
-        layouts = [Layout(spec, grid_of(mesh)) for mesh in meshes]
+        layouts = [ModelLayout(spec, layout_of(mesh)) for mesh in meshes]
         there = [layout.gather(layout.shard(restored)) for layout in layouts]
         same[mesh] = all(jax.tree.all(jax.tree.map(np.array_equal, state, other)) for other in there)
     return same

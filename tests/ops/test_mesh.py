@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from eight_devices import LARGE, B, D
 
 from conftest import planted_counts
-from etm_jax.ops.mesh import Grid, make_mesh, parse_mesh
+from etm_jax.ops.mesh import MeshLayout, make_mesh, parse_mesh
 from etm_jax.training.batches import Batcher
 from etm_jax.util.errors import UserError
 
@@ -67,8 +67,8 @@ def test_a_batch_is_dealt_once():
     """Every entry is on one tile, at its own document and word; what fills up is not real."""
     mesh = jax.make_mesh((1, 1), ("data", "vocab"), axis_types=(jax.sharding.AxisType.Auto,) * 2)
     counts = planted_counts(7, 10, 2)
-    grid = Grid(mesh, 5, 10)
-    batch = Batcher(counts, counts, 5, grid=grid).take(np.array([6, 2, 3]))
+    layout = MeshLayout(mesh, 5, 10)
+    batch = Batcher(counts, counts, 5, layout=layout).take(np.array([6, 2, 3]))
     dense = np.zeros((5, 10), int)
     nnz = int(batch.pattern.row_starts[0, 0, -1])
     np.add.at(dense, (batch.pattern.rows[0, 0, :nnz], batch.pattern.cols[0, 0, :nnz]), batch.counts[0, 0, :nnz])
