@@ -29,6 +29,7 @@ from etm_jax.config.settings import VARIANTS
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
+from etm_jax.util.reading import read_array
 
 LAYOUTS = ("ntm", "etm", "topmost")
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt")
@@ -81,7 +82,7 @@ def _rho(path: str) -> np.ndarray | None:
     if not path:
         return None
     try:
-        return np.load(Path(path).expanduser(), allow_pickle=False)
+        return read_array(Path(path).expanduser())
     except DAMAGED as error:
         raise UserError(f"--rho={path} cannot be read as an array ({error}); give a .npy file of V rows") from error
 

@@ -16,7 +16,7 @@ from etm_jax.corpus.counts import as_counts
 from etm_jax.corpus.store.packed import PackedTexts
 from etm_jax.corpus.types import Corpus, Documents, FilterReport, Source, TokenStream, Vocabulary
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import check_archive
+from etm_jax.util.reading import as_object, read_arrays, read_object, read_sparse
 
 COMPUTED = 2
 """To be raised with every change of what preparation computes: a corpus is then another one."""
@@ -73,17 +73,17 @@ def save_corpus(corpus: Corpus, folder: Path) -> None:
 
 def load_corpus(folder: Path) -> Corpus:
     """The inverse of `save_corpus`. Raises ValueError or OSError where a file is missing or not as it was written."""
-    manifest = _read_json(folder / "corpus.json")
+    manifest = read_object(folder / "corpus.json")
     if manifest.get("format") != FORMAT:
         raise ValueError(f"its format is {manifest.get('format')}, not {FORMAT}")
-    for name, digest in manifest["sha256"].items():
+    for name, digest in as_object(manifest["sha256"]).items():
         if _file_digest(folder / name) != digest:
             raise ValueError(f"{name} has changed")
     report = manifest["report"]
     return Corpus(
         name=manifest["name"],
         digest=manifest["digest"],
-        vocabulary=vocabulary_from_json(_read_json(folder / "vocabulary.json")),
+        vocabulary=vocabulary_from_json(read_object(folder / "vocabulary.json")),
         train=_load_documents(folder, "train"),
         valid=_load_documents(folder, "valid"),
         test=_load_documents(folder, "test"),
@@ -148,9 +148,7 @@ def _load_documents(folder: Path, part: str) -> Documents:
 
 
 def _load_counts(folder: Path, name: str) -> sp.csr_matrix:
-    check_archive(folder / f"{name}.npz")
-    with (folder / f"{name}.npz").open("rb") as file:
-        return as_counts(sp.csr_matrix(sp.load_npz(file)), name)
+    return as_counts(sp.csr_matrix(read_sparse(folder / f"{name}.npz")), name)
 
 
 def _save_labels(documents: Documents, path: Path) -> None:
@@ -163,15 +161,13 @@ def _save_labels(documents: Documents, path: Path) -> None:
 
 
 def _load_labels(folder: Path, part: str) -> dict[str, PackedTexts]:
-    path = folder / f"{part}_documents.npz"
-    check_archive(path)
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return {name: PackedTexts(arrays[name], arrays[f"{name}_starts"]).checked() for name in _LABELS}
+    arrays = read_arrays(folder / f"{part}_documents.npz")
+    return {name: PackedTexts(arrays[name], arrays[f"{name}_starts"]).checked() for name in _LABELS}
 
 
 def _load_text(folder: Path) -> TokenStream:
-    with np.load(folder / "text.npz", allow_pickle=False) as arrays:
-        return TokenStream(_read_json(folder / "text_words.json"), arrays["ids"], arrays["starts"])
+    arrays = read_arrays(folder / "text.npz")
+    return TokenStream(json.loads((folder / "text_words.json").read_text("ascii")), arrays["ids"], arrays["starts"])
 
 
 def _files_at(flag: str, path: Path) -> list[Path]:
@@ -190,7 +186,3 @@ def _file_digest(path: Path) -> str:
 # ASCII escapes: a lone surrogate, which a document's id may hold, has no UTF-8.
 def _write_json(value: Any, path: Path) -> None:
     path.write_text(json.dumps(value), encoding="ascii")
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="ascii"))
