@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.readers import exported, original
@@ -12,6 +13,28 @@ from etm_jax.corpus.shards import manifest
 from etm_jax.corpus.types import Document, Source
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
+
+
+class FileFormat(NamedTuple):
+    """A format of files that hold documents.
+
+    suffixes: of the files' names, in lower case, before .gz. read: the documents in a file, one at a time, whose name
+    may end in .gz or be `decode.STDIN`; it raises UserError where there is none.
+    """
+
+    suffixes: tuple[str, ...]
+    read: Callable[[Path, CorpusConfig], Iterator[Document]]
+
+
+FORMATS = {
+    "lines": FileFormat((".txt",), lambda path, config: read_lines(path, config.encoding)),
+    "jsonl": FileFormat(
+        (".jsonl", ".ndjson"), lambda path, config: read_jsonl(path, config.text_field, config.encoding)
+    ),
+    "csv": FileFormat((".csv",), lambda path, config: read_csv(path, config.text_field, config.encoding)),
+    "tsv": FileFormat((".tsv",), lambda path, config: read_csv(path, config.text_field, config.encoding, "\t")),
+}
+"""By the name that --form of `etm_jax.infer` gives them. A file of any other suffix holds lines."""
 
 
 def find_source(config: CorpusConfig) -> Source:
@@ -80,16 +103,8 @@ def _find(corpus: str, config: CorpusConfig) -> Source:
 
 
 def documents_in(path: Path, form: str, config: CorpusConfig) -> Callable[[], Iterator[Document]]:
-    """The documents in a file of the given form: lines, jsonl, csv or tsv. Reading begins when it is called."""
-    match form:
-        case "jsonl":
-            return lambda: read_jsonl(path, config.text_field, config.encoding)
-        case "csv":
-            return lambda: read_csv(path, config.text_field, config.encoding)
-        case "tsv":
-            return lambda: read_csv(path, config.text_field, config.encoding, delimiter="\t")
-        case _:
-            return lambda: read_lines(path, config.encoding)
+    """The documents in a file of a form out of `FORMATS`. Reading begins when it is called."""
+    return lambda: FORMATS[form].read(path, config)
 
 
 def file_documents(path: Path, config: CorpusConfig) -> Callable[[], Iterator[Document]]:
@@ -98,7 +113,7 @@ def file_documents(path: Path, config: CorpusConfig) -> Callable[[], Iterator[Do
     suffix = (path.with_suffix("") if packed else path).suffix.lower()
     if suffix == ".json":
         raise UserError(f"{path} is one JSON value; write one object a line, each a document, and name it .jsonl")
-    form = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv"}.get(suffix, "lines")
+    form = next((name for name, format in FORMATS.items() if suffix in format.suffixes), "lines")
     return documents_in(path, form, config)
 
 
