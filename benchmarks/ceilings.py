@@ -69,7 +69,7 @@ def ceilings() -> tuple[float, float]:
 
 
 def pieces(counts: sp.csr_matrix) -> list[Piece]:
-    """Those of a step of the `report` variant, the whole step last."""
+    """Those of a step of the `ntm` variant, the whole step last."""
     import jax
     import jax.numpy as jnp
 

@@ -203,7 +203,7 @@ def _demo(mesh: str) -> tuple[Any, Any]:
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
     from etm_jax.ops.mesh import make_mesh
-    from etm_jax.training.train import corpus_batchers
+    from etm_jax.training.corpus_batches import corpus_batchers
 
     config, _ = cli.parse(["", f"--flagfile={DEMO}"])
     corpus = prepare(find_source(config.corpus), config.corpus, KEPT / "corpus")
@@ -215,7 +215,7 @@ def _drawn(variant: str, vocab_size: int, mesh: str, num_docs: int = 0) -> tuple
     """Spec and a batch of drawn documents. num_docs: how many are drawn; a batch of them by default."""
     import numpy as np
 
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.ops.mesh import Grid, make_mesh
     from etm_jax.training.batches import Batcher
 

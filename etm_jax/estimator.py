@@ -16,7 +16,9 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from etm_jax.config.settings import Config, RunOptions, make_config
+from etm_jax.config.build import Config, make_config
+from etm_jax.config.declaration import by_name, settings_of
+from etm_jax.config.settings import SECTIONS, RunOptions
 from etm_jax.corpus.new_documents import counted, settings_like
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.types import Corpus, Document, Documents, Source, Vocabulary
@@ -29,10 +31,10 @@ from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.topics import npmi_coherence, representative_documents, top_words, topic_shares
 from etm_jax.models.registry import model_kind
 from etm_jax.models.seed_words import write_seed_words
+from etm_jax.training.make_trainer import make_trainer
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.training.steps import beta_step
-from etm_jax.training.train import train
 from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, silenced
 from etm_jax.util.errors import UserError
@@ -63,7 +65,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     num_topics: K. lang: zh or en; "" is zh. segmenter: how strings become words; "" is pkuseg for zh and words for en.
     stopwords: a file of words to drop. no_below, no_above: drop words of fewer documents, or of more than this share of
     them. vectors: the word vectors to start from. num_epochs: passes over the documents; 0 finds the number. variant:
-    default, report or paper. seed: the same gives the same bytes on the same machine. seed_words: lists of words that
+    default, ntm or paper. seed: the same gives the same bytes on the same machine. seed_words: lists of words that
     topics 0, 1, … are to be about, [] for a free one. settings: any other settings of `python -m etm_jax.train`, by
     name. callbacks: each is called with the figures of every epoch. verbose: 0 is silent.
 
@@ -109,6 +111,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def fit(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> Self:
         """Learn topics. X: documents, as of the class; vocab: the words that the columns of counts stand for."""
         with self._own_words():
+            if renaming := by_name(RunOptions)["variant"].renaming(self.variant):
+                note(renaming)
             if _are_texts(X):
                 self._fit_texts(list(X))
             else:
@@ -158,7 +162,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Train on the corpus. counts: [D, V], of all documents that were given, in their order."""
         history: list[dict[str, Any]] = []
 
-        def told(row: dict[str, Any]) -> None:
+        def on_epoch(row: dict[str, Any]) -> None:
             history.append(row)
             for callback in self.callbacks:
                 callback(row)
@@ -166,8 +170,11 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         config = self._config()
         with tempfile.TemporaryDirectory() as folder:
             options = RunOptions(seed_words=write_seed_words(self.seed_words or (), Path(folder)))
-            training = train(config, corpus, RunFolder(Path(folder) / "run"), options, None, other, told, keep=False)
-        variables = jax.device_get(training.fitted.variables)
+            run = RunFolder(Path(folder) / "run")
+            trained = make_trainer(
+                config, corpus, run, options, weights=other, on_epoch=on_epoch, in_memory=True
+            ).train()
+        variables = jax.device_get(trained.variables)
         self._take(SavedModel(config, variables, corpus.vocabulary, f"ETM.fit, {len(history)} epochs"))
         self.history_ = history
         self._theta, self._fitted_counts = self._applied.theta(counts), counts
@@ -277,7 +284,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             )
             history, num_columns = about["history"], about["counts"]
         except UserError as error:
-            raise ValueError(str(error)) from error
+            said = str(error)
+            raise ValueError(said if str(path) in said else f"{path}: {said}; save the model again") from error
         except DAMAGED as error:
             raise ValueError(f"{path} is damaged ({error!r}); save the model again") from error
         model._take(trained)
@@ -321,18 +329,10 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return canonical(checked)
 
     def _config(self) -> Config:
-        given = {
-            "num_topics": self.num_topics,
-            "lang": self.lang,
-            "segmenter": self.segmenter,
-            "stopwords": self.stopwords,
-            "no_below": self.no_below,
-            "no_above": float(self.no_above),
-            "vectors": self.vectors,
-            "seed": self.seed,
-        }
-        if self.num_epochs:
-            given["num_epochs"] = self.num_epochs
+        given = {name: getattr(self, name) for name in _setting_parameters()}
+        if not self.num_epochs:
+            # A published variant has a number of its own.
+            del given["num_epochs"]
         config = make_config(self.variant, given | dict(self.settings or {}))
         if model_kind(config.model.kind).fits_itself:
             raise UserError("ETM is no LDA: python -m etm_jax.train --model=lda fits one")
@@ -357,6 +357,12 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.positive_only = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _setting_parameters() -> list[str]:
+    """The parameters of `ETM` that are settings of a run, under the same names."""
+    settings = {s.name for kind in SECTIONS.values() for s in settings_of(kind)}
+    return [name for name in inspect.signature(ETM.__init__).parameters if name in settings]
 
 
 def _are_texts(documents: Any) -> bool:

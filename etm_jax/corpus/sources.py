@@ -2,10 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.readers import exported, original
 from etm_jax.corpus.readers.named import NAMED, find_named
 from etm_jax.corpus.readers.text_files import read_csv, read_folder, read_jsonl, read_lines
@@ -19,20 +21,28 @@ class FileFormat(NamedTuple):
     """A format of files that hold documents.
 
     suffixes: of the files' names, in lower case, before .gz. read: the documents in a file, one at a time, whose name
-    may end in .gz or be `decode.STDIN`; it raises UserError where there is none.
+    may end in .gz or be `decode.STDIN`; it raises UserError where there is none. has_fields: whether documents have
+    columns or keys, of which `read` gives those of `fields_of(config).of_corpus` as metadata.
     """
 
     suffixes: tuple[str, ...]
     read: Callable[[Path, CorpusConfig], Iterator[Document]]
+    has_fields: bool = False
+
+
+def _jsonl(path: Path, config: CorpusConfig) -> Iterator[Document]:
+    return read_jsonl(path, config.text_field, config.encoding, fields_of(config).of_corpus)
+
+
+def _table(delimiter: str, path: Path, config: CorpusConfig) -> Iterator[Document]:
+    return read_csv(path, config.text_field, config.encoding, delimiter, fields_of(config).of_corpus)
 
 
 FORMATS = {
     "lines": FileFormat((".txt",), lambda path, config: read_lines(path, config.encoding)),
-    "jsonl": FileFormat(
-        (".jsonl", ".ndjson"), lambda path, config: read_jsonl(path, config.text_field, config.encoding)
-    ),
-    "csv": FileFormat((".csv",), lambda path, config: read_csv(path, config.text_field, config.encoding)),
-    "tsv": FileFormat((".tsv",), lambda path, config: read_csv(path, config.text_field, config.encoding, "\t")),
+    "jsonl": FileFormat((".jsonl", ".ndjson"), _jsonl, has_fields=True),
+    "csv": FileFormat((".csv",), partial(_table, ","), has_fields=True),
+    "tsv": FileFormat((".tsv",), partial(_table, "\t"), has_fields=True),
 }
 """By the name that --form of `etm_jax.infer` gives them. A file of any other suffix holds lines."""
 
@@ -69,14 +79,22 @@ def corpus_or_fallback(config: CorpusConfig) -> str:
 def as_prepared(config: CorpusConfig) -> CorpusConfig:
     """The settings, where the corpus is a folder of shards with those that its text was cut and filtered by.
 
-    New documents are to be cut as those were, whatever becomes of the folder. Raises UserError where it is damaged.
+    New documents are to be cut as those were, whatever becomes of the folder. Raises UserError where it is damaged, or
+    is asked for other metadata than it was prepared with.
     """
     folder = Path(config.corpus).expanduser()
     if not manifest.is_prepared(folder):
         return config
-    settings = manifest.Manifest.read(folder).settings
+    prepared = manifest.Manifest.read(folder)
+    settings = prepared.settings
     names = {f.name for f in dataclasses.fields(config)} - {"segmenter", "stopwords"}
     given = {name: value for name, value in settings.items() if name in names}
+    if config.meta or config.meta_fields not in ("", given.get("meta_fields", "")):
+        fields = ", ".join(prepared.metadata.names) or "none"
+        raise UserError(
+            f"--corpus={config.corpus} has the metadata fields that it was prepared with ({fields}); leave out --meta "
+            "and --meta_fields, or give them to etm_jax.prepare with another --output"
+        )
     return dataclasses.replace(config, **given, segmenter=settings["segmenter"].partition(" ")[0])
 
 
@@ -87,6 +105,7 @@ def _find(corpus: str, config: CorpusConfig) -> Source:
     elif path.is_file():
         source = Source(str(path), [path], documents=file_documents(path, config))
     elif corpus in NAMED:
+        _check_no_fields(corpus, config)
         source = find_named(corpus, config)
     else:
         flag = "--corpus" if corpus == config.corpus else "--corpus_fallback"
@@ -104,7 +123,19 @@ def _find(corpus: str, config: CorpusConfig) -> Source:
 
 def documents_in(path: Path, form: str, config: CorpusConfig) -> Callable[[], Iterator[Document]]:
     """The documents in a file of a form out of `FORMATS`. Reading begins when it is called."""
-    return lambda: FORMATS[form].read(path, config)
+    format = FORMATS[form]
+    if not format.has_fields:
+        _check_no_fields(str(path), config)
+    return lambda: format.read(path, config)
+
+
+def _check_no_fields(name: str, config: CorpusConfig) -> None:
+    """Raise UserError where a corpus without columns, called `name`, would have to have some."""
+    if sought := fields_of(config).of_corpus:
+        raise UserError(
+            f"--meta_fields={config.meta_fields}: {', '.join(sought)} cannot be in {name}, as only .csv, .tsv and "
+            ".jsonl files have columns or keys; give a table of them as --meta=FILE, with a column document"
+        )
 
 
 def file_documents(path: Path, config: CorpusConfig) -> Callable[[], Iterator[Document]]:
@@ -121,6 +152,7 @@ def _find_in_folder(folder: Path, config: CorpusConfig) -> Source:
     if manifest.is_prepared(folder):
         settings = manifest.Manifest.read(folder).settings
         return Source(str(folder), [folder / manifest.NAME], settings["lang"], prepared=folder)
+    _check_no_fields(str(folder), config)
     if (folder / "bow_tr_tokens.mat").is_file():
         files = [folder / name for name in original.FILES]
         return Source(str(folder), files, counted=lambda: original.read_original(folder))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from etm_jax import __version__
-from etm_jax.config.settings import Config
+from etm_jax.config.build import Config
 from etm_jax.corpus.store.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.interop.layouts import flatten
 from etm_jax.interop.native_files import fits_settings, nested_parts

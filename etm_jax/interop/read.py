@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.interop.folders import MODEL, read_folder
 from etm_jax.interop.layouts import LAYOUTS
 from etm_jax.interop.native_files import MARK, from_safetensors, read_run_weights

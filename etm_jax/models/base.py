@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from etm_jax.config.settings import Config, ModelConfig, ObjectiveConfig, OptimizerConfig
+from etm_jax.config.build import Config
+from etm_jax.config.settings import ModelConfig, ObjectiveConfig, OptimizerConfig
 from etm_jax.corpus.types import Corpus
 from etm_jax.models import noise as noises
 from etm_jax.models.batch import Batch

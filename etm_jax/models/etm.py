@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from etm_jax.config.settings import Config, OptimizerConfig
+from etm_jax.config.build import Config
+from etm_jax.config.settings import OptimizerConfig
 from etm_jax.models.base import Reading, Start, TopicModel
 from etm_jax.models.layers import Params, Variables, declare, init_variables, needs_no_parameters, torch_range
 from etm_jax.models.noise import Noise, Posterior

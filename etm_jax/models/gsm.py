@@ -9,7 +9,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from etm_jax.config.settings import Config
+from etm_jax.config.build import Config
 from etm_jax.models.base import Output, TopicModel
 from etm_jax.models.batch import Batch
 from etm_jax.models.layers import Masks, decoded, linears, needs_no_parameters

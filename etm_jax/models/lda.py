@@ -1,19 +1,19 @@
 """Latent Dirichlet Allocation on a prepared corpus, by gensim or tomotopy: the baseline that ETM is compared with."""
 
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.config.settings import Config
+from etm_jax.config.build import Config
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.base import TopicModelKind
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.util.console import track
 from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
 
 ITERATIONS = {"gensim": 20, "tomotopy": 500}
 """What --lda_iterations=0 means: passes over the documents, and sweeps of the sampler."""
@@ -48,11 +48,7 @@ class LDA(TopicModelKind):
     def check(cls, config: Config, ckpt: str) -> None:
         """Raise UserError where the engine is not installed, or --ckpt is given, from which LDA cannot start."""
         engine = config.lda.lda_engine
-        if find_spec(engine) is None:
-            raise UserError(
-                f"--lda_engine={engine} needs {engine}, which is not installed; "
-                "pip install '.[lda]', or give --lda_engine=gensim"
-            )
+        require(engine, "lda", f"--lda_engine={engine}", otherwise="give --lda_engine=gensim")
         if ckpt:
             raise UserError(f"--ckpt={ckpt} is for models with weights to start from; leave it out with --model=lda")
 

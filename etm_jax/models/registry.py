@@ -1,26 +1,19 @@
-"""The models by name."""
+"""The class of a model, by the name that its card has in `etm_jax.config.models`."""
 
 from importlib import import_module
-from typing import cast
 
+from etm_jax.config.models import model_card
 from etm_jax.models.base import TopicModel, TopicModelKind
-from etm_jax.util.errors import UserError
-
-MODELS: dict[str, str | type[TopicModelKind]] = {
-    "etm": "etm_jax.models.etm:ETM",
-    "gsm": "etm_jax.models.gsm:GSM",
-    "lda": "etm_jax.models.lda:LDA",
-}
 
 
 def model_kind(name: str) -> type[TopicModelKind]:
     """The class of the model that --model calls `name`. Raises UserError where there is none."""
-    if name not in MODELS:
-        raise UserError(f"--model={name} is unknown; the models are {', '.join(MODELS)}")
-    found = MODELS[name]
+    found = model_card(name).implementation
     if isinstance(found, str):
         module, _, attribute = found.partition(":")
-        found = cast(type[TopicModelKind], getattr(import_module(module), attribute))
+        found = getattr(import_module(module), attribute)
+    assert isinstance(found, type)
+    assert issubclass(found, TopicModelKind), f"{name} is no topic model"
     return found
 
 

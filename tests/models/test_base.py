@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conftest import draw_noise, forward, planted_counts, topics_of
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.models import layers
 from etm_jax.models.etm import ETM, READ_LIMIT
 from etm_jax.models.layers import Variables, init_variables
@@ -33,7 +33,7 @@ NOISE = Noise(jax.random.normal(jax.random.key(1), (B, K)))
 
 def test_report_equals_the_dense_formula(float64):
     x, batch = a_batch()
-    module, variables = make("report")
+    module, variables = make("ntm")
     p = jax.tree.map(np.asarray, variables.params)
     hidden = x
     for name in ("hidden_0", "hidden_1"):
@@ -62,7 +62,7 @@ def test_parameters_of_the_published_variants():
     embeddings = {"rho": (V, L), "alpha": (K, L)}
     fc1 = {"theta_layer": {"kernel": (K, K), "bias": (K,)}}
     assert shapes("paper") == linear | embeddings
-    assert shapes("report") == linear | embeddings | fc1 | {"rho_bias": (V,), "alpha_bias": (K,)}
+    assert shapes("ntm") == linear | embeddings | fc1 | {"rho_bias": (V,), "alpha_bias": (K,)}
 
 
 def test_a_word_without_a_vector_leaves_numbers():
@@ -117,7 +117,7 @@ def test_reparameterize_by_hand():
     assert reparameterize(posterior, jnp.array([[-2.0]])) == pytest.approx(-5.0, rel=1e-5)
 
 
-@pytest.mark.parametrize("variant, masked", [("report", [True, True]), ("paper", [False, True])])
+@pytest.mark.parametrize("variant, masked", [("ntm", [True, True]), ("paper", [False, True])])
 def test_dropout_falls_where_the_published_code_has_it(variant, masked):
     module, _ = make(variant, dropout=0.5, hidden=(300, 200))
     noise = draw_noise(jax.random.key(0), module, 50)
@@ -127,7 +127,7 @@ def test_dropout_falls_where_the_published_code_has_it(variant, masked):
 
 
 def test_initialisation_is_torch_linears():
-    _, variables = make("report")
+    _, variables = make("ntm")
     assert np.abs(variables.params["hidden_0"]["kernel"]).max() == pytest.approx(1 / np.sqrt(V), rel=0.05)
     assert np.abs(variables.params["rho"]).max() == pytest.approx(1 / np.sqrt(L), rel=0.05)
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import double_precision, forward
-from etm_jax.config.settings import ObjectiveConfig, make_config
+from etm_jax.config.build import make_config
+from etm_jax.config.settings import ObjectiveConfig
 from etm_jax.models.batch import Batch
 from etm_jax.models.etm import READ_LIMIT
 from etm_jax.models.layers import Variables, init_variables

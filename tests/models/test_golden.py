@@ -11,7 +11,7 @@ import optax
 import pytest
 import scipy.sparse as sp
 
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.interop import from_torch
 from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.topics import diversity, npmi_coherence, top_words
@@ -47,7 +47,7 @@ def given_of(name: str) -> tuple[str, dict]:
         given |= settings if word in name else {}
     if name.startswith("gsm"):
         given |= {"kind": "gsm"}
-    return "paper" if name.startswith("paper") else "report", given
+    return "paper" if name.startswith("paper") else "ntm", given
 
 
 class Loaded:

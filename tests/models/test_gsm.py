@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from conftest import SMALL, draw_noise, forward, planted_counts, topics_of
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.metrics.perplexity import completion_perplexity, perplexity_of
 from etm_jax.models.layers import Variables, init_variables
 from etm_jax.models.noise import Noise
@@ -34,7 +34,7 @@ def float64() -> Iterator[None]:
     jax.config.update("jax_enable_x64", before)
 
 
-def spec_of(variant="report", vocab_size=V, **given) -> Spec:
+def spec_of(variant="ntm", vocab_size=V, **given) -> Spec:
     small = {"kind": "gsm", "num_topics": K, "hidden": (16, 12), "decoder_hidden": (10,)}
     config = make_config(variant, small | given)
     return Spec(config.model, config.objective, config.optimizer, vocab_size, 0, num_steps=60, train_rho=True)
@@ -268,7 +268,7 @@ def exported(run, name):
     return np.load(run / "export" / f"{name}.npy", allow_pickle=False)
 
 
-@pytest.mark.parametrize("variant", ["default", "report"])
+@pytest.mark.parametrize("variant", ["default", "ntm"])
 def test_a_whole_run(variant, lines_file, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert train(f"--corpus={lines_file}", f"--variant={variant}", *FLAGS) == 0

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.models.layers import init_variables
 from etm_jax.ops.mesh import NEVER
 from etm_jax.training.steps import Spec, abstract_state

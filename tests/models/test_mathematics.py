@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from conftest import draw_noise, forward
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.models.layers import Variables, init_variables
 from etm_jax.models.noise import Noise
 from etm_jax.models.objective import log_px_nonzero
@@ -20,11 +20,11 @@ CASES = {
     # Straight through a refinement, the gradient is none of the loss.
     "default": ("default", {"refine_steps": 0}),
     "default, words of its own": ("default", {"refine_steps": 0, "read_rho": False, "skip": False}),
-    "report": ("report", {"train_rho": True}),
-    "report, bce_softmax": ("report", {"train_rho": True, "criterion": "bce_softmax"}),
-    "report, bce_sigmoid": ("report", {"train_rho": True, "criterion": "bce_sigmoid"}),
+    "ntm": ("ntm", {"train_rho": True}),
+    "ntm, bce_softmax": ("ntm", {"train_rho": True, "criterion": "bce_softmax"}),
+    "ntm, bce_sigmoid": ("ntm", {"train_rho": True, "criterion": "bce_sigmoid"}),
     "paper, dropout": ("paper", {"dropout": 0.5}),
-    "gsm": ("report", {"kind": "gsm"}),
+    "gsm": ("ntm", {"kind": "gsm"}),
 }
 
 
@@ -175,7 +175,7 @@ def test_a_step_of_sgd_is_the_gradient_clipped_as_torch_does(float64, clip_norm)
 
 def test_the_reports_unused_bias_never_moves_and_alphas_decays_alone(float64):
     """torch gives ρ's bias no gradient at all, so that weight decay passes it by; α's cancels in the softmax."""
-    spec = spec_of("report", {"weight_decay": 1e-2, "train_rho": True})
+    spec = spec_of("ntm", {"weight_decay": 1e-2, "train_rho": True})
     variables, batch = random_variables(spec), batch_of(drawn_counts())
     state, _ = update_step(new_state(variables, spec), batch, draw_noise(jax.random.key(2), spec.module(), DOCS), spec)
     np.testing.assert_array_equal(state.variables.params["rho_bias"], variables.params["rho_bias"])

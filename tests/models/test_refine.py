@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 
 from conftest import draw_noise, posterior_of, topics_of
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.models.layers import Variables, init_variables
 from etm_jax.models.refine import DAMPING, LARGEST_GAP, LEAST_CURVATURE, amortization_gap, refine
 from etm_jax.training.batches import Batcher
@@ -215,11 +215,11 @@ def test_thinning_is_of_what_the_encoder_reads_and_not_of_what_is_explained() ->
 @pytest.mark.parametrize("flag", ["refine_steps", "infer_steps"])
 def test_newton_steps_need_theta_to_be_the_softmax_of_delta(flag: str) -> None:
     with pytest.raises(UserError, match=f"--{flag}=3 .*--notheta_layer"):
-        make_config("report", {flag: 3})
+        make_config("ntm", {flag: 3})
 
 
 def test_published_variants_have_none_of_it() -> None:
-    for variant in ("report", "paper"):
+    for variant in ("ntm", "paper"):
         config = make_config(variant)
         ours = (config.model.thinning, config.model.infer_steps, config.objective.refine_steps)
         assert ours == (0, 0, 0)

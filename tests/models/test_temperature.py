@@ -9,7 +9,7 @@ import pytest
 from conftest import SMALL
 from etm_jax import evaluate, train
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.interop.native_files import read_run_weights
 from etm_jax.models.etm import ETM
 from etm_jax.models.layers import Variables
@@ -42,7 +42,7 @@ def test_at_one_nothing_is_touched() -> None:
     assert ETM.tempered(variables, 1.0) is variables
 
 
-@pytest.mark.parametrize(("variant", "kind"), [("report", "etm"), ("paper", "etm"), ("default", "gsm")])
+@pytest.mark.parametrize(("variant", "kind"), [("ntm", "etm"), ("paper", "etm"), ("default", "gsm")])
 def test_what_is_published_has_none(variant: str, kind: str) -> None:
     assert make_config(variant, {"kind": kind}).model.temperature == 1
 

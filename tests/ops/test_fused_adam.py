@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from conftest import planted_counts
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.models.layers import init_variables
 from etm_jax.ops import fused_adam
 from etm_jax.ops.fused_adam import Weights, adam_step
@@ -53,7 +53,7 @@ def test_it_is_optaxs_adam(rows: int, decay: float, monkeypatch, float64) -> Non
 @pytest.mark.parametrize(
     ("variant", "given"),
     [
-        ("report", {}),
+        ("ntm", {}),
         ("paper", {"dropout": 0.5}),
         ("default", {"read_rho": False, "skip": False}),
         ("default", {"kind": "gsm", "thinning": 0.5}),
@@ -81,7 +81,7 @@ def test_fused_or_by_optax_it_is_the_same_step(variant: str, given: dict, monkey
 
 @pytest.mark.parametrize("given", [{"optimizer": "sgd"}, {"clip_norm": 1.0}])
 def test_other_rules_and_clipping_are_left_to_optax(given: dict) -> None:
-    assert not spec_of("report", **given).fused_kernel
+    assert not spec_of("ntm", **given).fused_kernel
 
 
 def test_an_encoder_that_reads_rho_has_no_such_kernel() -> None:
@@ -90,7 +90,7 @@ def test_an_encoder_that_reads_rho_has_no_such_kernel() -> None:
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere the whole layer is one block")
 def test_no_second_copy_of_the_weights_is_made() -> None:
-    spec = spec_of("report", vocab_size=40_000, hidden=(256, 8))
+    spec = spec_of("ntm", vocab_size=40_000, hidden=(256, 8))
     counts = planted_counts(B, 40_000, K)
     batch = Batcher(counts, counts.astype(np.float32), B).take(np.arange(B))
     state = new_state(init_variables(jax.random.key(0), spec.module()), spec)

@@ -193,10 +193,16 @@ CASES = [
         {"a.flags": "--flagfile=a.flags"},
     ),
     Case("a flagfile that is no text", ["--flagfile=a.flags"], ["a.flags", "UTF-8"], {"a.flags": b"\xff\xfe-\0"}),
+    Case(
+        "a value that is not allowed in a flagfile",
+        ["--flagfile=a.flags"],
+        ["a.flags", "--n_topic=1 is out of range", "at least 2"],
+        {"a.flags": "--n_topic=1\n"},
+    ),
     Case("a word for a number", [CORPUS, "--n_topic=many"], ["--n_topic='many'", "whole number"]),
     Case("a fraction for a whole number", [CORPUS, "--batch_size=2.5"], ["--batch_size='2.5'", "whole number"]),
     Case("a word for a share", [CORPUS, "--no_above=half"], ["--no_above='half'", "a number"]),
-    Case("neither true nor false", [CORPUS, "--rebuild=perhaps"], ["--rebuild=perhaps", "true or false"]),
+    Case("neither true nor false", [CORPUS, "--rebuild=perhaps"], ["--rebuild='perhaps'", "true or false"]),
     Case("no and a value", [CORPUS, "--norebuild=1"], ["--norebuild=1", "--help"]),
     Case("widths", [CORPUS, "--hidden=wide"], ["--hidden='wide'", "800,800"]),
     Case("no choice", [CORPUS, "--criterion=mse"], ["--criterion='mse'", "cross_entropy"]),
@@ -211,7 +217,7 @@ CASES = [
     Case("no batch", [CORPUS, "--batch_size=0"], ["--batch_size=0", "at least 1"]),
     Case("all set aside", [CORPUS, "--valid_share=.6", "--test_share=.6"], ["--valid_share=0.6", "--test_share=0.6"]),
     # Word vectors.
-    Case("unknown vectors", [CORPUS, "--vectors=glove"], ["--vectors=glove", "file:PATH"]),
+    Case("unknown vectors", [CORPUS, "--vectors=glove"], ["--vectors='glove'", "file:PATH"]),
     Case("missing vectors", [CORPUS, "--vectors=file:v.vec"], ["--vectors=file:v.vec", "give the path"]),
     Case("no vectors", [CORPUS, "--vectors=file:lines.txt"], ["lines.txt is neither", "convert it"]),
     Case(
@@ -264,13 +270,13 @@ def test_a_folder_that_nobody_can_write_to(here, capsys):
 @pytest.mark.parametrize(
     "flag, said",
     [
-        ("--n_topic=4", ["--n_topic=4", "begun with --n_topic=3", "another --workdir"]),
-        ("--variant=paper", ["--variant=paper", "begun with --variant=default", "another --workdir"]),
-        ("--learning_rate=0.1", ["--learning_rate=0.1", "begun with --learning_rate=0.006", "another --workdir"]),
-        ("--hidden=9,9", ["--hidden=9,9", "begun with --hidden=8;", "another --workdir"]),
-        ("--notrain_rho", ["--notrain_rho", "begun with --train_rho", "another --workdir"]),
-        ("--stopwords=stop.txt", ["--stopwords=stop.txt", "begun with no --stopwords", "another --workdir"]),
-        ("--ckpt=elsewhere", ["--ckpt=elsewhere", "begun with no --ckpt", "another --workdir"]),
+        ("--n_topic=4", ["--n_topic=4", "started with --n_topic=3", "another --workdir"]),
+        ("--variant=paper", ["--variant=paper", "started with --variant=default", "another --workdir"]),
+        ("--learning_rate=0.1", ["--learning_rate=0.1", "started with --learning_rate=0.006", "another --workdir"]),
+        ("--hidden=9,9", ["--hidden=9,9", "started with --hidden=8;", "another --workdir"]),
+        ("--notrain_rho", ["--notrain_rho", "started with --train_rho", "another --workdir"]),
+        ("--stopwords=stop.txt", ["--stopwords=stop.txt", "started with no --stopwords", "another --workdir"]),
+        ("--ckpt=elsewhere", ["--ckpt=elsewhere", "started with no --ckpt", "another --workdir"]),
         ("--nobkpt_continue", ["holds a run", "another --workdir", "--nobkpt_continue"]),
         ("--corpus=lines.txt", ["--corpus=lines.txt", "ended", "another --workdir"]),
         ("--corpus=nowhere.txt", ["--corpus='nowhere.txt'", "correct the path"]),
@@ -292,11 +298,21 @@ def test_a_run_that_cannot_go_on_is_left_as_it_is(flag, said, ended, here, capsy
         lambda text: "",
         lambda text: "[]",
         lambda text: "{}",
-        lambda text: text.replace('"dropout": 0.0,', ""),
+        lambda text: text.replace('"dropout": 0.0,', '"drop_out": 0.0,'),
+        lambda text: text.replace('"optimizer": {', '"optimiser": {'),
         lambda text: text.replace('"num_topics": 3', '"num_topics": "three"'),
         lambda text: text.replace('"num_topics": 3', '"num_topics": 1'),
     ],
-    ids=["cut", "empty", "list", "no run", "a setting less", "a mistyped setting", "a setting out of range"],
+    ids=[
+        "cut",
+        "empty",
+        "list",
+        "no run",
+        "an unknown setting",
+        "a section less",
+        "a mistyped setting",
+        "a setting out of range",
+    ],
 )
 @pytest.mark.parametrize("flag", ["--workdir", "--ckpt"])
 def test_a_damaged_record_is_named(damage: Callable[[str], str], flag, ended, here, capsys):
@@ -315,7 +331,7 @@ def test_a_damaged_checkpoint_is_no_beginning(ended, here, capsys):
     shutil.rmtree(here / "run" / "checkpoints" / "1" / "state")
     before = tree(here)
     assert train(f"--corpus={ended.parent / 'lines.txt'}", *TINY, "--workdir=new", "--ckpt=run") == 2
-    only_error(capsys, f"run{os.sep}checkpoints{os.sep}1 is damaged", "the same training command goes on from that of")
+    only_error(capsys, f"run{os.sep}checkpoints{os.sep}1 is damaged", "the same training command resumes from that of")
     assert tree(here) == before
 
 

