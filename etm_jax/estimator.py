@@ -39,6 +39,7 @@ from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, silenced
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
+from etm_jax.util.reading import as_object
 
 Texts = Sequence[str] | Sequence[Sequence[str]]
 
@@ -276,26 +277,34 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """The model that `save` wrote. Raises ValueError where the folder holds none, or it is damaged."""
         try:
             trained, about = read_folder(Path(path).expanduser())
-            known = set(inspect.signature(cls.__init__).parameters)
-            given = {name: value for name, value in about["parameters"].items() if name in known}
-            if given["settings"]:  # JSON has no tuples
-                made = {name: tuple(x) if isinstance(x, list) else x for name, x in given["settings"].items()}
-                given["settings"] = made
-            model = cls(**given)
-            model._take(trained)
+            model = cls(**cls._saved_parameters(about))
             model._config()
-            model._share, model._npmi = (
+            share, npmi = (
                 np.array(about[name], np.float64).reshape(trained.config.model.num_topics) for name in ("share", "npmi")
             )
-            model.history_, model._documents = about["history"], None
-            if about["counts"] is not None:
-                model.n_features_in_ = about["counts"]
-            return model
+            history, num_columns = about["history"], about["counts"]
         except UserError as error:
             said = str(error)
             raise ValueError(said if str(path) in said else f"{path}: {said}; save the model again") from error
         except DAMAGED as error:
             raise ValueError(f"{path} is damaged ({error!r}); save the model again") from error
+        model._take(trained)
+        model._share, model._npmi = share, npmi
+        model.history_, model._documents = history, None
+        if num_columns is not None:
+            model.n_features_in_ = num_columns
+        return model
+
+    @classmethod
+    def _saved_parameters(cls, about: Mapping[str, Any]) -> dict[str, Any]:
+        """The constructor's arguments out of what `save` wrote. Raises ValueError or KeyError where they are none."""
+        known = set(inspect.signature(cls.__init__).parameters)
+        given = {name: value for name, value in as_object(about["parameters"]).items() if name in known}
+        if given["settings"]:
+            # JSON has no tuples.
+            settings = as_object(given["settings"])
+            given["settings"] = {name: tuple(x) if isinstance(x, list) else x for name, x in settings.items()}
+        return given
 
     # Documents to counts
 

@@ -24,8 +24,9 @@ from etm_jax.cli import flags as cli
 from etm_jax.cli.run import run
 from etm_jax.config.build import make_config
 from etm_jax.config.settings import RunOptions
+from etm_jax.metrics.evaluator import TOP_WORDS
 from etm_jax.metrics.topics import top_words
-from etm_jax.results.evaluation import TOP_WORDS, Evaluation, evaluate
+from etm_jax.results.evaluation import Evaluation, evaluate
 from etm_jax.results.run import read_run
 from etm_jax.util.console import note, table
 from etm_jax.util.extras import require
@@ -81,11 +82,11 @@ def main(argv: Sequence[str]) -> None:
         outcomes[name] = outcome(name, Path("runs") / "collapse" / name.replace(" --", "_"))
     rows = []
     for name, (_, figures, _) in outcomes.items():
-        of = {c.measure: c.value for c in figures.coherences}
-        assert figures.kl is not None
+        found = figures.values
+        of = {c.measure: c.value for c in found["coherences"]}
         rows.append(
-            (name, f"{of['NPMI']:.3f}", f"{figures.diversity[25]:.3f}", figures.duplicates, figures.active,
-             f"{figures.kl.sum():.2f}", f"{figures.perplexity.by_token:,.0f}")
+            (name, f"{of['NPMI']:.3f}", f"{found['diversity'][25]:.3f}", found["duplicates"], found["active"],
+             f"{found['kl'].sum():.2f}", f"{found['perplexity'].by_token:,.0f}")
         )  # fmt: skip
     header = ("run", "coherence", "diversity", "duplicates", "active units", "KL", "perplexity")
     print(table(rows, header, "<>>>>>>"))
@@ -130,8 +131,7 @@ def draw_topics(path: Path, outcomes: dict[str, Outcome]) -> None:
         matrix.spines[:].set_visible(True)
         matrix.set_xticks([])
         matrix.set_yticks([])
-        assert figures.kl is not None
-        bars.bar(range(figures.num_topics), np.sort(figures.kl)[::-1], color=colour, width=1)
+        bars.bar(range(figures.num_topics), np.sort(figures.values["kl"])[::-1], color=colour, width=1)
         bars.set_ylim(0, 0.8)
         bars.set_xlim(-1, figures.num_topics)
         bars.set_xlabel("topics, by their KL", fontsize=9, color=FAINT)

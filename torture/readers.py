@@ -9,6 +9,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -276,6 +277,7 @@ def _read_saved(folder: Path) -> None:
 
 def _make_record(folder: Path) -> None:
     from etm_jax.config.build import make_config
+    from etm_jax.corpus.metadata import Metadata
     from etm_jax.training.run_folder import RunFolder
     from etm_jax.training.run_record import RunRecord
 
@@ -283,7 +285,7 @@ def _make_record(folder: Path) -> None:
     config, vocabulary = make_config("default", {"num_topics": 2, "hidden": (3,), "embed_dim": 4}), trained.vocabulary  # type: ignore[attr-defined]
     run = RunFolder(folder)
     record = RunRecord(config, "", "a corpus", "0" * 64, vocabulary.hash, 5, 3, 4, 2, 3, seed_words=((0, 1), ()))
-    run.start(record, vocabulary)
+    run.start(record, SimpleNamespace(vocabulary=vocabulary, metadata=Metadata()))  # type: ignore[arg-type]
     for epoch in (1, 2):
         run.log({"epoch": epoch, "valid_nelbo": 7.5})
     run.export.mkdir()

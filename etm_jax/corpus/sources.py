@@ -2,7 +2,9 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.fields import fields_of
@@ -13,6 +15,36 @@ from etm_jax.corpus.shards import manifest
 from etm_jax.corpus.types import Document, Source
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
+
+
+class FileFormat(NamedTuple):
+    """A format of files that hold documents.
+
+    suffixes: of the files' names, in lower case, before .gz. read: the documents in a file, one at a time, whose name
+    may end in .gz or be `decode.STDIN`; it raises UserError where there is none. has_fields: whether documents have
+    columns or keys, of which `read` gives those of `fields_of(config).of_corpus` as metadata.
+    """
+
+    suffixes: tuple[str, ...]
+    read: Callable[[Path, CorpusConfig], Iterator[Document]]
+    has_fields: bool = False
+
+
+def _jsonl(path: Path, config: CorpusConfig) -> Iterator[Document]:
+    return read_jsonl(path, config.text_field, config.encoding, fields_of(config).of_corpus)
+
+
+def _table(delimiter: str, path: Path, config: CorpusConfig) -> Iterator[Document]:
+    return read_csv(path, config.text_field, config.encoding, delimiter, fields_of(config).of_corpus)
+
+
+FORMATS = {
+    "lines": FileFormat((".txt",), lambda path, config: read_lines(path, config.encoding)),
+    "jsonl": FileFormat((".jsonl", ".ndjson"), _jsonl, has_fields=True),
+    "csv": FileFormat((".csv",), partial(_table, ","), has_fields=True),
+    "tsv": FileFormat((".tsv",), partial(_table, "\t"), has_fields=True),
+}
+"""By the name that --form of `etm_jax.infer` gives them. A file of any other suffix holds lines."""
 
 
 def find_source(config: CorpusConfig) -> Source:
@@ -90,18 +122,11 @@ def _find(corpus: str, config: CorpusConfig) -> Source:
 
 
 def documents_in(path: Path, form: str, config: CorpusConfig) -> Callable[[], Iterator[Document]]:
-    """The documents in a file of the given form: lines, jsonl, csv or tsv. Reading begins when it is called."""
-    fields = fields_of(config).of_corpus
-    match form:
-        case "jsonl":
-            return lambda: read_jsonl(path, config.text_field, config.encoding, fields)
-        case "csv":
-            return lambda: read_csv(path, config.text_field, config.encoding, meta_fields=fields)
-        case "tsv":
-            return lambda: read_csv(path, config.text_field, config.encoding, "\t", fields)
-        case _:
-            _check_no_fields(str(path), config)
-            return lambda: read_lines(path, config.encoding)
+    """The documents in a file of a form out of `FORMATS`. Reading begins when it is called."""
+    format = FORMATS[form]
+    if not format.has_fields:
+        _check_no_fields(str(path), config)
+    return lambda: format.read(path, config)
 
 
 def _check_no_fields(name: str, config: CorpusConfig) -> None:
@@ -119,7 +144,7 @@ def file_documents(path: Path, config: CorpusConfig) -> Callable[[], Iterator[Do
     suffix = (path.with_suffix("") if packed else path).suffix.lower()
     if suffix == ".json":
         raise UserError(f"{path} is one JSON value; write one object a line, each a document, and name it .jsonl")
-    form = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv"}.get(suffix, "lines")
+    form = next((name for name, format in FORMATS.items() if suffix in format.suffixes), "lines")
     return documents_in(path, form, config)
 
 

@@ -12,6 +12,7 @@ from etm_jax.training.saved_model import SavedModel
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
+from etm_jax.util.reading import read_array
 
 
 def convert(source: str, target: str, layout: str = "", rho: str = "") -> None:
@@ -55,6 +56,6 @@ def _rho(path: str) -> np.ndarray | None:
     if not path:
         return None
     try:
-        return np.load(Path(path).expanduser(), allow_pickle=False)
+        return read_array(Path(path).expanduser())
     except DAMAGED as error:
         raise UserError(f"--rho={path} cannot be read as an array ({error}); give a .npy file of V rows") from error

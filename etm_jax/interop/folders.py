@@ -4,18 +4,18 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from etm_jax import __version__
 from etm_jax.config.build import Config
 from etm_jax.corpus.store.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.interop.layouts import flatten
-from etm_jax.interop.native_files import nested_parts, shapes_of
+from etm_jax.interop.native_files import fits_settings, nested_parts
 from etm_jax.models.layers import Variables
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import DAMAGED, check_archive, replace_folder
+from etm_jax.util.files import DAMAGED, replace_folder
+from etm_jax.util.reading import as_object, read_arrays, read_object
 
 MODEL, WEIGHTS, WORDS = "model.json", "weights.npz", "vocabulary.json"
 
@@ -45,17 +45,17 @@ def save_folder(path: Path, trained: SavedModel, about: dict[str, Any]) -> None:
 def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
     """The inverse of `save_folder`, bit for bit. Raises UserError where the folder is another, or damaged."""
     try:
-        model = json.loads((path / MODEL).read_text(encoding="ascii"))
-        vocabulary = vocabulary_from_json(json.loads((path / WORDS).read_text(encoding="ascii")))
-        check_archive(path / WEIGHTS)
-        # Given the path, numpy leaves a damaged file open.
-        with (path / WEIGHTS).open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            variables = Variables(**nested_parts({name: kept[name] for name in kept.files}))
-        trained = SavedModel(Config.from_json(model["config"]), variables, vocabulary, model["origin"])
-        if shapes_of(trained) != jax.tree.map(np.shape, variables) or len(vocabulary) != trained.vocab_size:
-            raise ValueError("its arrays are not those of the model that its settings name")
-        return trained, dict(model["about"])
+        model = read_object(path / MODEL)
+        vocabulary = vocabulary_from_json(read_object(path / WORDS))
+        variables = Variables(**nested_parts(read_arrays(path / WEIGHTS)))
+        config, origin, about = Config.from_json(model["config"]), str(model["origin"]), as_object(model["about"])
     except FileNotFoundError as error:
         raise UserError(f"{path} holds no saved model: {Path(error.filename).name} is missing") from error
     except (*DAMAGED, UserError) as error:
         raise UserError(f"{path} is damaged ({error}); save the model again") from error
+    trained = SavedModel(config, variables, vocabulary, origin)
+    if not fits_settings(trained) or len(vocabulary) != trained.vocab_size:
+        raise UserError(
+            f"{path} is damaged (its arrays are not those of the model that its settings name); save the model again"
+        )
+    return trained, about

@@ -14,7 +14,9 @@ from etm_jax.corpus.store.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.interop.layouts import flatten, nested
 from etm_jax.interop.tensor_files import read_metadata, read_tensors, write_tensors
+from etm_jax.models.base import TopicModel
 from etm_jax.models.layers import Params, Variables
+from etm_jax.models.registry import model_kind
 from etm_jax.training.checkpoint import Checkpoints
 from etm_jax.training.ensemble import abstract_states, as_models, seeds
 from etm_jax.training.run_folder import RunFolder
@@ -22,6 +24,7 @@ from etm_jax.training.saved_model import SavedModel
 from etm_jax.training.steps import abstract_state
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
+from etm_jax.util.reading import parse_object, read_object
 
 MARK = "etm_jax"
 """The key of the metadata that says whose file it is."""
@@ -49,7 +52,7 @@ def read_run_weights(path: str) -> SavedModel:
 def read_vocabulary(folder: RunFolder) -> Vocabulary:
     """The words of a run. Raises UserError where they are damaged."""
     try:
-        return vocabulary_from_json(json.loads(folder.vocabulary.read_text("utf-8")))
+        return vocabulary_from_json(read_object(folder.vocabulary))
     except DAMAGED as error:
         raise UserError(
             f"{folder.vocabulary} is damaged ({error}); the same training command writes it anew"
@@ -86,18 +89,18 @@ def from_safetensors(path: str | Path) -> SavedModel:
         arrays, metadata = read_tensors(path), read_metadata(path)
         if MARK not in metadata:
             raise UserError("it is not of etm_jax: it lacks the settings of the model")
-        config = Config.from_json(json.loads(metadata["config"]))
+        config = Config.from_json(parse_object(metadata["config"]))
         words = metadata.get("vocabulary")
-        vocabulary = vocabulary_from_json(json.loads(words)) if words else None
-        variables = Variables(**nested_parts(arrays))
+        vocabulary = vocabulary_from_json(parse_object(words)) if words else None
+        variables, origin = Variables(**nested_parts(arrays)), metadata["origin"]
         carried = Metadata.from_json(json.loads(metadata.get("metadata", "[]")))
-        trained = SavedModel(config, variables, vocabulary, metadata["origin"], carried)
-        if shapes_of(trained) != jax.tree.map(np.shape, variables):
-            raise UserError("its arrays are not those of the model that its settings name")
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     except DAMAGED as error:
         raise UserError(f"{path}: its settings or its words are damaged ({error!r}); export it again") from error
+    trained = SavedModel(config, variables, vocabulary, origin, carried)
+    if not fits_settings(trained):
+        raise UserError(f"{path}: its arrays are not those of the model that its settings name")
     if vocabulary and len(vocabulary) != trained.vocab_size:
         raise UserError(f"{path}: {len(vocabulary)} words for {trained.vocab_size} word vectors; export it again")
     return trained
@@ -112,6 +115,20 @@ def nested_parts(arrays: Mapping[str, np.ndarray]) -> dict[str, Params]:
     return {part: nested(flat) for part, flat in parts.items()}
 
 
-def shapes_of(trained: SavedModel) -> Variables:
-    """The shapes that the arrays of a model with these settings have."""
-    return jax.tree.map(np.shape, abstract_state(trained.spec()).variables)
+def fits_settings(trained: SavedModel) -> bool:
+    """Whether its arrays have the names and the shapes of those of a model with its settings."""
+    kind = model_kind(trained.config.model.kind)
+    if not issubclass(kind, TopicModel):
+        return False
+    try:
+        kind.sizes(trained.variables.params)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        # The arrays are not where a model of this kind has them.
+        return False
+    spec = trained.spec()
+    try:
+        expected = jax.tree.map(np.shape, abstract_state(spec).variables)
+    except (OverflowError, TypeError, ValueError):
+        # A size that no array can have.
+        return False
+    return bool(expected == jax.tree.map(np.shape, trained.variables))

@@ -10,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.corpus.types import TokenStream
+from etm_jax.corpus.types import Documents, TokenStream
+from etm_jax.metrics.evaluator import FittedRun, Measured, Row
+from etm_jax.metrics.topics import npmi_coherence
 from etm_jax.metrics.windows import Spans, document_spans, joint_counts, window_spans
 
 WINDOWS = {"UMass": 0, "C_V": 110, "C_UCI": 10, "C_NPMI": 10, "C_W2V": 5}
@@ -37,6 +39,28 @@ class Coherence(NamedTuple):
     reference: str
     window: int
     top_n: int
+
+
+def evaluate(run: FittedRun) -> Measured:
+    """Document NPMI on the training and on the test documents, then gensim's five on the training documents."""
+    corpus, words = run.corpus, run.words
+    found = [
+        _document_npmi("NPMI", words, corpus.train, "training"),
+        _document_npmi("NPMI, held out", words, corpus.test, "test"),
+        *coherences(words, corpus.vocabulary.words, corpus.train.counts, corpus.text, "training documents"),
+    ]
+    rows = [Row(c.measure, f"{c.value:.3f}", f"{c.reference}; {_window(c.window)}; top {c.top_n} words") for c in found]
+    return Measured({"coherences": found}, rows)
+
+
+def _document_npmi(name: str, words: np.ndarray, documents: Documents, which: str) -> Coherence:
+    scores = npmi_coherence(words, documents.counts)
+    reference = f"bags of words of {len(documents):,} {which} documents"
+    return Coherence(name, float(scores.mean()), scores, reference, 0, words.shape[1])
+
+
+def _window(words: int) -> str:
+    return f"window {words}" if words else "whole documents"
 
 
 def coherences(

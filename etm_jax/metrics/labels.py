@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from etm_jax.metrics.evaluator import FittedRun, Measured, Row
+
 
 class Labelled(NamedTuple):
     """Figures in [0, 1], all of the test documents.
@@ -19,6 +21,22 @@ class Labelled(NamedTuple):
     accuracy: float
     macro_f1: float
     majority: float
+
+
+def evaluate(run: FittedRun) -> Measured:
+    """How θ goes together with the documents' labels, where they have any."""
+    if run.labels is None:
+        return Measured({"labelled": None}, [])
+    train_rows, train, test_rows, test = run.labels
+    found = label_figures(run.theta_train[train_rows], train, run.theta_test[test_rows], test)
+    said = f"logistic regression on θ; the commonest label alone gives {found.majority:.3f}"
+    rows = [
+        Row("purity", f"{found.purity:.3f}", "largest topics of test documents against the labels"),
+        Row("NMI", f"{found.nmi:.3f}", "largest topics of test documents against the labels"),
+        Row("accuracy", f"{found.accuracy:.3f}", said),
+        Row("macro F1", f"{found.macro_f1:.3f}", "logistic regression on θ"),
+    ]
+    return Measured({"labelled": found}, rows)
 
 
 def label_figures(

@@ -1,9 +1,12 @@
 """How well topics inferred from one half of a document predict the other."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+
+from etm_jax.metrics.evaluator import FittedRun, Measured, Row
 
 ENTRIES_AT_ONCE = 20_000
 """Bounds the memory to this many rows of K float64."""
@@ -14,6 +17,21 @@ class Perplexity(NamedTuple):
 
     by_document: float
     by_token: float
+
+
+def evaluate(run: FittedRun) -> Measured:
+    """Document-completion perplexity of the test documents; nan without any."""
+    half2 = run.corpus.test_h2
+    if run.log_px is None:
+        found = completion_perplexity(run.theta_test_h1, run.beta, half2)
+    else:
+        found = perplexity_of(run.log_px, half2)
+    how = "second halves of test documents, given the first"
+    rows = [
+        Row("perplexity", f"{found.by_document:,.1f}", f"by document; {how}"),
+        Row("", f"{found.by_token:,.1f}", f"by token; {how}"),
+    ]
+    return Measured({"perplexity": found}, [] if math.isnan(found.by_document) else rows)
 
 
 def completion_perplexity(theta: np.ndarray, beta: np.ndarray, half2: sp.csr_matrix) -> Perplexity:

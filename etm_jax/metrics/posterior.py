@@ -2,8 +2,23 @@
 
 import numpy as np
 
+from etm_jax.metrics.evaluator import FittedRun, Measured, Row
+
 LEAST_VARIANCE = 0.01
 """The threshold of Burda et al."""
+
+
+def evaluate(run: FittedRun) -> Measured:
+    """How many dimensions are active, and each topic's KL [K], in nats. None of a model without encoder."""
+    if run.activity is None or run.kl is None:
+        return Measured({"active": None, "kl": None}, [])
+    active = active_units(run.activity)
+    of_topics = f"of a topic's dimension {run.kl.min():.3f} to {run.kl.max():.3f}"
+    rows = [
+        Row("active units", f"{active} of {run.num_topics}", "posterior means that vary with the document"),
+        Row("KL", f"{run.kl.sum():.2f}", f"nats a training document, {of_topics}"),
+    ]
+    return Measured({"active": active, "kl": run.kl}, rows)
 
 
 class Moments:

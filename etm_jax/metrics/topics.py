@@ -3,6 +3,8 @@
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.metrics.evaluator import FittedRun, Measured, Row
+
 DUPLICATE_WORDS = 6
 """Of ten words, shared by two topics that a reader would call one."""
 
@@ -11,6 +13,23 @@ DOCUMENTS_AT_ONCE = 100_000
 
 WORDS_SHOWN, WORDS_OF_DIVERSITY = 10, 25
 """Words of a topic that a run shows and coherence looks at; words that diversity looks at."""
+
+DIVERSITY_WORDS = (10, 15, 25)
+"""Words of a topic for each diversity of `evaluate`."""
+
+
+def evaluate(run: FittedRun) -> Measured:
+    """The topics as lists of words, and how many of them are used: the largest of some test document's first half."""
+    diversities = {n: diversity(top_words(run.beta, n)) for n in DIVERSITY_WORDS}
+    rbo, duplicates, used = inverted_rbo(run.words), duplicate_topics(run.words), topics_used(run.theta_test_h1)
+    top = f"top {run.words.shape[1]} words"
+    rows = [
+        *(Row("diversity", f"{share:.3f}", f"unique among the top {n} words") for n, share in diversities.items()),
+        Row("inverted RBO", f"{rbo:.3f}", f"{top}, weight 0.9; 1 where no two topics share any"),
+        Row("duplicate topics", f"{duplicates} of {run.num_topics}", f"{top}, most of them another topic's"),
+        Row("topics used", f"{used} of {run.num_topics}", "largest of some test document's first half"),
+    ]
+    return Measured({"diversity": diversities, "inverted_rbo": rbo, "duplicates": duplicates, "used": used}, rows)
 
 
 def top_words(beta: np.ndarray, n: int) -> np.ndarray:

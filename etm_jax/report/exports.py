@@ -12,6 +12,7 @@ from etm_jax.metrics.topics import npmi_coherence, top_words, topic_shares
 from etm_jax.results.run import Run
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
+from etm_jax.util.reading import read_array, read_object, read_sparse
 
 
 def all_theta(run: Run) -> tuple[list[str], sp.csr_matrix, np.ndarray]:
@@ -95,22 +96,22 @@ def topic_data(folder: str | Path) -> dict[str, Any]:
     """
     folder = Path(folder).expanduser()
     try:
-        about = json.loads((folder / "topic_data.json").read_text(encoding="ascii"))
-        theta = np.load(folder / "document_topic_matrix.npy", allow_pickle=False)
-        beta = np.load(folder / "topic_term_matrix.npy", allow_pickle=False)
-        with (folder / "document_term_matrix.npz").open("rb") as file:
-            counts = sp.csr_matrix(sp.load_npz(file))
+        about = read_object(folder / "topic_data.json")
+        texts, words, names = about["corpus"], np.array(about["vocab"]), about["topic_names"]
+        theta = read_array(folder / "document_topic_matrix.npy")
+        beta = read_array(folder / "topic_term_matrix.npy")
+        counts = sp.csr_matrix(read_sparse(folder / "document_term_matrix.npz"))
     except DAMAGED as error:
         raise UserError(f"{folder} is not what etm_jax.report --topicwizard writes ({error})") from error
     return {
-        "corpus": about["corpus"],
-        "vocab": np.array(about["vocab"]),
+        "corpus": texts,
+        "vocab": words,
         "document_term_matrix": counts,
         "document_topic_matrix": theta,
         "topic_term_matrix": beta,
         "document_representation": theta,
         "transform": None,
-        "topic_names": about["topic_names"],
+        "topic_names": names,
     }
 
 

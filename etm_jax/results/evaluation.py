@@ -1,17 +1,16 @@
 """Every figure of merit of a run that has ended, from what its folder holds."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from etm_jax.corpus.types import Corpus, Documents
+from etm_jax.corpus.types import Corpus
 from etm_jax.inference.theta import infer_posterior, log_px_at
-from etm_jax.metrics.coherence import Coherence, coherences
-from etm_jax.metrics.labels import Labelled, label_figures
-from etm_jax.metrics.perplexity import Perplexity, completion_perplexity, perplexity_of
-from etm_jax.metrics.posterior import active_units
-from etm_jax.metrics.topics import diversity, duplicate_topics, inverted_rbo, npmi_coherence, top_words, topics_used
+from etm_jax.metrics.evaluator import TOP_WORDS, FittedRun, Labels, Row
+from etm_jax.metrics.registry import evaluators
+from etm_jax.metrics.topics import top_words
 from etm_jax.models.layers import Variables
 from etm_jax.models.registry import model_kind
 from etm_jax.results.run import Run
@@ -25,82 +24,29 @@ from etm_jax.util.console import table
 from etm_jax.util.errors import UserError
 from etm_jax.util.keyed_csv import read_pairs
 
-TOP_WORDS = 10
-"""Words of a topic that coherences, inverted RBO and duplicates look at."""
-
-DIVERSITY_WORDS = (10, 15, 25)
+ORDER = (
+    "num_topics", "coherences", "diversity", "inverted_rbo", "duplicates", "used", "perplexity", "active", "kl",
+    "labelled",
+)  # fmt: skip
+"""Of the keys of metrics.json; those that it does not name come after them."""
 
 
 class Evaluation(NamedTuple):
-    """The figures of one model of K topics.
-
-    coherences: document NPMI on the training and on the test documents, then gensim's five. used: topics that are the
-    largest one of the first half of some test document. active, kl [K]: of the encoder over the training documents, kl
-    in nats; None for LDA, which has no encoder. labelled: None where no labels were given. Perplexities are nan without
-    test documents.
-    """
+    """The figures of one model of K topics. values: of all evaluators by key; rows: the lines of the table."""
 
     num_topics: int
-    coherences: list[Coherence]
-    diversity: dict[int, float]
-    inverted_rbo: float
-    duplicates: int
-    used: int
-    perplexity: Perplexity
-    active: int | None
-    kl: np.ndarray | None
-    labelled: Labelled | None
+    values: dict[str, Any]
+    rows: list[Row]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; null for nan, which JSON lacks. of_top_words: of inverted RBO and duplicates."""
-        return self._asdict() | {
-            "coherences": [c._asdict() | {"per_topic": c.per_topic.tolist()} for c in self.coherences],
-            "perplexity": {name: None if math.isnan(p) else p for name, p in self.perplexity._asdict().items()},
-            "kl": None if self.kl is None else self.kl.tolist(),
-            "labelled": None if self.labelled is None else self.labelled._asdict(),
-            "of_top_words": TOP_WORDS,
-        }
-
-    def rows(self) -> list[tuple[str, str, str]]:
-        """Each figure's name, its value, and what it was measured on."""
-        top = f"top {TOP_WORDS} words"
-        rows = [
-            (c.measure, f"{c.value:.3f}", f"{c.reference}; {_window(c.window)}; top {c.top_n} words")
-            for c in self.coherences
-        ]
-        rows += [
-            ("diversity", f"{share:.3f}", f"unique among the top {n} words") for n, share in self.diversity.items()
-        ]
-        rows += [
-            ("inverted RBO", f"{self.inverted_rbo:.3f}", f"{top}, weight 0.9; 1 where no two topics share any"),
-            ("duplicate topics", f"{self.duplicates} of {self.num_topics}", f"{top}, most of them another topic's"),
-            ("topics used", f"{self.used} of {self.num_topics}", "largest of some test document's first half"),
-        ]
-        if self.active is not None and self.kl is not None:
-            of_topics = f"of a topic's dimension {self.kl.min():.3f} to {self.kl.max():.3f}"
-            rows += [
-                ("active units", f"{self.active} of {self.num_topics}", "posterior means that vary with the document"),
-                ("KL", f"{self.kl.sum():.2f}", f"nats a training document, {of_topics}"),
-            ]
-        if not math.isnan(self.perplexity.by_document):
-            how = "second halves of test documents, given the first"
-            rows += [
-                ("perplexity", f"{self.perplexity.by_document:,.1f}", f"by document; {how}"),
-                ("", f"{self.perplexity.by_token:,.1f}", f"by token; {how}"),
-            ]
-        if self.labelled:
-            said = f"logistic regression on θ; the commonest label alone gives {self.labelled.majority:.3f}"
-            rows += [
-                ("purity", f"{self.labelled.purity:.3f}", "largest topics of test documents against the labels"),
-                ("NMI", f"{self.labelled.nmi:.3f}", "largest topics of test documents against the labels"),
-                ("accuracy", f"{self.labelled.accuracy:.3f}", said),
-                ("macro F1", f"{self.labelled.macro_f1:.3f}", "logistic regression on θ"),
-            ]
-        return rows
+        values = {"num_topics": self.num_topics} | self.values
+        ordered = {key: values[key] for key in ORDER if key in values} | values
+        return {key: _plain(value) for key, value in ordered.items()} | {"of_top_words": TOP_WORDS}
 
     def to_table(self) -> str:
         """A line a figure."""
-        return table(self.rows(), ("figure", "value", "measured on"), "<><")
+        return table(self.rows, ("figure", "value", "measured on"), "<><")
 
 
 def evaluate(run: Run, labels: str = "") -> Evaluation:
@@ -108,62 +54,54 @@ def evaluate(run: Run, labels: str = "") -> Evaluation:
 
     Raises UserError where its checkpoint or the labels cannot be used.
     """
+    fitted = _fitted(run, _read_labels(run.corpus, labels) if labels else None)
+    values: dict[str, Any] = {}
+    rows: list[Row] = []
+    for evaluator in evaluators():
+        measured = evaluator(fitted)
+        if repeated := values.keys() & measured.values.keys():
+            raise ValueError(f"two evaluators give {', '.join(sorted(repeated))}")
+        values |= measured.values
+        rows += measured.rows
+    return Evaluation(fitted.num_topics, values, rows)
+
+
+def _fitted(run: Run, labels: Labels | None) -> FittedRun:
+    """What evaluators read, of which the checkpoint gives what the export does not hold."""
     folder, record, corpus, model, _ = run
-    beta, theta_train, theta_test, theta_h1 = model.beta, model.theta_train, model.theta_test, model.theta_test_h1
-    label_of = read_pairs(labels, "labels", "document", "label") if labels else {}
-    labelled = _labelled(corpus, theta_train, theta_test, label_of, labels) if labels else None
-
-    active, kl, perplexity = None, None, completion_perplexity(theta_h1, beta, corpus.test_h2)
-    kind = model_kind(record.config.model.kind)
-    if not kind.fits_itself:
-        variables, spec = _variables(folder, record, beta), record.spec()
-        moments = infer_posterior(variables, corpus_batchers(corpus, record.config, record.batch_size)["train"], spec)
-        active, kl = active_units(moments.activity), moments.kl_per_topic
-        if not kind.is_mixture:
-            log_px = log_px_at(variables, theta_h1, corpus.test_h2, record.batch_size, spec)
-            perplexity = perplexity_of(log_px, corpus.test_h2)
-
-    words = top_words(beta, TOP_WORDS)
-    by_document = [
-        _document_npmi("NPMI", words, corpus.train, "training"),
-        _document_npmi("NPMI, held out", words, corpus.test, "test"),
-    ]
-    return Evaluation(
-        num_topics=len(beta),
-        coherences=by_document
-        + coherences(words, corpus.vocabulary.words, corpus.train.counts, corpus.text, "training documents"),
-        diversity={n: diversity(top_words(beta, n)) for n in DIVERSITY_WORDS},
-        inverted_rbo=inverted_rbo(words),
-        duplicates=duplicate_topics(words),
-        used=topics_used(theta_h1),
-        perplexity=perplexity,
-        active=active,
-        kl=kl,
-        labelled=labelled,
+    fitted = FittedRun(
+        corpus=corpus,
+        beta=model.beta,
+        theta_train=model.theta_train,
+        theta_test=model.theta_test,
+        theta_test_h1=model.theta_test_h1,
+        words=top_words(model.beta, TOP_WORDS),
+        labels=labels,
     )
+    kind = model_kind(record.config.model.kind)
+    if kind.fits_itself:
+        return fitted
+    variables, spec = _variables(folder, record, model.beta), record.spec()
+    moments = infer_posterior(variables, corpus_batchers(corpus, record.config, record.batch_size)["train"], spec)
+    fitted = fitted._replace(activity=moments.activity, kl=moments.kl_per_topic)
+    if kind.is_mixture:
+        return fitted
+    return fitted._replace(log_px=log_px_at(variables, model.theta_test_h1, corpus.test_h2, record.batch_size, spec))
 
 
-def _labelled(
-    corpus: Corpus, theta_train: np.ndarray, theta_test: np.ndarray, label_of: dict[str, str], flag: str
-) -> Labelled:
+def _read_labels(corpus: Corpus, path: str) -> Labels:
+    label_of = read_pairs(path, "labels", "document", "label")
     train, test = ([i for i, doc in enumerate(part.ids) if doc in label_of] for part in (corpus.train, corpus.test))
     of_train, of_test = (
         [label_of[part.ids[i]] for i in rows] for part, rows in ((corpus.train, train), (corpus.test, test))
     )
     if len(set(of_train)) < 2 or not of_test:
         raise UserError(
-            f"--labels={flag} labels {len(train)} of the training and {len(test)} of the test documents, with "
+            f"--labels={path} labels {len(train)} of the training and {len(test)} of the test documents, with "
             f"{len(set(of_train))} different labels; documents are named as in export/doc_topics.csv, such as "
             f"{corpus.train.ids[0]!r}"
         )
-    return label_figures(theta_train[train], of_train, theta_test[test], of_test)
-
-
-def _document_npmi(name: str, words: np.ndarray, documents: Documents, which: str) -> Coherence:
-    scores = npmi_coherence(words, documents.counts)
-    return Coherence(
-        name, float(scores.mean()), scores, f"bags of words of {len(documents):,} {which} documents", 0, words.shape[1]
-    )
+    return Labels(train, of_train, test, of_test)
 
 
 def _variables(folder: RunFolder, record: RunRecord, beta: np.ndarray) -> Variables:
@@ -181,5 +119,14 @@ def _variables(folder: RunFolder, record: RunRecord, beta: np.ndarray) -> Variab
     return variables
 
 
-def _window(words: int) -> str:
-    return f"window {words}" if words else "whole documents"
+def _plain(value: Any) -> Any:
+    """The value as JSON has it."""
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return _plain(value._asdict())
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

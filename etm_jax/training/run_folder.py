@@ -24,6 +24,7 @@ from etm_jax.models.registry import model_kind
 from etm_jax.training.run_record import RunRecord, default_dtype
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, check_writable, replace_text, written
+from etm_jax.util.reading import as_object, read_array, read_object
 
 
 class RunFolder:
@@ -44,8 +45,8 @@ class RunFolder:
         if not self._config.exists():
             return None
         try:
-            values = json.loads(self._config.read_text("utf-8"))
-            run = values["run"]
+            values = read_object(self._config)
+            run: Any = as_object(values["run"])
             later = RunRecord._field_defaults
             kept = {name: run.get(name, later[name]) if name in later else run[name] for name in RunRecord._fields[1:]}
             # JSON has no tuples.
@@ -145,7 +146,7 @@ def exported(folder: RunFolder, name: str) -> np.ndarray:
     """An array of the export folder. Raises UserError where it is not there, or damaged."""
     path = folder.export / f"{name}.npy"
     try:
-        return np.load(path, allow_pickle=False)
+        return read_array(path)
     except DAMAGED as error:
         raise UserError(
             f"{path} cannot be read ({error}); the training command of this run, given again, writes its results again"

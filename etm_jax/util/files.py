@@ -28,10 +28,14 @@ fiftieth; what is made to fill a machine's memory packs to a thousandth."""
 GIBIBYTE = 1 << 30
 
 DAMAGED = (
-    OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError, RuntimeError,
-    SyntaxError, lzma.LZMAError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+    OSError, EOFError, ValueError, LookupError, TypeError, OverflowError, RecursionError, SyntaxError,
+    lzma.LZMAError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-"""What the readers of JSON and of arrays raise on files that are not as they were written."""
+"""What reading and validating a file raises that is not as it was written.
+
+AttributeError and RuntimeError, which a mistake in our own code raises, are not of them: `etm_jax.util.reading` turns
+those of the parsers into ValueError.
+"""
 
 LONGEST_NAME = 255
 """Bytes; no file system in use takes a longer one."""

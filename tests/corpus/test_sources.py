@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from etm_jax.config.declaration import by_name
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.readers.exported import read_exported
-from etm_jax.corpus.sources import find_source
+from etm_jax.corpus.readers.text_files import read_lines
+from etm_jax.corpus.sources import FORMATS, FileFormat, find_source
+from etm_jax.corpus.types import Document
+from etm_jax.infer import InferFlags
 from etm_jax.util.errors import UserError
 
 
@@ -31,6 +35,26 @@ def test_a_file_of_another_suffix_is_read_as_lines(tmp_path):
     assert source.counted is None
     assert texts(source) == ["一", "二"]
     assert texts(source) == ["一", "二"], "documents starts anew at each call"
+
+
+def test_a_format_is_a_reader_and_a_row(tmp_path, monkeypatch):
+    """Here of lines that begin with the document's number."""
+
+    def read_numbered(path, config):
+        for line in read_lines(path, config.encoding):
+            number, _, text = line.text.partition(" ")
+            yield Document(number, text)
+
+    monkeypatch.setitem(FORMATS, "numbered", FileFormat((".num",), read_numbered))
+    (tmp_path / "a.num").write_text("7 甲\n9 乙\n", encoding="gb18030")
+    (tmp_path / "b.NUM.gz").write_bytes(gzip.compress("7 甲\n9 乙\n".encode("gb18030")))
+    for name in ("a.num", "b.NUM.gz"):
+        source = find(tmp_path / name, encoding="gb18030")
+        assert [(doc.id, doc.text) for doc in source.documents()] == [("7", "甲"), ("9", "乙")]
+
+
+def test_infer_takes_every_format_from_standard_input():
+    assert list(by_name(InferFlags)["form"].choice_phrases) == list(FORMATS)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ import scipy.sparse as sp
 from conftest import SMALL, planted_counts, themed_lines, yardstick
 from etm_jax.cli import flags as cli
 from etm_jax.evaluate import main as evaluate_main
+from etm_jax.metrics.evaluator import Measured, Row
+from etm_jax.metrics.registry import EVALUATORS
 from etm_jax.metrics.topics import npmi_coherence, top_words
 from etm_jax.results.evaluation import evaluate
 from etm_jax.results.run import read_run
@@ -77,15 +79,41 @@ def test_every_model_is_measured(runs, model, capsys):
 
 def test_the_topics_that_are_the_themes_are_seen_to_be_good(runs):
     figures = figures_of(runs / "etm")
-    of = {c.measure: c.value for c in figures.coherences}
+    of = {c.measure: c.value for c in figures.values["coherences"]}
     assert of["NPMI"] > 0.5
     assert of["NPMI, held out"] > 0.5
-    assert figures.diversity[10] == figures.inverted_rbo == 1
-    assert (figures.duplicates, figures.used, figures.active) == (0, 3, 3)
+    assert figures.values["diversity"][10] == figures.values["inverted_rbo"] == 1
+    assert [figures.values[key] for key in ("duplicates", "used", "active")] == [0, 3, 3]
+
+
+def test_a_metric_is_a_function_and_a_row(runs, tmp_path, monkeypatch, capsys):
+    """Here how sure the topics are of their most probable word: [K], and its mean in the table."""
+    run = shutil.copytree(runs / "lda", tmp_path / "run")
+    assert evaluated(f"--workdir={run}") == 0
+    before, keys = capsys.readouterr().out, list(json.loads((run / "metrics.json").read_text("utf-8")))
+
+    def sureness(fitted):
+        sure = fitted.beta.max(axis=1)
+        return Measured({"sureness": sure}, [Row("sureness", f"{sure.mean():.3f}", "the most probable word")])
+
+    monkeypatch.setitem(EVALUATORS, "sureness", sureness)
+    assert evaluated(f"--workdir={run}") == 0
+    kept, sure = json.loads((run / "metrics.json").read_text("utf-8")), export(run, "beta").max(axis=1)
+    assert kept["sureness"] == pytest.approx(sure.tolist())
+    assert list(kept) == [*keys[:-1], "sureness", keys[-1]]
+    *others, last = capsys.readouterr().out.splitlines()
+    assert last.split() == ["sureness", f"{sure.mean():.3f}", "the", "most", "probable", "word"]
+    assert others == before.splitlines()
+
+
+def test_a_key_of_metrics_json_has_one_evaluator(runs, monkeypatch):
+    monkeypatch.setitem(EVALUATORS, "again", lambda fitted: Measured({"used": 1}, []))
+    with pytest.raises(ValueError, match="two evaluators give used"):
+        figures_of(runs / "lda")
 
 
 def test_kl_is_the_bounds_own(runs):
-    kl = figures_of(runs / "etm").kl
+    kl = figures_of(runs / "etm").values["kl"]
     rows = [json.loads(line) for line in (runs / "etm" / "metrics.jsonl").read_text("utf-8").splitlines()]
     # Over other documents, and not while the encoder was still learning: near, not equal.
     assert kl is not None
@@ -95,17 +123,17 @@ def test_kl_is_the_bounds_own(runs):
 @pytest.mark.parametrize("model", ["etm", "lda"])
 def test_figures_equal_the_yardsticks(runs, model, shared):
     figures, scored = figures_of(runs / model), yardstick(shared, runs / model / "export")
-    of = {c.measure: c.value for c in figures.coherences}
+    of = {c.measure: c.value for c in figures.values["coherences"]}
     assert of["NPMI"] == pytest.approx(scored["tc10"], abs=1e-6)
     assert of["NPMI, held out"] == pytest.approx(scored["tc10_test"], abs=1e-6)
-    assert figures.diversity[25] == pytest.approx(scored["td25"], abs=1e-6)
-    assert figures.perplexity.by_document == pytest.approx(scored["ppl_doc"], rel=1e-6)
-    assert figures.perplexity.by_token == pytest.approx(scored["ppl_tok"], rel=1e-6)
-    assert figures.used == scored["used"]
+    assert figures.values["diversity"][25] == pytest.approx(scored["td25"], abs=1e-6)
+    assert figures.values["perplexity"].by_document == pytest.approx(scored["ppl_doc"], rel=1e-6)
+    assert figures.values["perplexity"].by_token == pytest.approx(scored["ppl_tok"], rel=1e-6)
+    assert figures.values["used"] == scored["used"]
 
 
 def test_gsms_perplexity_is_not_the_mixtures(runs, shared):
-    assert figures_of(runs / "gsm").perplexity.by_token != pytest.approx(
+    assert figures_of(runs / "gsm").values["perplexity"].by_token != pytest.approx(
         yardstick(shared, runs / "gsm" / "export")["ppl_tok"], rel=1e-3
     )
 
@@ -131,9 +159,9 @@ def test_bare_counts_without_test_documents_give_numbers_or_null(tmp_path):
         sp.save_npz(folder / f"{part}.npz", planted_counts(60 if part == "train" else 0, 24, 3))
     assert train(f"--corpus={folder}", f"--workdir={run}", *SMALL, "--model=lda") == 0
     figures = figures_of(run)
-    assert all(np.isfinite(c.per_topic).all() for c in figures.coherences)
-    assert figures.coherences[-1].reference.startswith("PPMI vectors of the bags of words")
-    assert figures.used == 0
+    assert all(np.isfinite(c.per_topic).all() for c in figures.values["coherences"])
+    assert figures.values["coherences"][-1].reference.startswith("PPMI vectors of the bags of words")
+    assert figures.values["used"] == 0
     assert figures.to_json()["perplexity"] == {"by_document": None, "by_token": None}
     assert "perplexity" not in figures.to_table()
 
@@ -144,11 +172,11 @@ def test_quality_is_logged_while_training(runs):
     assert [row["epoch"] for row in rows if "npmi" in row] == [5, 10, 15, 20]
     last, words = rows[-1], top_words(export(runs / "etm", "beta"), 10)
     # The export is of the last epoch.
-    assert last["npmi"] == pytest.approx(figures_of(runs / "etm").coherences[0].value)
+    assert last["npmi"] == pytest.approx(figures_of(runs / "etm").values["coherences"][0].value)
     assert last["npmi"] == pytest.approx(
         npmi_coherence(words, sp.load_npz(runs / "etm" / "export" / "train.npz")).mean()
     )
-    of = {c.measure: c.value for c in figures_of(runs / "etm").coherences}
+    of = {c.measure: c.value for c in figures_of(runs / "etm").values["coherences"]}
     assert last["c_v"] == pytest.approx(of["C_V"])
     assert f"coherence {last['npmi']:.3f} (C_V {last['c_v']:.3f})  diversity {last['diversity']:.3f}" in told
 
@@ -157,7 +185,7 @@ def test_a_corpus_that_is_no_longer_cached_is_prepared_again(runs, tmp_path):
     run = shutil.copytree(runs / "lda", tmp_path / "run")
     shutil.rmtree(run / "corpus")
     again, before = figures_of(run), figures_of(runs / "lda")
-    assert again.coherences[0].value == before.coherences[0].value
+    assert again.values["coherences"][0].value == before.values["coherences"][0].value
 
 
 def refused(capsys, *argv) -> str:

@@ -1,14 +1,14 @@
 """The corpus inside an export folder of ours, so that another run can be trained on the very same counts."""
 
 from pathlib import Path
-from typing import Any
 
 import scipy.sparse as sp
 
 from etm_jax.corpus.counts import as_counts, check_halves, check_words
 from etm_jax.corpus.types import Counted
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import DAMAGED, check_archive
+from etm_jax.util.files import DAMAGED
+from etm_jax.util.reading import read_sparse
 
 PARTS = ("train", "valid", "test_h1", "test_h2")
 FILES = ("vocab.txt", *(f"{part}.npz" for part in PARTS))
@@ -34,10 +34,7 @@ def read_exported(folder: Path) -> Counted:
 
 def _read_counts(path: Path, vocab_size: int) -> sp.csr_matrix:
     try:
-        check_archive(path)
-        # Given the path, numpy leaves a damaged file open. No pickle is loaded.
-        with path.open("rb") as file:
-            matrix: Any = sp.load_npz(file)
+        matrix = read_sparse(path)
     except DAMAGED as error:
         raise UserError(f"{path} is not a matrix saved by scipy ({error}); export the run again") from error
     if matrix.format != "csr":

@@ -1,6 +1,5 @@
 """A prepared folder as a corpus: what fits into memory, and where the rest lies."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from etm_jax.corpus.words.split import halves
 from etm_jax.corpus.words.text_starts import commonest_words
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
+from etm_jax.util.reading import read_object
 
 MOST_HELD = 100_000
 """Documents of validation, and of the test, that are held in memory."""
@@ -60,7 +60,7 @@ def read_corpus(folder: Path, texts: bool = False) -> Corpus:
 def _vocabulary(folder: Path, manifest: Manifest) -> Vocabulary:
     path = folder / VOCABULARY
     try:
-        vocabulary = vocabulary_from_json(json.loads(path.read_text("ascii")))
+        vocabulary = vocabulary_from_json(read_object(path))
     except DAMAGED as error:
         raise damaged(path, error) from error
     if vocabulary.hash != manifest.vocabulary_hash or len(vocabulary) != manifest.num_words:

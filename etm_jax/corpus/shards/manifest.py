@@ -14,6 +14,7 @@ from etm_jax.corpus.shards.histogram import as_pairs, from_pairs, largest
 from etm_jax.corpus.types import FilterReport
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, replace_text
+from etm_jax.util.reading import read_object
 
 NAME = "manifest.json"
 VOCABULARY = "vocabulary.json"
@@ -92,7 +93,7 @@ class Manifest:
         """The inverse of `write`. Raises UserError where it is not as it was written."""
         path = folder / NAME
         try:
-            values = json.loads(path.read_text("utf-8"))
+            values = read_object(path)
             if values.pop("format") != FORMAT:
                 raise ValueError("it is of another version of etm_jax")
             parts = {name: _part(values["parts"][name]) for name in PARTS}

@@ -20,7 +20,7 @@ from etm_jax.corpus.store.compressed import CompressedTexts
 from etm_jax.corpus.store.packed import PackedTexts
 from etm_jax.corpus.types import Corpus, Documents, FilterReport, Source, TokenStream, Vocabulary
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import check_archive
+from etm_jax.util.reading import as_object, read_arrays, read_object, read_sparse
 
 COMPUTED = 2
 """To be raised with every change of what preparation computes: a corpus is then another one."""
@@ -93,23 +93,23 @@ def load_corpus(folder: Path, texts: bool = False) -> Corpus:
 
     Raises ValueError or OSError where a file is missing or not as it was written.
     """
-    manifest = _read_json(folder / "corpus.json")
+    manifest = read_object(folder / "corpus.json")
     if manifest.get("format") != FORMAT:
         raise ValueError(f"its format is {manifest.get('format')}, not {FORMAT}")
-    for name, digest in manifest["sha256"].items():
+    for name, digest in as_object(manifest["sha256"]).items():
         if _file_digest(folder / name) != digest:
             raise ValueError(f"{name} has changed")
     report = manifest["report"]
     metadata = Metadata()
     if _METADATA in manifest["sha256"]:
-        metadata = Metadata.from_json(_read_json(folder / _METADATA))
+        metadata = Metadata.from_json(json.loads((folder / _METADATA).read_text("ascii")))
     parts = {part: _load_documents(folder, part, metadata) for part in _PARTS}
     if texts and _TEXTS in manifest["sha256"]:
         parts = _with_texts(parts, folder)
     return Corpus(
         name=manifest["name"],
         digest=manifest["digest"],
-        vocabulary=vocabulary_from_json(_read_json(folder / "vocabulary.json")),
+        vocabulary=vocabulary_from_json(read_object(folder / "vocabulary.json")),
         train=parts["train"],
         valid=parts["valid"],
         test=parts["test"],
@@ -181,9 +181,7 @@ def _load_documents(folder: Path, part: str, metadata: Metadata) -> Documents:
 
 
 def _load_counts(folder: Path, name: str) -> sp.csr_matrix:
-    check_archive(folder / f"{name}.npz")
-    with (folder / f"{name}.npz").open("rb") as file:
-        return as_counts(sp.csr_matrix(sp.load_npz(file)), name)
+    return as_counts(sp.csr_matrix(read_sparse(folder / f"{name}.npz")), name)
 
 
 def _save_labels(documents: Documents, path: Path) -> None:
@@ -199,9 +197,8 @@ def _save_labels(documents: Documents, path: Path) -> None:
 def _load_labels(folder: Path, part: str, num_fields: int) -> dict[str, PackedTexts]:
     path = folder / f"{part}_documents.npz"
     names = (*_LABELS, *map(_meta, range(num_fields)))
-    check_archive(path)
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        labels = {name: PackedTexts(arrays[name], arrays[f"{name}_starts"]).checked() for name in names}
+    arrays = read_arrays(path)
+    labels = {name: PackedTexts(arrays[name], arrays[f"{name}_starts"]).checked() for name in names}
     if len({len(values) for values in labels.values()}) > 1:
         raise ValueError(f"{path.name} holds more of one than of the other")
     return labels
@@ -224,10 +221,9 @@ def _save_texts(parts: dict[str, Documents], folder: Path) -> None:
 
 
 def _with_texts(parts: dict[str, Documents], folder: Path) -> dict[str, Documents]:
-    check_archive(folder / _TEXTS)
-    with (folder / _TEXTS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        part_of = arrays["part_of"]
-        of_all = CompressedTexts(arrays["content"], arrays["starts"], len(part_of)).checked()
+    arrays = read_arrays(folder / _TEXTS)
+    part_of = arrays["part_of"]
+    of_all = CompressedTexts(arrays["content"], arrays["starts"], len(part_of)).checked()
     found: dict[str, Documents] = {}
     for number, (part, documents) in enumerate(parts.items(), start=1):
         places = np.flatnonzero(part_of == number)
@@ -238,8 +234,8 @@ def _with_texts(parts: dict[str, Documents], folder: Path) -> dict[str, Document
 
 
 def _load_text(folder: Path) -> TokenStream:
-    with np.load(folder / "text.npz", allow_pickle=False) as arrays:
-        return TokenStream(_read_json(folder / "text_words.json"), arrays["ids"], arrays["starts"])
+    arrays = read_arrays(folder / "text.npz")
+    return TokenStream(json.loads((folder / "text_words.json").read_text("ascii")), arrays["ids"], arrays["starts"])
 
 
 def _files_at(flag: str, path: Path) -> list[Path]:
@@ -258,7 +254,3 @@ def _file_digest(path: Path) -> str:
 # ASCII escapes: a lone surrogate, which a document's id may hold, has no UTF-8.
 def _write_json(value: Any, path: Path) -> None:
     path.write_text(json.dumps(value), encoding="ascii")
-
-
-def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="ascii"))

@@ -100,7 +100,7 @@ def contents(
             "words": [place[int(j)] for j in words[k]],
             "p": _rounded(model.beta[k, words[k]], 5),
             "share": round(float(share[k]), 5),
-            "npmi": round(float(evaluation.coherences[0].per_topic[k]), 3),
+            "npmi": round(float(evaluation.values["coherences"][0].per_topic[k]), 3),
             "family": tree.family[k],
             "name": (names_of_topics or {}).get(k, ""),
             "similar": [[int(j), round(float(shared[k, j]), 3)] for j in _most(shared[k], SIMILAR, k)],
@@ -248,7 +248,7 @@ def _run(run: Run, evaluation: Evaluation, lang: str) -> dict[str, Any]:
 
 def _figures(evaluation: Evaluation) -> list[list[str]]:
     """Rows of figure, value and what it was measured on, as `etm_jax.evaluate` prints them."""
-    return [list(row) for row in evaluation.rows()]
+    return [list(row) for row in evaluation.rows]
 
 
 def _filtering(run: Run) -> list[list[Any]] | None:

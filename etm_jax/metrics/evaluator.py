@@ -1,0 +1,72 @@
+"""What an evaluator is: a function of a fitted model and its corpus, in the file of its metric.
+
+A row in `etm_jax.metrics.registry` makes it known: `python -m etm_jax.evaluate` and the report then show what it gives.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from etm_jax.corpus.types import Corpus
+
+TOP_WORDS = 10
+"""Words of a topic that coherences, inverted RBO and duplicates look at."""
+
+
+class Labels(NamedTuple):
+    """Labels of some documents. train_rows, test_rows: which documents of θ have one; train, test: theirs."""
+
+    train_rows: list[int]
+    train: list[str]
+    test_rows: list[int]
+    test: list[str]
+
+
+class FittedRun(NamedTuple):
+    """What there is to measure of a model of K topics and V words.
+
+    beta: [K, V]; theta_*: [·, K], of the training documents, the test documents and their first halves. words:
+    [K, TOP_WORDS] columns, the topics' most probable words, best first. activity, kl: [K], of the encoder over the
+    training documents, as `etm_jax.metrics.posterior` has them; None for a model without encoder. log_px: [nnz],
+    log p(w | θ) at the nonzeros of the test documents' second halves; None where it is that of the mixture θβ. labels:
+    None where none were given.
+    """
+
+    corpus: Corpus
+    beta: np.ndarray
+    theta_train: np.ndarray
+    theta_test: np.ndarray
+    theta_test_h1: np.ndarray
+    words: np.ndarray
+    activity: np.ndarray | None = None
+    kl: np.ndarray | None = None
+    log_px: np.ndarray | None = None
+    labels: Labels | None = None
+
+    @property
+    def num_topics(self) -> int:
+        """K."""
+        return len(self.beta)
+
+
+class Row(NamedTuple):
+    """A line of the table. measured_on: what the value depends on besides the model."""
+
+    name: str
+    value: str
+    measured_on: str
+
+
+class Measured(NamedTuple):
+    """What an evaluator found.
+
+    values: by their keys in metrics.json, which no other evaluator has; of plain values, arrays, named tuples, and
+    lists and dictionaries of these. None where there is nothing to measure. rows: lines of the table, maybe none.
+    """
+
+    values: dict[str, Any]
+    rows: list[Row]
+
+
+Evaluator = Callable[[FittedRun], Measured]
