@@ -135,7 +135,7 @@ def check_resumable(record: RunRecord, given: Config, options: RunOptions, workd
     for section, kind in SECTIONS.items():
         for f in dataclasses.fields(kind):
             before, now = (getattr(getattr(config, section), f.name) for config in (saved, given))
-            # Without a schedule that ends with the last epoch, a longer run begins with the shorter one.
+            # Without a schedule that ends with the last epoch, a longer run starts as the shorter one does.
             longer = f.name == "num_epochs" and given.optimizer.lr_schedule == "constant" and now > before > 0
             if before != now and f.name not in CHANGEABLE and not longer:
                 raise _changed(f, before, now, workdir)
