@@ -4,7 +4,7 @@
     python -m etm_jax.train --flagfile=experiments/3body.flags
 
 A document a line gives topics on the screen and, in runs/my_documents/export, everything as files. The same command
-again goes on where it stopped.
+again resumes where it stopped.
 """
 
 import sys

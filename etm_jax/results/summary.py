@@ -1,4 +1,4 @@
-"""A fitted model as arrays, and the figures and the table that a run ends with."""
+"""What a run shows at its end: the quality of its topics, and the table of them."""
 
 import math
 from typing import NamedTuple

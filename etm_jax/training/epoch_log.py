@@ -1,4 +1,4 @@
-"""What is told of an epoch: its row of metrics, in the run's folder and to callbacks, and its line on the screen."""
+"""The row of metrics of each epoch: in the run's folder, given to a callback, and as a line on the screen."""
 
 from collections.abc import Callable
 

@@ -136,7 +136,7 @@ def check_resumable(record: RunRecord, given: Config, options: RunOptions, workd
     if record.ckpt != options.ckpt:
         raise _changed(option["ckpt"], record.ckpt, options.ckpt, workdir)
     for (_, setting, before), (_, _, now) in zip(saved.settings(), given.settings(), strict=True):
-        # Without a schedule that ends with the last epoch, a longer run begins with the shorter one.
+        # Without a schedule that ends with the last epoch, a longer run starts as the shorter one does.
         longer = setting.name == "num_epochs" and given.optimizer.lr_schedule == "constant" and now > before > 0
         if before != now and not setting.resumable and not longer:
             raise _changed(setting, before, now, workdir)

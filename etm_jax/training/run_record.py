@@ -18,7 +18,7 @@ class RunRecord(NamedTuple):
     """What decides a run's numbers: its settings and what became of them once the corpus was read.
 
     seed_words: for each topic the columns of its seed words, none for a free topic. dtype: of the parameters: float64
-    where JAX was told to compute in that. epoch_steps: of a corpus of shards; 0 for one in memory, which has as many as
+    where JAX was set to compute in that. epoch_steps: of a corpus of shards; 0 for one in memory, which has as many as
     its documents need.
     """
 

@@ -14,7 +14,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Stopped(KeyboardInterrupt):
     """A signal ended the work. Not an Exception, as KeyboardInterrupt is none: nothing should swallow it.
 
-    number: of the signal. message: what the user is told; empty where the caller is to say it.
+    number: of the signal. message: for the user; empty where the caller has one of its own.
     """
 
     def __init__(self, number: int, message: str = "") -> None:

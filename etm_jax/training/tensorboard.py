@@ -13,7 +13,7 @@ def check_tensorboard() -> None:
 
 
 def tensorboard_writer(folder: Path) -> Callable[[dict[str, Any]], None]:
-    """What writes one epoch's figures as scalars."""
+    """A function that writes one epoch's row of metrics as scalars."""
     from tensorboardX import SummaryWriter
 
     writer = SummaryWriter(str(folder))

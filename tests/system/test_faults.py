@@ -75,7 +75,7 @@ def unbroken(many) -> Path:
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_saves_the_state_and_the_run_goes_on_from_within_the_epoch(number, status, many, unbroken, tmp_path):
+def test_a_signal_saves_the_state_and_the_run_resumes_from_within_the_epoch(number, status, many, unbroken, tmp_path):
     folder = tmp_path / "run"
     process = start(*many, f"--workdir={folder}")
     wait_until(process, lambda: (folder / "checkpoints" / "1").exists())
@@ -149,16 +149,16 @@ def small_disk(tmp_path) -> Iterator[Path]:
     subprocess.run(["umount", disk], check=True)
 
 
-def test_a_full_disk_is_told_with_what_is_needed_and_earlier_checkpoints_are_whole(small_disk, lines_file, tmp_path):
+def test_a_full_disk_is_reported_with_the_room_it_needs_and_earlier_checkpoints_stay(small_disk, lines_file, tmp_path):
     flags = (f"--corpus={lines_file}", *SMALL, "--hidden=800,800", "--checkpoint_every=2")
     folder, kept = small_disk / "run", tmp_path / "kept"
     ended = subprocess.run(command(*flags, f"--workdir={folder}"), env=ENVIRONMENT, capture_output=True, text=True)
     assert ended.returncode == 2, ended.stderr
-    told = ended.stderr.splitlines()[-1]
-    assert f"the checkpoint {folder / 'checkpoints' / '4'} cannot be written (" in told
-    assert re.search(r"it needs 7\.\d MiB, and \d\.\d MiB are free there", told)
-    assert told.endswith("MiB are free there; make room, or give another --workdir; that of 2 is whole, and the same "
-                         "command resumes from it")  # fmt: skip
+    message = ended.stderr.splitlines()[-1]
+    assert f"the checkpoint {folder / 'checkpoints' / '4'} cannot be written (" in message
+    assert re.search(r"it needs 7\.\d MiB, and \d\.\d MiB are free there", message)
+    assert message.endswith("MiB are free there; make room, or give another --workdir; that of 2 is whole, and the "
+                            "same command resumes from it")  # fmt: skip
     assert "Traceback" not in ended.stderr
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["0", "2"]
     shutil.copytree(folder, kept)
@@ -167,14 +167,14 @@ def test_a_full_disk_is_told_with_what_is_needed_and_earlier_checkpoints_are_who
     assert exported(kept) == exported(tmp_path / "unbroken")
 
 
-def test_a_full_disk_is_told_whatever_is_written(small_disk, lines_file, capsys):
+def test_a_full_disk_is_reported_whatever_is_written(small_disk, lines_file, capsys):
     (small_disk / "filler").write_bytes(b"x" * (15 * 2**20 - 4096))
     assert train(f"--corpus={lines_file}", *SMALL, f"--workdir={small_disk / 'run'}") == 2
     assert "No space left on device" in capsys.readouterr().err.splitlines()[-1]
     assert not (small_disk / "run" / "config.json").exists()
 
 
-def test_a_run_goes_on_before_a_damaged_checkpoint_and_says_so(many, unbroken, tmp_path):
+def test_a_run_resumes_before_a_damaged_checkpoint_and_says_so(many, unbroken, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(unbroken, folder)
     shutil.rmtree(folder / "export")
@@ -197,7 +197,7 @@ def test_a_second_run_is_refused_and_a_dead_ones_lock_is_taken_over(many, tmp_pa
     folder = tmp_path / "run"
     first = start(*many, f"--workdir={folder}")
     wait_until(first, lambda: (folder / "config.json").exists())
-    # Halted, or it might end before the second has begun.
+    # Halted, or it might end before the second has started.
     first.send_signal(signal.SIGSTOP)
     second = subprocess.run(command(*many, f"--workdir={folder}"), env=ENVIRONMENT, capture_output=True, text=True)
     assert second.returncode == 2

@@ -51,8 +51,8 @@ def start(flags: tuple[str, ...], folder: Path, number: int) -> list[subprocess.
 
 def ended(processes: list[subprocess.Popen]) -> list[tuple[int, str, str]]:
     """Status and output of each."""
-    told = [process.communicate(timeout=120) for process in processes]
-    return [(process.returncode, *out) for process, out in zip(processes, told, strict=True)]
+    outputs = [process.communicate(timeout=120) for process in processes]
+    return [(process.returncode, *out) for process, out in zip(processes, outputs, strict=True)]
 
 
 def train(flags: tuple[str, ...], folder: Path, number: int) -> Path:
@@ -178,7 +178,7 @@ def test_each_process_reads_its_own_part_of_a_corpus_on_disk(place, on_disk, fro
 
 
 @needs_scale
-def test_training_from_disk_goes_on_to_equal_bytes(place, on_disk, from_disk):
+def test_training_from_disk_resumes_to_equal_bytes(place, on_disk, from_disk):
     folder = place / "shards_killed"
     (process,) = start(on_disk, folder, 1)
     deadline = time.monotonic() + 120
@@ -204,7 +204,7 @@ def test_one_process_agrees_with_itself():
 
 
 @pytest.mark.parametrize(
-    "told, expected",
+    "environment, expected",
     [
         ({}, False),
         ({"JAX_NUM_PROCESSES": "1"}, False),
@@ -215,7 +215,7 @@ def test_one_process_agrees_with_itself():
         ({"TPU_WORKER_HOSTNAMES": "10.0.0.1,10.0.0.2"}, True),
     ],
 )
-def test_a_cluster_says_that_there_are_several(told, expected, monkeypatch):
-    for name, value in told.items():
+def test_a_cluster_says_that_there_are_several(environment, expected, monkeypatch):
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert environment_is_multiprocess() == expected

@@ -125,9 +125,9 @@ def test_a_run_that_was_killed_ends_as_if_it_was_not(unbroken):
 
 @pytest.mark.skipif(not KILLS, reason="ETM_KILLS=25 kills so many runs of each kind, in some minutes")
 def test_many_runs_that_were_killed_end_as_if_they_were_not(unbroken):
-    begun = time.monotonic()
+    started = time.monotonic()
     finish(unbroken.folder.with_name("timed"), unbroken.flags)
-    seconds = time.monotonic() - begun  # with its programs compiled before
+    seconds = time.monotonic() - started  # with its programs compiled before
     moments, killed, folders = random.Random(1), 0, 0
     while killed < KILLS:
         folders += 1

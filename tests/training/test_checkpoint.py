@@ -93,12 +93,12 @@ def test_the_two_newest_and_the_best_are_kept_and_nothing_else(checkpoints):
 
 def test_a_state_within_an_epoch_is_newer_than_the_epochs_end_and_never_the_best(checkpoints):
     save_all(checkpoints, 2.0, 1.0)
-    begun = progress_of(2.0, 1.0)._replace(step_sums=([1 / 3, 0.1, 4.0], [math.nan, 2.0, 4.0]))
-    checkpoints.save(state_of(7), begun)
+    within = progress_of(2.0, 1.0)._replace(step_sums=([1 / 3, 0.1, 4.0], [math.nan, 2.0, 4.0]))
+    checkpoints.save(state_of(7), within)
     assert names(checkpoints) == ["2", "2+2"]
     last, progress = checkpoints.restore(state_of(0))
     assert_same(last, state_of(7))
-    assert str(progress) == str(begun)
+    assert str(progress) == str(within)
     best, progress = checkpoints.restore(state_of(0), "best")
     assert_same(best, state_of(2))
     assert progress == progress_of(2.0, 1.0)

@@ -150,9 +150,9 @@ def fit_seeds(path, epochs, num_seeds=3, **given) -> TrainResult:
     config = make_config("default", settings | given).train
     spec, path = spec_of(), path / str(num_seeds)
     path.mkdir(exist_ok=True)
-    begun = Checkpoints(path / "checkpoints").epochs()
+    saved = Checkpoints(path / "checkpoints").epochs()
     members = [init_variables(jax.random.key(config.seed + i), spec.module()) for i in range(num_seeds)]
-    initial = None if begun else stack(members)
+    initial = None if saved else stack(members)
     data, checkpoints = (batcher(COUNTS), batcher(COUNTS[:20])), Checkpoints(path / "checkpoints")
     return Trainer(TrainSetup(spec, config, epochs, *data, initial, RunFolder(path), checkpoints)).train()
 

@@ -68,7 +68,7 @@ def stream_of(folder, num_docs: int, shards: int = 3) -> Stream:
     return Stream(folder, Manifest("", "", {}, BLOCK, counts.shape[1], "", "", report, parts))
 
 
-def told(stream, **given):
+def documents_of(stream, **given):
     """The documents of each step by their numbers."""
     given = {"seed": 1, "epoch": 1, "batch_size": 16} | given
     return [numbers(some.counts) for some in stream.epoch(**given)]
@@ -86,7 +86,7 @@ def stream(tmp_path_factory):
 @pytest.mark.parametrize("num_docs", [1, 4, 15, 16, 17, 255, 256, 257, 600])
 def test_each_document_comes_once_and_only_the_last_step_is_short(tmp_path, num_docs):
     stream = stream_of(tmp_path, num_docs, shards=1 if num_docs < 20 else 3)
-    steps = told(stream)
+    steps = documents_of(stream)
     assert sorted(in_a_row(steps)) == list(range(num_docs))
     assert len(steps) == stream.num_steps(16) == -(-num_docs // 16)
     assert all(len(step) == 16 for step in steps)
@@ -102,8 +102,8 @@ def test_counts_are_canonical_and_of_the_right_type(stream):
 
 @pytest.mark.parametrize("num_parts", [2, 4])
 def test_the_parts_of_a_batch_are_the_batch_however_many_there_are(stream, num_parts):
-    whole = told(stream)
-    parts = [told(stream, part=part, num_parts=num_parts) for part in range(num_parts)]
+    whole = documents_of(stream)
+    parts = [documents_of(stream, part=part, num_parts=num_parts) for part in range(num_parts)]
     for step, batch in enumerate(whole):
         assert [number for part in parts for number in part[step]] == batch
         assert all(len(part[step]) == 16 // num_parts for part in parts)
@@ -111,24 +111,27 @@ def test_the_parts_of_a_batch_are_the_batch_however_many_there_are(stream, num_p
 
 @pytest.mark.parametrize("first_step", [1, 15, 16, 17, 40, 87, 88])
 def test_beginning_later_gives_what_is_left(stream, first_step):
-    assert told(stream, first_step=first_step) == told(stream)[first_step:]
-    assert told(stream, first_step=first_step, part=1, num_parts=2) == told(stream, part=1, num_parts=2)[first_step:]
+    assert documents_of(stream, first_step=first_step) == documents_of(stream)[first_step:]
+    assert (
+        documents_of(stream, first_step=first_step, part=1, num_parts=2)
+        == documents_of(stream, part=1, num_parts=2)[first_step:]
+    )
 
 
 def test_every_epoch_and_seed_has_an_order_of_its_own(stream):
-    orders = [in_a_row(told(stream, seed=seed, epoch=epoch)) for seed, epoch in ((1, 1), (1, 2), (2, 1))]
+    orders = [in_a_row(documents_of(stream, seed=seed, epoch=epoch)) for seed, epoch in ((1, 1), (1, 2), (2, 1))]
     assert [sorted(order) for order in orders] == [list(range(1403))] * 3
-    assert orders[0] == in_a_row(told(stream))
+    assert orders[0] == in_a_row(documents_of(stream))
     for i, j in ((0, 1), (0, 2), (1, 2)):
         assert abs(np.corrcoef(orders[i], orders[j])[0, 1]) < 0.1
     # Nor does the place of a document say where it comes, or who comes with it.
     assert abs(np.corrcoef(orders[0], np.arange(1403))[0, 1]) < 0.1
-    together = [abs(np.diff(np.array(in_a_row([step])) // BLOCK)) for step in told(stream)]
+    together = [abs(np.diff(np.array(in_a_row([step])) // BLOCK)) for step in documents_of(stream)]
     assert (np.concatenate(together) == 0).mean() < 0.1
 
 
 def test_worker_processes_change_nothing(stream):
-    assert told(stream, workers=2, first_step=20) == told(stream, first_step=20)
+    assert documents_of(stream, workers=2, first_step=20) == documents_of(stream, first_step=20)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +200,7 @@ def prepared(tmp_path_factory):
 
 
 def test_training_reads_a_prepared_folder(prepared, tmp_path, capsys):
-    """Its run is gone on with, and refuses another folder's corpus; its topics are given to text that is cut alike."""
+    """Its run is resumed, and refuses another folder's corpus; its topics are given to text that is cut alike."""
     flags = [f"--corpus={prepared}/out", f"--workdir={tmp_path}/run", *SMALL]
     assert cli.run(train_main, ["train", *flags]) == 0
     record = json.loads((tmp_path / "run" / "config.json").read_text())
@@ -213,7 +216,7 @@ def test_training_reads_a_prepared_folder(prepared, tmp_path, capsys):
     assert np.load(theta).argmax(axis=1).tolist()[0] != np.load(theta).argmax(axis=1).tolist()[1]
 
 
-def test_a_killed_command_leaves_no_corpus_and_goes_on(prepared, tmp_path):
+def test_a_killed_command_leaves_no_corpus_and_resumes(prepared, tmp_path):
     """By SIGKILL, in the middle of the first pass: its processes end too, and the bytes are the same in the end."""
     command = [
         *(sys.executable, "-m", "etm_jax.prepare", f"--input={prepared}/docs-*", f"--output={tmp_path}/out"),

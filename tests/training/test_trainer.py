@@ -1,4 +1,4 @@
-"""Training in process: going on, stopping, annealing, diverging, and what is compiled."""
+"""Training in process: resuming, early stopping, annealing, diverging, and what is compiled."""
 
 import json
 import math
@@ -51,8 +51,8 @@ def train(path, epochs, planned=4, valid=COUNTS[:20], counts=COUNTS, **given) ->
     spec = Spec(config.model, config.objective, config.optimizer, V, L, 3 * planned, config.vectors.train_rho)
     path.mkdir(exist_ok=True)
     folder = RunFolder(path)
-    begun = Checkpoints(folder.checkpoints).epochs()
-    initial = None if begun else init_variables(jax.random.key(config.train.seed), spec.module())
+    saved = Checkpoints(folder.checkpoints).epochs()
+    initial = None if saved else init_variables(jax.random.key(config.train.seed), spec.module())
     checkpoints = Checkpoints(folder.checkpoints)
     setup = TrainSetup(spec, config.train, epochs, batcher(counts), batcher(valid), initial, folder, checkpoints)
     return Trainer(setup).train()
@@ -203,9 +203,9 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_others_do(tmp_path, c
     found = rows(tmp_path)
     assert [row["skipped_steps"] for row in found] == [1, 1]
     assert all(np.isfinite(row["nelbo"]) for row in found)
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
-    assert [line.partition(" of epoch ")[0] for line in told] == ["warning: 1 of the 3 steps"] * 2
-    assert re.search(r"1 were not applied: in the last, the .* of document 5 was not finite$", told[0])
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+    assert [line.partition(" of epoch ")[0] for line in warnings] == ["warning: 1 of the 3 steps"] * 2
+    assert re.search(r"1 were not applied: in the last, the .* of document 5 was not finite$", warnings[0])
 
 
 def test_without_the_others_steps_a_run_stops_and_names_the_document(tmp_path):
@@ -232,9 +232,9 @@ def test_a_step_that_is_not_applied_leaves_every_bit(tmp_path):
     for given in ({}, {"optimizer": "rmsprop", "clip_norm": 1.0}):
         config = settings(**given)
         spec = Spec(config.model, config.objective, config.optimizer, V, L, 12, train_rho=True)
-        begun = new_state(init_variables(jax.random.key(1), spec.module()), spec)
+        before_any = new_state(init_variables(jax.random.key(1), spec.module()), spec)
         good, bad = (batcher(counts).take(np.arange(BATCH)) for counts in (COUNTS, HOSTILE))
-        state, sums = train_step(begun, good, jax.random.key(2), spec)
+        state, sums = train_step(before_any, good, jax.random.key(2), spec)
         assert np.isfinite(sums.recon)
         before = bits(state._replace(step=0))
         state, sums = train_step(state, bad, jax.random.key(2), spec)
@@ -335,9 +335,9 @@ def test_a_run_compiles_one_program_for_each_size_and_function(tmp_path):
     dropout = 0.125  # of no other test
     train(tmp_path, 2, dropout=dropout)
     assert (train_step._cache_size() - before[0], eval_step._cache_size() - before[1]) == (1, 1)
-    going_on = train_step._cache_size()
+    after_two = train_step._cache_size()
     train(tmp_path, 4, dropout=dropout)
-    assert train_step._cache_size() - going_on <= 1
+    assert train_step._cache_size() - after_two <= 1
 
 
 @pytest.mark.parametrize(
@@ -378,6 +378,6 @@ def test_a_longer_run_resumes_where_the_rate_is_constant(tmp_path):
 
 @pytest.mark.parametrize("before, now, schedule", [(2, 4, "cosine"), (4, 2, "constant")])
 def test_another_number_of_epochs_is_refused_where_it_changes_the_first(tmp_path, before, now, schedule):
-    begun, given = (settings(num_epochs=n, lr_schedule=schedule) for n in (before, now))
+    started, given = (settings(num_epochs=n, lr_schedule=schedule) for n in (before, now))
     with pytest.raises(UserError, match=rf"has --num_epochs={now}, but .* started with --num_epochs={before}"):
-        check_resumable(record(begun), given, RunOptions(), tmp_path)
+        check_resumable(record(started), given, RunOptions(), tmp_path)
