@@ -60,10 +60,10 @@ def _our_theta(variant: str) -> tuple[Any, Callable[[Any], np.ndarray]]:
     from etm_jax.corpus.inputs import encoder_input
     from etm_jax.inference.theta import infer_theta
     from etm_jax.training.batches import Batcher
-    from etm_jax.training.start import start
+    from etm_jax.training.initialize import initialize
 
     config, corpus = _prepared(variant)
-    record, variables = start(config, RunOptions(), corpus, None, None)
+    record, variables = initialize(config, RunOptions(), corpus, None, None)
     assert variables is not None
     spec = record.spec()
 

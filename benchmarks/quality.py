@@ -65,12 +65,8 @@ def our_epochs(corpus: Figures) -> Callable[[], Figures]:
     """`epochs`: seconds so far and the quality, epoch by epoch."""
     import jax
 
-    from etm_jax.config.settings import RunOptions
-    from etm_jax.training.checkpoint import Checkpoints
+    from etm_jax.training.make_trainer import make_trainer
     from etm_jax.training.run_folder import RunFolder
-    from etm_jax.training.start import start
-    from etm_jax.training.train import corpus_batchers
-    from etm_jax.training.trainer import fit
 
     config, prepared = _prepared(corpus)
 
@@ -78,22 +74,10 @@ def our_epochs(corpus: Figures) -> Callable[[], Figures]:
         jax.clear_caches()
         with tempfile.TemporaryDirectory() as run:
             started = time.perf_counter()
-            record, variables = start(config, RunOptions(), prepared, None, None)
-            folder = RunFolder(Path(run))
-            folder.begin(record)
-            parts = corpus_batchers(prepared, config, record.batch_size)
-            before, rows = time.perf_counter() - started, []
-            fit(
-                record.spec(),
-                config.train,
-                record.num_epochs,
-                parts["train"],
-                parts["valid"],
-                variables,
-                folder,
-                Checkpoints(folder.checkpoints),
-                rows.append,
-            )
+            rows: list[dict[str, Any]] = []
+            trainer = make_trainer(config, prepared, RunFolder(Path(run)), on_epoch=rows.append)
+            before = time.perf_counter() - started
+            trainer.train()
         epochs, seconds = [], before
         for row in rows:
             seconds += row["seconds"]

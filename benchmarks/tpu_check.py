@@ -203,7 +203,7 @@ def _demo(mesh: str) -> tuple[Any, Any]:
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
     from etm_jax.ops.mesh import make_mesh
-    from etm_jax.training.train import corpus_batchers
+    from etm_jax.training.corpus_batches import corpus_batchers
 
     config, _ = cli.parse(["", f"--flagfile={DEMO}"])
     corpus = prepare(find_source(config.corpus), config.corpus, KEPT / "corpus")

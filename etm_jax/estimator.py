@@ -26,14 +26,16 @@ from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.split import halves
 from etm_jax.inference.predictor import Predictor
 from etm_jax.interop.folders import read_folder, save_folder
+from etm_jax.metrics.neighbours import nearest
 from etm_jax.metrics.perplexity import completion_perplexity
-from etm_jax.metrics.topics import npmi_coherence, top_words, topic_shares
+from etm_jax.metrics.topics import npmi_coherence, representative_documents, top_words, topic_shares
 from etm_jax.models.registry import model_kind
 from etm_jax.models.seed_words import write_seed_words
+from etm_jax.training.make_trainer import make_trainer
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.training.steps import beta_step
-from etm_jax.training.train import train
+from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, silenced
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
@@ -159,7 +161,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Train on the corpus. counts: [D, V], of all documents that were given, in their order."""
         history: list[dict[str, Any]] = []
 
-        def told(row: dict[str, Any]) -> None:
+        def on_epoch(row: dict[str, Any]) -> None:
             history.append(row)
             for callback in self.callbacks:
                 callback(row)
@@ -167,11 +169,14 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         config = self._config()
         with tempfile.TemporaryDirectory() as folder:
             options = RunOptions(seed_words=write_seed_words(self.seed_words or (), Path(folder)))
-            training = train(config, corpus, RunFolder(Path(folder) / "run"), options, None, other, told, keep=False)
-        variables = jax.device_get(training.fitted.variables)
+            run = RunFolder(Path(folder) / "run")
+            trained = make_trainer(
+                config, corpus, run, options, weights=other, on_epoch=on_epoch, in_memory=True
+            ).train()
+        variables = jax.device_get(trained.variables)
         self._take(SavedModel(config, variables, corpus.vocabulary, f"ETM.fit, {len(history)} epochs"))
         self.history_ = history
-        self._theta = self._applied.theta(counts)
+        self._theta, self._fitted_counts = self._applied.theta(counts), counts
         self._share = topic_shares(self._theta, counts)
         self._npmi = npmi_coherence(top_words(self.components_, 10), counts)
 
@@ -229,14 +234,12 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             if "rho" not in self._trained.variables.params:
                 raise UserError("this kind of model has no word embeddings to be near in")
             rho = np.asarray(self._trained.variables.params["rho"], np.float64)
-            unit = rho / np.maximum(np.linalg.norm(rho, axis=1, keepdims=True), 1e-12)
             own = self.vocab_.index(word)
-            cosine = unit @ unit[own]
-            order = [j for j in np.argsort(-cosine, kind="stable") if j != own][:n]
-            return [(self.vocab_[j], float(cosine[j])) for j in order]
+            found, cosines = nearest(rho[own : own + 1], rho, n + 1)
+            return [(self.vocab_[j], float(c)) for j, c in zip(found[0], cosines[0], strict=True) if j != own][:n]
 
     def representative_docs(self, n: int = 3, documents: Texts | None = None) -> list[list[Any]]:
-        """For each topic the n documents with the largest share of it, of `documents` or those that it was fitted to.
+        """For each topic the n documents that show it best, of `documents` or those that it was fitted to.
 
         Of counts, the numbers of their rows. A model that was loaded has no documents of its own.
         """
@@ -245,10 +248,11 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             if documents is None and self._documents is None:
                 raise UserError("a model that was loaded has no documents; give some")
             if documents is None:
-                chosen, theta = self._documents or [], self._theta
+                chosen, counts, theta = self._documents or [], self._fitted_counts, self._theta
             else:
-                chosen, theta = list(documents), self._applied.theta(self._counts(documents))
-            return [[chosen[i] for i in np.argsort(-theta[:, k], kind="stable")[:n]] for k in range(theta.shape[1])]
+                chosen, counts = list(documents), self._counts(documents)
+                theta = self._applied.theta(counts)
+            return [[chosen[i] for i in rows] for rows in representative_documents(theta, counts, n)]
 
     # Keeping
 
@@ -288,7 +292,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 model.n_features_in_ = about["counts"]
             return model
         except UserError as error:
-            raise ValueError(str(error)) from error
+            said = str(error)
+            raise ValueError(said if str(path) in said else f"{path}: {said}; save the model again") from error
         except DAMAGED as error:
             raise ValueError(f"{path} is damaged ({error!r}); save the model again") from error
 
@@ -312,10 +317,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         checked = validate_data(
             self, counts, accept_sparse="csr", dtype="numeric", reset=reset, ensure_non_negative=True
         )
-        matrix = sp.csr_matrix(checked, copy=True)
-        matrix.sum_duplicates()
-        matrix.eliminate_zeros()
-        return matrix
+        return canonical(checked)
 
     def _config(self) -> Config:
         given = {name: getattr(self, name) for name in _setting_parameters()}

@@ -36,6 +36,17 @@ class InferFlags:
         CorpusConfig.text_field, "the column or key of the text, in .csv, .tsv and .jsonl", shown="NAME"
     )
     encoding: str = setting(CorpusConfig.encoding, "of the text: utf-8, gb18030, …", shown="NAME")
+    meta_fields: str = setting(
+        "",
+        "columns or keys of .csv, .tsv and .jsonl, such as date,source, that the rows get too, as the last",
+        shown="NAME,NAME",
+    )
+    meta: str = setting(
+        "",
+        "a .csv or .tsv file with a column document, which names the documents as their rows are named, and these "
+        "fields, by default all its other columns",
+        shown="FILE",
+    )
     output: str = setting(
         "",
         ".csv, .jsonl, .npy (the proportions alone) or .parquet (extra: parquet); without it, CSV goes to the screen",
@@ -65,6 +76,8 @@ def main(argv: Sequence[str]) -> None:
         segmenter=given.segmenter,
         segmenter_model=given.segmenter_model,
         workers=given.workers,
+        meta_fields=given.meta_fields,
+        meta=given.meta,
     )
 
 

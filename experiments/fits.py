@@ -179,21 +179,21 @@ def trained(config: Config, corpus: Corpus) -> SavedModel:
     from etm_jax.corpus.inputs import encoder_input
     from etm_jax.inference.theta import infer_theta
     from etm_jax.training.batches import Batcher
+    from etm_jax.training.corpus_batches import batch_size_for
+    from etm_jax.training.make_trainer import make_trainer
     from etm_jax.training.run_folder import RunFolder
     from etm_jax.training.steps import beta_step
-    from etm_jax.training.train import train
 
     with tempfile.TemporaryDirectory() as run:
         started = time.perf_counter()
-        record, fitted, _ = train(config, corpus, RunFolder(Path(run)), RunOptions(variant=config.variant))
-        spec = record.spec()
-        beta = np.asarray(beta_step(fitted.variables, spec))
+        fitted = make_trainer(config, corpus, RunFolder(Path(run)), RunOptions(variant=config.variant)).train()
+        beta = np.asarray(beta_step(fitted.variables, fitted.spec))
         seconds = time.perf_counter() - started
 
     def theta(counts: sp.csr_matrix) -> np.ndarray:
         kind = "tfidf" if config.model.use_tfidf else config.model.encoder_input
         inputs = encoder_input(counts, kind, corpus.vocabulary)
-        return infer_theta(fitted.variables, Batcher(counts, inputs, record.batch_size), spec)
+        return infer_theta(fitted.variables, Batcher(counts, inputs, batch_size_for(config.train, corpus)), fitted.spec)
 
     return SavedModel(beta, seconds, theta)
 

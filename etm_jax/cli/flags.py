@@ -34,7 +34,7 @@ __all__ = [
 T = TypeVar("T")
 
 EXIT_USER_ERROR = 2
-STOPPED = "stopped; the same command goes on from the newest checkpoint, where there is one"
+STOPPED = "stopped; the same command resumes from the newest checkpoint, where there is one"
 """What Ctrl-C says of a training where it had no state to save."""
 
 
@@ -56,8 +56,8 @@ def run(
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR
     except KeyboardInterrupt as stop:
-        number, said = (stop.number, stop.said) if isinstance(stop, Stopped) else (signal.SIGINT, "")
-        print(said or if_stopped, file=sys.stderr)
+        number, message = (stop.number, stop.message) if isinstance(stop, Stopped) else (signal.SIGINT, "")
+        print(message or if_stopped, file=sys.stderr)
         return 128 + number
     except BrokenPipeError:
         # Whoever reads the output, such as head, has enough; Python would complain once more when it ends.

@@ -1,142 +1,81 @@
-"""One whole run: corpus, word vectors, training, results. What the command line and the Python API share."""
+"""One run from settings to printed topics: what `python -m etm_jax.train` does once its flags are read."""
 
 import dataclasses
 from pathlib import Path
 
 import jax
-import numpy as np
 
+from etm_jax.cli.fitting import fitter_for
 from etm_jax.config.build import Config
 from etm_jax.config.settings import ModelConfig, RunOptions
 from etm_jax.corpus.filter_report import format_report, report_warnings
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import as_prepared, find_source
 from etm_jax.corpus.types import Corpus, Source
-from etm_jax.inference.theta import infer_posterior, infer_theta, log_px_at
-from etm_jax.interop.start_weights import read_start_weights
-from etm_jax.models.layers import Variables
-from etm_jax.models.registry import model_kind
-from etm_jax.models.topic_arrays import TopicArrays
-from etm_jax.ops.mesh import make_mesh
 from etm_jax.results.collapse import collapse_warning
 from etm_jax.results.export import write_export
-from etm_jax.results.seed_comparison import SeedComparison, compare_seeds, seed_table
-from etm_jax.results.summary import completion, summarize, topic_table
-from etm_jax.training.batches import Batcher
-from etm_jax.training.checkpoint import Checkpoints
-from etm_jax.training.distributed import is_main_process, is_multiprocess, joined, part, wait
-from etm_jax.training.ensemble import seeds
-from etm_jax.training.placement import placed
-from etm_jax.training.run_folder import RunFolder, RunRecord, check_continues
-from etm_jax.training.start import lda_record
-from etm_jax.training.steps import Spec, beta_step
-from etm_jax.training.tensorboard import check_tensorboard, tensorboard_writer
-from etm_jax.training.train import Training, begin, train
-from etm_jax.training.trainer import FitResult
+from etm_jax.results.fit_result import FitResult
+from etm_jax.results.seed_comparison import seed_table
+from etm_jax.results.summary import Summary, summarize, topic_table
+from etm_jax.training.distributed import await_main_process, distributed, is_main_process
+from etm_jax.training.make_trainer import make_trainer
+from etm_jax.training.run_folder import RunFolder, check_resumable
+from etm_jax.training.run_record import RunRecord
 from etm_jax.util import console
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable
-from etm_jax.util.lock import held
-from etm_jax.vectors import check_vectors
+from etm_jax.util.lock import locked
 
 
 def run(config: Config, options: RunOptions) -> None:
-    """Fit a model in the run's folder, or go on there; export; print the topics.
+    """Fit a model in the run's folder, or resume it there; export; print the topics.
 
     A user's mistake raises UserError before anything that exists is touched. Where several processes train as one, the
-    others follow the first, and leave the results to it.
+    others follow the main process, and leave the results to it.
     """
-    config, folder = _begun(config, options)
-    with joined(options):
-        if is_main_process():
-            with held(folder.path):
-                _run(config, options, folder)
-        else:
-            with console.silenced():
-                _follow(config, options, folder)
+    config, folder = _find_folder(config, options)
+    with distributed(options):
+        if not is_main_process():
+            _train_along(config, options, folder)
+            return
+        with locked(folder.path):
+            _keep_compiled(options)
 
+            # What the folder holds already, and what can be refused before the corpus is read.
+            saved = folder.record()
+            if saved:
+                check_resumable(saved, config, options, folder.path)
+            source = find_source(config.corpus)
+            fitter = fitter_for(config, options, folder, saved, source)
 
-def _follow(config: Config, options: RunOptions, folder: RunFolder) -> None:
-    """Train along with the first process, which has begun the run."""
-    wait()
-    saved = folder.record()
-    train(
-        config,
-        _prepared(find_source(config.corpus), config, folder, saved),
-        folder,
-        options,
-        saved,
-        stop_on_signals=True,
-    )
-
-
-def _run(config: Config, options: RunOptions, folder: RunFolder) -> None:
-    if options.compilation_cache:
-        _keep_compiled(Path(options.compilation_cache).expanduser())
-    saved = folder.record()
-    if saved:
-        check_continues(saved, config, options, folder.path)
-    kind = model_kind(config.model.kind)
-    is_lda = kind.fits_itself
-    if is_lda and is_multiprocess():
-        raise UserError("--model=lda is fitted by one process; leave out --distributed")
-    if not is_lda:
-        make_mesh(options.mesh)
-        if options.tensorboard:
-            check_tensorboard()
-    goes_on = saved is not None and bool(Checkpoints(folder.checkpoints).epochs())
-    source = find_source(config.corpus)
-    other = None
-    if is_lda:
-        kind.check(config, options.ckpt)
-        if options.seed_words:
-            raise UserError("--seed_words is for --model=etm, whose topics have embeddings; leave it out")
-    elif options.ckpt and config.train.num_seeds > 1:
-        raise UserError(
-            f"--ckpt={options.ckpt} gives all of --num_seeds={config.train.num_seeds} the same weights to start from; "
-            "leave out one of the two"
-        )
-    elif options.ckpt and not goes_on:
-        other = read_start_weights(options.ckpt, config.model)
-    elif not goes_on:
-        check_vectors(config.vectors, None if source.documents else source.name)
-    corpus = _prepared(source, config, folder, saved)
-    if is_lda:
-        if saved:
-            console.note(f"the run in {folder.path} is fitted again from its start, as LDA keeps no checkpoints")
-        begin(folder, lda_record(config, corpus), corpus.vocabulary)
-        model, log_px, of_epoch, spread = kind.fit(config, corpus), None, "", None
-    else:
-        write = tensorboard_writer(folder.path / "tensorboard") if options.tensorboard else None
-        training = train(
-            config, corpus, folder, options, saved if goes_on else None, other, write, stop_on_signals=True
-        )
-        part()
-        model, log_px, of_epoch, spread = _results(training, corpus)
-    summary = summarize(model, corpus, log_px)
-    write_export(folder.export, model, corpus, summary, spread)
-    print(topic_table(summary, corpus.vocabulary.words))
-    if spread:
-        print(f"\n{seed_table(spread)}")
-    if told := collapse_warning(model, config):
-        console.warn(told)
-    tables = "topics.csv, doc_topics.csv" + (", seeds.csv" if spread else "")
-    console.note("")
-    console.note(f"{folder.export} holds these results{of_epoch}: {tables}, and arrays as README.md lists them")
+            corpus = _read_corpus(source, config, folder, saved)
+            result = fitter.fit(corpus)
+            summary = summarize(result.topics, corpus, result.log_px)
+            write_export(folder.export, result.topics, corpus, summary, result.seeds)
+            _show(result, summary, config, corpus, folder)
 
 
 def prepare_corpus(config: Config, options: RunOptions) -> None:
-    """Prepare the corpus of a run to be, where that run will look for it. Raises UserError as `run` does."""
-    config, folder = _begun(config, options)
-    with held(folder.path):
-        _prepared(find_source(config.corpus), config, folder, None)
+    """Prepare the corpus of a future run, where that run will look for it. Raises UserError as `run` does."""
+    config, folder = _find_folder(config, options)
+    with locked(folder.path):
+        _read_corpus(find_source(config.corpus), config, folder, None)
     where = Path(config.corpus.cache_dir).expanduser() if config.corpus.cache_dir else folder.corpus
     console.note(f"{where} holds the prepared corpus; training with the same flags finds it there")
 
 
-def _begun(config: Config, options: RunOptions) -> tuple[Config, RunFolder]:
+def _train_along(config: Config, options: RunOptions, folder: RunFolder) -> None:
+    """Train along with the main process, from the record and the checkpoint that it has written. Nothing is shown."""
+    with console.silenced():
+        await_main_process()
+        saved = folder.record()
+        corpus = _read_corpus(find_source(config.corpus), config, folder, saved)
+        make_trainer(config, corpus, folder, options, resumed=saved, stop_on_signals=True).train()
+
+
+def _find_folder(config: Config, options: RunOptions) -> tuple[Config, RunFolder]:
     """The settings with the corpus that --taskname stands for, and the folder of the run, which can be written to."""
-    config, name = _with_corpus(config, options)
+    config, name = _find_corpus(config, options)
     config = dataclasses.replace(config, corpus=as_prepared(config.corpus))
     default = Path("runs") / (name if config.model.kind == ModelConfig.kind else f"{name}_{config.model.kind}")
     folder = RunFolder(Path(options.workdir).expanduser() if options.workdir else default)
@@ -144,14 +83,7 @@ def _begun(config: Config, options: RunOptions) -> tuple[Config, RunFolder]:
     return config, folder
 
 
-def _keep_compiled(cache: Path) -> None:
-    check_writable(cache, "compilation_cache")
-    jax.config.update("jax_compilation_cache_dir", str(cache))
-    # JAX's own limit, a second, leaves out most of our programs.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-
-
-def _with_corpus(config: Config, options: RunOptions) -> tuple[Config, str]:
+def _find_corpus(config: Config, options: RunOptions) -> tuple[Config, str]:
     """The settings with the corpus that --taskname stands for, and the name of the run."""
     if config.corpus.corpus:
         path = Path(config.corpus.corpus).absolute()
@@ -169,8 +101,19 @@ def _with_corpus(config: Config, options: RunOptions) -> tuple[Config, str]:
     return dataclasses.replace(config, corpus=corpus), options.taskname
 
 
-def _prepared(source: Source, config: Config, folder: RunFolder, saved: RunRecord | None) -> Corpus:
-    """The corpus, told about on the screen. Raises UserError where it is not the one that the run was begun with."""
+def _keep_compiled(options: RunOptions) -> None:
+    """Let JAX keep its compiled programs in --compilation_cache, where that is given."""
+    if not options.compilation_cache:
+        return
+    cache = Path(options.compilation_cache).expanduser()
+    check_writable(cache, "compilation_cache")
+    jax.config.update("jax_compilation_cache_dir", str(cache))
+    # JAX's own limit, a second, leaves out most of our programs.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def _read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRecord | None) -> Corpus:
+    """The prepared corpus, described on the screen. Raises UserError where it is not that of the `saved` run."""
     cache = folder.corpus
     if config.corpus.cache_dir:
         cache = Path(config.corpus.cache_dir).expanduser()
@@ -184,6 +127,8 @@ def _prepared(source: Source, config: Config, folder: RunFolder, saved: RunRecor
             f"training reads all documents from {corpus.name}; word vectors, the start of the topics and the results "
             f"are of a sample of {len(corpus.train):,} (etm_jax.infer gives all of them their topics)"
         )
+    if corpus.metadata.columns:
+        console.note(f"metadata: {corpus.metadata.describe()}")
     if corpus.report:
         console.note(format_report(corpus.report))
         for warning in report_warnings(corpus.report):
@@ -191,43 +136,14 @@ def _prepared(source: Source, config: Config, folder: RunFolder, saved: RunRecor
     return corpus
 
 
-def _results(training: Training, corpus: Corpus) -> tuple[TopicArrays, np.ndarray | None, str, SeedComparison | None]:
-    """The model at the end of training; log p of the second halves' words, where it is not log θβ; of which epoch.
-
-    Of several seeds, the best by validation, and how they compare.
-    """
-    record, fitted, batchers = training
-    config, spec, grid = record.config, record.spec(), batchers["train"].grid
-    variables = placed(fitted.variables, spec, grid)
-    theta = {part: infer_theta(variables, batcher, spec.on(grid)) for part, batcher in batchers.items()}
-    params, constants = fitted.variables
-    model = TopicArrays(
-        beta=np.asarray(beta_step(fitted.variables, spec)),
-        activity=infer_posterior(variables, batchers["train"], spec.on(grid)).activity,
-        **{f"theta_{part}": values for part, values in theta.items()},
-        own={name: np.asarray((params | constants)[name]) for name in spec.module().exports},
-    )
-    log_px = _log_px(fitted.variables, model.theta_test_h1, corpus, record.batch_size, spec)
-    epoch = f"epoch {fitted.epoch} of {fitted.last_epoch}"
-    if config.train.num_seeds == 1:
-        return model, log_px, f", of {epoch}", None
-    best = seeds(config.train)[fitted.best]
-    return model, log_px, f", of seed {best}, {epoch}", _spread(fitted, record, corpus, batchers["test_h1"])
-
-
-def _log_px(variables: Variables, theta: np.ndarray, corpus: Corpus, batch_size: int, spec: Spec) -> np.ndarray | None:
-    """Logarithm of p of the second halves' words where it is not that of θβ. theta: [T, K], of the first halves."""
-    return None if spec.module().is_mixture else log_px_at(variables, theta, corpus.test_h2, batch_size, spec)
-
-
-def _spread(fitted: FitResult, record: RunRecord, corpus: Corpus, test_h1: Batcher) -> SeedComparison:
-    spec, betas, perplexities = record.spec(), [], []
-    for variables in console.track(fitted.members, "quality of the seeds", unit="seeds"):
-        beta = np.asarray(beta_step(variables, spec))
-        theta = infer_theta(placed(variables, spec, test_h1.grid), test_h1, spec.on(test_h1.grid))
-        log_px = _log_px(variables, theta, corpus, record.batch_size, spec)
-        betas.append(beta)
-        perplexities.append(completion(beta, theta, corpus.test_h2, log_px))
-    return compare_seeds(
-        seeds(record.config.train), fitted.epoch, fitted.nelbos, betas, perplexities, corpus.train.counts
-    )
+def _show(result: FitResult, summary: Summary, config: Config, corpus: Corpus, folder: RunFolder) -> None:
+    """Print the topics; warn where they have collapsed; say where everything is."""
+    print(topic_table(summary, corpus.vocabulary.words))
+    if result.seeds:
+        print(f"\n{seed_table(result.seeds)}")
+    if message := collapse_warning(result.topics, config):
+        console.warn(message)
+    epoch = f", of {result.epoch}" if result.epoch else ""
+    tables = "topics.csv, doc_topics.csv" + (", seeds.csv" if result.seeds else "")
+    console.note("")
+    console.note(f"{folder.export} holds these results{epoch}: {tables}, and arrays as README.md lists them")

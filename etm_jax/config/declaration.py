@@ -23,6 +23,13 @@ Choices = tuple[str, ...] | Mapping[str, str] | Callable[[], Mapping[str, str]]
 
 _BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 
+Digest = Literal["value", "given", "files", "given files"]
+"""How the prepared corpus depends on a setting.
+
+By its value; by its value where another than the default is given, for settings that are younger than corpora that were
+prepared without; by the bytes of the files that it names; or by those, of corpora that come as counts too.
+"""
+
 _KEY = "setting"
 """Of a field's metadata."""
 
@@ -44,7 +51,7 @@ def setting(
     zero: str = "",
     example: str = "",
     resumable: bool = False,
-    digest: Literal["value", "given", "files"] | None = None,
+    digest: Digest | None = None,
     models: tuple[str, ...] = (),
 ) -> Any:
     """A field of a frozen dataclass that is a setting.
@@ -58,8 +65,7 @@ def setting(
     a tuple, for messages.
 
     resumable: whether it may differ when a run is resumed, as no number of the run depends on it. digest: how the
-    prepared corpus depends on it: by its value; by its value where another than the default is given, for settings that
-    are younger than corpora that were prepared without; or by the bytes of the files that it names. models: those that
+    prepared corpus depends on it, None for not at all. models: those that
     read it, where not all do.
     """
     declared = locals() | {"renamed": renamed or {}}
@@ -93,7 +99,7 @@ class Setting:
     zero: str
     example: str
     resumable: bool
-    digest: Literal["value", "given", "files"] | None
+    digest: Digest | None
     models: tuple[str, ...]
 
     @classmethod

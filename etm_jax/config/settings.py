@@ -9,6 +9,7 @@ from typing import Any
 from etm_jax.config.declaration import setting, settings_of
 from etm_jax.config.models import LdaConfig, model_card, model_names, model_phrases
 from etm_jax.config.variants import PHRASES, RENAMED
+from etm_jax.config.vector_sources import VECTOR_SOURCES
 from etm_jax.util.errors import UserError
 
 MAX_SEED = 2**32 - 1
@@ -30,6 +31,18 @@ class CorpusConfig:
     corpus_fallback: str = setting("", "the corpus to use where --corpus is not there", shown="NAME", resumable=True)
     text_field: str = setting(
         "text", "the column or key that holds the text (.jsonl, .csv, .tsv)", shown="NAME", digest="value"
+    )
+    meta_fields: str = setting(
+        "",
+        "columns or keys that documents carry along (.jsonl, .csv, .tsv): date,source,…",
+        shown="NAME,NAME",
+        digest="given",
+    )
+    meta: str = setting(
+        "",
+        "file (.csv, .tsv) with a column document and --meta_fields, by default all its columns",
+        shown="FILE",
+        digest="given files",
     )
     encoding: str = setting("utf-8", "of text files: utf-8, gb18030, …", digest="value")
     lang: str = setting(
@@ -96,8 +109,8 @@ class VectorsConfig:
 
     vectors: str = setting(
         "ppmi",
-        "word vectors to start from; a file is in word2vec's format",
-        choices=("ppmi", "skipgram", "cbow", "use", "random", "file:PATH"),
+        "word vectors to start from",
+        choices={source.shown: source.about for source in VECTOR_SOURCES.values()},
     )
     embed_dim: int | None = setting(
         100,

@@ -5,10 +5,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.new_documents import read_new, settings_like
 from etm_jax.inference.predictor import Mixtures, mixtures, read_predictor
 from etm_jax.inference.theta_files import CsvWriter, writer
 from etm_jax.util.console import note, warn
+from etm_jax.util.errors import UserError
 
 MOSTLY_UNKNOWN = 0.7
 """A share of the words."""
@@ -25,13 +27,21 @@ def infer(
     segmenter: str = "",
     segmenter_model: str = "",
     workers: int = 0,
+    meta_fields: str = "",
+    meta: str = "",
 ) -> None:
     """Write the topic proportions of the documents in `source`, by the model in `workdir`, and say how many were known.
 
     source: what --corpus of a training may be, or `-`, standard input, of the given form. output: a file, whose name
     says in what form; empty: CSV goes to the screen. segmenter, segmenter_model: in place of the run's. workers: 0 for
-    as many processes as repay their start. Raises UserError where something cannot be read or written.
+    as many processes as repay their start. meta_fields, meta: fields of the documents that their rows get too. Raises
+    UserError where something cannot be read or written.
     """
+    if Path(output).suffix.lower() == ".npy" and (meta_fields or meta):
+        raise UserError(
+            f"--output={output} holds proportions alone; with --meta_fields or --meta give a "
+            ".csv, .jsonl or .parquet file"
+        )
     model = read_predictor(workdir)
     like_the_run = settings_like(model.config.corpus, model.vocabulary, segmenter)
     settings = dataclasses.replace(
@@ -40,16 +50,18 @@ def infer(
         encoding=encoding,
         workers=workers,
         segmenter_model=segmenter_model or like_the_run.segmenter_model,
+        meta_fields=meta_fields,
+        meta=meta,
     )
     tally = Tally()
     documents = tally.counting(mixtures(model, read_new(source, form, settings, model.vocabulary)))
-    num_topics = model.config.model.num_topics
+    num_topics, fields = model.config.model.num_topics, fields_of(settings).names
     if output:
-        with writer(Path(output).expanduser(), num_topics) as out:
+        with writer(Path(output).expanduser(), num_topics, fields) as out:
             for some in documents:
                 out.write(some)
     else:
-        to_screen = CsvWriter(sys.stdout.buffer, num_topics, mark=False)
+        to_screen = CsvWriter(sys.stdout.buffer, num_topics, fields, mark=False)
         for some in documents:
             to_screen.write(some)
         to_screen.close()

@@ -1,6 +1,6 @@
 """A trained model applied to new documents: their topic proportions, a few documents at a time."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,13 +29,14 @@ class Mixtures(NamedTuple):
     """Topic proportions of D documents. ids: D; theta: [D, K] float32, rows sum to 1.
 
     tokens: [D] int64, their words; unknown: [D] float64, the share of words that the model does not know. Where it is
-    1, theta is that of the prior.
+    1, theta is that of the prior. meta: the fields that were asked for, D values of each.
     """
 
     ids: list[str]
     theta: np.ndarray
     tokens: np.ndarray
     unknown: np.ndarray
+    meta: dict[str, list[str]]
 
 
 class Predictor:
@@ -43,16 +44,22 @@ class Predictor:
 
     def __init__(self, trained: SavedModel, vocabulary: Vocabulary) -> None:
         self.spec, self.vocabulary, self.config = trained.spec(), vocabulary, trained.config
+        self.metadata = trained.metadata
         # Once for all calls.
         self.variables = jax.device_put(trained.variables)
         self.prior = np.asarray(self.spec.with_variables(self.variables).prior_theta())
 
-    def theta(self, counts: sp.csr_matrix) -> np.ndarray:
-        """Topic proportions: [D, V] CSR → [D, K] float32; the prior's for a row without words."""
+    def theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
+        """Topic proportions: [D, V] CSR → [D, K] float32; the prior's for a row without words.
+
+        meta: D values of each field of the model's metadata that the documents have.
+        """
         model = self.spec.model
         kind = "tfidf" if model.use_tfidf else model.encoder_input
         inputs = encoder_input(counts, kind, self.vocabulary)
-        theta = infer_theta(self.variables, Batcher(counts, inputs, DOCUMENTS_AT_ONCE, SIZES), self.spec)
+        extras = self.metadata.encode(meta or {}, counts.shape[0])
+        batcher = Batcher(counts, inputs, DOCUMENTS_AT_ONCE, SIZES, extras=extras)
+        theta = infer_theta(self.variables, batcher, self.spec)
         return np.where(np.diff(counts.indptr)[:, None] == 0, self.prior, theta)
 
 
@@ -62,8 +69,8 @@ class ExportPredictor:
     def __init__(self, arrays: Mapping[str, np.ndarray], vocabulary: Vocabulary, config: Config) -> None:
         self.arrays, self.vocabulary, self.config = arrays, vocabulary, config
 
-    def theta(self, counts: sp.csr_matrix) -> np.ndarray:
-        """Topic proportions: [D, V] CSR → [D, K] float32; the prior's mean for a row without words."""
+    def theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
+        """Topic proportions: [D, V] CSR → [D, K] float32; the prior's mean for a row without words. Reads no meta."""
         return model_kind(self.config.model.kind).infer_theta(self.arrays, counts).astype(np.float32)
 
 
@@ -86,4 +93,4 @@ def read_predictor(path: str) -> Predictor | ExportPredictor:
 def mixtures(model: Predictor | ExportPredictor, documents: Iterable[CountedDocuments]) -> Iterator[Mixtures]:
     """Topic proportions of documents as they come."""
     for some in documents:
-        yield Mixtures(some.ids, model.theta(some.counts), some.tokens, some.unknown)
+        yield Mixtures(some.ids, model.theta(some.counts, some.meta), some.tokens, some.unknown, some.meta)

@@ -18,6 +18,7 @@ from etm_jax.models.noise import Noise, Posterior
 from etm_jax.models.warm_start import WarmStart, warm_start
 from etm_jax.ops import sparse
 from etm_jax.ops.mesh import NEVER, VocabAxis
+from etm_jax.util.arrays import unit_rows
 
 READ_LIMIT = 30.0
 """The most input that an encoder that reads ρ takes from a document, in the units of `encoder_input`, log(1 + x).
@@ -131,7 +132,7 @@ class ETM(TopicModel):
         else:
             for k, words in enumerate(seed_words):
                 if len(words):
-                    mean = _unit_rows(rho[list(words)].mean(axis=0, keepdims=True))[0]
+                    mean = jnp.asarray(unit_rows(rho[list(words)].mean(axis=0, keepdims=True)), jnp.float32)[0]
                     params = params | {"alpha": params["alpha"].at[k].set(mean * jnp.linalg.norm(params["alpha"][k]))}
         # The share of each word in the text, in log: common words then need no topic of their own.
         log_unigram = np.log(term_freq + 1.0) - np.log(max(term_freq.sum(), 1))
@@ -149,7 +150,7 @@ class ETM(TopicModel):
                 "bias": jnp.full_like(params["logvar"]["bias"], np.log(c.prior_variance) - 1),
             },
         }
-        skip = {"skip_topics": _unit_rows(warm.alpha).T} if c.skip else {}
+        skip = {"skip_topics": jnp.asarray(unit_rows(warm.alpha), jnp.float32).T} if c.skip else {}
         return params | heads | {"rho": jnp.asarray(warm.rho), "alpha": jnp.asarray(warm.alpha)} | skip
 
     @classmethod
@@ -163,7 +164,3 @@ class ETM(TopicModel):
             yield "--overlap_weight=0.5"
         yield cls.more_epochs(config)
         yield from cls.last_resorts(config)
-
-
-def _unit_rows(x: np.ndarray) -> jax.Array:
-    return jnp.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12), jnp.float32)

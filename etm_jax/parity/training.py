@@ -20,8 +20,8 @@ from etm_jax.parity.judges import Judge, Shape, TorchBatch
 from etm_jax.parity.ours import params_of, precision, weights_of
 from etm_jax.parity.passes import CANCELS, flat
 from etm_jax.parity.rows import SPREAD, Row, compare, worst
+from etm_jax.training.plateau import LEAST_LR, should_anneal
 from etm_jax.training.steps import Spec, TrainState, batch_loss, new_state, update_step
-from etm_jax.training.trainer import LEAST_LR, should_anneal
 
 BATCH_SIZE = 64
 COMPARED_AFTER = (1, 10, 200)

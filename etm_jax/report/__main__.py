@@ -5,7 +5,7 @@
 
 The page has the topics with their words, documents and neighbours, a map of words and topics, which topics are alike,
 topics over time where documents have dates, loss, coherence and diversity by epoch, the first documents, all figures
-and settings; and a search. Text that the run did not keep is read again from its corpus.
+and settings; and a search. Where the run did not keep the beginnings of its texts, they are read from its corpus.
 """
 
 import sys
@@ -24,8 +24,9 @@ class ReportFlags:
     output: str = setting("", "the page; default: report.html in that folder", shown="FILE")
     date_field: str = setting(
         "",
-        "the column or key of the documents' dates, of a .csv, .tsv or .jsonl corpus; without it, names of documents "
-        "that begin with a date, such as 20240531-2, have it",
+        "the field of the documents' dates: of --meta_fields or --meta of the run, or a column or key of its .csv, "
+        ".tsv or .jsonl corpus; without it, the first field of the metadata that holds dates, or names of documents "
+        "that begin with one, such as 20240531-2",
         shown="NAME",
     )
     topic_names: str = setting(

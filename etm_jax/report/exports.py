@@ -29,7 +29,7 @@ def topic_names(run: Run) -> list[str]:
 
 
 def write_parquet(run: Run, folder: Path) -> None:
-    """topics.parquet: topic, share, words, npmi. doc_topics.parquet: document, split, tokens, topic_0, …"""
+    """topics.parquet: topic, share, words, npmi. doc_topics.parquet: document, split, tokens, topic_0, …, metadata"""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -49,6 +49,8 @@ def write_parquet(run: Run, folder: Path) -> None:
         "split": [name for name, part in parts for _ in part.ids],
         "tokens": np.asarray(counts.sum(axis=1)).ravel(),
     } | {f"topic_{k}": theta[:, k] for k in range(theta.shape[1])}
+    for name in run.corpus.metadata.names:
+        documents[name] = [value or None for _, part in parts for value in part.meta[name]]
     pq.write_table(pa.table(documents), folder / "doc_topics.parquet")
 
 

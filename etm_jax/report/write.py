@@ -69,7 +69,7 @@ def write_report(
     for name in folders:
         if package := FOLDERS[name].package:
             require(package, name, f"--{name}")
-    run = read_run(Path(workdir).expanduser())
+    run = read_run(Path(workdir).expanduser(), texts=True)
     place = Path(output).expanduser() if output else run.folder.path / "report.html"
     if place.is_dir():
         raise UserError(f"--output={place} is a folder; give a file such as {place / 'report.html'}")

@@ -16,13 +16,14 @@ from etm_jax.models.layers import Variables
 from etm_jax.models.registry import model_kind
 from etm_jax.results.run import Run
 from etm_jax.training.checkpoint import Checkpoints
+from etm_jax.training.corpus_batches import corpus_batchers
 from etm_jax.training.ensemble import abstract_states, as_models
-from etm_jax.training.run_folder import RunFolder, RunRecord
+from etm_jax.training.run_folder import RunFolder
+from etm_jax.training.run_record import RunRecord
 from etm_jax.training.steps import beta_step
-from etm_jax.training.train import corpus_batchers
 from etm_jax.util.console import table
 from etm_jax.util.errors import UserError
-from etm_jax.util.two_column_csv import read_pairs
+from etm_jax.util.keyed_csv import read_pairs
 
 TOP_WORDS = 10
 """Words of a topic that coherences, inverted RBO and duplicates look at."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.corpus.metadata import table_cell
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.results.seed_comparison import SeedComparison, SeedResult
@@ -21,11 +22,12 @@ LEAST_WEIGHT_LISTED = 0.05
 
 
 def write_export(
-    folder: Path, model: TopicArrays, corpus: Corpus, summary: Summary, spread: SeedComparison | None = None
+    folder: Path, model: TopicArrays, corpus: Corpus, summary: Summary, seeds: SeedComparison | None = None
 ) -> None:
     """Fill `folder`, replacing it whole. Arrays that the kind of model lacks have no file.
 
-    spread: of a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them.
+    seeds: of a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them. The fields of
+    the metadata are the last columns of doc_topics.csv.
     """
     vocab = corpus.vocabulary.words
     with replace_folder(folder) as new:
@@ -41,17 +43,18 @@ def write_export(
         }
         for name, matrix in counts.items():
             sp.save_npz(new / f"{name}.npz", matrix)
-        by_share = np.argsort(-summary.share, kind="stable")
+        share = summary.share
+        by_share = np.argsort(-share, kind="stable")
         _write_csv(
             new / "topics.csv",
             ["topic", "share", "words", "npmi"],
             (
-                [k, _Figure(summary.share[k]), " ".join(vocab[j] for j in summary.words[k]), _Figure(summary.npmi[k])]
+                _cells([k, _Figure(share[k]), " ".join(vocab[j] for j in summary.words[k]), _Figure(summary.npmi[k])])
                 for k in by_share
             ),
         )
-        if spread:
-            _write_csv(new / "seeds.csv", list(SeedResult._fields), map(_seed_cells, spread.rows))
+        if seeds:
+            _write_csv(new / "seeds.csv", list(SeedResult._fields), map(_seed_cells, seeds.rows))
         parts = (
             (corpus.train, model.theta_train),
             (corpus.valid, model.theta_valid),
@@ -59,11 +62,13 @@ def write_export(
         )
         _write_csv(
             new / "doc_topics.csv",
-            ["document", "topics", "first_words"],
+            ["document", "topics", "first_words", *corpus.metadata.names],
             (
-                [doc, _topics_of(theta), first]
+                [*_cells([doc, _topics_of(theta), first]), *map(table_cell, meta)]
                 for documents, thetas in parts
-                for doc, theta, first in zip(documents.ids, thetas, documents.first_words, strict=True)
+                for doc, theta, first, *meta in zip(
+                    documents.ids, thetas, documents.first_words, *documents.meta.values(), strict=True
+                )
             ),
         )
 
@@ -79,7 +84,11 @@ class _Figure(float):
 
 def _seed_cells(row: SeedResult) -> list[object]:
     """Empty where a figure is not defined, as spreadsheets have it."""
-    return [("" if math.isnan(x) else _Figure(x)) if isinstance(x, float) else x for x in row]
+    return _cells([("" if math.isnan(x) else _Figure(x)) if isinstance(x, float) else x for x in row])
+
+
+def _cells(row: list[object]) -> list[object]:
+    return [*map(spreadsheet_cell, row)]
 
 
 def _topics_of(theta: np.ndarray) -> str:
@@ -93,4 +102,4 @@ def _write_csv(path: Path, header: list[str], rows: Iterable[list[object]]) -> N
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)
-        writer.writerows([*map(spreadsheet_cell, row)] for row in rows)
+        writer.writerows(rows)

@@ -56,27 +56,27 @@ def compare_seeds(
     return SeedComparison(rows, best, stability(words))
 
 
-def seed_table(spread: SeedComparison) -> str:
+def seed_table(seeds: SeedComparison) -> str:
     """The seeds, their mean and, of three or more, sample standard deviation; and the line on stability."""
     shown = {"nelbo": ".2f", "coherence": ".3f", "diversity": ".3f", "perplexity": ",.0f", "overlap": ".2f"}
-    if math.isnan(spread.rows[0].perplexity):
+    if math.isnan(seeds.rows[0].perplexity):
         del shown["perplexity"]
 
     def cells(values: SeedResult | dict[str, float]) -> list[str]:
         by_name = values if isinstance(values, dict) else values._asdict()
         return [format(by_name[name], form) for name, form in shown.items()]
 
-    rows = [[f"{'* ' if i == spread.best else ''}{row.seed}", *cells(row)] for i, row in enumerate(spread.rows)]
-    columns = {name: [getattr(row, name) for row in spread.rows] for name in shown}
+    rows = [[f"{'* ' if i == seeds.best else ''}{row.seed}", *cells(row)] for i, row in enumerate(seeds.rows)]
+    columns = {name: [getattr(row, name) for row in seeds.rows] for name in shown}
     # Of the best seed with itself it says nothing.
-    columns["overlap"].pop(spread.best)
+    columns["overlap"].pop(seeds.best)
     rows.append(["mean", *cells({name: float(np.mean(values)) for name, values in columns.items()})])
-    if len(spread.rows) > 2:
+    if len(seeds.rows) > 2:
         rows.append(["±", *cells({name: float(np.std(values, ddof=1)) for name, values in columns.items()})])
-    pairs = math.comb(len(spread.rows), 2)
+    pairs = math.comb(len(seeds.rows), 2)
     return (
         f"{table(rows, ('seed', *shown), '>' * (1 + len(shown)))}\n\n"
-        f"* has the lowest nelbo and is the one shown above; all are of epoch {spread.rows[spread.best].epoch}\n"
-        f"stability {spread.stability:.3f} (share of the top {WORDS_SHOWN} words that matched topics of two seeds have "
+        f"* has the lowest nelbo and is the one shown above; all are of epoch {seeds.rows[seeds.best].epoch}\n"
+        f"stability {seeds.stability:.3f} (share of the top {WORDS_SHOWN} words that matched topics of two seeds have "
         f"in common{f', mean of {pairs} pairs' if pairs > 1 else ''})"
     )

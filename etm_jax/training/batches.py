@@ -1,22 +1,25 @@
 """Minibatches of sparse rows, padded to a few static sizes so that `jit` compiles once a size."""
 
 import dataclasses
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.corpus.metadata import missing
 from etm_jax.models.batch import Batch
 from etm_jax.ops.mesh import DOCS, TILES, Grid
 from etm_jax.ops.sparse import Pattern
+from etm_jax.util.arrays import canonical
 
 
 class Entries(NamedTuple):
     """The nonzeros of some documents of a batch, in row order, and where they stand in it.
 
-    rows, cols: [n]; counts, inputs: [n], as of `Batch`. docs: which rows hold documents.
+    rows, cols: [n]; counts, inputs: [n], as of `Batch`. docs: [d], which rows hold documents; extras: by field [d], as
+    of `etm_jax.corpus.metadata.Metadata.encode`.
     """
 
     rows: np.ndarray
@@ -24,12 +27,13 @@ class Entries(NamedTuple):
     counts: np.ndarray
     inputs: np.ndarray
     docs: np.ndarray
+    extras: dict[str, np.ndarray]
 
 
-class Packer:
-    """Makes batches of nonzeros. sizes: numbers of nonzeros to pad to, ascending; dtype: of the batches' numbers.
+class BatchPacker:
+    """Packs nonzeros into batches. sizes: numbers of nonzeros to pad to, ascending; dtype: of the batches' numbers.
 
-    On a grid each process makes the tiles of its own devices.
+    On a grid each process packs the tiles of its own devices.
     """
 
     def __init__(
@@ -43,31 +47,32 @@ class Packer:
         self.batch_size, self.vocab_size, self.sizes, self.dtype, self.grid = batch_size, vocab_size, sizes, dtype, grid
 
     def largest_tile(self, entries: Entries) -> int:
-        """Nonzeros of the fullest tile."""
+        """Nonzeros of the fullest tile; of the whole batch where there is no grid."""
         if self.grid is None:
             return len(entries.rows)
         return int(np.bincount(self._tile_of(self.grid, entries), minlength=1).max())
 
-    def cut(self, entries: Entries, largest: int, first_place: int = 0) -> Batch:
-        """The batch.
+    def pack(self, entries: Entries, largest: int, first_place: int = 0) -> Batch:
+        """The batch of these nonzeros.
 
-        largest: nonzeros of its fullest tile, wherever that is made. first_place: how many nonzeros the documents
-        before these have, where those are another process's.
+        largest: nonzeros of its fullest tile, whichever process packs that. first_place: how many nonzeros the
+        documents before these have, where those are another process's.
         """
-        # Beyond what was foreseen, every process still finds the same size.
+        # Where none of `sizes` is enough, every process still finds the same size.
         size = next((size for size in self.sizes if size >= largest), _round_up(largest * 1.5))
         if self.grid is None:
             real: np.ndarray = np.zeros(self.batch_size, self.dtype)
             real[entries.docs] = 1
             counts, inputs = (_padded(x, size, self.dtype) for x in (entries.counts, entries.inputs))
-            return Batch(counts, inputs, _pattern(entries, self.batch_size, self.vocab_size, size), real)
-        return self._dealt(self.grid, entries, size, first_place)
+            pattern = _pattern(entries, self.batch_size, self.vocab_size, size)
+            return Batch(counts, inputs, pattern, real, self._extras(entries, self.batch_size))
+        return self._pack_tiles(self.grid, entries, size, first_place)
 
     @staticmethod
     def _tile_of(grid: Grid, entries: Entries) -> np.ndarray:
         return entries.rows // grid.docs_each * grid.columns + entries.cols % grid.columns
 
-    def _dealt(self, grid: Grid, entries: Entries, size: int, first_place: int) -> Batch:
+    def _pack_tiles(self, grid: Grid, entries: Entries, size: int, first_place: int) -> Batch:
         tile_of = self._tile_of(grid, entries)
         by_tile = np.argsort(tile_of, kind="stable")
         ends = np.cumsum(np.bincount(tile_of, minlength=grid.rows * grid.columns))
@@ -85,33 +90,46 @@ class Packer:
             pattern = _pattern(own, grid.docs_each, grid.words_each, size, places + first_place)
             return _padded(own.counts, size, self.dtype), _padded(own.inputs, size, self.dtype), pattern
 
-        def dealt(*parts: np.ndarray) -> jax.Array:
-            """What lies by tile, of this process's tiles, row by row."""
+        def sharded(*parts: np.ndarray) -> jax.Array:
+            """An array with a part for each tile, [rows, columns, …], from the parts of this process's tiles."""
             local = np.stack(parts).reshape(len(rows), -1, *parts[0].shape)
             whole = (grid.rows, grid.columns, *parts[0].shape)
             return jax.make_array_from_process_local_data(grid.sharding(TILES), local, whole)
 
         rows = sorted({row for row, _ in tiles})
-        counts, inputs, pattern = jax.tree.map(dealt, *(tile(*at) for at in tiles))
-        real: np.ndarray = np.zeros((grid.rows, grid.docs_each), self.dtype)
-        real.reshape(-1)[entries.docs] = 1
-        lie = grid.sharding(DOCS)
-        return Batch(
-            counts,
-            inputs,
-            dataclasses.replace(pattern, grid=grid),
-            jax.make_array_from_process_local_data(lie, real[rows].reshape(-1), (real.size,)),
-        )
+        counts, inputs, pattern = jax.tree.map(sharded, *(tile(*at) for at in tiles))
+        real: np.ndarray = np.zeros(grid.rows * grid.docs_each, self.dtype)
+        real[entries.docs] = 1
+
+        def by_document(values: np.ndarray) -> jax.Array:
+            """An array with a value for each document of the batch [B], of which each row of devices holds its own."""
+            local = values.reshape(grid.rows, grid.docs_each)[rows].reshape(-1)
+            return jax.make_array_from_process_local_data(grid.sharding(DOCS), local, values.shape)
+
+        extras = self._extras(entries, real.size)
+        extras |= {name: by_document(values) for name, values in extras.items()}
+        return Batch(counts, inputs, dataclasses.replace(pattern, grid=grid), by_document(real), extras)
+
+    def _extras(self, entries: Entries, num_rows: int) -> dict[str, Any]:
+        """The metadata of a batch's rows, by field: [rows]. Rows that are padding have none."""
+        extras = {}
+        for name, values in entries.extras.items():
+            dtype = self.dtype if values.dtype.kind == "f" else values.dtype
+            of_rows: np.ndarray = np.full(num_rows, missing(values.dtype), dtype)
+            of_rows[entries.docs] = values
+            extras[name] = of_rows
+        return extras
 
 
 class Batcher:
-    """Cuts rows of `counts` into batches of `batch_size`. `inputs` has the sparsity of `counts`. Both: [D, V] CSR.
+    """Batches of `batch_size` rows of `counts`. `inputs` has the sparsity of `counts`. Both: [D, V] CSR.
 
     An entry given more than once stands for the sum, as everywhere in scipy: a word is present once a document, however
     its count was put together. Raises ValueError where the two matrices, so summed, have entries in different places.
 
     sizes: numbers of nonzeros to pad to, as of `static_sizes`, where several batchers are to share compiled programs.
-    dtype: of the batches' numbers. grid: the devices that batches are dealt to; None for one.
+    dtype: of the batches' numbers. grid: the devices that batches are sharded over; None for one. extras: the
+    documents' metadata by field [D], as of `etm_jax.corpus.metadata.Metadata.encode`.
     """
 
     def __init__(
@@ -122,13 +140,15 @@ class Batcher:
         sizes: tuple[int, ...] = (),
         dtype: type = np.float32,
         grid: Grid | None = None,
+        extras: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        counts, inputs = _canonical(counts), _canonical(inputs)
+        counts, inputs = canonical(counts, keep_zeros=True), canonical(inputs, keep_zeros=True)
         if not (np.array_equal(counts.indptr, inputs.indptr) and np.array_equal(counts.indices, inputs.indices)):
             raise ValueError("counts and inputs differ in their sparsity")
         self.counts, self.inputs, self.batch_size, self.dtype = counts, inputs, batch_size, dtype
+        self.extras = dict(extras or {})
         sizes = sizes or static_sizes(tile_lengths(counts, grid), grid.docs_each if grid else batch_size)
-        self._cutter = Packer(batch_size, counts.shape[1], sizes, dtype, grid)
+        self._packer = BatchPacker(batch_size, counts.shape[1], sizes, dtype, grid)
 
     def __len__(self) -> int:
         """Batches an epoch; the last one may be short."""
@@ -141,13 +161,13 @@ class Batcher:
 
     @property
     def grid(self) -> Grid | None:
-        """The devices that batches are dealt to."""
-        return self._cutter.grid
+        """The devices that batches are sharded over; None for one."""
+        return self._packer.grid
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Numbers of nonzeros that batches are padded to."""
-        return self._cutter.sizes
+        return self._packer.sizes
 
     def epoch(self, order: np.ndarray | None = None) -> Iterator[Batch]:
         """All rows in the given order [D], or in their own."""
@@ -160,7 +180,7 @@ class Batcher:
         return self.epoch(self._order(seed, epoch)[first_step * self.batch_size :])
 
     def step(self, seed: int, epoch: int, step: int) -> tuple[Batch, np.ndarray]:
-        """What a step of training was made on: the batch, and the rows of its documents."""
+        """The batch of one step of training, and the rows of its documents."""
         rows = self._order(seed, epoch)[step * self.batch_size :][: self.batch_size]
         return self.take(rows), rows
 
@@ -176,8 +196,9 @@ class Batcher:
             self.counts.data[source],
             self.inputs.data[source],
             np.arange(len(rows)),
+            {name: values[rows] for name, values in self.extras.items()},
         )
-        return self._cutter.cut(entries, self._cutter.largest_tile(entries))
+        return self._packer.pack(entries, self._packer.largest_tile(entries))
 
     def _order(self, seed: int, epoch: int) -> np.ndarray:
         return np.random.default_rng([seed, epoch]).permutation(self.num_docs)
@@ -217,15 +238,6 @@ def _pattern(entries: Entries, num_rows: int, num_cols: int, size: int, places: 
         col_starts=np.concatenate([[0], np.cumsum(per_col)]).astype(np.int32),
         places=None if places is None else _padded(places, size, np.int32),
     )
-
-
-def _canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    """Sorted by column and without repeated entries: the matrix itself where it is so already."""
-    if matrix.has_canonical_format:
-        return matrix
-    matrix = matrix.copy()
-    matrix.sum_duplicates()
-    return matrix
 
 
 def _round_up(size: float, step: int = 256) -> int:

@@ -20,14 +20,14 @@ class Bound(NamedTuple):
 
 
 def bounds(sums: list[Sums], kl_weight: float) -> list[Bound]:
-    """Means over all documents of the batches, of each model that the sums are of. Waits for the device."""
+    """Means over all documents of the batches, of each member of the ensemble. Waits for the device."""
     columns = zip(*jax.device_get(sums), strict=True)
     models = zip(*(np.atleast_1d(np.sum(column, axis=0)).tolist() for column in columns), strict=True)
     return [Bound((recon + kl_weight * kl) / docs, recon / docs, kl / docs) for recon, kl, docs in models]
 
 
 def evaluate_bound(variables: Variables, batcher: Batcher, key: jax.Array, spec: Spec) -> Bound:
-    """The bound, in nats a document, by one sample of δ each, the same one at each call with the same key."""
+    """The bound of all documents, by one sample of δ each: the same sample at each call with the same key."""
     batches = enumerate(batcher.epoch())
     sums = [eval_step(variables, batch, jax.random.fold_in(key, i), spec) for i, batch in batches]
     return bounds(sums, spec.objective.kl_weight)[0]

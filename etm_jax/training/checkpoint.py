@@ -1,95 +1,70 @@
-"""Saving and restoring the state of a run. This file alone uses orbax."""
+"""Checkpoints: the state of a run on disk, to resume from, and the same in memory."""
 
-import hashlib
 import json
-import logging
 import shutil
-import signal
-import sys
-import threading
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
+from etm_jax.training.digests import DIGESTS, damage, file_digests
+from etm_jax.training.orbax_arrays import ArraysError, abstract_array, read_arrays, write_arrays
+from etm_jax.training.progress import Progress, order
+from etm_jax.training.signals import uninterrupted
 from etm_jax.training.steps import TrainState
 from etm_jax.util.console import warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, free_space, replace_folder, sync_all
 
-_STATE, _PROGRESS, _SUMS = "state", "progress.json", "SHA256SUMS"
+_STATE, _PROGRESS = "state", "progress.json"
 
 NEWEST_KEPT = 2
-"""Should the newest be damaged, a run goes on from the one before it."""
-
-
-class Progress(NamedTuple):
-    """How far a run is.
-
-    nelbos: [epoch + 1], by which epochs are compared; infinite for epoch 0, since no topic is learnt before the first.
-    by_seed: the newest of them, of each of the models that are trained at once; the lowest is the one in `nelbos`.
-    begun: of the epoch that is under way, each step's sums in the order of `Sums`; none between epochs.
-    """
-
-    epoch: int
-    nelbos: list[float]
-    by_seed: list[float]
-    begun: Sequence[Sequence[float | list[float]]] = ()
-
-    @property
-    def name(self) -> str:
-        """`5` after epoch 5, `5+130` when 130 steps of the next one are made too."""
-        return f"{self.epoch}+{len(self.begun)}" if self.begun else str(self.epoch)
+"""Should the newest be damaged, a run resumes from the one before it."""
 
 
 class Checkpoints:
     """The checkpoints of one run, a folder each. The two newest and the one of lowest nelbo are kept.
 
-    A checkpoint is there whole or not at all: it is written beside, with the digest of each of its files, and renamed.
-    What has changed since is found by the digests, and is never restored. One process at a time may save here;
-    restoring writes nothing.
+    A checkpoint is there whole or not at all: it is written under another name, with the digest of each of its files,
+    and renamed. What has changed since is found by the digests, and is never restored. One process at a time may save
+    here; restoring writes nothing.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def save(self, state: TrainState, progress: Progress) -> None:
-        """Write the state, and delete what is no longer to be kept. A whole checkpoint that is there is left as it is.
+        """Write the state, and delete the checkpoints that are no longer needed. Does nothing where it is there.
 
         Raises UserError where it cannot be written; the others are whole then.
         """
         place = self.folder / progress.name
-        if place.is_dir() and not _damage(place):
+        if place.is_dir() and not damage(place):
             return
         needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
         if free_space(place) < needed:
-            # Where its disk fills up under it, orbax leaves tracebacks of its own on the screen.
+            # Told before a byte is written, and in plainer words than those of the library that would fail.
             raise UserError(self._not_written(place, needed, "no space left on the disk"))
         try:
-            with _uninterrupted(), _one_error(), replace_folder(place) as new:
-                with _checkpointer() as writer:
-                    arrays = jax.tree.map(np.asarray, state._asdict())
-                    writer.save(new.resolve() / _STATE, args=ocp.args.StandardSave(arrays))
-                about = {**progress._asdict(), "arrays": _described(state)}
+            with uninterrupted(), replace_folder(place) as new:
+                write_arrays(new / _STATE, state._asdict())
+                about = {**progress.to_json(), "arrays": _described(state)}
                 (new / _PROGRESS).write_text(json.dumps(about), encoding="ascii")
-                (new / _SUMS).write_text(_sums(new), encoding="utf-8")
+                (new / DIGESTS).write_text(file_digests(new), encoding="utf-8")
                 sync_all(new)
-        except Exception as error:  # Where a disk is full, orbax raises what the library that writes for it says.
-            reason = _first_line((error.__cause__ if isinstance(error, UserError) else None) or error)
-            raise UserError(self._not_written(place, needed, reason)) from error
+        except ArraysError as error:
+            raise UserError(self._not_written(place, needed, str(error))) from error
+        except UserError as error:  # of replace_folder, whose cause says what the system refused
+            raise UserError(self._not_written(place, needed, str(error.__cause__ or error))) from error
         self.sweep(progress)
 
     def sweep(self, progress: Progress) -> None:
-        """Delete what is not to be kept, and what a killed process left half-written.
+        """Delete the checkpoints that are no longer needed, and what a killed process left half-written.
 
-        progress: how far the newest whole checkpoint is. Later ones are damaged: they stay until they are written anew.
+        progress: how far the newest whole checkpoint is. Later ones are damaged: they stay until they are overwritten.
         """
-        names = [name for name in self._names() if _order(name) <= _order(progress.name)]
+        names = [name for name in self._names() if order(name) <= order(progress.name)]
         for name in set(names[NEWEST_KEPT:]) - set(_by_nelbo(names, progress.nelbos)[:1]):
             # Renamed first, so that no half of it is ever taken for a checkpoint.
             (self.folder / name).rename(self.folder / f".{name}.old")
@@ -99,7 +74,7 @@ class Checkpoints:
 
     def epochs(self) -> list[int]:
         """The epochs after which there is a checkpoint, ascending."""
-        return sorted({_order(name)[0] for name in self._names()})
+        return sorted({order(name)[0] for name in self._names()})
 
     def restore(
         self, like: TrainState, which: Literal["best", "last"] = "last", or_older: bool = False
@@ -118,10 +93,10 @@ class Checkpoints:
         return self._read(name, like), progress
 
     def _whole(self, names: list[str], or_older: bool) -> tuple[str, Progress]:
-        """The first of these that is whole, if need be."""
+        """The first of these checkpoints, or with `or_older` the first that is whole."""
         damaged: dict[str, str] = {}
         for name in names:
-            reason = _damage(self.folder / name)
+            reason = damage(self.folder / name)
             if reason is None:
                 if progress := self._progress(name):
                     return name, progress
@@ -132,9 +107,9 @@ class Checkpoints:
                 warn(f"the checkpoint {self.folder / name} is damaged ({reason}); {others[0]} is taken in its place")
                 continue
             way_out = (
-                f"the same training command goes on from that of epoch {others[0]} and writes it anew"
+                f"the same training command resumes from that of epoch {others[0]} and replaces this one"
                 if others
-                else "there is no other: bring it back from a copy, or begin anew in another --workdir"
+                else "there is no other: restore it from a backup, or start over in another --workdir"
             )
             raise UserError(f"the checkpoint {self.folder / name} is damaged ({reason}); {way_out}")
         raise AssertionError("there is at least one")
@@ -148,63 +123,57 @@ class Checkpoints:
             if there != here:
                 raise UserError(
                     f"the checkpoint {place} holds {leaf} as {there}, and this run has it as {here}; give the settings "
-                    "that it was begun with, or another --workdir"
+                    "that it was started with, or another --workdir"
                 )
-        abstract = jax.tree.map(_placed, like._asdict())
         try:
-            with _one_error(), _checkpointer() as reader:
-                found = reader.restore(place.resolve() / _STATE, args=ocp.args.StandardRestore(abstract))
-        except Exception as error:  # Its bytes are as they were written: perhaps by another version of orbax.
+            return TrainState(**read_arrays(place / _STATE, like._asdict()))
+        except ArraysError as error:  # Its bytes are as they were written: perhaps by another version of Orbax.
             raise UserError(
-                f"the checkpoint {place} cannot be read ({_first_line(error)}); "
+                f"the checkpoint {place} cannot be read ({error}); "
                 "use the version of orbax that wrote it, or give another --workdir"
             ) from error
-        return TrainState(**found)
 
     def _progress(self, name: str) -> Progress | None:
         try:
             values = json.loads((self.folder / name / _PROGRESS).read_text("ascii"))
-            progress = Progress(**{field: values[field] for field in Progress._fields})
-            # JSON has no tuples.
-            progress = progress._replace(begun=tuple(progress.begun))
-            _check_progress(progress, name)
+            progress = Progress.from_json(values, name)
             dict[str, str].items(values["arrays"])
         except DAMAGED:
             return None
         return progress
 
     def _names(self) -> list[str]:
-        """Those of the checkpoints that are there, the newest first."""
+        """The names of all checkpoints, the newest first."""
         if not self.folder.is_dir():
             return []
         found = (path.name for path in self.folder.iterdir() if path.is_dir())
-        return sorted((name for name in found if name.replace("+", "", 1).isdecimal()), key=_order, reverse=True)
+        return sorted((name for name in found if name.replace("+", "", 1).isdecimal()), key=order, reverse=True)
 
     def _not_written(self, place: Path, needed: int, reason: str) -> str:
         whole = self._names()
-        left = f"; that of {whole[0]} is whole, and the same command goes on from it" if whole else ""
+        left = f"; that of {whole[0]} is whole, and the same command resumes from it" if whole else ""
         return (
             f"the checkpoint {place} cannot be written ({reason}): it needs {needed / 2**20:,.1f} MiB, and "
             f"{free_space(place) / 2**20:,.1f} MiB are free there; make room, or give another --workdir{left}"
         )
 
 
-class Remembered:
-    """The best epoch's state and the newest in memory, for a run that nobody goes on with: as `Checkpoints`."""
+class InMemoryCheckpoints:
+    """The states of the best epoch and of the newest in memory, for a run that is never resumed: as `Checkpoints`."""
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[TrainState, Progress]] = {}
 
     def save(self, state: TrainState, progress: Progress) -> None:
-        """Keep a copy: the next step uses the state itself up."""
-        # device_get would lend the device's own memory on CPU.
+        """Keep a copy: the next step donates the state itself."""
+        # On CPU, device_get would give a view of the device's own memory.
         kept = (jax.tree.map(np.array, state), progress)
         self._kept["last"] = kept
         if progress.nelbos[-1] < self._kept.get("best", kept)[1].nelbos[-1] or "best" not in self._kept:
             self._kept["best"] = kept
 
     def sweep(self, progress: Progress) -> None:
-        """Nothing is left over."""
+        """Do nothing: `save` keeps no more than it needs."""
 
     def epochs(self) -> list[int]:
         """The epochs that are kept, ascending."""
@@ -215,52 +184,13 @@ class Remembered:
     ) -> tuple[TrainState, Progress]:
         """The state of the newest epoch that was kept, or of the one of lowest nelbo."""
         state, progress = self._kept[which]
-        return jax.tree.map(lambda leaf, x: jax.device_put(x, _placed(leaf).sharding), like, state), progress
-
-
-def _check_progress(progress: Progress, name: str) -> None:
-    """Raise ValueError or TypeError where its values are none that a run writes into the checkpoint of this name."""
-    numbers = [*progress.nelbos, *progress.by_seed]
-    for sums in progress.begun:
-        for total in sums:
-            numbers += total if isinstance(total, list) else [total]
-    if not all(type(number) in (int, float) for number in numbers):
-        raise TypeError("a figure that is no number")
-    if progress.name != name or len(progress.nelbos) != progress.epoch + 1:
-        raise ValueError("of another epoch")
-
-
-def _order(name: str) -> tuple[int, int]:
-    epoch, _, steps = name.partition("+")
-    return int(epoch), int(steps or 0)
+        return jax.tree.map(lambda leaf, x: jax.device_put(x, abstract_array(leaf).sharding), like, state), progress
 
 
 def _by_nelbo(names: list[str], nelbos: list[float]) -> list[str]:
-    """Those of whole epochs that `nelbos` knows, the lowest first."""
+    """The checkpoints at the end of an epoch that `nelbos` knows, the lowest first."""
     ended = [name for name in names if "+" not in name and int(name) < len(nelbos)]
     return sorted(ended, key=lambda name: (nelbos[int(name)], int(name)))
-
-
-def _sums(folder: Path) -> str:
-    """The digest of each file as `sha256sum` writes it, so that `sha256sum -c` checks it too."""
-    lines = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / _SUMS):
-        with path.open("rb") as file:
-            lines.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.relative_to(folder).as_posix()}\n")
-    return "".join(lines)
-
-
-def _damage(place: Path) -> str | None:
-    """What is no longer as it was written; None where all of it is."""
-    try:
-        written, found = (place / _SUMS).read_bytes(), _sums(place).encode()
-    except OSError as error:
-        return f"{Path(error.filename or place).name}: {error.strerror}"
-    if written == found:
-        return None
-    known = set(written.split(b"\n"))
-    changed = [line for line in found.decode().splitlines() if line.encode() not in known]
-    return f"{changed[0].partition('  ')[2] if changed else _SUMS} is not as it was written"
 
 
 def _described(state: TrainState) -> dict[str, str]:
@@ -270,58 +200,3 @@ def _described(state: TrainState) -> dict[str, str]:
         jax.tree_util.keystr(path, simple=True, separator="."): f"{np.dtype(x.dtype)}{list(x.shape)}"
         for path, x in leaves
     }
-
-
-def _placed(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-    """Where to restore an array: as `like` lies, or on the first device, wherever it was when it was saved."""
-    sharding = leaf.sharding or jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
-
-
-def _checkpointer() -> ocp.Checkpointer:
-    """One that waits for no other process: what several train, the first alone saves, and each reads for itself."""
-    own = jax.process_index()
-    alone = ocp.options.MultiprocessingOptions(
-        primary_host=own, active_processes={own}, barrier_sync_key_prefix=f"process{own}"
-    )
-    return ocp.Checkpointer(ocp.StandardCheckpointHandler(multiprocessing_options=alone), multiprocessing_options=alone)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-
-
-@contextmanager
-def _one_error() -> Iterator[None]:
-    """Where orbax fails, let its other coroutines print no tracebacks of theirs, within the block and after it."""
-    before, log, filters = sys.unraisablehook, logging.getLogger("asyncio"), warnings.catch_warnings()
-    disabled = log.disabled
-
-    def hook(unraisable: Any) -> None:
-        code = getattr(unraisable.object, "cr_code", None)
-        if not (code and "orbax" in code.co_filename) and str(unraisable.exc_value) != "Event loop is closed":
-            before(unraisable)
-
-    sys.unraisablehook, log.disabled = hook, True
-    filters.__enter__()
-    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
-    yield
-    filters.__exit__(None, None, None)
-    sys.unraisablehook, log.disabled = before, disabled
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait until the block has ended: threads of orbax that it reaches print tracebacks of their own."""
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    asked: list[object] = []
-    before = signal.signal(signal.SIGINT, lambda *arguments: asked.append(arguments))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if asked:
-        raise KeyboardInterrupt

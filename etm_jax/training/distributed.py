@@ -1,12 +1,12 @@
-"""Several processes that train as one. The first leads: it alone writes; the others follow what it has written.
+"""Several processes that train as one. The main process alone writes; the others read what it has written.
 
-JAX's own runtime joins them, and its collectives are what they agree by. All see the same --workdir.
+JAX's own runtime connects them, and its collectives are how they agree. All see the same --workdir.
 """
 
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -18,7 +18,10 @@ from etm_jax.training.signals import Stopped
 from etm_jax.util.errors import UserError
 
 HEARTBEAT_SECONDS = 20
-"""Without one for so long a process is taken for dead, and ends the others."""
+"""A process that has sent no heartbeat for so long is taken for dead, and the others are ended."""
+
+EXIT_LOST = 75
+"""The exit status where another process is gone: what BSD calls a temporary failure. Start them all again."""
 
 
 def is_main_process() -> bool:
@@ -27,7 +30,7 @@ def is_main_process() -> bool:
 
 
 def is_multiprocess() -> bool:
-    """Whether there are others, that have not parted yet."""
+    """Whether this process is one of several that are connected."""
     return jax.distributed.is_initialized() and jax.process_count() > 1
 
 
@@ -40,34 +43,45 @@ def all_gather(values: np.ndarray | int) -> np.ndarray:
     return np.asarray(multihost_utils.process_allgather(np.asarray(values)))
 
 
-_gone_ahead = False
+def on_main_process(action: Callable[[], None], task: str) -> None:
+    """Call `action` on the main process alone. Raises UserError on all processes where it does so there.
+
+    task: what it does, for the message of the others, as in `could not save`.
+    """
+    failure = None
+    if is_main_process():
+        try:
+            action()
+        except UserError as error:
+            failure = error
+    if all_gather(int(failure is not None)).any():
+        raise failure or UserError(f"the first process of this job could not {task}; its own message says why")
 
 
-def go_ahead(failed: bool = False) -> None:
-    """Tell those that `wait` to go on, or that they need not; once for all."""
-    global _gone_ahead
-    if is_multiprocess() and is_main_process() and not _gone_ahead:
-        _gone_ahead = True
+_released = False
+
+
+def release_others(failed: bool = False) -> None:
+    """Let the processes that `await_main_process` start too, or with `failed` end. Later calls do nothing."""
+    global _released
+    if is_multiprocess() and is_main_process() and not _released:
+        _released = True
         all_gather(int(failed))
 
 
-def wait() -> None:
-    """Wait for the first process's `go_ahead`. Raises UserError where it failed."""
+def await_main_process() -> None:
+    """Wait until the main process calls `release_others`. Raises UserError where it failed."""
     if all_gather(0).any():
-        raise UserError("the first process of this job could not begin; its own message says why")
-
-
-EXIT_LOST = 75
-"""The exit status where another process is gone: what BSD calls a temporary failure. Start them all again."""
+        raise UserError("the first process of this job could not start; its own message says why")
 
 
 @contextmanager
-def joined(options: RunOptions) -> Iterator[None]:
+def distributed(options: RunOptions) -> Iterator[None]:
     """Within the block this process is one of those that --distributed, or the environment, speaks of.
 
-    Raises UserError where they cannot be joined, and where one of them is gone.
+    Raises UserError where they cannot be connected. Where one of them is gone, this process ends with `EXIT_LOST`.
     """
-    if not (options.distributed or environment_says_several()):
+    if not (options.distributed or environment_is_multiprocess()):
         yield
         return
     given = {
@@ -75,11 +89,11 @@ def joined(options: RunOptions) -> Iterator[None]:
         "num_processes": options.num_processes or _number("JAX_NUM_PROCESSES"),
         "process_id": options.process_id if options.process_id >= 0 else _number("JAX_PROCESS_ID"),
     }
-    with _results_alone_on_stdout():
-        yield from _joined(given)
+    with _libraries_on_stderr():
+        yield from _connected(given)
 
 
-def _joined(given: dict[str, Any]) -> Iterator[None]:
+def _connected(given: dict[str, Any]) -> Iterator[None]:
     try:
         jax.distributed.initialize(**given, heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
     except (ValueError, RuntimeError) as error:
@@ -91,34 +105,40 @@ def _joined(given: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     except (UserError, Stopped):
-        # Either before the others have begun, or in all of them at once.
-        go_ahead(failed=True)
-        part()
+        # Either before the others have started, or in all of them at once.
+        release_others(failed=True)
+        leave()
         raise
     except BaseException as error:
         if not jax.distributed.is_initialized():
-            # They have parted: this is the first process's own affair.
+            # The others have left: this is the main process's own affair.
             raise
         # Where a number is fetched that another process was to send, jaxlib raises a plain ValueError.
         if isinstance(error, jax.errors.JaxRuntimeError) or "gloo" in str(error).lower():
-            _leave(
+            _exit_lost(
                 f"another process of this job is gone, or cannot be reached ({_first_line(error)}); start all of them "
-                "again, and they go on from the newest checkpoint"
+                "again, and they resume from the newest checkpoint"
             )
-        _leave(f"this process failed, and with it the job:\n{traceback.format_exc()}")
-    part()
+        _exit_lost(f"this process failed, and with it the job:\n{traceback.format_exc()}")
+    leave()
 
 
-def _leave(told: str) -> NoReturn:
+def leave() -> None:
+    """Disconnect, all processes at once. What was computed stays; what lies on others' devices is out of reach."""
+    if jax.distributed.is_initialized():
+        jax.distributed.shutdown()
+
+
+def _exit_lost(message: str) -> NoReturn:
     """End this process at once: an orderly end would wait for the others, who may be gone or wait for this one."""
-    print(f"error: {told}", file=sys.stderr, flush=True)
+    print(f"error: {message}", file=sys.stderr, flush=True)
     sys.stdout.flush()
     os._exit(EXIT_LOST)
 
 
 @contextmanager
-def _results_alone_on_stdout() -> Iterator[None]:
-    """Within the block what libraries in C++ print goes to stderr: gloo says on stdout whom it has met."""
+def _libraries_on_stderr() -> Iterator[None]:
+    """Within the block what libraries in C++ print goes to stderr: gloo prints on stdout to whom it has connected."""
     sys.stdout.flush()
     ours, sink = os.dup(1), sys.stdout
     os.dup2(2, 1)
@@ -132,17 +152,11 @@ def _results_alone_on_stdout() -> Iterator[None]:
         sys.stdout = sink
 
 
-def part() -> None:
-    """Go on alone, all of them at once. What was computed stays; what lies on others' devices is out of reach."""
-    if jax.distributed.is_initialized():
-        jax.distributed.shutdown()
-
-
 def _first_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0][:200]
 
 
-def environment_says_several() -> bool:
+def environment_is_multiprocess() -> bool:
     """Whether what started this process says that it is one of several."""
     sizes = ("JAX_NUM_PROCESSES", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
     return any((_number(name) or 1) > 1 for name in sizes) or "," in os.environ.get("TPU_WORKER_HOSTNAMES", "")

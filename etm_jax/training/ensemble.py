@@ -1,7 +1,7 @@
-"""Several models trained as one: members that differ in their seed, on an axis of their own in front.
+"""An ensemble of models trained as one: members that differ in their seed, on a leading axis of their own.
 
-Each member has parameters and moments of its own; the number of the step, the rate's scale and the constants are the
-same for all, as are the batches. S: members.
+Each member has parameters and moments of its own; the number of the step, the scale of the learning rate and the
+constants are the same for all, as are the batches. S: members.
 """
 
 from collections.abc import Sequence
@@ -44,13 +44,13 @@ def unstack(variables: Variables, num_seeds: int) -> list[Variables]:
 
 
 def as_models(variables: Variables, spec: Spec, num_seeds: int) -> list[Variables]:
-    """The members of what was trained, as the models that they are used as: with their topics at `temperature`."""
+    """The members as they are used after training: with their topics at `temperature`."""
     return [spec.module().tempered(member, spec.model.temperature) for member in unstack(variables, num_seeds)]
 
 
 @partial(jax.jit, static_argnames="spec")
 def new_states(variables: Variables, spec: Spec) -> TrainState:
-    """The state of several members before the first step."""
+    """The state of several members, [S, …] each, before the first step."""
     return jax.vmap(partial(new_state, spec=spec), (_VARIABLES,), _STATE)(variables)
 
 

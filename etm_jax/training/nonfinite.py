@@ -1,4 +1,4 @@
-"""Steps whose loss or gradient is no finite number, which are not applied: what in them is not finite."""
+"""Steps whose loss or gradient is not finite, which are not applied: how many there are, and what is not finite."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -16,75 +16,76 @@ QUANTITIES = {
     "logvar": "the log-variance of the posterior",
     "recon": "the reconstruction",
     "kl": "the KL divergence",
-    "amortization_gap": "what the encoder missed of the refined posterior",
+    "amortization_gap": "the amortization gap",
     "overlap": "the overlap of the topics",
     "seed": "the pull of the seed words",
 }
-
+"""The terms of the loss in the order of their computation, and what a person reads of each."""
 
 MOST_IN_A_ROW = 10
-"""Steps that are not applied; more are no accident of a batch."""
+"""Steps in a row that are not applied before a run ends: more are no accident of a batch."""
 
-LOOKED_AT_ONCE = 10
-"""Steps whose sums are fetched together, and that late, so that the device is not waited for."""
+CHECKED_TOGETHER = 10
+"""Steps whose sums are fetched together, and that late, so that the host does not wait for the device."""
 
 
-class Unsound:
-    """Which steps of a training were not applied.
+class NonfiniteSteps:
+    """Which steps of a training were not applied, for each member of the ensemble.
 
-    in_a_row: the most one after the other. last, member: the last of them in this epoch, and of which model.
+    in_a_row: the most one after the other, as far as this epoch's steps were checked; num_skipped: all of this epoch.
+    last, member: the last of them in this epoch, and of which member; -1 and 0 where there is none.
     """
 
     def __init__(self) -> None:
-        self.in_a_row = 0
-        self._rows: np.ndarray = np.zeros(1, int)
-        self.begin_epoch()
+        self._running: np.ndarray = np.zeros(1, int)
+        self.start_epoch()
 
-    def begin_epoch(self) -> None:
-        """Count from the first step again, but for those in a row."""
-        self.last, self.member, self.num_skipped, self._seen = -1, 0, 0, 0
+    def start_epoch(self) -> None:
+        """Count from the first step again. Steps in a row are counted on from the epoch before."""
+        self.last, self.member, self.num_skipped, self.in_a_row, self._checked = -1, 0, 0, 0, 0
         self._applied: np.ndarray = np.zeros(1, bool)
 
-    def look(self, sums: Sequence[Sums], lag: int = 0) -> None:
-        """Count those of the epoch's steps so far that were not looked at yet; with a lag only now and then."""
+    def check(self, sums: Sequence[Sums], lag: int = 0) -> None:
+        """Count the steps of the epoch so far that were not checked yet. lag: only now and then, and not the newest."""
         until = len(sums) - lag
-        if until - self._seen < max(lag, 1):
+        if until - self._checked < max(lag, 1):
             return
-        for i, recon in enumerate(jax.device_get([step.recon for step in sums[self._seen : until]]), self._seen):
+        recons = jax.device_get([step.recon for step in sums[self._checked : until]])
+        for i, recon in enumerate(recons, self._checked):
             bad = ~np.isfinite(np.atleast_1d(recon))
-            self._rows, self._applied = np.where(bad, self._rows + 1, 0), self._applied | ~bad
-            self.in_a_row = max(self.in_a_row, int(self._rows.max()))
+            self._running, self._applied = np.where(bad, self._running + 1, 0), self._applied | ~bad
+            self.in_a_row = max(self.in_a_row, int(self._running.max()))
             if bad.any():
                 self.last, self.member, self.num_skipped = i, int(bad.argmax()), self.num_skipped + 1
-        self._seen = until
+        self._checked = until
 
     @property
     def too_many(self) -> bool:
-        """Whether a model stands still."""
+        """Whether a member stands still."""
         return self.in_a_row >= MOST_IN_A_ROW
 
     @property
-    def all_of_epoch(self) -> bool:
-        """Whether not one step of the epoch was applied to some model."""
+    def whole_epoch(self) -> bool:
+        """Whether no step of the epoch was applied to some member."""
         return not self._applied.all()
 
-    def sound(self, sums: Sequence[Sums]) -> list[Sums]:
-        """The sums with zeros for what was not applied."""
+    def applied(self, sums: Sequence[Sums]) -> list[Sums]:
+        """The sums, with zeros in place of those of steps that were not applied."""
         if not self.num_skipped:
             return list(sums)
-        return [_without_unsound(step) for step in jax.device_get(list(sums))]
+        return [_zero_where_nonfinite(step) for step in jax.device_get(list(sums))]
 
 
-def _without_unsound(sums: Sums) -> Sums:
+def _zero_where_nonfinite(sums: Sums) -> Sums:
     applied = np.isfinite(sums.recon)
     return jax.tree.map(lambda x: np.where(applied, x, 0), sums)
 
 
-def what_is_not_finite(variables: Variables, batch: Batch, key: jax.Array, spec: Spec, names: Sequence[str]) -> str:
+def what_is_nonfinite(variables: Variables, batch: Batch, key: jax.Array, spec: Spec, names: Sequence[str]) -> str:
     """`the KL divergence of document 12`: the first such quantity of a batch, in the order of their computation.
 
-    names: those of the batch's documents. Noise is drawn anew, so that what was not finite by a rare draw may be
-    so no more: then the gradient is named.
+    names: those of the batch's documents. Noise is drawn again: what was not finite by a rare draw may be finite now,
+    and then the gradient is named.
     """
     terms = jax.device_get(_terms(variables, batch, key, spec))
     known = list(QUANTITIES)
@@ -93,17 +94,17 @@ def what_is_not_finite(variables: Variables, batch: Batch, key: jax.Array, spec:
         return known.index(name) if name in known else len(known)
 
     for quantity, values in sorted(terms.items(), key=lambda term: order(term[0])):
-        told = QUANTITIES.get(quantity, f"the term {quantity} of the loss")
+        described = QUANTITIES.get(quantity, f"the term {quantity} of the loss")
         bad = ~np.isfinite(values)
         if bad.ndim == 0:
             if bad:
-                return told
+                return described
             continue
         rows = np.flatnonzero(bad.reshape(len(bad), -1).any(axis=1)[: len(names)])
         if len(rows) == 1:
-            return f"{told} of document {names[rows[0]]}"
+            return f"{described} of document {names[rows[0]]}"
         if len(rows):
-            return f"{told} of {len(rows)} of the {len(names)} documents, the first of them {names[rows[0]]}"
+            return f"{described} of {len(rows)} of the {len(names)} documents, the first of them {names[rows[0]]}"
     return f"the gradient of {len(names)} documents, the first of them {names[0]}"
 
 

@@ -1,17 +1,16 @@
-"""The folder of one run: what it was told to do, how it went, and what it left.
+"""The folder of one run: its record, its metrics, and what may change when it is resumed.
 
 config.json: version, what the corpus really was, and every setting. vocabulary: the words, their hash and the
-segmenter. metrics.jsonl: a line an epoch. checkpoints/: to go on from. export/: the results. corpus/: the prepared
-corpus.
+segmenter. metadata.json: what documents carry, if anything. metrics.jsonl: a line an epoch. checkpoints/: to resume
+from. export/: the results. corpus/: the prepared corpus.
 """
 
 import json
 import math
 import shutil
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from etm_jax import __version__
@@ -19,51 +18,12 @@ from etm_jax.config.build import Config
 from etm_jax.config.declaration import Setting, by_name
 from etm_jax.config.models import UnknownModelError
 from etm_jax.config.settings import ModelConfig, RunOptions
+from etm_jax.corpus.store.cache import vocabulary_to_json
+from etm_jax.corpus.types import Corpus
 from etm_jax.models.registry import model_kind
-from etm_jax.training.steps import Spec
+from etm_jax.training.run_record import RunRecord, default_dtype
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, check_writable, replace_text, written
-
-
-class RunRecord(NamedTuple):
-    """What decides a run's numbers: its settings and what became of them once the corpus was read.
-
-    seed_words: for each topic the columns of its seed words, none for a free topic. dtype: of the parameters: float64
-    where JAX was told to compute in that. epoch_steps: of a corpus of shards; 0 for one in memory, which has as many as
-    its documents need.
-    """
-
-    config: Config
-    ckpt: str
-    corpus: str
-    corpus_digest: str
-    vocabulary_hash: str
-    vocab_size: int
-    num_docs: int
-    embed_dim: int
-    batch_size: int
-    num_epochs: int
-    seed_words: tuple[tuple[int, ...], ...] = ()
-    dtype: str = "float32"
-    epoch_steps: int = 0
-
-    @property
-    def exported(self) -> Literal["last", "best"]:
-        """Which epoch the run's results are of."""
-        return "last" if self.config.train.export_from == "last" else "best"
-
-    def spec(self) -> Spec:
-        """What the compiled programs of this run depend on."""
-        return Spec(
-            model=self.config.model,
-            objective=self.config.objective,
-            optimizer=self.config.optimizer,
-            vocab_size=self.vocab_size,
-            embed_dim=self.embed_dim,
-            num_steps=self.num_epochs * (self.epoch_steps or math.ceil(self.num_docs / self.batch_size)),
-            train_rho=self.config.vectors.train_rho,
-            seed_words=self.seed_words,
-        )
 
 
 class RunFolder:
@@ -75,6 +35,7 @@ class RunFolder:
         self.export = path / "export"
         self.corpus = path / "corpus"
         self.vocabulary = path / "vocabulary"
+        self.metadata = path / "metadata.json"
         self._config = path / "config.json"
         self._metrics = path / "metrics.jsonl"
 
@@ -108,7 +69,7 @@ class RunFolder:
             ) from error
 
     def check_usable(self) -> None:
-        """Raise UserError where the folder could not be made or written to, and where it holds what is no run's."""
+        """Raise UserError where the folder could not be made or written to, and where it holds files but no run."""
         check_writable(self.path, "workdir")
         if "[" in str(self.path.absolute()):
             # Orbax then writes checkpoints that it cannot read again.
@@ -118,28 +79,32 @@ class RunFolder:
         if self.path.is_dir() and not self._config.exists() and any(map(_is_content, self.path.iterdir())):
             raise UserError(f"--workdir={self.path} holds files but no run; give another --workdir")
 
-    def begin(self, record: RunRecord) -> None:
-        """Write the record of a run, and remove what a killed one left of a corpus half-written."""
+    def start(self, record: RunRecord, corpus: Corpus) -> None:
+        """Write a run's record, its words and its documents' metadata; remove what a killed run left of a corpus."""
         self.path.mkdir(parents=True, exist_ok=True)
         for partial in self.corpus.glob(".*"):
             shutil.rmtree(partial, ignore_errors=True)
         run = record._asdict()
         values = {"etm_jax": __version__, "run": run, "config": run.pop("config").to_json()}
         replace_text(self._config, json.dumps(values, ensure_ascii=False, indent=2) + "\n")
+        words = json.dumps(vocabulary_to_json(corpus.vocabulary), ensure_ascii=False)
+        replace_text(self.vocabulary, words + "\n")
+        if corpus.metadata.columns:
+            replace_text(self.metadata, json.dumps(corpus.metadata.to_json()) + "\n")
 
     def log(self, row: dict[str, Any]) -> None:
-        """Append one epoch's figures."""
+        """Append one epoch's row of metrics."""
         with written(self._metrics), self._metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def epochs(self) -> list[dict[str, Any]]:
-        """The figures of every epoch that was logged, in order; a line half-written is left out."""
+        """The row of every epoch that was logged, in order; a line half-written is left out."""
         if not self._metrics.exists():
             return []
         return [json.loads(line) for line in self._lines() if math.isfinite(_epoch(line))]
 
     def forget_after(self, epoch: int) -> None:
-        """Drop the figures of epochs that were not saved and will be trained again, a half-written line included."""
+        """Drop the rows of epochs that were not saved and will be trained again, a half-written line included."""
         if self._metrics.exists():
             lines = self._lines()
             kept = [line for line in lines if _epoch(line) <= epoch]
@@ -147,24 +112,24 @@ class RunFolder:
                 replace_text(self._metrics, "".join(line + "\n" for line in kept))
 
     def _lines(self) -> list[str]:
-        # What a damaged line holds that is no UTF-8 is left out with the line.
+        # A damaged line, which need not be UTF-8, is left out whole.
         return self._metrics.read_text("utf-8", errors="replace").splitlines()
 
 
-def check_continues(record: RunRecord, given: Config, options: RunOptions, workdir: Path) -> None:
-    """Raise UserError that names the first setting which a run that goes on cannot change, with both values."""
+def check_resumable(record: RunRecord, given: Config, options: RunOptions, workdir: Path) -> None:
+    """Raise UserError that names the first setting which a resumed run cannot change, with both values."""
     if not options.bkpt_continue:
         raise UserError(f"--workdir={workdir} holds a run; give another --workdir, or drop --nobkpt_continue")
     saved = record.config
     option = by_name(RunOptions)
     if saved.variant != given.variant:
         raise _changed(option["variant"], saved.variant, given.variant, workdir)
-    # Another model reads other settings: those would be named in its place.
+    # Before the settings: another model reads other ones, and the first of those would be named in its place.
     if saved.model.kind != given.model.kind:
         raise _changed(by_name(ModelConfig)["kind"], saved.model.kind, given.model.kind, workdir)
     if not model_kind(saved.model.kind).fits_itself and record.dtype != (now := default_dtype()):
         raise UserError(
-            f"this process computes in {now}, but the run in {workdir} was begun in {record.dtype}; set "
+            f"this process computes in {now}, but the run in {workdir} was started in {record.dtype}; set "
             f"JAX_ENABLE_X64={int(record.dtype == 'float64')}, or give another --workdir"
         )
     if record.ckpt != options.ckpt:
@@ -176,31 +141,27 @@ def check_continues(record: RunRecord, given: Config, options: RunOptions, workd
             raise _changed(setting, before, now, workdir)
 
 
-def default_dtype() -> str:
-    """That of parameters, as JAX is set."""
-    return str(jnp.result_type(float))
-
-
 def exported(folder: RunFolder, name: str) -> np.ndarray:
-    """An array of what the run has exported. Raises UserError where it is not there, or damaged."""
+    """An array of the export folder. Raises UserError where it is not there, or damaged."""
     path = folder.export / f"{name}.npy"
     try:
         return np.load(path, allow_pickle=False)
     except DAMAGED as error:
         raise UserError(
-            f"{path} cannot be read ({error}); the training command of this run, given again, writes its results anew"
+            f"{path} cannot be read ({error}); the training command of this run, given again, writes its results again"
         ) from error
 
 
 def _changed(setting: Setting, before: object, now: object, workdir: Path) -> UserError:
     return UserError(
-        f"this command has {setting.spelled(now)}, but the run in {workdir} was begun with {setting.spelled(before)}; "
+        f"this command has {setting.spelled(now)}, but the run in {workdir} was started with "
+        f"{setting.spelled(before)}; "
         "make it the same, or give another --workdir"
     )
 
 
 def _is_content(path: Path) -> bool:
-    """Whether a file or folder is not what a run leaves that was killed before it wrote its record."""
+    """Whether a file or folder is other than what a run leaves that was killed before it wrote its record."""
     return path.name != "corpus" and not path.name.startswith(".")
 
 

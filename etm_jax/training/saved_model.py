@@ -1,8 +1,9 @@
-"""A trained model apart from its run: settings, weights, words."""
+"""A trained model without its run: settings, weights and words, sufficient to apply it."""
 
 from typing import NamedTuple
 
 from etm_jax.config.build import Config
+from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.models.layers import Variables
 from etm_jax.models.registry import gradient_model
@@ -10,15 +11,17 @@ from etm_jax.training.steps import Spec
 
 
 class SavedModel(NamedTuple):
-    """A trained model, sufficient to apply it. Arrays are numpy's, of the dtype they had.
+    """A trained model without its run. Arrays are numpy's, of the dtype they had.
 
-    origin: what it is, for people. vocabulary: None where the weights came from torch, which does not keep the words.
+    origin: where the weights come from, for people. vocabulary: None where they came from torch, which does not keep
+    the words. metadata: what the documents that it was trained on carry.
     """
 
     config: Config
     variables: Variables
     vocabulary: Vocabulary | None
     origin: str
+    metadata: Metadata = Metadata()
 
     @property
     def vocab_size(self) -> int:
@@ -31,7 +34,7 @@ class SavedModel(NamedTuple):
         return gradient_model(self.config.model.kind).sizes(self.variables.params)[1]
 
     def spec(self) -> Spec:
-        """What the model's programs depend on. It is not trained on."""
+        """What the compiled programs of the model depend on. Those of training are not meant: it has no steps."""
         c = self.config
         rho_moves = c.vectors.train_rho
         return Spec(

@@ -12,11 +12,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopped(KeyboardInterrupt):
-    """Work was ended by a signal. Not an Exception, as KeyboardInterrupt is none: nothing should swallow it."""
+    """A signal ended the work. Not an Exception, as KeyboardInterrupt is none: nothing should swallow it.
 
-    def __init__(self, number: int, said: str = "") -> None:
-        super().__init__(said)
-        self.number, self.said = number, said
+    number: of the signal. message: what the user is told; empty where the caller is to say it.
+    """
+
+    def __init__(self, number: int, message: str = "") -> None:
+        super().__init__(message)
+        self.number, self.message = number, message
 
 
 @contextmanager
@@ -36,21 +39,36 @@ def sigterm_raises() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C wait until the block has ended: where it reaches a library's threads, they print tracebacks."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    received: list[object] = []
+    before = signal.signal(signal.SIGINT, lambda *arguments: received.append(arguments))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if received:
+        raise KeyboardInterrupt
+
+
 class StopRequest:
-    """Whether a signal has asked for the end: that is for the work in hand to look at, where it can end well."""
+    """A signal that asks for an orderly end. The work in hand looks at it where it can end well.
+
+    number: of the signal; 0 before one has come.
+    """
 
     def __init__(self) -> None:
         self.number = 0
 
-    def raise_if_asked(self) -> None:
-        """Raise `Stopped` where a signal has come."""
-        if self.number:
-            raise Stopped(self.number)
-
 
 @contextmanager
-def deferred(said: str) -> Iterator[StopRequest]:
-    """Within the block a first signal is put down, and `said` is printed; a second one ends the process.
+def deferred(message: str) -> Iterator[StopRequest]:
+    """Within the block the first signal is noted in the request, and `message` is printed; a second ends the process.
 
     For the main thread of a program; in any other thread the block is run as it is. Python's own handlers wait while
     XLA compiles, which may be a minute: a thread that reads the signals from a pipe does not.
@@ -71,7 +89,7 @@ def deferred(said: str) -> Iterator[StopRequest]:
             if request.number:
                 os._exit(128 + received[0])
             request.number = received[0]
-            note(said)
+            note(message)
 
     watcher = threading.Thread(target=watch, name="signals", daemon=True)
     watcher.start()
@@ -84,4 +102,5 @@ def deferred(said: str) -> Iterator[StopRequest]:
         os.close(sender)
         watcher.join()
         os.close(receiver)
-    request.raise_if_asked()
+    if request.number:
+        raise Stopped(request.number)

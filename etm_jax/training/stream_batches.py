@@ -6,22 +6,22 @@ from itertools import islice
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.corpus.types import DocumentStream
+from etm_jax.corpus.types import DocumentStream, StreamedDocuments
 from etm_jax.models.batch import Batch
 from etm_jax.ops.mesh import Grid
-from etm_jax.training.batches import Entries, Packer
+from etm_jax.training.batches import BatchPacker, Entries
 from etm_jax.training.distributed import all_gather
 from etm_jax.util.errors import UserError
 
 STEPS_AT_ONCE = 16
-"""That processes agree on the sizes of: to agree, each waits for its devices."""
+"""Steps whose sizes the processes agree on at once: each waits for its devices to do so."""
 
 
 class StreamBatcher:
-    """As `etm_jax.training.batches.Batcher`, as far as training asks, of documents on disk.
+    """Batches of documents on disk: of `etm_jax.training.batches.Batcher` the part that training uses.
 
     encoder_input: from counts [n, V] to what the encoder reads of them, of the same sparsity. workers: processes that
-    read. Raises UserError where the batch cannot be dealt to the processes.
+    read. Raises UserError where the batch cannot be split among the processes.
     """
 
     def __init__(
@@ -35,14 +35,14 @@ class StreamBatcher:
     ) -> None:
         self._stream, self._encoder_input, self._workers = stream, encoder_input, workers
         self.batch_size, self.grid = batch_size, grid
-        self._cutter = Packer(batch_size, stream.num_words, sizes, grid=grid)
+        self._packer = BatchPacker(batch_size, stream.num_words, sizes, grid=grid)
         rows = [0] if grid is None else sorted({row for row, _ in grid.tiles()})
         self._num_parts = 1 if grid is None else grid.rows // len(rows)
         self._part = rows[0] // len(rows)
         if grid and self._num_parts > 1 and batch_size % grid.rows:
             raise UserError(
-                f"--batch_size={batch_size} cannot be dealt to {grid.rows} devices of several processes that each read "
-                f"their own documents; give --batch_size={-(-batch_size // grid.rows) * grid.rows}"
+                f"--batch_size={batch_size} cannot be split over {grid.rows} devices of several processes, each of "
+                f"which reads its own documents; give --batch_size={-(-batch_size // grid.rows) * grid.rows}"
             )
 
     def __len__(self) -> int:
@@ -59,22 +59,24 @@ class StreamBatcher:
         read = self._stream.epoch(seed, epoch, self.batch_size, first_step, self._part, self._num_parts, self._workers)
         steps = map(self._entries, read)
         while some := list(islice(steps, STEPS_AT_ONCE)):
-            own = [(self._part, len(one.rows), self._cutter.largest_tile(one)) for one in some]
+            own = [(self._part, len(one.rows), self._packer.largest_tile(one)) for one in some]
             all_parts = all_gather(np.array(own))
             for i, entries in enumerate(some):
                 sizes = {int(part): int(nnz) for part, nnz, _ in all_parts[:, i]}
                 before = sum(nnz for part, nnz in sizes.items() if part < self._part)
-                yield self._cutter.cut(entries, int(all_parts[:, i, 2].max()), before)
+                yield self._packer.pack(entries, int(all_parts[:, i, 2].max()), before)
 
     def step(self, seed: int, epoch: int, step: int) -> tuple[Batch, np.ndarray]:
-        """What a step of training was made on: the batch, and its documents' numbers in it."""
+        """The batch of one step of training, and its documents' numbers in it."""
         batch = next(islice(self.shuffled(seed, epoch, step), 1))
         return batch, np.arange(self.batch_size)
 
-    def _entries(self, counts: sp.csr_matrix) -> Entries:
-        """counts: [B / parts, V]; a row without words is no document."""
+    def _entries(self, read: StreamedDocuments) -> Entries:
+        """The nonzeros of this process's documents. read: B / parts documents; a row without words is none."""
+        counts = read.counts
         inputs = self._encoder_input(counts)
         first, lengths = self._part * (self.batch_size // self._num_parts), np.diff(counts.indptr)
         rows = np.repeat(np.arange(len(lengths)), lengths)
-        docs = first + np.flatnonzero(lengths)
-        return Entries(first + rows, counts.indices, counts.data, inputs.data, docs)
+        docs = np.flatnonzero(lengths)
+        extras = {name: values[docs] for name, values in read.extras.items()}
+        return Entries(first + rows, counts.indices, counts.data, inputs.data, first + docs, extras)

@@ -1,273 +1,192 @@
-"""Training from the first step or from where it stopped: plain Python, no model code."""
+"""The training loop: epochs of steps, from the first or from a checkpoint, to the last. Plain Python, no model code."""
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing, nullcontext
-from typing import Any, NamedTuple
+from contextlib import AbstractContextManager, closing, nullcontext
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from etm_jax.config.settings import TrainConfig
 from etm_jax.models.layers import Variables
 from etm_jax.models.objective import Sums
-from etm_jax.training.batches import Batcher
 from etm_jax.training.bound import Bound, bounds, evaluate_bound
-from etm_jax.training.checkpoint import Checkpoints, Progress, Remembered
-from etm_jax.training.distributed import all_gather, go_ahead, is_main_process, is_multiprocess
+from etm_jax.training.distributed import all_gather, is_main_process, is_multiprocess, on_main_process, release_others
+from etm_jax.training.divergence import DivergenceCheck
 from etm_jax.training.ensemble import abstract_states, as_models, new_states, seeds, train_steps, unstack
-from etm_jax.training.nonfinite import LOOKED_AT_ONCE, Unsound, what_is_not_finite
+from etm_jax.training.epoch_log import EpochLog, means
+from etm_jax.training.layout import Layout
+from etm_jax.training.nonfinite import CHECKED_TOGETHER
 from etm_jax.training.optimizer import learning_rate
-from etm_jax.training.placement import collected, placed, topics
-from etm_jax.training.run_folder import RunFolder
+from etm_jax.training.plateau import anneal, is_finished
+from etm_jax.training.progress import Progress
 from etm_jax.training.signals import Stopped, StopRequest, deferred
-from etm_jax.training.steps import Spec, TrainState, new_state, train_step
-from etm_jax.training.stream_batches import StreamBatcher
-from etm_jax.util.console import TrainingMeter, note, warn
-from etm_jax.util.errors import UserError
-
-STEPS_PER_ROOT, FEWEST_EPOCHS, MOST_EPOCHS = 60, 4, 60
-LEAST_LR = 1e-5
-"""Annealing stops here, as in adjidieng/ETM."""
+from etm_jax.training.steps import TrainState, new_state, train_step
+from etm_jax.training.train_setup import Row, TrainResult, TrainSetup
+from etm_jax.util.console import TrainingMeter, note
 
 
-class FitResult(NamedTuple):
-    """What training ends with. epoch: the one that was chosen. members, nelbos: of each seed, at that epoch."""
-
-    members: list[Variables]
-    nelbos: list[float]
-    epoch: int
-    last_epoch: int
-
-    @property
-    def best(self) -> int:
-        """Which member has the lowest nelbo."""
-        return int(np.argmin(self.nelbos))
-
-    @property
-    def variables(self) -> Variables:
-        """The best member's."""
-        return self.members[self.best]
-
-
-def num_epochs_for(config: TrainConfig, num_docs: int, num_words: int, nnz: int, batch_size: int) -> int:
-    """The epochs asked for, or enough for STEPS_PER_ROOT·√n steps, n the documents that a word is in, on average.
-
-    num_docs, num_words, nnz: of the counts to train on. ρ starts from what all documents say of a word, and has more
-    to learn from their likelihood the more of them there are; its noise falls with their root. Between FEWEST_EPOCHS
-    and MOST_EPOCHS.
-    """
-    if config.num_epochs:
-        return config.num_epochs
-    steps = STEPS_PER_ROOT * math.sqrt(nnz / num_words)
-    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(steps * batch_size / num_docs)))
-
-
-def fit(
-    spec: Spec,
-    config: TrainConfig,
-    num_epochs: int,
-    train: Batcher | StreamBatcher,
-    valid: Batcher,
-    initial: Variables | None,
-    folder: RunFolder,
-    checkpoints: Checkpoints | Remembered,
-    write: Callable[[dict[str, Any]], None] | None = None,
-    quality: Callable[[np.ndarray], dict[str, float]] | None = None,
-    names: Sequence[str] = (),
-    stop_on_signals: bool = False,
-) -> FitResult:
-    """Train until `num_epochs`, from `initial`, or where that is None from the newest checkpoint.
-
-    Each epoch's figures go to the folder's metrics and to `write`; those of `quality`, which is given β, among them
-    every `config.log_quality_every` epochs. names: what the training documents are called.
+class Trainer:
+    """One training, which `train` carries out. state, progress: how far it is.
 
     Nothing random is stored: the order of epoch e comes from (seed, e), the noise of step s from (seed, s). So a run
-    that was stopped and goes on computes what an unbroken one does, bit for bit on CPU. Without validation documents,
-    epochs are compared by the training nelbo.
-
-    A step whose loss or gradient is no finite number is not applied. Raises UserError where that is so of all steps of
-    an epoch, or of many in a row. With `stop_on_signals`, SIGINT and SIGTERM raise `Stopped` once the state is saved.
-
-    With several seeds, `initial` is a stack of members. They share the order of the documents, and differ in their
-    noise. Epochs are compared by the best member's nelbo: patience, annealing and the choice of the epoch go by it.
+    that was stopped and resumes computes what an unbroken one does, bit for bit on CPU. Several seeds share the order
+    of the documents, and differ in their noise; epochs are compared by the best member's nelbo.
     """
-    keys, eval_keys = zip(*(jax.random.split(jax.random.key(seed)) for seed in seeds(config)), strict=True)
-    step, key = (train_step, keys[0]) if config.num_seeds == 1 else (train_steps, jnp.stack(keys))
-    grid, state_spec = train.grid, spec
-    state, progress = _begin_or_go_on(initial, spec, config.num_seeds, checkpoints, folder)
-    state, spec = placed(state, spec, grid), spec.on(grid)
-    steps, unsound = len(train), Unsound()
 
-    def finished() -> bool:
-        return progress.epoch >= num_epochs or out_of_patience(progress.nelbos, config.patience)
+    def __init__(self, setup: TrainSetup) -> None:
+        self.setup = setup
+        split = (jax.random.split(jax.random.key(seed)) for seed in seeds(setup.config))
+        keys, self.eval_keys = zip(*split, strict=True)
+        # One seed runs a program of its own, as fast as it can be; several are mapped over.
+        self.step = train_step if len(keys) == 1 else train_steps
+        self.key: jax.Array = keys[0] if len(keys) == 1 else jnp.stack(keys)
+        self.layout = Layout(setup.spec, setup.train.grid)
+        self.spec = self.layout.program_spec
+        self.divergence = DivergenceCheck(setup, self.spec, keys)
+        self.stop = StopRequest()
+        self.state: TrainState
+        self.progress: Progress
 
-    def save() -> None:
-        whole, failure = collected(state, state_spec, grid), None
-        if is_main_process():
-            try:
-                checkpoints.save(whole, progress)
-            except UserError as error:
-                failure = error
-        # All end where one does.
-        if all_gather(int(failure is not None)).any():
-            raise failure or UserError("the first process of this job could not save; its own message says why")
+    def train(self) -> TrainResult:
+        """Train until the last epoch, or until patience runs out.
 
-    def asked_to_stop(step: int = 0) -> int:
-        """The signal that was given, if any; where there are several processes, now and then that of any of them."""
-        if not is_multiprocess():
-            return stop.number
-        return int(all_gather(stop.number).max()) if step % LOOKED_AT_ONCE == 0 else 0
+        A step whose loss or gradient is not finite is not applied. Raises UserError where that is so of all steps of an
+        epoch, or of many in a row, and `Stopped` where a signal asks for it.
+        """
+        setup, config, check = self.setup, self.setup.config, self.divergence
+        self._start()
+        meter = TrainingMeter(self._steps_before(), setup.num_epochs, len(setup.train))
+        log = EpochLog(setup.folder, meter, setup.on_epoch)
+        # The meter is closed whatever happens, so that what is printed next has a line of its own.
+        with closing(meter), self._stop_requests() as self.stop:
+            while not self.is_finished:
+                epoch, started = self.progress.epoch + 1, time.perf_counter()
 
-    def not_finite(step: int) -> str:
-        """What was not finite in a step of the epoch that is under way."""
-        batch, rows = train.step(config.seed, progress.epoch + 1, step)
-        member = unstack(state.variables, config.num_seeds)[unsound.member]
-        called = [names[row] if names else str(row) for row in rows]
-        told = what_is_not_finite(member, batch, keys[unsound.member], spec, called)
-        return f"in the last, {told} was no finite number"
+                # Steps: all of the epoch's or, where the run was stopped within it, those that are left.
+                sums = [Sums(*map(jnp.asarray, of_step)) for of_step in self.progress.step_sums]
+                docs_left = max(1, setup.train.num_docs - len(sums) * setup.train.batch_size)
+                check.start_epoch(epoch)
+                for batch in setup.train.shuffled(config.seed, epoch, first_step=len(sums)):
+                    self.state, step_sums = self.step(self.state, batch, self.key, self.spec)
+                    sums.append(step_sums)
+                    meter.step()
+                    check.after_step(sums, self.state.variables)
+                    self._stop_within_epoch(sums)
+                check.after_steps(sums, self.state.variables)
+                trained = bounds(check.steps.applied(sums), self.spec.objective.kl_weight)
+                seconds = time.perf_counter() - started
 
-    def diverged(told: str) -> UserError:
-        kept = f"; the state of epoch {checkpoints.epochs()[-1]} stays in {folder.checkpoints}"
-        return UserError(
-            f"training diverged in epoch {progress.epoch + 1}: {told}. Begin anew in another --workdir, with less than "
-            f"--learning_rate={spec.optimizer.learning_rate:g} or with --clip_norm=1"
-            + (kept if isinstance(checkpoints, Checkpoints) else "")
-        )
+                # Validation, by the same noise after each epoch, so that epochs can be compared.
+                validated = self._validate()
+                check.after_epoch(trained, validated, self.state.variables)
 
-    if initial is None:
-        complete = f"was already complete, {progress.epoch} epochs: nothing is trained"
-        goes_on = f"goes on after {_told(progress, steps)} of {num_epochs}"
-        note(f"the run in {folder.path} {complete if finished() else goes_on}")
-    # Closed whatever happens, so that what is printed next has a line of its own.
-    with (
-        closing(TrainingMeter(progress.epoch * steps + len(progress.begun), num_epochs, steps)) as meter,
-        deferred("stopping as soon as the state is saved; once more stops at once")
-        if stop_on_signals
-        else nullcontext(StopRequest()) as stop,
-    ):
-        while not finished():
-            epoch, started = progress.epoch + 1, time.perf_counter()
-            sums = [Sums(*map(jnp.asarray, step_sums)) for step_sums in progress.begun]
-            docs_left = max(1, train.num_docs - len(sums) * train.batch_size)
-            unsound.begin_epoch()
-            for batch in train.shuffled(config.seed, epoch, first_step=len(sums)):
-                state, step_sums = step(state, batch, key, spec)
-                sums.append(step_sums)
-                meter.step()
-                unsound.look(sums, lag=LOOKED_AT_ONCE)
-                if unsound.too_many:
-                    raise diverged(f"{unsound.in_a_row} steps in a row were not applied: {not_finite(unsound.last)}")
-                if len(sums) < steps and (signal := asked_to_stop(len(sums))):
-                    begun = tuple([x.tolist() for x in step_sums] for step_sums in jax.device_get(sums))
-                    progress = progress._replace(begun=begun)
-                    save()
-                    raise Stopped(signal, _stopped(progress, steps, num_epochs))
-            unsound.look(sums)
-            if unsound.all_of_epoch:
-                raise diverged(f"none of its {steps} steps was applied: {not_finite(unsound.last)}")
-            trained, seconds = bounds(unsound.sound(sums), spec.objective.kl_weight), time.perf_counter() - started
-            row = _means(trained)
-            validated = []
-            if len(valid):
-                members = unstack(state.variables, config.num_seeds)
-                pairs = zip(members, eval_keys, strict=True)
-                validated = [evaluate_bound(member, valid, eval_key, spec) for member, eval_key in pairs]
-                row |= {f"valid_{name}": value for name, value in _means(validated).items()}
-            nelbos = [found.nelbo for found in validated or trained]
-            # The last step's figures are of the parameters before its update.
-            if not (math.isfinite(row["nelbo"] + sum(nelbos)) and _all_finite(state.variables)):
-                of = "validation documents" if validated else "documents"
-                raise diverged(f"the nelbo of its {of} is {sum(nelbos) / len(nelbos):.6g}")
-            if unsound.num_skipped:
-                told = f"{unsound.num_skipped} of the {steps} steps of epoch {epoch} were not applied"
-                warn(f"{told}: {not_finite(unsound.last)}")
-                row["skipped_steps"] = unsound.num_skipped
-            progress = Progress(epoch, [*progress.nelbos, min(nelbos)], nelbos)
-            lr = float(learning_rate(spec.optimizer, spec.num_steps, state.step - 1) * state.lr_scale)
-            row = {"epoch": epoch, "step": int(state.step), "lr": lr, **row}
-            if quality and config.log_quality_every and epoch % config.log_quality_every == 0:
-                members = unstack(state.variables, config.num_seeds)
-                qualities = [quality(topics(member, state_spec, grid)) for member in members]
-                row |= {name: float(np.mean([quality[name] for quality in qualities])) for name in qualities[0]}
-            row |= {"seconds": seconds, "docs_per_s": docs_left / seconds}
+                # How far the run is, and the epoch's row of metrics.
+                nelbos = [bound.nelbo for bound in validated or trained]
+                self.progress = Progress(epoch, [*self.progress.nelbos, min(nelbos)], nelbos)
+                row = self._row(trained, validated) | {"seconds": seconds, "docs_per_s": docs_left / seconds}
+                log.write(row)
+
+                # The learning rate from here on, which a checkpoint holds; a checkpoint; an orderly end where asked.
+                self.state = anneal(self.state, config, self.progress.nelbos, row["lr"])
+                signal = self._signal_received()
+                if self.is_finished or signal or epoch % config.checkpoint_every == 0:
+                    self._save()
+                if signal and not self.is_finished:
+                    raise Stopped(signal, self._stopped())
+        return self._result()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to train."""
+        return is_finished(self.progress, self.setup.config, self.setup.num_epochs)
+
+    def _start(self) -> None:
+        """Set the state to start from: the newest checkpoint's, or the initial one.
+
+        That is saved at once, so that a run which is killed need not compute again what comes before its first step.
+        """
+        setup, num_seeds, checkpoints = self.setup, self.setup.config.num_seeds, self.setup.checkpoints
+        if setup.initial is None:
+            state, self.progress = checkpoints.restore(abstract_states(setup.spec, num_seeds), or_older=True)
             if is_main_process():
-                folder.log(row)
-            if write:
-                write(row)
-            meter.epoch(epoch, _summary(row))
-            if config.anneal_lr and should_anneal(progress.nelbos, config.anneal_patience) and lr > LEAST_LR:
-                state = state._replace(lr_scale=state.lr_scale / config.anneal_factor)
-            signal = asked_to_stop()
-            if finished() or signal or epoch % config.checkpoint_every == 0:
-                save()
-            if signal and not finished():
-                raise Stopped(signal, _stopped(progress, steps, num_epochs))
-    state, chosen, spec = collected(state, state_spec, grid), progress, state_spec
-    if config.export_from == "best" and is_main_process():
-        state, chosen = checkpoints.restore(abstract_states(spec, config.num_seeds), "best", or_older=True)
-    variables = jax.tree.map(jnp.asarray, state.variables)
-    return FitResult(as_models(variables, spec, config.num_seeds), chosen.by_seed, chosen.epoch, progress.epoch)
+                checkpoints.sweep(self.progress)
+                setup.folder.forget_after(self.progress.epoch)
+        else:
+            state = (new_state if num_seeds == 1 else new_states)(setup.initial, setup.spec)
+            self.progress = Progress(0, [math.inf], [math.inf] * num_seeds)
+            setup.folder.forget_after(0)
+            checkpoints.save(state, self.progress)
+        release_others()
+        self.state = self.layout.shard(state)
+        if setup.initial is None:
+            complete = f"was already complete, {self.progress.epoch} epochs: nothing is trained"
+            resumes = f"resumes after {self._describe_progress()}"
+            note(f"the run in {setup.folder.path} {complete if self.is_finished else resumes}")
 
+    def _steps_before(self) -> int:
+        return self.progress.epoch * len(self.setup.train) + len(self.progress.step_sums)
 
-def _begin_or_go_on(
-    initial: Variables | None, spec: Spec, num_seeds: int, checkpoints: Checkpoints | Remembered, folder: RunFolder
-) -> tuple[TrainState, Progress]:
-    """The state to train from, and how far it is. A new run's is saved at once: nothing before it is computed again."""
-    if initial is None:
-        state, progress = checkpoints.restore(abstract_states(spec, num_seeds), or_older=True)
-        if is_main_process():
-            checkpoints.sweep(progress)
-            folder.forget_after(progress.epoch)
-    else:
-        state = new_state(initial, spec) if num_seeds == 1 else new_states(initial, spec)
-        progress = Progress(0, [math.inf], [math.inf] * num_seeds)
-        folder.forget_after(0)
-        checkpoints.save(state, progress)
-    go_ahead()
-    return state, progress
+    def _describe_progress(self) -> str:
+        return f"{self.progress.describe(len(self.setup.train))} of {self.setup.num_epochs}"
 
+    def _members(self) -> list[Variables]:
+        return unstack(self.state.variables, self.setup.config.num_seeds)
 
-def _told(progress: Progress, steps: int) -> str:
-    begun = f" and {len(progress.begun)} of {steps} steps of the next" if progress.begun else ""
-    return f"epoch {progress.epoch}{begun}"
+    def _validate(self) -> list[Bound]:
+        """The bound of the validation documents for each member; none without such documents."""
+        if not len(self.setup.valid):
+            return []
+        pairs = zip(self._members(), self.eval_keys, strict=True)
+        return [evaluate_bound(member, self.setup.valid, key, self.spec) for member, key in pairs]
 
+    def _row(self, trained: list[Bound], validated: list[Bound]) -> Row:
+        """The metrics of the epoch that has ended, but for its speed."""
+        setup, epoch = self.setup, self.progress.epoch
+        lr = float(learning_rate(self.spec.optimizer, self.spec.num_steps, self.state.step - 1) * self.state.lr_scale)
+        row: Row = {"epoch": epoch, "step": int(self.state.step), "lr": lr, **means(trained)}
+        if validated:
+            row |= means(validated, "valid_")
+        if skipped := self.divergence.steps.num_skipped:
+            row["skipped_steps"] = skipped
+        every = setup.config.log_quality_every
+        if setup.quality and every and epoch % every == 0:
+            found = [setup.quality(self.layout.beta(member)) for member in self._members()]
+            row |= {name: float(np.mean([metrics[name] for metrics in found])) for name in found[0]}
+        return row
 
-def _stopped(progress: Progress, steps: int, num_epochs: int) -> str:
-    return (
-        f"stopped after {_told(progress, steps)} of {num_epochs}, which is saved; the same command goes on from there"
-    )
+    def _stop_requests(self) -> AbstractContextManager[StopRequest]:
+        if not self.setup.stop_on_signals:
+            return nullcontext(StopRequest())
+        return deferred("stopping as soon as the state is saved; once more stops at once")
 
+    def _signal_received(self, step: int = 0) -> int:
+        """The signal that asks to stop, or 0; where there are several processes, now and then that of any of them."""
+        if not is_multiprocess():
+            return self.stop.number
+        return int(all_gather(self.stop.number).max()) if step % CHECKED_TOGETHER == 0 else 0
 
-@jax.jit
-def _all_finite(variables: Variables) -> jax.Array:
-    return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(variables)]).all()
+    def _stop_within_epoch(self, sums: list[Sums]) -> None:
+        """Where a signal asks to stop and the epoch has steps left, save its steps so far and raise `Stopped`."""
+        if len(sums) < len(self.setup.train) and (signal := self._signal_received(len(sums))):
+            step_sums = tuple([x.tolist() for x in of_step] for of_step in jax.device_get(sums))
+            self.progress = self.progress._replace(step_sums=step_sums)
+            self._save()
+            raise Stopped(signal, self._stopped())
 
+    def _stopped(self) -> str:
+        return f"stopped after {self._describe_progress()}, which is saved; the same command resumes from there"
 
-def _means(members: list[Bound]) -> dict[str, Any]:
-    """The members' mean figures by name and, where there are several, the nelbo of each: `nelbo_seeds`."""
-    means = {name: float(np.mean([getattr(found, name) for found in members])) for name in Bound._fields}
-    return means | ({"nelbo_seeds": [found.nelbo for found in members]} if len(members) > 1 else {})
+    def _save(self) -> None:
+        state = self.layout.gather(self.state)
+        on_main_process(lambda: self.setup.checkpoints.save(state, self.progress), "save")
 
-
-def _summary(row: dict[str, Any]) -> str:
-    valid = f"  valid {row['valid_nelbo']:.2f}" if "valid_nelbo" in row else ""
-    if "valid_nelbo_seeds" in row:
-        valid += f" ({min(row['valid_nelbo_seeds']):.2f} to {max(row['valid_nelbo_seeds']):.2f})"
-    parts = f"nelbo {row['nelbo']:.2f}  recon {row['recon']:.2f}  kl {row['kl']:.2f}"
-    c_v = f" (C_V {row['c_v']:.3f})" if "c_v" in row else ""
-    quality = f"  coherence {row['npmi']:.3f}{c_v}  diversity {row['diversity']:.3f}" if "npmi" in row else ""
-    return f"{parts}{valid}{quality}  {row['docs_per_s']:,.0f} docs/s"
-
-
-def out_of_patience(nelbos: list[float], patience: int) -> bool:
-    """Whether the best nelbo is `patience` epochs old."""
-    return patience > 0 and len(nelbos) - 1 - int(np.argmin(nelbos)) >= patience
-
-
-def should_anneal(nelbos: list[float], patience: int) -> bool:
-    """Whether the newest nelbo is above the best of those more than `patience` epochs old: the paper's rule."""
-    older = nelbos[:-1][:-patience]
-    return bool(older) and nelbos[-1] > min(older)
+    def _result(self) -> TrainResult:
+        """The last epoch, or with --export_from=best the one of lowest nelbo, which the main process alone restores."""
+        setup, num_seeds = self.setup, self.setup.config.num_seeds
+        state, chosen = self.layout.gather(self.state), self.progress
+        if setup.config.export_from == "best" and is_main_process():
+            state, chosen = setup.checkpoints.restore(abstract_states(setup.spec, num_seeds), "best", or_older=True)
+        variables = jax.tree.map(jnp.asarray, state.variables)
+        members = as_models(variables, setup.spec, num_seeds)
+        return TrainResult(setup.spec, members, chosen.by_seed, chosen.epoch, self.progress.epoch)

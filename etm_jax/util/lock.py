@@ -18,28 +18,28 @@ from etm_jax.util.errors import UserError
 NAME = ".lock"
 
 _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-"""What a file system without locks says; there a run goes without."""
+"""What a file system without locks says; there a run goes without one."""
 
 
 @contextmanager
-def held(folder: Path, flag: str = "workdir") -> Iterator[None]:
-    """Keep other processes out of `folder` within the block. It is made, and goes again where it stays empty.
+def locked(folder: Path, flag: str = "workdir") -> Iterator[None]:
+    """Keep other processes out of `folder` within the block. It is made, and removed again where it stays empty.
 
-    The system lets go of a lock when its process ends, however that ends: what a killed one leaves is only a file.
-    flag: what named the folder. Raises UserError, which names the other process, where one holds it.
+    The system releases a lock when its process ends, however that ends: what a killed one leaves is only a file.
+    flag: what named the folder. Raises UserError, which names the other process, where one holds the lock.
     """
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     file = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = _locked(folder, flag)
+        file = _lock(folder, flag)
         yield
     finally:
         if file:
             (folder / NAME).unlink(missing_ok=True)
             file.close()
         else:
-            _forget(folder / NAME)
+            _remove_unheld(folder / NAME)
         for place in made:
             try:
                 place.rmdir()
@@ -47,7 +47,7 @@ def held(folder: Path, flag: str = "workdir") -> Iterator[None]:
                 break
 
 
-def _locked(folder: Path, flag: str) -> IO[str]:
+def _lock(folder: Path, flag: str) -> IO[str]:
     while True:
         file = (folder / NAME).open("a+", encoding="utf-8")
         try:
@@ -55,13 +55,13 @@ def _locked(folder: Path, flag: str) -> IO[str]:
             if _is_there(file, folder / NAME):
                 _sign(file)
                 return file
-            file.close()  # The process that held it has just ended, and taken the file away.
+            file.close()  # The process that held it has just ended, and removed the file.
         except BlockingIOError:
             file.seek(0)
-            told = file.read()
+            holder = _holder(file.read())
             file.close()
             raise UserError(
-                f"--{flag}={folder} is in use by {_holder(told)}; wait for it to end, stop it, or give another --{flag}"
+                f"--{flag}={folder} is in use by {holder}; wait for it to end, stop it, or give another --{flag}"
             ) from None
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
@@ -73,7 +73,7 @@ def _locked(folder: Path, flag: str) -> IO[str]:
 
 
 def _sign(file: IO[str]) -> None:
-    """Say in a lock who holds it."""
+    """Write into a lock file who holds it."""
     file.truncate(0)
     since = datetime.now().isoformat(" ", "seconds")
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
@@ -81,8 +81,8 @@ def _sign(file: IO[str]) -> None:
     file.flush()
 
 
-def _forget(path: Path) -> None:
-    """Take away a lock that did not come to be held, unless another process holds it."""
+def _remove_unheld(path: Path) -> None:
+    """Remove a lock file that this process could not lock, unless another process holds it."""
     try:
         with path.open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -98,9 +98,9 @@ def _is_there(file: IO[str], path: Path) -> bool:
         return False
 
 
-def _holder(told: str) -> str:
+def _holder(text: str) -> str:
     try:
-        about = json.loads(told)
+        about = json.loads(text)
         place = "" if about["host"] == socket.gethostname() else f" on {about['host']}"
         return f"process {about['pid']}{place} since {about['since']} ({about['command']})"
     except (ValueError, KeyError, TypeError):

@@ -128,7 +128,7 @@ def test_a_run_goes_on_with_the_same_words_alone(lines_file, tmp_path, capsys):
     assert train(*flags, *whole) == 0
     assert train(*flags, f"--seed_words={seeds}", "--num_epochs=3") == 0
     assert train(*flags) == 2
-    assert "--seed_words is not as the run was begun, with 海洋 船" in capsys.readouterr().err
+    assert "--seed_words differs from what this run was started with, 海洋 船" in capsys.readouterr().err
     written(tmp_path, "山峰\n")
     assert train(*flags, f"--seed_words={seeds}") == 2
     written(tmp_path, "# the same words\n海洋 船\n")

@@ -25,9 +25,10 @@ from etm_jax.config.build import make_config
 from etm_jax.models.layers import init_variables
 from etm_jax.ops.mesh import Grid, make_mesh
 from etm_jax.training.batches import Batcher
-from etm_jax.training.checkpoint import Checkpoints, Progress
+from etm_jax.training.checkpoint import Checkpoints
 from etm_jax.training.ensemble import new_states, stack, train_steps
-from etm_jax.training.placement import collected, placed, topics
+from etm_jax.training.layout import Layout
+from etm_jax.training.progress import Progress
 from etm_jax.training.steps import Spec, abstract_state, eval_step, new_state, theta_step, train_step
 
 # Neither a batch nor the vocabulary comes out even on any of the meshes.
@@ -62,12 +63,13 @@ def grid_of(text: str, vocab_size: int = V) -> Grid | None:
 def trained(kind: str, dtype: type, mesh: str) -> dict:
     """What fifty steps make of the same variables and documents."""
     spec, grid = spec_of(kind), grid_of(mesh)
+    layout = Layout(spec, grid)
     counts = planted_counts(D, V, K)
     batcher = Batcher(counts, np.log1p(counts).astype(dtype), B, dtype=dtype, grid=grid)
     start = [init_variables(jax.random.key(i), spec.module()) for i in range(MEMBERS if kind == "seeds" else 1)]
     variables = jax.tree.map(lambda x: x.astype(dtype), stack(start))
     state = new_states(variables, spec) if kind == "seeds" else new_state(variables, spec)
-    state = placed(state, spec, grid)
+    state = layout.shard(state)
     key = jax.random.key(1)
     losses = []
     for epoch in range(1, STEPS // len(batcher) + 1):
@@ -77,11 +79,11 @@ def trained(kind: str, dtype: type, mesh: str) -> dict:
             else:
                 state, sums = train_step(state, batch, key, spec.on(grid))
             losses.append(np.asarray(sums.recon + spec.objective.kl_weight * sums.kl).tolist())
-    found = {"losses": losses, "state": jax.tree.leaves(jax.tree.map(np.asarray, collected(state, spec, grid)))}
+    found = {"losses": losses, "state": jax.tree.leaves(jax.tree.map(np.asarray, layout.gather(state)))}
     if kind in ("default", "gsm"):
         batch = next(batcher.epoch())
         found["theta"] = np.asarray(theta_step(state.variables, batch, spec.on(grid)))[:B]
-        found["beta"] = topics(state.variables, spec, grid)
+        found["beta"] = layout.beta(state.variables)
         found["valid"] = [float(x) for x in eval_step(state.variables, batch, key, spec.on(grid))]
     return found
 
@@ -97,7 +99,7 @@ def gathers(kind: str, mesh: str) -> list[int]:
     spec, grid = spec_of(kind, LARGE), grid_of(mesh, LARGE)
     counts = planted_counts(B, LARGE, K)
     batch = Batcher(counts, counts.astype(np.float32), B, grid=grid).take(np.arange(B))
-    state = placed(new_state(init_variables(jax.random.key(0), spec.module()), spec), spec, grid)
+    state = Layout(spec, grid).shard(new_state(init_variables(jax.random.key(0), spec.module()), spec))
     text = train_step.lower(state, batch, jax.random.key(1), spec.on(grid)).compile().as_text()
     shapes = re.findall(r"= (.*?) all-gather(?:-start)?\(", text)
     sizes = [
@@ -115,10 +117,11 @@ def moved(kind: str, meshes: list[str]) -> dict[str, bool]:
     same = {}
     for mesh in meshes:
         with tempfile.TemporaryDirectory() as folder:
-            checkpoints, grid = Checkpoints(Path(folder)), grid_of(mesh)
-            checkpoints.save(collected(placed(state, spec, grid), spec, grid), Progress(0, [np.inf], [np.inf]))
+            checkpoints, layout = Checkpoints(Path(folder)), Layout(spec, grid_of(mesh))
+            checkpoints.save(layout.gather(layout.shard(state)), Progress(0, [np.inf], [np.inf]))
             restored, _ = checkpoints.restore(abstract_state(spec))
-        there = [collected(placed(restored, spec, grid), spec, grid) for grid in map(grid_of, meshes)]
+        layouts = [Layout(spec, grid_of(mesh)) for mesh in meshes]
+        there = [layout.gather(layout.shard(restored)) for layout in layouts]
         same[mesh] = all(jax.tree.all(jax.tree.map(np.array_equal, state, other)) for other in there)
     return same
 

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -120,6 +121,33 @@ def test_time_is_by_month_and_weighs_by_words(runs, shown):
     january = [i for i, name in enumerate(train.ids) if (int(name) - 2) % 3 == 0]
     leading = run.model.theta_train[january].mean(axis=0).argmax()
     assert np.argmax(time["shares"][leading]) == 0
+
+
+def test_what_was_prepared_is_shown_though_the_corpus_is_gone(runs, shown, tmp_path):
+    """Texts and dates are those that the preparation kept; before, both were read from the corpus again."""
+    corpus, workdir = tmp_path / "news.csv", tmp_path / "etm"
+    corpus.write_bytes((runs / "news.csv").read_bytes())
+    assert train(f"--corpus={corpus}", f"--workdir={workdir}", *SMALL, "--meta_fields=day") == 0
+    corpus.unlink()
+    assert report(f"--workdir={workdir}") == 0
+    found = data_of(workdir / "report.html")
+    for part in ("topics", "first", "documents", "time", "texts_missing"):
+        assert found[part] == shown[part]
+    assert report(f"--workdir={workdir}", "--date_field=day") == 0
+    assert data_of(workdir / "report.html")["time"] == shown["time"]
+
+
+def test_a_run_prepared_before_texts_were_kept_reads_its_corpus(runs, shown, tmp_path):
+    workdir = tmp_path / "etm"
+    shutil.copytree(runs / "etm", workdir)
+    (entry,) = (workdir / "corpus").iterdir()
+    manifest = json.loads((entry / "corpus.json").read_text())
+    del manifest["sha256"]["texts.npz"]
+    (entry / "texts.npz").unlink()
+    (entry / "corpus.json").write_text(json.dumps(manifest))
+    assert report(f"--workdir={workdir}", "--date_field=day") == 0
+    found = data_of(workdir / "report.html")
+    assert {**found, "run": None} == {**shown, "run": None}
 
 
 def test_topics_are_called_as_one_likes(runs, capsys):

@@ -191,7 +191,7 @@ def test_a_run_that_has_not_ended_is_told_of(runs, tmp_path, capsys):
     np.save(run / "export" / "beta.npy", np.full((3, export(run, "beta").shape[1]), 0.01, np.float32))
     assert "training went on and was stopped" in refused(capsys, f"--workdir={run}")
     shutil.rmtree(run / "export")
-    assert "given again, writes its results anew" in refused(capsys, f"--workdir={run}")
+    assert "given again, writes its results again" in refused(capsys, f"--workdir={run}")
 
 
 def test_document_names_are_those_of_the_export(runs):

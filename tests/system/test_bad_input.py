@@ -270,13 +270,13 @@ def test_a_folder_that_nobody_can_write_to(here, capsys):
 @pytest.mark.parametrize(
     "flag, said",
     [
-        ("--n_topic=4", ["--n_topic=4", "begun with --n_topic=3", "another --workdir"]),
-        ("--variant=paper", ["--variant=paper", "begun with --variant=default", "another --workdir"]),
-        ("--learning_rate=0.1", ["--learning_rate=0.1", "begun with --learning_rate=0.006", "another --workdir"]),
-        ("--hidden=9,9", ["--hidden=9,9", "begun with --hidden=8;", "another --workdir"]),
-        ("--notrain_rho", ["--notrain_rho", "begun with --train_rho", "another --workdir"]),
-        ("--stopwords=stop.txt", ["--stopwords=stop.txt", "begun with no --stopwords", "another --workdir"]),
-        ("--ckpt=elsewhere", ["--ckpt=elsewhere", "begun with no --ckpt", "another --workdir"]),
+        ("--n_topic=4", ["--n_topic=4", "started with --n_topic=3", "another --workdir"]),
+        ("--variant=paper", ["--variant=paper", "started with --variant=default", "another --workdir"]),
+        ("--learning_rate=0.1", ["--learning_rate=0.1", "started with --learning_rate=0.006", "another --workdir"]),
+        ("--hidden=9,9", ["--hidden=9,9", "started with --hidden=8;", "another --workdir"]),
+        ("--notrain_rho", ["--notrain_rho", "started with --train_rho", "another --workdir"]),
+        ("--stopwords=stop.txt", ["--stopwords=stop.txt", "started with no --stopwords", "another --workdir"]),
+        ("--ckpt=elsewhere", ["--ckpt=elsewhere", "started with no --ckpt", "another --workdir"]),
         ("--nobkpt_continue", ["holds a run", "another --workdir", "--nobkpt_continue"]),
         ("--corpus=lines.txt", ["--corpus=lines.txt", "ended", "another --workdir"]),
         ("--corpus=nowhere.txt", ["--corpus='nowhere.txt'", "correct the path"]),
@@ -331,7 +331,7 @@ def test_a_damaged_checkpoint_is_no_beginning(ended, here, capsys):
     shutil.rmtree(here / "run" / "checkpoints" / "1" / "state")
     before = tree(here)
     assert train(f"--corpus={ended.parent / 'lines.txt'}", *TINY, "--workdir=new", "--ckpt=run") == 2
-    only_error(capsys, f"run{os.sep}checkpoints{os.sep}1 is damaged", "the same training command goes on from that of")
+    only_error(capsys, f"run{os.sep}checkpoints{os.sep}1 is damaged", "the same training command resumes from that of")
     assert tree(here) == before
 
 
@@ -366,11 +366,14 @@ def test_a_run_is_no_corpus_but_its_export_is(ended, here, capsys):
 @pytest.mark.parametrize(
     "content, said",
     [
-        (f"9 8\n{WORD} 1 2 3 4 5 6 7 8\n", ["v.vec is cut off", "9 vectors", "get a whole file"]),
-        (f"1 8\n{WORD} 1 2 3 4 5 6 7 8", ["v.vec, line 2", "cut off", "get a whole file"]),
-        (b"9 8\n" + WORD.encode() + b" " + np.arange(8, dtype="<f4").tobytes(), ["v.vec is cut off", "whole file"]),
+        (f"9 8\n{WORD} 1 2 3 4 5 6 7 8\n", ["v.vec is cut off", "9 vectors", "download it again"]),
+        (f"1 8\n{WORD} 1 2 3 4 5 6 7 8", ["v.vec, line 2", "cut off", "download it again"]),
+        (
+            b"9 8\n" + WORD.encode() + b" " + np.arange(8, dtype="<f4").tobytes(),
+            ["v.vec is cut off", "download it again"],
+        ),
         ("1 8\nword 1 2 3 4 5 6 7 8\n", ["v.vec holds none", "the corpus' language"]),
-        (f"1 8\n{WORD} 1 2 3 4 5 6 7 nan\n", ["v.vec, line 2", "nan", "mend the file"]),
+        (f"1 8\n{WORD} 1 2 3 4 5 6 7 nan\n", ["v.vec, line 2", "nan", "remove that line"]),
     ],
     ids=["fewer than its header says", "cut within a line", "cut within binary", "other words", "nan"],
 )

@@ -85,18 +85,18 @@ def test_a_signal_saves_the_state_and_the_run_goes_on_from_within_the_epoch(numb
     assert (process.returncode, out) == (status, "")
     last = err.splitlines()[-1]
     assert last.startswith("stopped after epoch ")
-    assert last.endswith("steps of the next of 3, which is saved; the same command goes on from there")
+    assert last.endswith("steps of the next of 3, which is saved; the same command resumes from there")
     assert "Traceback" not in err
     newest = max((folder / "checkpoints").iterdir(), key=lambda path: path.stat().st_mtime_ns)
     epoch, steps = newest.name.split("+")
     assert f"after epoch {epoch} and {steps} of 1275 steps" in last
-    # Nothing is logged of the epoch that was begun.
+    # Nothing is logged of the epoch that was under way.
     assert epochs_logged(folder) == int(epoch)
 
     resumed = start(*many, f"--workdir={folder}")
     _, err = resumed.communicate(timeout=120)
     assert resumed.returncode == 0, err
-    assert f"goes on after epoch {epoch} and {steps} of 1275 steps" in err
+    assert f"resumes after epoch {epoch} and {steps} of 1275 steps" in err
     assert exported(folder) == exported(unbroken)
     assert figures(folder) == figures(unbroken)
 
@@ -132,7 +132,7 @@ def test_before_training_a_signal_ends_at_once_and_leaves_nothing(large_text, tm
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (143, "")
-    assert err.splitlines()[-1].startswith("stopped; the same command goes on")
+    assert err.splitlines()[-1].startswith("stopped; the same command resumes")
     assert "Traceback" not in err
     assert not folder.exists()
 
@@ -158,7 +158,7 @@ def test_a_full_disk_is_told_with_what_is_needed_and_earlier_checkpoints_are_who
     assert f"the checkpoint {folder / 'checkpoints' / '4'} cannot be written (" in told
     assert re.search(r"it needs 7\.\d MiB, and \d\.\d MiB are free there", told)
     assert told.endswith("MiB are free there; make room, or give another --workdir; that of 2 is whole, and the same "
-                         "command goes on from it")  # fmt: skip
+                         "command resumes from it")  # fmt: skip
     assert "Traceback" not in ended.stderr
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["0", "2"]
     shutil.copytree(folder, kept)
@@ -188,7 +188,7 @@ def test_a_run_goes_on_before_a_damaged_checkpoint_and_says_so(many, unbroken, t
     assert process.returncode == 0, err
     assert f"the checkpoint {newest} is damaged ({array.relative_to(newest)} is not as it was written)" in err
     assert "2 is taken in its place" in err
-    assert "goes on after epoch 2 of 3" in err
+    assert "resumes after epoch 2 of 3" in err
     assert exported(folder) == exported(unbroken)
     assert figures(folder) == figures(unbroken)
 
@@ -237,7 +237,7 @@ def test_another_precision_is_refused_by_value_before_anything_is_written(lines_
     doubled = subprocess.run(command(*flags), env=ENVIRONMENT | {"JAX_ENABLE_X64": "1"}, capture_output=True, text=True)
     assert doubled.returncode == 2
     assert "this process computes in float64, but the run in" in doubled.stderr
-    assert "begun in float32; set JAX_ENABLE_X64=0" in doubled.stderr
+    assert "started in float32; set JAX_ENABLE_X64=0" in doubled.stderr
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 
 

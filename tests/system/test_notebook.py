@@ -120,7 +120,7 @@ def check_goes_on(before: str, after: str) -> None:
     assert f"epoch {EPOCHS}/" not in before
     assert "is brought back" in after
     assert "is damaged" in after
-    assert "goes on after epoch" in after
+    assert "resumes after epoch" in after
     assert "epoch 1/" not in after
 
 
@@ -135,7 +135,7 @@ def check_shows(notebook) -> None:
     assert len([output.data["image/png"] for output in cell_with(notebook, "Image(").outputs]) == 3
     disconnect = told(cell_with(notebook, "if TRY_A_DISCONNECT"))
     assert "Killed" in disconnect
-    assert "goes on after epoch" in disconnect
+    assert "resumes after epoch" in disconnect
     assert disconnect.endswith("topics of both runs: 0\n")
 
 

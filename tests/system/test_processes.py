@@ -1,4 +1,4 @@
-"""Several real processes on this machine, joined by gloo: they train what one trains, and end and go on together."""
+"""Several real processes on this machine, connected by gloo: they train what one trains, and end and go on together."""
 
 import json
 import os
@@ -15,7 +15,13 @@ import pytest
 
 from conftest import SMALL, needs_scale, themed_lines
 from etm_jax.config.settings import RunOptions
-from etm_jax.training.distributed import all_gather, environment_says_several, is_main_process, is_multiprocess, joined
+from etm_jax.training.distributed import (
+    all_gather,
+    distributed,
+    environment_is_multiprocess,
+    is_main_process,
+    is_multiprocess,
+)
 
 EPOCHS = 20
 FLAGS = (*SMALL, f"--num_epochs={EPOCHS}", "--checkpoint_every=5")
@@ -183,7 +189,7 @@ def test_training_from_disk_goes_on_to_equal_bytes(place, on_disk, from_disk):
     process.kill()
     process.communicate()
     assert not (folder / "export").exists()
-    with pytest.raises(AssertionError, match=r"--read_workers=1, but the run in .* was begun with --read_workers=0"):
+    with pytest.raises(AssertionError, match=r"--read_workers=1, but the run in .* was started with --read_workers=0"):
         train((*on_disk, "--read_workers=1"), folder, 1)
     again = train(on_disk, folder, 1)
     assert (again / "export" / "beta.npy").read_bytes() == (from_disk / "export" / "beta.npy").read_bytes()
@@ -193,7 +199,7 @@ def test_one_process_agrees_with_itself():
     assert is_main_process()
     assert not is_multiprocess()
     np.testing.assert_array_equal(all_gather(np.array([3, 1])), [[3, 1]])
-    with joined(RunOptions()):
+    with distributed(RunOptions()):
         assert not is_multiprocess()
 
 
@@ -212,4 +218,4 @@ def test_one_process_agrees_with_itself():
 def test_a_cluster_says_that_there_are_several(told, expected, monkeypatch):
     for name, value in told.items():
         monkeypatch.setenv(name, value)
-    assert environment_says_several() == expected
+    assert environment_is_multiprocess() == expected

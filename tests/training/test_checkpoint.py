@@ -1,11 +1,17 @@
 """Checkpoints: what comes back, what is kept, and what a killed process may leave behind."""
 
+import gc
+import logging
 import math
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import jax
@@ -15,7 +21,8 @@ import pytest
 
 from etm_jax.config.build import make_config
 from etm_jax.models.layers import Variables, init_variables
-from etm_jax.training.checkpoint import Checkpoints, Progress
+from etm_jax.training.checkpoint import Checkpoints
+from etm_jax.training.progress import Progress
 from etm_jax.training.steps import Spec, TrainState, abstract_state, new_state
 from etm_jax.util.errors import UserError
 
@@ -86,7 +93,7 @@ def test_the_two_newest_and_the_best_are_kept_and_nothing_else(checkpoints):
 
 def test_a_state_within_an_epoch_is_newer_than_the_epochs_end_and_never_the_best(checkpoints):
     save_all(checkpoints, 2.0, 1.0)
-    begun = progress_of(2.0, 1.0)._replace(begun=([1 / 3, 0.1, 4.0], [math.nan, 2.0, 4.0]))
+    begun = progress_of(2.0, 1.0)._replace(step_sums=([1 / 3, 0.1, 4.0], [math.nan, 2.0, 4.0]))
     checkpoints.save(state_of(7), begun)
     assert names(checkpoints) == ["2", "2+2"]
     last, progress = checkpoints.restore(state_of(0))
@@ -185,7 +192,7 @@ def test_any_flipped_bit_is_found_and_the_one_before_is_taken(checkpoints, capsy
     for path, position in tries:
         flip(path, position)
         for which in ("last", "best"):
-            with pytest.raises(UserError, match=r"checkpoints.2 is damaged .*goes on from that of epoch 1"):
+            with pytest.raises(UserError, match=r"checkpoints.2 is damaged .*resumes from that of epoch 1"):
                 checkpoints.restore(state_of(0), which)
             restored, progress = checkpoints.restore(state_of(0), which, or_older=True)
             assert_same(restored, state_of(1))
@@ -210,7 +217,7 @@ def test_a_file_that_was_cut_off_or_is_gone_is_found(checkpoints, kept):
         path.write_bytes(content)
 
 
-def test_what_is_damaged_is_written_anew(checkpoints):
+def test_what_is_damaged_is_written_again(checkpoints):
     save_all(checkpoints, 2.0, 1.0)
     (checkpoints.folder / "2" / "state" / "_METADATA").write_text("")
     checkpoints.save(state_of(2), progress_of(2.0, 1.0))
@@ -222,6 +229,34 @@ def test_none_is_whole(checkpoints):
     (checkpoints.folder / "0" / "progress.json").write_text("{}")
     with pytest.raises(UserError, match=r"progress.json is not as it was written\); there is no other"):
         checkpoints.restore(state_of(0), or_older=True)
+
+
+@contextmanager
+def small_files(limit: int = 2**14) -> Iterator[None]:
+    """Within the block this process can write no file larger than `limit` bytes, as on a disk that fills up."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_failed_save_is_one_error_and_leaves_the_process_as_it_was(checkpoints, capfd):
+    def of_process() -> list[object]:
+        loggers = [logging.getLogger(name).disabled for name in ("absl", "asyncio")]
+        return [sys.unraisablehook, list(warnings.filters), *loggers]
+
+    save_all(checkpoints, 1.0)
+    large = state_of(2)
+    large.variables.params["rho"] = jnp.asarray(np.random.default_rng(1).normal(size=2**16))
+    before = of_process()
+    with small_files(), pytest.raises(UserError, match=r"2 cannot be written .*; that of 1 is whole"):
+        checkpoints.save(large, progress_of(1.0, 2.0))
+    assert of_process() == before
+    gc.collect()
+    assert capfd.readouterr() == ("", "")
+    assert names(checkpoints) == ["0", "1"]
 
 
 def test_other_shapes_and_dtypes_are_refused_by_name_and_value(checkpoints):
@@ -253,8 +288,9 @@ import sys
 from pathlib import Path
 import jax, numpy as np
 from jax.sharding import NamedSharding, PartitionSpec as P
-from etm_jax.training.checkpoint import Checkpoints, Progress
 from etm_jax.models.layers import Variables
+from etm_jax.training.checkpoint import Checkpoints
+from etm_jax.training.progress import Progress
 from etm_jax.training.steps import TrainState
 
 mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))

@@ -22,12 +22,13 @@ from etm_jax.train import main
 from etm_jax.training import trainer
 from etm_jax.training.batches import Batcher
 from etm_jax.training.bound import Bound
-from etm_jax.training.checkpoint import Checkpoints, Remembered
+from etm_jax.training.checkpoint import Checkpoints, InMemoryCheckpoints
 from etm_jax.training.ensemble import abstract_states, new_states, stack, train_steps, unstack
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.steps import Spec, new_state, train_step
 from etm_jax.training.tensorboard import tensorboard_writer
-from etm_jax.training.trainer import FitResult, fit
+from etm_jax.training.train_setup import TrainResult, TrainSetup
+from etm_jax.training.trainer import Trainer
 from etm_jax.util.errors import UserError
 
 V, K, L, DOCS, BATCH = 24, 3, 4, 96, 32
@@ -144,7 +145,7 @@ def test_stacks_come_apart_again():
     assert stack(members[:1]) is members[0]
 
 
-def fit_seeds(path, epochs, num_seeds=3, **given) -> FitResult:
+def fit_seeds(path, epochs, num_seeds=3, **given) -> TrainResult:
     settings = {"num_topics": K, "hidden": (8,), "embed_dim": L, "checkpoint_every": 1, "num_seeds": num_seeds}
     config = make_config("default", settings | given).train
     spec, path = spec_of(), path / str(num_seeds)
@@ -152,16 +153,8 @@ def fit_seeds(path, epochs, num_seeds=3, **given) -> FitResult:
     begun = Checkpoints(path / "checkpoints").epochs()
     members = [init_variables(jax.random.key(config.seed + i), spec.module()) for i in range(num_seeds)]
     initial = None if begun else stack(members)
-    return fit(
-        spec,
-        config,
-        epochs,
-        batcher(COUNTS),
-        batcher(COUNTS[:20]),
-        initial,
-        RunFolder(path),
-        Checkpoints(path / "checkpoints"),
-    )
+    data, checkpoints = (batcher(COUNTS), batcher(COUNTS[:20])), Checkpoints(path / "checkpoints")
+    return Trainer(TrainSetup(spec, config, epochs, *data, initial, RunFolder(path), checkpoints)).train()
 
 
 def rows(path) -> list[dict]:
@@ -169,12 +162,12 @@ def rows(path) -> list[dict]:
     return [{name: v for name, v in row.items() if name not in ("seconds", "docs_per_s")} for row in found]
 
 
-def bits(fitted: FitResult) -> list[bytes]:
+def bits(fitted: TrainResult) -> list[bytes]:
     return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(fitted.members)]
 
 
 def test_figures_are_means_and_the_first_seed_is_the_run_of_one(tmp_path):
-    is_multiprocess, one = fit_seeds(tmp_path, 3), fit_seeds(tmp_path, 3, num_seeds=1)
+    three, one = fit_seeds(tmp_path, 3), fit_seeds(tmp_path, 3, num_seeds=1)
     for row, alone in zip(rows(tmp_path / "3"), rows(tmp_path / "1"), strict=True):
         for name in ("nelbo", "valid_nelbo"):
             assert row[name] == pytest.approx(np.mean(row[f"{name}_seeds"]))
@@ -182,9 +175,9 @@ def test_figures_are_means_and_the_first_seed_is_the_run_of_one(tmp_path):
             assert len(set(row[f"{name}_seeds"])) == 3
         assert row.keys() - alone.keys() == {"nelbo_seeds", "valid_nelbo_seeds"}
         assert (row["step"], row["lr"]) == (alone["step"], alone["lr"])
-    assert is_multiprocess.nelbos == rows(tmp_path / "3")[is_multiprocess.epoch - 1]["valid_nelbo_seeds"]
-    assert is_multiprocess.nelbos[is_multiprocess.best] == min(is_multiprocess.nelbos)
-    for ours, theirs in zip(*map(jax.tree.leaves, (is_multiprocess.members[0], one.variables)), strict=True):
+    assert three.nelbos == rows(tmp_path / "3")[three.epoch - 1]["valid_nelbo_seeds"]
+    assert three.nelbos[three.best] == min(three.nelbos)
+    for ours, theirs in zip(*map(jax.tree.leaves, (three.members[0], one.variables)), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
 
 
@@ -215,8 +208,10 @@ def test_a_member_that_diverges_ends_the_run(tmp_path):
     members = [init_variables(jax.random.key(i), spec.module()) for i in range(2)]
     broken = Variables(members[1].params | {"alpha": jnp.full((K, L), jnp.nan)}, members[1].constants)
     config = make_config("default", {"num_seeds": 2}).train
+    both, checkpoints = stack([members[0], broken]), InMemoryCheckpoints()
+    setup = TrainSetup(spec, config, 2, batcher(COUNTS), batcher(COUNTS[:20]), both, folder, checkpoints)
     with pytest.raises(UserError, match="diverged in epoch 1"):
-        fit(spec, config, 2, batcher(COUNTS), batcher(COUNTS[:20]), stack([members[0], broken]), folder, Remembered())
+        Trainer(setup).train()
 
 
 # What a run shows and leaves
@@ -303,14 +298,14 @@ def test_the_table_by_hand():
     a, b = np.arange(25.0)[::-1] + 1, np.arange(25.0) + 1
     betas = [np.stack(topics) / 325 for topics in ((a, b), (b, a), (a, a))]
     perplexities = [Perplexity(1.0, by_token) for by_token in (1000.0, 1100.0, 1200.0)]
-    spread = compare_seeds(range(8, 11), 4, [2.0, 1.0, 3.0], betas, perplexities, planted_counts(50, 25, 5))
-    assert (spread.best, [row.seed for row in spread.rows]) == (1, [8, 9, 10])
+    compared = compare_seeds(range(8, 11), 4, [2.0, 1.0, 3.0], betas, perplexities, planted_counts(50, 25, 5))
+    assert (compared.best, [row.seed for row in compared.rows]) == (1, [8, 9, 10])
     # The top 10 words of a and of b have none in common.
-    assert [row.overlap for row in spread.rows] == [1, 1, 0.5]
-    assert spread.stability == pytest.approx((1 + 0.5 + 0.5) / 3)
-    lines = [line.split() for line in seed_table(spread).splitlines()]
+    assert [row.overlap for row in compared.rows] == [1, 1, 0.5]
+    assert compared.stability == pytest.approx((1 + 0.5 + 0.5) / 3)
+    lines = [line.split() for line in seed_table(compared).splitlines()]
     assert lines[3][:3] == ["*", "9", "1.00"]
     assert (lines[5][1], lines[5][4], lines[5][5]) == ("2.00", "1,100", "0.75")
     # Sample standard deviation: of 1, 2, 3 it is 1, of 1000, 1100, 1200 it is 100.
     assert (lines[6][1], lines[6][4]) == ("1.00", "100")
-    assert "stability 0.667" in seed_table(spread)
+    assert "stability 0.667" in seed_table(compared)

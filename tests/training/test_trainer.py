@@ -18,12 +18,15 @@ from etm_jax.models.objective import Sums
 from etm_jax.training import trainer
 from etm_jax.training.batches import Batcher
 from etm_jax.training.bound import Bound
-from etm_jax.training.checkpoint import Checkpoints, Remembered
+from etm_jax.training.checkpoint import Checkpoints, InMemoryCheckpoints
 from etm_jax.training.ensemble import new_states, stack, train_steps, unstack
-from etm_jax.training.nonfinite import Unsound
-from etm_jax.training.run_folder import RunFolder, RunRecord, check_continues
+from etm_jax.training.nonfinite import NonfiniteSteps
+from etm_jax.training.plateau import should_anneal
+from etm_jax.training.run_folder import RunFolder, check_resumable
+from etm_jax.training.run_record import RunRecord, num_epochs_for
 from etm_jax.training.steps import Spec, TrainState, abstract_state, eval_step, new_state, train_step
-from etm_jax.training.trainer import FitResult, fit, num_epochs_for, should_anneal
+from etm_jax.training.train_setup import TrainResult, TrainSetup
+from etm_jax.training.trainer import Trainer
 from etm_jax.util.errors import UserError
 
 V, K, L, DOCS, BATCH = 24, 3, 4, 96, 32
@@ -42,7 +45,7 @@ def batcher(counts):
     return Batcher(counts, counts.astype(np.float32), BATCH)
 
 
-def train(path, epochs, planned=4, valid=COUNTS[:20], counts=COUNTS, **given) -> FitResult:
+def train(path, epochs, planned=4, valid=COUNTS[:20], counts=COUNTS, **given) -> TrainResult:
     """Train in `path` until `epochs`, or go on there, as part of a run of `planned` epochs."""
     config = settings(**given)
     spec = Spec(config.model, config.objective, config.optimizer, V, L, 3 * planned, config.vectors.train_rho)
@@ -51,7 +54,8 @@ def train(path, epochs, planned=4, valid=COUNTS[:20], counts=COUNTS, **given) ->
     begun = Checkpoints(folder.checkpoints).epochs()
     initial = None if begun else init_variables(jax.random.key(config.train.seed), spec.module())
     checkpoints = Checkpoints(folder.checkpoints)
-    return fit(spec, config.train, epochs, batcher(counts), batcher(valid), initial, folder, checkpoints)
+    setup = TrainSetup(spec, config.train, epochs, batcher(counts), batcher(valid), initial, folder, checkpoints)
+    return Trainer(setup).train()
 
 
 def state(path, which="last", **given) -> TrainState:
@@ -105,8 +109,10 @@ def test_epochs_after_the_last_checkpoint_are_trained_again(tmp_path, monkeypatc
     folder = RunFolder(tmp_path / "parts")
     folder.path.mkdir()
     initial = init_variables(jax.random.key(config.train.seed), spec.module())
+    data, checkpoints = (batcher(COUNTS), batcher(COUNTS[:20])), InMemoryCheckpoints()
+    setup = TrainSetup(spec, config.train, 5, *data, initial, folder, checkpoints, on_epoch=stop)
     with pytest.raises(KeyboardInterrupt):
-        fit(spec, config.train, 5, batcher(COUNTS), batcher(COUNTS[:20]), initial, folder, Remembered(), stop)
+        Trainer(setup).train()
     assert [row["epoch"] for row in rows(folder.path)] == [1, 2, 3]
     with (folder.path / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 4, "step"')  # half a line
@@ -126,11 +132,11 @@ def test_a_finished_run_is_left_as_it_is(tmp_path, capsys):
     assert "was already complete, 2 epochs: nothing is trained" in capsys.readouterr().err
 
 
-def test_going_on_is_said(tmp_path, capsys):
+def test_resuming_is_said(tmp_path, capsys):
     train(tmp_path, 1)
     capsys.readouterr()
     train(tmp_path, 3)
-    assert f"the run in {tmp_path} goes on after epoch 1 of 3" in capsys.readouterr().err
+    assert f"the run in {tmp_path} resumes after epoch 1 of 3" in capsys.readouterr().err
 
 
 def test_patience_ends_a_run_once_and_for_all(tmp_path, monkeypatch):
@@ -199,7 +205,7 @@ def test_a_step_that_is_not_finite_changes_nothing_but_the_others_do(tmp_path, c
     assert all(np.isfinite(row["nelbo"]) for row in found)
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
     assert [line.partition(" of epoch ")[0] for line in told] == ["warning: 1 of the 3 steps"] * 2
-    assert re.search(r"1 were not applied: in the last, the .* of document 5 was no finite number$", told[0])
+    assert re.search(r"1 were not applied: in the last, the .* of document 5 was not finite$", told[0])
 
 
 def test_without_the_others_steps_a_run_stops_and_names_the_document(tmp_path):
@@ -251,14 +257,29 @@ def test_of_several_models_one_may_stand_still(tmp_path):
 
 
 def test_the_model_that_stands_still_is_the_one_that_is_looked_into():
-    unsound = Unsound()
+    skipped = NonfiniteSteps()
     sums = [Sums(np.array(recon), np.ones(2), np.ones(2)) for recon in ([1.0, 2.0], [3.0, math.nan], [4.0, 5.0])]
-    unsound.look(sums, lag=3)
-    assert unsound.num_skipped == 0  # None is old enough.
-    unsound.look(sums)
-    assert (unsound.last, unsound.member, unsound.num_skipped, unsound.in_a_row) == (1, 1, 1, 1)
-    assert [np.asarray(step.recon).tolist() for step in unsound.sound(sums)] == [[1.0, 2.0], [3.0, 0.0], [4.0, 5.0]]
-    assert unsound.sound(sums)[1].docs.tolist() == [1.0, 0.0]
+    skipped.check(sums, lag=3)
+    assert skipped.num_skipped == 0  # None is old enough.
+    skipped.check(sums)
+    assert (skipped.last, skipped.member, skipped.num_skipped, skipped.in_a_row) == (1, 1, 1, 1)
+    assert [np.asarray(step.recon).tolist() for step in skipped.applied(sums)] == [[1.0, 2.0], [3.0, 0.0], [4.0, 5.0]]
+    assert skipped.applied(sums)[1].docs.tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("next_epoch, too_many", [([math.nan], True), ([1.0], False)])
+def test_steps_in_a_row_are_counted_across_epochs_until_one_is_applied(next_epoch, too_many):
+    def of(recons):
+        return [Sums(np.float32(recon), np.ones(()), np.ones(())) for recon in recons]
+
+    skipped = NonfiniteSteps()
+    skipped.check(of([1.0] + [math.nan] * 9))
+    assert not skipped.too_many
+    skipped.start_epoch()
+    assert not skipped.too_many
+    skipped.check(of(next_epoch))
+    assert skipped.too_many == too_many
+    assert skipped.last == (0 if too_many else -1)
 
 
 def test_divergence_names_the_way_out(tmp_path):
@@ -278,13 +299,15 @@ def test_divergence_in_the_only_step_is_seen_too(tmp_path):
 def test_what_is_remembered_is_what_is_kept(tmp_path, monkeypatch):
     for which in ("best", "last"):
         fitted = []
-        for checkpoints in (Checkpoints(tmp_path / which), Remembered()):
+        for checkpoints in (Checkpoints(tmp_path / which), InMemoryCheckpoints()):
             feed(monkeypatch, [5.0, 3.0, 4.0, 2.0, 6.0])
             config = settings(export_from=which, checkpoint_every=3)
             spec = Spec(config.model, config.objective, config.optimizer, V, L, 15, config.vectors.train_rho)
             initial = init_variables(jax.random.key(1), spec.module())
             folder = RunFolder(tmp_path)
-            fitted.append(fit(spec, config.train, 5, batcher(COUNTS), batcher(COUNTS), initial, folder, checkpoints))
+            data = batcher(COUNTS), batcher(COUNTS)
+            setup = TrainSetup(spec, config.train, 5, *data, initial, folder, checkpoints)
+            fitted.append(Trainer(setup).train())
         kept, remembered = fitted
         assert kept.epoch == remembered.epoch == {"best": 3, "last": 5}[which]
         assert bits(kept.variables) == bits(remembered.variables)
@@ -343,10 +366,10 @@ def record(config) -> RunRecord:
     )
 
 
-def test_a_longer_run_goes_on_where_the_rate_is_constant(tmp_path):
+def test_a_longer_run_resumes_where_the_rate_is_constant(tmp_path):
     before = settings(num_epochs=2)
     longer = settings(num_epochs=4)
-    check_continues(record(before), longer, RunOptions(), tmp_path)
+    check_resumable(record(before), longer, RunOptions(), tmp_path)
     train(tmp_path / "parts", 2, planned=2)
     parts = train(tmp_path / "parts", 4)
     whole = train(tmp_path / "whole", 4)
@@ -356,5 +379,5 @@ def test_a_longer_run_goes_on_where_the_rate_is_constant(tmp_path):
 @pytest.mark.parametrize("before, now, schedule", [(2, 4, "cosine"), (4, 2, "constant")])
 def test_another_number_of_epochs_is_refused_where_it_changes_the_first(tmp_path, before, now, schedule):
     begun, given = (settings(num_epochs=n, lr_schedule=schedule) for n in (before, now))
-    with pytest.raises(UserError, match=rf"has --num_epochs={now}, but .* begun with --num_epochs={before}"):
-        check_continues(record(begun), given, RunOptions(), tmp_path)
+    with pytest.raises(UserError, match=rf"has --num_epochs={now}, but .* started with --num_epochs={before}"):
+        check_resumable(record(begun), given, RunOptions(), tmp_path)

@@ -13,7 +13,8 @@ from etm_jax.config.build import make_config
 from etm_jax.config.settings import VectorsConfig
 from etm_jax.corpus.types import Corpus, Documents, TokenStream, Vocabulary
 from etm_jax.util.errors import UserError
-from etm_jax.vectors import check_vectors, files, word_vectors
+from etm_jax.vectors import check_vectors, word_vectors
+from etm_jax.vectors import file as files
 from etm_jax.vectors.ppmi import FREQUENCY_POWER, frequent_contexts, ppmi_matrix, ppmi_vectors
 from etm_jax.vectors.word2vec import MAX_PASSAGE, train
 
@@ -224,7 +225,7 @@ def test_a_missing_sentence_encoder_names_the_extra(monkeypatch: pytest.MonkeyPa
 # --- dimension ---
 
 
-@pytest.mark.parametrize("variant", ["default", "ntm", "paper"])
+@pytest.mark.parametrize("variant", ["default", "report", "paper"])
 def test_a_file_keeps_its_own_dimension_in_every_variant(variant: str, tmp_path: Path) -> None:
     path = tmp_path / "v.txt"
     path.write_text("x 1 2 3\ny 4 5 6\n")
@@ -237,7 +238,7 @@ def test_a_file_keeps_its_own_dimension_in_every_variant(variant: str, tmp_path:
         word_vectors(corpus_of([["x", "y"]]), given, 1)
 
 
-@pytest.mark.parametrize(("variant", "dim"), [("default", 100), ("ntm", 300), ("paper", 300)])
+@pytest.mark.parametrize(("variant", "dim"), [("default", 100), ("report", 300), ("paper", 300)])
 def test_vectors_made_here_have_the_dimension_of_the_variant(variant: str, dim: int) -> None:
     assert make_config(variant).vectors.embed_dim == dim
     assert make_config(variant, {"embed_dim": None, "vectors": "ppmi"}).vectors.embed_dim == dim
@@ -246,7 +247,7 @@ def test_vectors_made_here_have_the_dimension_of_the_variant(variant: str, dim: 
 
 @pytest.mark.parametrize("vectors", ["glove", "file:", ""])
 def test_an_unknown_kind_of_vectors_is_refused(vectors: str) -> None:
-    with pytest.raises(UserError, match="is not one of ppmi, skipgram, cbow, use, random, file:PATH"):
+    with pytest.raises(UserError, match="give one of ppmi, skipgram, cbow, use, random, file:PATH"):
         make_config(given={"vectors": vectors})
 
 
@@ -357,9 +358,9 @@ def test_a_file_cut_off_anywhere_never_gives_wrong_numbers(content: bytes, tmp_p
         (b"0 4\n" + GLOVE, "line 1: the header says 0 vectors"),
         (b"4 4\n" + GLOVE, "line 6: more vectors than the 4 that the header says"),
         (b"4 4\n" + BINARY[4:], "goes on after the 4 vectors"),
-        (b"2 2\nx 1 2\ny 1\n", "line 3: 1 numbers where 2 are due"),
-        (b"2 2\nx 1 2\ny 1 2 3\n", "line 3: 3 numbers where 2 are due"),
-        (b"x 1 2\ny 1\n", "line 2: 1 numbers where 2 are due"),
+        (b"2 2\nx 1 2\ny 1\n", "line 3: 1 numbers where 2 are expected"),
+        (b"2 2\nx 1 2\ny 1 2 3\n", "line 3: 3 numbers where 2 are expected"),
+        (b"x 1 2\ny 1\n", "line 2: 1 numbers where 2 are expected"),
         (b"2 2\nx 1 2\nthe 1 zwei\n", "line 3: b'zwei' is not a number"),
         (b"2 2\nx 1 2\nthe 1 1_0\n", "line 3: b'1_0' is not a number"),
         (b"2 2\nx 1 2\nthe 1 nan\n", "line 3: the vector of 'the' holds nan or inf"),

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.prepare import resolve
-from etm_jax.corpus.shards.manifest import FORMAT
+from etm_jax.corpus.shards.manifest import FORMAT, file_sha256
 from etm_jax.corpus.store.cache import COMPUTED, deciding_settings
 from etm_jax.corpus.types import Source
 from etm_jax.corpus.words.segment import segmenter_version
@@ -44,7 +45,7 @@ class InputFile:
 class Job:
     """Files, settings (resolved), the segmenter with its version, the words to leave out, and how shards are cut.
 
-    num_shards: of the training documents; 0: one for every `SHARD_DOCS`.
+    num_shards: of the training documents; 0: one for every `SHARD_DOCS`. meta_sha256: of the file of --meta, if any.
     """
 
     files: tuple[InputFile, ...]
@@ -53,6 +54,7 @@ class Job:
     stopwords: frozenset[str]
     block_docs: int = BLOCK_DOCS
     num_shards: int = 0
+    meta_sha256: str = ""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -64,6 +66,7 @@ class Job:
             "stopwords": sorted(self.stopwords),
             "block_docs": self.block_docs,
             "num_shards": self.num_shards,
+            **({"meta_sha256": self.meta_sha256} if self.meta_sha256 else {}),
         }
 
     @property
@@ -85,7 +88,10 @@ def make_job(pattern: str, config: CorpusConfig, block_docs: int = BLOCK_DOCS, n
     if settings.stopwords:
         stopwords = read_stopwords(settings.stopwords, settings.nfkc, bool(settings.lowercase))
     version = segmenter_version(settings.segmenter)
-    return Job(find_inputs(pattern), settings, version, stopwords, block_docs, num_shards)
+    # The whole table is read here, so that its faults are told before anything else is.
+    fields_of(settings)
+    meta_sha256 = file_sha256(Path(settings.meta).expanduser()) if settings.meta else ""
+    return Job(find_inputs(pattern), settings, version, stopwords, block_docs, num_shards, meta_sha256)
 
 
 def find_inputs(pattern: str) -> tuple[InputFile, ...]:

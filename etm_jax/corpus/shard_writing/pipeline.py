@@ -96,7 +96,7 @@ def _count(number: int, job: Job, work: Path) -> Iterator[Any]:
         yield (number, place), block
         for bucket, table in enumerate(in_buckets(count(block))):
             yield TaggedOutput("tables", (bucket, table))
-        yield TaggedOutput("summaries", summarize(block))
+        yield TaggedOutput("summaries", summarize(block, job))
     yield TaggedOutput("summaries", contents_of(job.files[number]))
     (work / f"{number}.counted").touch()
 
@@ -117,7 +117,7 @@ def _deal(counted: tuple[Place, Block], plan: Plan) -> Iterator[Any]:
     from apache_beam.pvalue import TaggedOutput
 
     origin, block = counted
-    for place, rows in zip(places(plan), deal(block, columns_of(plan), plan.shards), strict=True):
+    for place, rows in zip(places(plan), deal(block, columns_of(plan), plan), strict=True):
         if rows is not None:
             dealt = place, (origin, rows)
             yield TaggedOutput("last", dealt) if _is_last(place, plan) else dealt

@@ -20,7 +20,7 @@ from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable, written
 from etm_jax.util.lock import NAME as LOCK
-from etm_jax.util.lock import held
+from etm_jax.util.lock import locked
 
 WORK = ".work-"
 """Begins the name of the folder, inside the one to be filled, that holds what is half done."""
@@ -72,7 +72,7 @@ def prepare_shards(job: Job, folder: Path, runner: Runner = local.run) -> Manife
     """
     check_installed()
     check_writable(folder, "output")
-    with held(folder, "output"):
+    with locked(folder, "output"):
         if (folder / NAME).exists():
             manifest = Manifest.read(folder)
             if manifest.request != job.request:

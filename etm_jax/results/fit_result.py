@@ -1,0 +1,78 @@
+"""What fitting a model of any kind gives: topics as arrays, and of a trained model which epoch they are of."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from etm_jax.config.settings import TrainConfig
+from etm_jax.corpus.types import Corpus
+from etm_jax.inference.theta import infer_posterior, infer_theta, log_px_at
+from etm_jax.models.layers import Variables
+from etm_jax.models.topic_arrays import TopicArrays
+from etm_jax.results.seed_comparison import SeedComparison, compare_seeds
+from etm_jax.results.summary import completion
+from etm_jax.training.batches import Batcher
+from etm_jax.training.ensemble import seeds
+from etm_jax.training.layout import Layout
+from etm_jax.training.steps import Spec, beta_step
+from etm_jax.training.train_setup import TrainResult
+from etm_jax.util.console import track
+
+
+class FitResult(NamedTuple):
+    """A fitted model.
+
+    log_px: log p(w | θ) at the nonzeros of the test documents' second halves; None where that is log θβ. epoch: which
+    one the topics are of, for people; empty for a model without epochs. seeds: how several seeds of a run compare, of
+    which `topics` are the best one's.
+    """
+
+    topics: TopicArrays
+    log_px: np.ndarray | None = None
+    epoch: str = ""
+    seeds: SeedComparison | None = None
+
+
+def trained_result(
+    trained: TrainResult, config: TrainConfig, corpus: Corpus, batchers: dict[str, Batcher]
+) -> FitResult:
+    """The result of a training. batchers: of each part of the corpus, on the devices that are to compute it."""
+    topics = _topic_arrays(trained, batchers)
+    log_px = _log_px(trained.variables, topics.theta_test_h1, corpus, batchers["test_h1"].batch_size, trained.spec)
+    epoch = f"epoch {trained.epoch} of {trained.last_epoch}"
+    if config.num_seeds == 1:
+        return FitResult(topics, log_px, epoch)
+    best = seeds(config)[trained.best]
+    return FitResult(topics, log_px, f"seed {best}, {epoch}", _compare(trained, config, corpus, batchers["test_h1"]))
+
+
+def _topic_arrays(trained: TrainResult, batchers: dict[str, Batcher]) -> TopicArrays:
+    """The best member as arrays."""
+    spec = trained.spec
+    layout = Layout(spec, batchers["train"].grid)
+    variables = layout.shard(trained.variables)
+    theta = {part: infer_theta(variables, batcher, layout.program_spec) for part, batcher in batchers.items()}
+    params, constants = trained.variables
+    return TopicArrays(
+        beta=np.asarray(beta_step(trained.variables, spec)),
+        activity=infer_posterior(variables, batchers["train"], layout.program_spec).activity,
+        **{f"theta_{part}": values for part, values in theta.items()},
+        own={name: np.asarray((params | constants)[name]) for name in spec.module().exports},
+    )
+
+
+def _log_px(variables: Variables, theta: np.ndarray, corpus: Corpus, batch_size: int, spec: Spec) -> np.ndarray | None:
+    """As in `FitResult`. theta: [T, K], of the first halves."""
+    return None if spec.module().is_mixture else log_px_at(variables, theta, corpus.test_h2, batch_size, spec)
+
+
+def _compare(trained: TrainResult, config: TrainConfig, corpus: Corpus, test_h1: Batcher) -> SeedComparison:
+    """All members, by their topics and by what they predict of the test documents' second halves."""
+    layout, betas, perplexities = Layout(trained.spec, test_h1.grid), [], []
+    for variables in track(trained.members, "quality of the seeds", unit="seeds"):
+        beta = np.asarray(beta_step(variables, trained.spec))
+        theta = infer_theta(layout.shard(variables), test_h1, layout.program_spec)
+        log_px = _log_px(variables, theta, corpus, test_h1.batch_size, trained.spec)
+        betas.append(beta)
+        perplexities.append(completion(beta, theta, corpus.test_h2, log_px))
+    return compare_seeds(seeds(config), trained.epoch, trained.nelbos, betas, perplexities, corpus.train.counts)

@@ -1,0 +1,97 @@
+"""What a run starts from: its record, and its variables from word vectors, other weights, or its own checkpoint."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from etm_jax.config.build import Config
+from etm_jax.config.settings import RunOptions
+from etm_jax.corpus.types import Corpus
+from etm_jax.models.base import Start
+from etm_jax.models.layers import Variables
+from etm_jax.models.registry import model_kind
+from etm_jax.models.seed_words import Columns, read_seed_words
+from etm_jax.training.corpus_batches import batch_size_for
+from etm_jax.training.ensemble import seeds, stack
+from etm_jax.training.run_record import RunRecord, trained_record
+from etm_jax.training.saved_model import SavedModel
+from etm_jax.util import console
+from etm_jax.util.errors import UserError
+from etm_jax.vectors import word_vectors
+
+
+def initialize(
+    config: Config, options: RunOptions, corpus: Corpus, resumed: RunRecord | None, weights: SavedModel | None
+) -> tuple[RunRecord, Variables | None]:
+    """What the run is, and the variables that it starts from; None where it resumes from a checkpoint of its own.
+
+    resumed: the record of the run that is resumed. weights: the model whose weights a new run starts from. Of several
+    seeds, the variables are a stack of members, which share the word vectors: those of the first seed.
+    """
+    num_docs, num_topics = corpus.num_train, config.model.num_topics
+    if num_topics > num_docs:
+        console.warn(f"--n_topic={num_topics} is more than the {num_docs} documents to train on; some will stay empty")
+    batch_size = batch_size_for(config.train, corpus)
+    if batch_size < config.train.batch_size:
+        console.note(f"--batch_size={config.train.batch_size} is reduced to the {num_docs} documents there are")
+    seed_words = _seed_words(config, options, corpus, resumed)
+    epoch_steps = corpus.stream.num_steps(batch_size) if corpus.stream else 0
+    record = partial(trained_record, config, options, corpus, batch_size, epoch_steps, seed_words)
+
+    if resumed:
+        return record(resumed.embed_dim), None
+    if weights:
+        _check_vocabulary(weights, corpus, options.ckpt)
+        console.note(f"weights: those of {weights.origin}")
+        # As they were trained, before their temperature, which the end of this run applies again.
+        as_trained = weights.spec().module().tempered(weights.variables, 1 / weights.config.model.temperature)
+        variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), as_trained)
+        return record(weights.embed_dim), variables
+    vectors = None
+    if model_kind(config.model.kind).has_embeddings:
+        found = word_vectors(corpus, config.vectors, config.train.seed)
+        console.note(found.describe())
+        vectors = found.matrix
+    started = record(0 if vectors is None else vectors.shape[1])
+    module = started.spec().module()
+
+    def member(seed: int) -> Variables:
+        return module.initial(jax.random.key(seed), Start(corpus, vectors, seed, seed_words))
+
+    members = [member(seed) for seed in console.track(seeds(config.train), "starting points", unit="seeds")]
+    return started, stack(members)
+
+
+def _seed_words(config: Config, options: RunOptions, corpus: Corpus, resumed: RunRecord | None) -> Columns:
+    """The columns of --seed_words. Raises UserError where a run that is resumed was started with other words."""
+    if not options.seed_words:
+        found: Columns = ()
+    elif not model_kind(config.model.kind).has_embeddings:
+        raise UserError(
+            f"--seed_words={options.seed_words} is for --model=etm, whose topics have embeddings; leave it out"
+        )
+    else:
+        found = read_seed_words(options.seed_words, corpus.vocabulary, config.model.num_topics)
+    if resumed and resumed.seed_words != found:
+        words = corpus.vocabulary.words
+        before = " / ".join(" ".join(words[j] for j in line) or "(free)" for line in resumed.seed_words) or "none"
+        raise UserError(
+            f"--seed_words differs from what this run was started with, {before}; restore those words, or give another "
+            "--workdir"
+        )
+    return found
+
+
+def _check_vocabulary(weights: SavedModel, corpus: Corpus, ckpt: str) -> None:
+    """Raise UserError where the words cannot be those of the weights; warn where that is not known."""
+    differs = weights.vocabulary is not None and weights.vocabulary.hash != corpus.vocabulary.hash
+    if differs or weights.vocab_size != len(corpus.vocabulary):
+        raise UserError(
+            f"--ckpt={ckpt} has a vocabulary of {weights.vocab_size} words that is not this corpus's of "
+            f"{len(corpus.vocabulary)}; give its corpus and the same filters (it is {weights.origin})"
+        )
+    if weights.vocabulary is None:
+        console.warn(
+            f"--ckpt={ckpt} does not hold its words: that they are this corpus's, in the same order, is taken on trust"
+        )

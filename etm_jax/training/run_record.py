@@ -1,0 +1,117 @@
+"""The record of a run: what decides its numbers, once the corpus has been read."""
+
+import math
+from typing import Literal, NamedTuple
+
+import jax.numpy as jnp
+
+from etm_jax.config.build import Config
+from etm_jax.config.settings import RunOptions, TrainConfig
+from etm_jax.corpus.types import Corpus
+from etm_jax.models.registry import model_kind
+from etm_jax.training.steps import Spec
+
+STEPS_PER_ROOT, FEWEST_EPOCHS, MOST_EPOCHS = 60, 4, 60
+
+
+class RunRecord(NamedTuple):
+    """What decides a run's numbers: its settings and what became of them once the corpus was read.
+
+    seed_words: for each topic the columns of its seed words, none for a free topic. dtype: of the parameters: float64
+    where JAX was told to compute in that. epoch_steps: of a corpus of shards; 0 for one in memory, which has as many as
+    its documents need.
+    """
+
+    config: Config
+    ckpt: str
+    corpus: str
+    corpus_digest: str
+    vocabulary_hash: str
+    vocab_size: int
+    num_docs: int
+    embed_dim: int
+    batch_size: int
+    num_epochs: int
+    seed_words: tuple[tuple[int, ...], ...] = ()
+    dtype: str = "float32"
+    epoch_steps: int = 0
+
+    @property
+    def exported(self) -> Literal["last", "best"]:
+        """Which epoch the run's results are of."""
+        return "last" if self.config.train.export_from == "last" else "best"
+
+    def spec(self) -> Spec:
+        """What the compiled programs of this run depend on."""
+        return Spec(
+            model=self.config.model,
+            objective=self.config.objective,
+            optimizer=self.config.optimizer,
+            vocab_size=self.vocab_size,
+            embed_dim=self.embed_dim,
+            num_steps=self.num_epochs * (self.epoch_steps or math.ceil(self.num_docs / self.batch_size)),
+            train_rho=self.config.vectors.train_rho,
+            seed_words=self.seed_words,
+        )
+
+
+def trained_record(
+    config: Config,
+    options: RunOptions,
+    corpus: Corpus,
+    batch_size: int,
+    epoch_steps: int,
+    seed_words: tuple[tuple[int, ...], ...],
+    embed_dim: int,
+) -> RunRecord:
+    """The record of a run that is trained step by step."""
+    vocab_size, nnz = len(corpus.vocabulary), corpus.stream.nnz if corpus.stream else corpus.train.counts.nnz
+    return RunRecord(
+        config=config,
+        ckpt=options.ckpt,
+        corpus=corpus.name,
+        corpus_digest=corpus.digest,
+        vocabulary_hash=corpus.vocabulary.hash,
+        vocab_size=vocab_size,
+        num_docs=corpus.num_train,
+        embed_dim=embed_dim,
+        batch_size=batch_size,
+        num_epochs=num_epochs_for(config.train, corpus.num_train, vocab_size, nnz, batch_size),
+        epoch_steps=epoch_steps,
+        seed_words=seed_words,
+        dtype=default_dtype(),
+    )
+
+
+def self_fitted_record(config: Config, corpus: Corpus) -> RunRecord:
+    """The record of a model that fits itself: no vectors and no batches; its epochs are the engine's iterations."""
+    return RunRecord(
+        config=config,
+        ckpt="",
+        corpus=corpus.name,
+        corpus_digest=corpus.digest,
+        vocabulary_hash=corpus.vocabulary.hash,
+        vocab_size=len(corpus.vocabulary),
+        num_docs=len(corpus.train),
+        embed_dim=0,
+        batch_size=0,
+        num_epochs=model_kind(config.model.kind).num_iterations(config),
+    )
+
+
+def num_epochs_for(config: TrainConfig, num_docs: int, num_words: int, nnz: int, batch_size: int) -> int:
+    """The epochs asked for, or enough for STEPS_PER_ROOT·√n steps, n the mean number of documents that a word is in.
+
+    num_docs, num_words, nnz: of the counts to train on. ρ starts from what all documents say of a word, and has more
+    to learn from their likelihood the more of them there are; its noise falls with their root. Between FEWEST_EPOCHS
+    and MOST_EPOCHS.
+    """
+    if config.num_epochs:
+        return config.num_epochs
+    steps = STEPS_PER_ROOT * math.sqrt(nnz / num_words)
+    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(steps * batch_size / num_docs)))
+
+
+def default_dtype() -> str:
+    """That of parameters, as JAX is set."""
+    return str(jnp.result_type(float))
