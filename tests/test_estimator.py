@@ -1,5 +1,6 @@
 """The Python API: scikit-learn's conventions, and the same path as the command line."""
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,8 @@ from conftest import planted_counts, themed_lines
 from etm_jax import ETM
 from etm_jax.cli import flags as cli
 from etm_jax.cli.run import run
+from etm_jax.config.declaration import settings_of
+from etm_jax.config.settings import SECTIONS, RunOptions
 from etm_jax.interop import read_saved_model
 
 TINY = {"hidden": (16,), "embed_dim": 8}
@@ -198,6 +201,20 @@ def test_mistakes_are_value_errors_of_one_line(given: dict, documents, told: str
     with pytest.raises(ValueError, match=told) as error:
         small(**given).fit(documents)
     assert "\n" not in str(error.value)
+
+
+def test_its_parameters_have_the_names_and_defaults_of_the_settings() -> None:
+    declared = {s.name: s.default for kind in (RunOptions, *SECTIONS.values()) for s in settings_of(kind)}
+    parameters = inspect.signature(ETM.__init__).parameters
+    shared = {name: p.default for name, p in parameters.items() if name in declared.keys() - {"seed_words"}}
+    assert shared == {name: declared[name] for name in shared}
+    others = ("self", "seed_words", "settings", "callbacks", "verbose")
+    assert parameters.keys() == {*shared, *others}
+
+
+def test_a_former_name_of_a_variant_is_said_to_be_one(capsys) -> None:
+    small(variant="report", num_epochs=1, verbose=1, vectors="random").fit(LINES)
+    assert capsys.readouterr().err.count("--variant=report is called --variant=ntm now") == 1
 
 
 def test_a_vocabulary_must_name_every_column() -> None:
