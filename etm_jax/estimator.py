@@ -19,9 +19,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from etm_jax.config.build import Config, make_config
 from etm_jax.config.declaration import by_name, settings_of
 from etm_jax.config.settings import SECTIONS, RunOptions
+from etm_jax.corpus.in_memory import (
+    FEWEST_TO_VALIDATE,
+    Texts,
+    are_texts,
+    as_documents,
+    corpus_of_counts,
+    counts_in_order,
+    vocabulary_of,
+)
 from etm_jax.corpus.new_documents import counted, settings_like
 from etm_jax.corpus.prepare import prepare
-from etm_jax.corpus.types import Corpus, Document, Documents, Source, Vocabulary
+from etm_jax.corpus.types import Corpus, Source
 from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.split import halves
 from etm_jax.inference.predictor import Predictor
@@ -40,11 +49,6 @@ from etm_jax.util.console import note, silenced
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
 from etm_jax.util.reading import as_object
-
-Texts = Sequence[str] | Sequence[Sequence[str]]
-
-FEWEST_TO_VALIDATE = 40
-"""Documents; of fewer, all are trained on."""
 
 
 class TopicInfo(NamedTuple):
@@ -113,11 +117,11 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         with self._own_words():
             if renaming := by_name(RunOptions)["variant"].renaming(self.variant):
                 note(renaming)
-            if _are_texts(X):
+            if are_texts(X):
                 self._fit_texts(list(X))
             else:
                 counts = self._checked(X, reset=True)
-                self._learn(_corpus_of(counts, _columns(counts, vocab), self._config()), None, counts)
+                self._learn(corpus_of_counts(counts, vocabulary_of(counts, vocab), self._config()), None, counts)
                 self._documents: list[Any] | None = list(range(counts.shape[0]))
         return self
 
@@ -136,8 +140,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         with self._own_words():
             unknown = Counter[str]()
             counts = self._counts(X, unknown)
-            self._learn(_corpus_of(counts, self._vocabulary, self._config()), self._trained, counts)
-            self._documents = list(X) if _are_texts(X) else list(range(counts.shape[0]))
+            self._learn(corpus_of_counts(counts, self._vocabulary, self._config()), self._trained, counts)
+            self._documents = list(X) if are_texts(X) else list(range(counts.shape[0]))
             self.new_words_ = unknown
             if unknown:
                 common = ", ".join(word for word, _ in unknown.most_common(5))
@@ -146,7 +150,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _fit_texts(self, given: list[Any]) -> None:
         config = self._config()
-        documents = list(_as_documents(given))
+        documents = list(as_documents(given))
         enough = len(documents) >= FEWEST_TO_VALIDATE
         settings = dataclasses.replace(
             config.corpus,
@@ -155,7 +159,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             segmenter=config.corpus.segmenter if documents[0].tokens is None else "gold",
         )
         corpus = prepare(Source("ETM.fit", [], documents=lambda: iter(documents)), settings)
-        self._learn(corpus, None, _in_order(corpus, len(documents)))
+        self._learn(corpus, None, counts_in_order(corpus, len(documents)))
         self._documents = given
 
     def _learn(self, corpus: Corpus, other: SavedModel | None, counts: sp.csr_matrix) -> None:
@@ -310,9 +314,9 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _counts(self, documents: Any, unknown: Counter[str] | None = None) -> sp.csr_matrix:
         """[D, V] CSR of documents in any form. unknown: is told of the words that the model does not know."""
-        if not _are_texts(documents):
+        if not are_texts(documents):
             return self._checked(documents, reset=False)
-        settings, given = settings_like(self._trained.config.corpus, self._vocabulary), list(_as_documents(documents))
+        settings, given = settings_like(self._trained.config.corpus, self._vocabulary), list(as_documents(documents))
         if given[0].tokens is not None:
             settings = dataclasses.replace(settings, segmenter="gold")
         pairs = list(segment_documents(lambda: iter(given), settings))
@@ -363,68 +367,3 @@ def _setting_parameters() -> list[str]:
     """The parameters of `ETM` that are settings of a run, under the same names."""
     settings = {s.name for kind in SECTIONS.values() for s in settings_of(kind)}
     return [name for name in inspect.signature(ETM.__init__).parameters if name in settings]
-
-
-def _are_texts(documents: Any) -> bool:
-    """Whether documents are given as strings or as lists of words, and not as counts."""
-    if isinstance(documents, str):
-        raise ValueError("one string is no corpus; give a list of strings, one a document")
-    if not isinstance(documents, Sequence) and getattr(documents, "ndim", 0) != 1:
-        return False
-    for document in documents:
-        if not isinstance(document, list | tuple):
-            return isinstance(document, str)
-        if document:
-            return isinstance(document[0], str)
-    return False
-
-
-def _as_documents(texts: Texts) -> Iterator[Document]:
-    for i, document in enumerate(texts):
-        yield Document(str(i), document) if isinstance(document, str) else Document(str(i), tokens=list(document))
-
-
-def _in_order(corpus: Corpus, num_docs: int) -> sp.csr_matrix:
-    """[D, V] of the documents that a corpus was prepared from, empty where one has gone."""
-    rows = [int(name) for part in (corpus.train, corpus.valid) for name in part.ids]
-    counts = sp.vstack([corpus.train.counts, corpus.valid.counts])
-    places = sp.csr_matrix((np.ones(len(rows), np.int32), (rows, np.arange(len(rows)))), (num_docs, len(rows)))
-    ordered = sp.csr_matrix(places @ counts)
-    ordered.sort_indices()
-    return ordered
-
-
-def _columns(counts: sp.csr_matrix, names: Sequence[str] | None) -> Vocabulary:
-    """The words that the columns of counts stand for; without names their numbers."""
-    words = [str(j) for j in range(counts.shape[1])] if names is None else list(map(str, names))
-    if len(words) != counts.shape[1]:
-        raise UserError(f"vocab has {len(words)} words for {counts.shape[1]} columns of counts")
-    if len(words) < 2:
-        raise UserError(f"counts of {len(words)} feature(s): topics need at least 2 words")
-    doc_freq = np.bincount(counts.indices, minlength=counts.shape[1]).astype(np.int64)
-    return Vocabulary(words, doc_freq, np.asarray(counts.sum(axis=0)).ravel(), counts.shape[0], "none")
-
-
-def _corpus_of(counts: sp.csr_matrix, vocabulary: Vocabulary, config: Config) -> Corpus:
-    """Counts as a corpus: some documents to validate with, where there are enough, the others to train on."""
-    rows = np.flatnonzero(np.diff(counts.indptr))
-    if not len(rows):
-        raise UserError("no document holds a word that the model knows: there is nothing to learn from")
-    order = np.random.default_rng([config.corpus.split_seed]).permutation(rows)
-    num_valid = round(config.corpus.valid_share * len(rows)) if len(rows) >= FEWEST_TO_VALIDATE else 0
-
-    def part(chosen: np.ndarray) -> Documents:
-        names = list(map(str, chosen))
-        return Documents(counts[np.sort(chosen)], names, names)
-
-    none = part(order[:0])
-    return Corpus(
-        name="ETM.fit",
-        digest="",
-        vocabulary=vocabulary,
-        train=part(order[num_valid:]),
-        valid=part(order[:num_valid]),
-        test=none,
-        test_h1=none.counts,
-        test_h2=none.counts,
-    )
