@@ -4,9 +4,9 @@
     python -m etm_jax.convert --from=runs/3body --to=3body.pt --layout=ntm
     python -m etm_jax.convert --from=etm_20ng.pt --to=etm_20ng.safetensors
 
---from takes torch checkpoints of zll17/Neural_Topic_Models, adjidieng/ETM, embedded-topic-model and TopMost's ETM, told
-by their keys. A .safetensors file keeps settings and words; a file for torch keeps the weights alone. What is there is
-replaced. `--ckpt=FILE` of etm_jax.train starts from either.
+--from takes torch checkpoints of zll17/Neural_Topic_Models, adjidieng/ETM, embedded-topic-model and TopMost's ETM,
+recognised by their keys. A .safetensors file keeps settings and words; a file for torch keeps the weights alone. What
+is there is replaced. `--ckpt=FILE` of etm_jax.train starts from either.
 """
 
 import sys

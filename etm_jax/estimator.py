@@ -313,7 +313,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     # Documents to counts
 
     def _counts(self, documents: Any, unknown: Counter[str] | None = None) -> sp.csr_matrix:
-        """[D, V] CSR of documents in any form. unknown: is told of the words that the model does not know."""
+        """[D, V] CSR of documents in any form. unknown: counts the words that the model does not know."""
         if not are_texts(documents):
             return self._checked(documents, reset=False)
         settings, given = settings_like(self._trained.config.corpus, self._vocabulary), list(as_documents(documents))

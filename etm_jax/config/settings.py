@@ -278,7 +278,7 @@ class RunOptions:
     ckpt: str = setting(
         "", "start from weights: of the run in this folder, a .safetensors file, or a torch checkpoint", shown="FILE"
     )
-    bkpt_continue: bool = setting(True, "go on where the run in --workdir stopped; --nobkpt_continue refuses to")
+    bkpt_continue: bool = setting(True, "resume the run in --workdir where it stopped; --nobkpt_continue refuses to")
     tensorboard: bool = setting(False, "write TensorBoard events to <workdir>/tensorboard (extra: tensorboard)")
     mesh: str = setting(
         "",

@@ -1,4 +1,4 @@
-"""What a person is told about filtering."""
+"""The table that says what filtering the vocabulary did, and warnings about it."""
 
 from etm_jax.corpus.types import FilterReport
 from etm_jax.util.console import table

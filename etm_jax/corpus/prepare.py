@@ -205,7 +205,7 @@ def _from_counts(source: Source, config: CorpusConfig, digest: str) -> Corpus:
 
 
 class _Kept(NamedTuple):
-    """What is put down of documents while they are cut. meta: for each field."""
+    """What is kept of documents while they are segmented. meta: for each field."""
 
     ids: Packer
     first_words: Packer
@@ -216,7 +216,7 @@ class _Kept(NamedTuple):
 def _tokens_noting(
     documents: Callable[[], Iterator[Document]], config: CorpusConfig, fields: Fields, kept: _Kept
 ) -> Iterator[list[str]]:
-    """The documents' tokens, while all else that is kept of them is put down."""
+    """The documents' tokens; all else that is kept of the documents is collected on the way."""
     for document, tokens in segment_documents(documents, config):
         text = raw_text(document, config.lang)
         kept.ids.add(document.id)

@@ -87,7 +87,7 @@ def draw_counts(
 
 
 def shuffle_words(seed: int, counts: sp.csr_matrix) -> sp.csr_matrix:
-    """The same words dealt out anew: every document keeps its length and every word its frequency, and no more.
+    """The same words shuffled over documents: each document keeps its length and each word its frequency, no more.
 
     counts: [D, V] CSR → [D, V] CSR int32. What a model still finds there is not of the documents.
     """

@@ -55,7 +55,7 @@ def read_vocabulary(folder: RunFolder) -> Vocabulary:
         return vocabulary_from_json(read_object(folder.vocabulary))
     except DAMAGED as error:
         raise UserError(
-            f"{folder.vocabulary} is damaged ({error}); the same training command writes it anew"
+            f"{folder.vocabulary} is damaged ({error}); the same training command writes it again"
         ) from error
 
 

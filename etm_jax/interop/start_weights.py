@@ -20,8 +20,8 @@ def read_start_weights(ckpt: str, model: ModelConfig) -> SavedModel:
         trained = read_saved_model(ckpt)
     except UserError as error:
         # What is wrong with the file itself begins with it; what is wrong inside a folder names the file there.
-        told = str(error)
-        raise UserError(f"--ckpt={told}" if told.startswith((f"{ckpt}:", f"{ckpt} ")) else told) from error
+        message = str(error)
+        raise UserError(f"--ckpt={message}" if message.startswith((f"{ckpt}:", f"{ckpt} ")) else message) from error
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(trained.variables)):
         raise UserError(f"--ckpt={ckpt} holds numbers that are not finite; give weights of an earlier epoch")
     spec = trained.spec()

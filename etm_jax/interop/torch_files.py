@@ -124,7 +124,7 @@ def _load(path: Path) -> object:
                 "never done here; load it where the code that wrote it is installed, and save model.state_dict()"
             ) from error
         raise UserError(
-            "it is damaged, or no torch checkpoint; copy it again, or save model.state_dict() anew"
+            "it is damaged, or no torch checkpoint; copy it again, or save model.state_dict() again"
         ) from error
 
 

@@ -4,10 +4,10 @@ The mesh has the axes `data` (P rows) and `vocab` (Q columns). An array with an 
 sharded over `data`; one with an entry for each word, over `vocab`; a sparse batch is cut into tiles, one for each
 device. JAX's own runtime moves what has to move. B documents of a batch, V words.
 
-Words are dealt round-robin, word j to column j mod Q: the first words are the most frequent, and so each column has as
-much to do. Documents and words that do not come out even are padded, with documents that are not real, and with words
-that no document holds and no topic makes. `MeshLayout.shard` does so to parameters, and `gather` undoes it: what is
-saved, exported and measured knows nothing of the mesh.
+Words are assigned round-robin, word j to column j mod Q: the first words are the most frequent, and so each column has
+as much to do. Documents and words that do not come out even are padded, with documents that are not real, and with
+words that no document holds and no topic makes. `MeshLayout.shard` does so to parameters, and `gather` undoes it: what
+is saved, exported and measured knows nothing of the mesh.
 """
 
 from collections.abc import Callable, Sequence
@@ -95,12 +95,13 @@ class MeshLayout:
         return jax.shard_map(local, mesh=self.mesh, in_specs=tuple(in_specs), out_specs=out_specs, check_vma=False)
 
     def shard(self, tree: T, axis_of: AxisOf) -> T:
-        """Whole arrays put on the devices, their words dealt and padded. Every process gives the same arrays."""
+        """Whole arrays put on the devices, their words assigned to columns and padded. Every process gives the same
+        arrays."""
 
         def put(path: Any, leaf: Any) -> jax.Array:
             values, vocab = np.asarray(leaf), axis_of(path)
             if vocab:
-                values = self._deal_words(values, vocab)
+                values = self._order_by_column(values, vocab)
             sharding = self.sharding(_spec(vocab, values.ndim))
             return jax.make_array_from_callback(values.shape, sharding, lambda index: values[index])
 
@@ -120,7 +121,7 @@ class MeshLayout:
         if not array.is_fully_addressable:
             array = jax.jit(lambda x: x, out_shardings=self.sharding(REPLICATED))(array)
         values = np.array(array)
-        return values if axis is None else self._collect_words(values, axis)
+        return values if axis is None else self._order_by_word(values, axis)
 
     def constrain(self, tree: T, axis_of: AxisOf) -> T:
         """Within a program: the same arrays, constrained to the sharding that `shard` gives them."""
@@ -130,14 +131,14 @@ class MeshLayout:
 
         return jax.tree.map_with_path(constrained, tree)
 
-    def _deal_words(self, values: np.ndarray, vocab: VocabAxis) -> np.ndarray:
+    def _order_by_column(self, values: np.ndarray, vocab: VocabAxis) -> np.ndarray:
         moved = np.moveaxis(values, vocab.axis, 0)
         whole = np.full((self.columns * self.words_per_column, *moved.shape[1:]), vocab.padding, values.dtype)
         whole[: self.vocab_size] = moved
-        dealt = whole.reshape(self.words_per_column, self.columns, *moved.shape[1:]).swapaxes(0, 1)
-        return np.ascontiguousarray(np.moveaxis(dealt.reshape(whole.shape), 0, vocab.axis))
+        by_column = whole.reshape(self.words_per_column, self.columns, *moved.shape[1:]).swapaxes(0, 1)
+        return np.ascontiguousarray(np.moveaxis(by_column.reshape(whole.shape), 0, vocab.axis))
 
-    def _collect_words(self, values: np.ndarray, axis: int) -> np.ndarray:
+    def _order_by_word(self, values: np.ndarray, axis: int) -> np.ndarray:
         moved = np.moveaxis(values, axis, 0)
         by_column = moved.reshape(self.columns, self.words_per_column, *moved.shape[1:])
         whole = by_column.swapaxes(0, 1).reshape(moved.shape)

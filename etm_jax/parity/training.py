@@ -206,7 +206,7 @@ def _torch_training(both: _Both) -> list[_Snapshot]:
 
 
 def torch_snapshot(judge: Judge, optimizer: torch.optim.Optimizer) -> _Snapshot:
-    """Where torch's training is: copies, for torch goes on in the same memory."""
+    """Where torch's training is: copies, for torch writes on into the same memory."""
 
     def moment(name: str) -> Params:
         named: dict[str, Tensor] = {

@@ -138,7 +138,7 @@ def write_pyldavis(run: Run, folder: Path) -> None:
     arguments = pyldavis_arguments(run)
     plain = {name: x.tolist() if isinstance(x, np.ndarray) else x for name, x in arguments.items()}
     (folder / "prepare.json").write_text(json.dumps(plain, ensure_ascii=False), encoding="utf-8")
-    # Topics keep their numbers; they would be numbered anew by share, from 1.
+    # Topics keep their numbers; pyLDAvis would number them again by share, from 1.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of scikit-learn's, at what pyLDAvis asks of it
         prepared = pyLDAvis.prepare(**arguments, sort_topics=False, start_index=0, n_jobs=1)

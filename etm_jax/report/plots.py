@@ -251,10 +251,10 @@ def _training(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             1, len(panels), figsize=(4.3 * len(panels), 3.2), layout="constrained", squeeze=False
         )
         for axis, (curve, title, unit) in zip(axes[0], panels, strict=True):
-            for key, told, line in ((curve, "training", "-"), (f"valid_{curve}", "validation", "--")):
+            for key, which, line in ((curve, "training", "-"), (f"valid_{curve}", "validation", "--")):
                 points = [(e, y) for e, y in zip(values["epoch"], values.get(key) or [], strict=False) if y is not None]
                 if points:
-                    axis.plot(*zip(*points, strict=True), line, label=told, linewidth=1.9, marker="o", markersize=3,
+                    axis.plot(*zip(*points, strict=True), line, label=which, linewidth=1.9, marker="o", markersize=3,
                               color=FAMILIES[line == "--"])  # fmt: skip
             axis.set_title(title, loc="left", fontsize=11, color=INK)
             axis.set_title(unit, loc="right", fontsize=9, color=SOFT)

@@ -20,7 +20,7 @@ from etm_jax.util.files import check_writable, replace_folder, replace_text
 class Folder(NamedTuple):
     """A folder that can stand beside the page.
 
-    write: fills it, from the run and from what the page shows. about: what people are told of it. package: what it
+    write: fills it, from the run and from what the page shows. about: what it holds, for people. package: what it
     needs, which the extra of the folder's name brings; empty where it needs nothing.
     """
 

@@ -74,7 +74,7 @@ def write_export(
 
 
 class _Figure(float):
-    """A number that is written with six decimals, and is no text that could be taken for a formula."""
+    """A number that is written with six decimals, which no spreadsheet takes for a formula."""
 
     def __str__(self) -> str:
         return f"{self:.6f}"

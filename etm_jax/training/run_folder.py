@@ -56,7 +56,7 @@ class RunFolder:
                     raise ValueError(f"its {name} is {kept[name]!r}")
             for name in ("ckpt", "corpus", "corpus_digest", "vocabulary_hash", "dtype"):
                 if type(kept[name]) is not str:
-                    raise TypeError(f"its {name} is no text")
+                    raise TypeError(f"its {name} is not text")
             columns = [j for topic in kept["seed_words"] for j in topic]
             if not all(type(j) is int and 0 <= j < kept["vocab_size"] for j in columns):
                 raise ValueError("its seed_words are no columns of the vocabulary")

@@ -59,7 +59,7 @@ class Spec(NamedTuple):
         return self.module().fixed(self.train_rho)
 
     def on(self, layout: MeshLayout | None) -> "Spec":
-        """The programs that run on a mesh of devices, to whose columns words are dealt and padded."""
+        """The programs that run on a mesh of devices, over whose columns words are spread and padded."""
         if layout is None:
             return self
         seed_words = tuple(tuple(map(layout.position, words)) for words in self.seed_words)

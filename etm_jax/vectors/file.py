@@ -1,7 +1,7 @@
 """Reading word vectors from a file: word2vec's text and binary formats and GloVe's headerless text, gzipped or not.
 
-The file is streamed, and only the vectors of the words asked for are held. What the file is, is told from its bytes,
-never from its name.
+The file is streamed, and only the vectors of the words asked for are held. The format is found from its bytes, never
+from its name.
 """
 
 import re
@@ -172,7 +172,7 @@ def _binary_records(stream: BinaryIO, layout: Layout, path: Path) -> Iterator[_R
         position = end
     if (buffer[position:] + stream.read(_CHUNK)).strip():
         raise UserError(
-            f"{path} goes on after the {layout.count} vectors of {layout.dim} numbers that its header says; "
+            f"{path} continues after the {layout.count} vectors of {layout.dim} numbers that its header says; "
             "correct the header, or download the file again"
         )
 

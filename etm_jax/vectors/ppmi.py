@@ -110,7 +110,7 @@ def frequent_contexts(counts: sp.csr_matrix, max_pairs: int = MAX_PAIRS) -> np.n
     """
     num_words = counts.shape[1]
     present = counts.astype(bool)
-    # A word goes with no more words than its documents have, all told.
+    # A word goes with no more words than its documents have in all.
     partners = np.minimum(present.T @ np.diff(counts.indptr).astype(np.int64), num_words)
     if partners.sum() <= max_pairs:
         return np.arange(num_words)

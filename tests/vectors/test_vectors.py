@@ -357,7 +357,7 @@ def test_a_file_cut_off_anywhere_never_gives_wrong_numbers(content: bytes, tmp_p
         (b"5 1000000000\n" + GLOVE, "line 1: the header says 5 vectors of 1000000000 numbers"),
         (b"0 4\n" + GLOVE, "line 1: the header says 0 vectors"),
         (b"4 4\n" + GLOVE, "line 6: more vectors than the 4 that the header says"),
-        (b"4 4\n" + BINARY[4:], "goes on after the 4 vectors"),
+        (b"4 4\n" + BINARY[4:], "continues after the 4 vectors"),
         (b"2 2\nx 1 2\ny 1\n", "line 3: 1 numbers where 2 are expected"),
         (b"2 2\nx 1 2\ny 1 2 3\n", "line 3: 3 numbers where 2 are expected"),
         (b"x 1 2\ny 1\n", "line 2: 1 numbers where 2 are expected"),

@@ -61,8 +61,8 @@ def read_jsonl(path: Path, text_field: str, encoding: str, meta_fields: Sequence
     """A document a line, each a JSON object whose `text_field` is a string; its id is the number of the line.
 
     Blank lines, and texts that are blank or null, are no documents. meta_fields: keys of what documents carry along. A
-    key that an object lacks, null and NaN stand for no value; what is no text is its JSON. Raises UserError at the end
-    where not one object has such a key.
+    key that an object lacks, null and NaN stand for no value; a value that is not text is its JSON. Raises UserError at
+    the end where not one object has such a key.
     """
 
     def documents() -> Iterator[Document]:

@@ -36,21 +36,21 @@ def deal(block: Block, columns: dict[str, int], plan: Plan) -> list[Rows | None]
     rows, parts = over_vocabulary(block, columns)
     rows = _with_texts_of(rows, rows.keys <= np.array(plan.last_shown, np.uint64)[parts])
     shards = plan.shards
-    dealt: list[Rows | None] = []
+    assigned: list[Rows | None] = []
     for part in range(len(PARTS)):
         ours = np.flatnonzero(parts == part)
         shard = shard_of(rows.keys[ours], shards[part])
         order = np.argsort(shard, kind="stable")
         ends = np.searchsorted(shard[order], np.arange(shards[part] + 1))
         for low, high in pairwise(ends):
-            dealt.append(rows.take(ours[order[low:high]]) if high > low else None)
-    return dealt
+            assigned.append(rows.take(ours[order[low:high]]) if high > low else None)
+    return assigned
 
 
-def in_order(dealt: Sequence[Rows]) -> Rows:
-    """All documents of a shard, at least one, by their keys. dealt: in the order of the inputs, which is that of equal
-    keys."""
-    rows = joined(dealt)
+def in_order(assigned: Sequence[Rows]) -> Rows:
+    """All documents of a shard, at least one, by their keys. assigned: in the order of the inputs, which is that of
+    equal keys."""
+    rows = joined(assigned)
     return rows.take(np.argsort(rows.keys, kind="stable"))
 
 

@@ -71,7 +71,7 @@ class Job:
 
     @property
     def request(self) -> str:
-        """SHA-256 of the settings and of what can be told of the files without reading them."""
+        """SHA-256 of the settings and of what is known of the files without reading them."""
         return _sha256([self.settings, [[file.name, file.size, file.changed] for file in self.files]])
 
     def digest(self, contents: dict[str, str]) -> str:
@@ -88,7 +88,7 @@ def make_job(pattern: str, config: CorpusConfig, block_docs: int = BLOCK_DOCS, n
     if settings.stopwords:
         stopwords = read_stopwords(settings.stopwords, settings.nfkc, bool(settings.lowercase))
     version = segmenter_version(settings.segmenter)
-    # The whole table is read here, so that its faults are told before anything else is.
+    # The whole table is read here, so that its faults are reported before anything is done.
     fields_of(settings)
     meta_sha256 = file_sha256(Path(settings.meta).expanduser()) if settings.meta else ""
     return Job(find_inputs(pattern), settings, version, stopwords, block_docs, num_shards, meta_sha256)
@@ -101,13 +101,13 @@ def find_inputs(pattern: str) -> tuple[InputFile, ...]:
     if not paths:
         raise UserError(f"--input={pattern} names no file; correct it, and put quotes around it where it has a * in it")
     try:
-        told = [(path, path.stat()) for path in paths]
+        seen = [(path, path.stat()) for path in paths]
     except OSError as error:
         raise UserError(f"{error.filename} cannot be looked at: {error.strerror}; check its permissions") from error
     above = Path(os.path.commonpath([path.parent for path in paths]))
     files = tuple(
         InputFile(path.relative_to(above).as_posix(), path, stat.st_size, stat.st_mtime_ns)
-        for path, stat in told
+        for path, stat in seen
         if stat.st_size
     )
     if not files:

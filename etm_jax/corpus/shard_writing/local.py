@@ -1,4 +1,4 @@
-"""The two passes in processes of this machine, which leave their results in files: a second run goes on from there."""
+"""The two passes in processes of this machine, which leave their results in files: a second run resumes from there."""
 
 import json
 import multiprocessing
@@ -60,9 +60,9 @@ def run(job: Job, work: Path) -> tuple[Plan, Summary, list[Written]]:
 
 def _count_file(job: Job, number: int, work: Path) -> Summary:
     """The first pass over a file: its documents counted, and tables of its words."""
-    told = work / f"{number}.summary"
-    if told.exists():
-        return Summary.from_json(json.loads(told.read_text("utf-8")))
+    done = work / f"{number}.summary"
+    if done.exists():
+        return Summary.from_json(json.loads(done.read_text("utf-8")))
     summaries: list[Summary] = []
 
     def blocks() -> Iterator[bytes]:
@@ -73,7 +73,7 @@ def _count_file(job: Job, number: int, work: Path) -> Summary:
     write_records(work / f"{number}.blocks", blocks())
     write_records(work / f"{number}.tables", _tables(work / f"{number}.blocks"))
     summary = add_up([*summaries, contents_of(job.files[number])])
-    replace_text(told, json.dumps(summary.to_json()))
+    replace_text(done, json.dumps(summary.to_json()))
     return summary
 
 
@@ -102,20 +102,20 @@ def _merge_bucket(job: Job, bucket: int, work: Path) -> tuple[WordTable, int]:
 
 
 def _deal_file(number: int, work: Path) -> None:
-    """The second pass over a file: its counted documents dealt out, a record for each block and shard."""
-    blocks, dealt = work / f"{number}.blocks", work / f"{number}.dealt"
-    if not dealt.exists():
+    """The second pass over a file: its counted documents assigned to shards, a record for each block and shard."""
+    blocks, assigned = work / f"{number}.blocks", work / f"{number}.dealt"
+    if not assigned.exists():
         plan, columns = _plan(work / "plan.json")
         each = (deal(Block.from_bytes(record), columns, plan) for record in read_records(blocks))
-        write_records(dealt, (b"" if rows is None else rows.to_bytes() for rows in chain.from_iterable(each)))
+        write_records(assigned, (b"" if rows is None else rows.to_bytes() for rows in chain.from_iterable(each)))
     blocks.unlink(missing_ok=True)
 
 
 def _write_shard(job: Job, place: int, part: int, number: int, work: Path) -> Written:
-    """A shard from what all files dealt to it, the last one of a part also from what the others have left over."""
-    told = work / f"{part}.{number}.written"
-    if told.exists():
-        return Written.from_json(json.loads(told.read_text("utf-8")))
+    """A shard from all files' documents that are assigned to it; the last one of a part takes the others' rest too."""
+    done = work / f"{part}.{number}.written"
+    if done.exists():
+        return Written.from_json(json.loads(done.read_text("utf-8")))
     plan, _ = _plan(work / "plan.json")
     sources = [work / f"{i}.dealt" for i in range(len(job.files))]
     records = [
@@ -128,7 +128,7 @@ def _write_shard(job: Job, place: int, part: int, number: int, work: Path) -> Wr
         records += [record for i in range(number) for record in read_records(work / f"{part}.{i}.left")]
     written, left = write_shard(work, part, number, [Rows.from_bytes(record) for record in records], plan, job)
     write_records(work / f"{part}.{number}.left", [] if left is None else [left.to_bytes()])
-    replace_text(told, json.dumps(written.to_json()))
+    replace_text(done, json.dumps(written.to_json()))
     return written
 
 

@@ -25,7 +25,7 @@ from etm_jax.util.extras import require
 from etm_jax.util.files import replace_text
 
 Place = tuple[int, int]
-"""Part and number of a shard; or a file and a block of it, by which what was dealt is put in order."""
+"""Part and number of a shard; or a file and a block of it, which put a shard's documents in order."""
 
 _OUR_ERROR = re.compile(
     r"^(?:RuntimeError: )?etm_jax\.util\.errors\.UserError: (.+?)(?: \[while running .*)?$", re.MULTILINE
@@ -61,9 +61,9 @@ class BeamRunner:
                 _build(pipeline, job, work)
         except Exception as error:
             # A worker's error comes as text.
-            told = _OUR_ERROR.findall(str(error))
-            if told:
-                raise UserError(told[-1]) from error
+            messages = _OUR_ERROR.findall(str(error))
+            if messages:
+                raise UserError(messages[-1]) from error
             raise
         plan = Plan(**_read(work / "plan.json"))
         summary = Summary.from_json(_read(work / "summary.json"))
@@ -81,10 +81,10 @@ def _build(pipeline: Any, job: Job, work: Path) -> None:
     frequent = tables | "frequent" >> beam.Map(_frequent, job.config.no_below)
     summary = counted.summaries | "add up" >> beam.CombineGlobally(add_up)
     plan = AsSingleton(once | "plan" >> beam.Map(_plan, AsIter(frequent), AsSingleton(summary), job, work))
-    dealt = counted.blocks | "deal" >> beam.FlatMap(_deal, plan).with_outputs("last", main="first")
-    first = dealt.first | "by shard" >> beam.GroupByKey()
+    assigned = counted.blocks | "deal" >> beam.FlatMap(_deal, plan).with_outputs("last", main="first")
+    first = assigned.first | "by shard" >> beam.GroupByKey()
     done = first | "write" >> beam.FlatMap(_write, plan, job, work).with_outputs("left", main="nothing")
-    last = (dealt.last, done.left) | beam.Flatten() | "by last shard" >> beam.GroupByKey()
+    last = (assigned.last, done.left) | beam.Flatten() | "by last shard" >> beam.GroupByKey()
     _ = last | "write last" >> beam.FlatMap(_write, plan, job, work)
 
 
@@ -119,24 +119,24 @@ def _deal(counted: tuple[Place, Block], plan: Plan) -> Iterator[Any]:
     origin, block = counted
     for place, rows in zip(places(plan), deal(block, columns_of(plan), plan), strict=True):
         if rows is not None:
-            dealt = place, (origin, rows)
-            yield TaggedOutput("last", dealt) if _is_last(place, plan) else dealt
+            assigned = place, (origin, rows)
+            yield TaggedOutput("last", assigned) if _is_last(place, plan) else assigned
 
 
 def _write(grouped: tuple[Place, Iterable[tuple[Place, Rows]]], plan: Plan, job: Job, work: Path) -> Iterator[Any]:
-    """A shard; what it leaves over goes to the last one of its part, behind what was dealt to that."""
+    """A shard; what it leaves over goes to the last one of its part, behind what is assigned to that one."""
     from apache_beam.pvalue import TaggedOutput
 
     (part, number), values = grouped
-    dealt = [rows for _, rows in sorted(values, key=lambda value: value[0])]
-    written, left = write_shard(work, part, number, dealt, plan, job)
+    assigned = [rows for _, rows in sorted(values, key=lambda value: value[0])]
+    written, left = write_shard(work, part, number, assigned, plan, job)
     replace_text(_told(work, (part, number)), json.dumps(written.to_json()))
     if left is not None:
         yield TaggedOutput("left", ((part, plan.shards[part] - 1), ((len(job.files), number), left)))
 
 
 def _written(work: Path, place: Place, plan: Plan, job: Job) -> Written:
-    """What was written as a shard; one that nothing was dealt to is written here."""
+    """What was written as a shard; one without documents is written here."""
     if _told(work, place).exists():
         return Written.from_json(_read(_told(work, place)))
     return write_shard(work, *place, [], plan, job)[0]

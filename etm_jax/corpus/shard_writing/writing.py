@@ -46,17 +46,18 @@ class Written(NamedTuple):
 
 
 def write_shard(
-    folder: Path, part: int, number: int, dealt: Sequence[Rows], plan: Plan, job: Job
+    folder: Path, part: int, number: int, assigned: Sequence[Rows], plan: Plan, job: Job
 ) -> tuple[Written, Rows | None]:
-    """Write a shard of all that was dealt to it, in the order of the inputs; what is left over goes to the last one.
+    """Write a shard of all documents assigned to it, in the order of the inputs; what is left over goes to the last
+    one.
 
     The same bytes whenever it is done again.
     """
     path = folder / shard_name(PARTS[part], number, plan.shards[part])
     blocks: list[Rows] = []
     left = None
-    if dealt:
-        blocks, left = cut(in_order(dealt), job.block_docs, is_last=number == plan.shards[part] - 1)
+    if assigned:
+        blocks, left = cut(in_order(assigned), job.block_docs, is_last=number == plan.shards[part] - 1)
     write_records(path, (block.to_bytes() for block in blocks))
     none = [np.zeros(0, np.int64)]
     tokens = np.concatenate(none + [block.tokens for block in blocks])

@@ -64,7 +64,7 @@ def _vocabulary(folder: Path, manifest: Manifest) -> Vocabulary:
     except DAMAGED as error:
         raise damaged(path, error) from error
     if vocabulary.hash != manifest.vocabulary_hash or len(vocabulary) != manifest.num_words:
-        raise UserError(f"{path} is not that of {folder}; bring it back, or prepare the corpus again")
+        raise UserError(f"{path} is not that of {folder}; restore it from a backup, or prepare the corpus again")
     return vocabulary
 
 

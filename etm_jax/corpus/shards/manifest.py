@@ -74,14 +74,17 @@ class Manifest:
         if not self.metadata.columns:
             del values["metadata"]
         for name, part in self.parts.items():
-            told: dict[str, float] = {what: part.total(what) for what in ("documents", "tokens", "nonzeros", "bytes")}
+            totals: dict[str, float] = {what: part.total(what) for what in ("documents", "tokens", "nonzeros", "bytes")}
             longest = largest(part.nonzeros_of, 1).tolist()
-            told |= {"longest": longest[0] if longest else 0, "mean": told["nonzeros"] / max(told["documents"], 1)}
+            totals |= {
+                "longest": longest[0] if longest else 0,
+                "mean": totals["nonzeros"] / max(totals["documents"], 1),
+            }
             shards = [
                 {"file": shard_name(name, number, len(part.shards)), **dataclasses.asdict(shard)}
                 for number, shard in enumerate(part.shards)
             ]
-            values["parts"][name] = told | {
+            values["parts"][name] = totals | {
                 "shards": shards,
                 "nonzeros_of": as_pairs(part.nonzeros_of),
                 "lengths_of": as_pairs(part.lengths_of),
@@ -105,7 +108,7 @@ class Manifest:
             return manifest
         except DAMAGED as error:
             raise UserError(
-                f"{path} is not as it was written ({error}); bring it back, or prepare the corpus again"
+                f"{path} is not as it was written ({error}); restore it from a backup, or prepare the corpus again"
             ) from error
 
     def check_files(self, folder: Path) -> None:
@@ -126,10 +129,12 @@ class Manifest:
                     same = file_sha256(path) == sha256
             except OSError as error:
                 raise UserError(
-                    f"{path} cannot be read ({error.strerror}); bring it back, or prepare the corpus again"
+                    f"{path} cannot be read ({error.strerror}); restore it from a backup, or prepare the corpus again"
                 ) from error
             if not same:
-                raise UserError(f"{path} is not as it was written; bring it back, or prepare the corpus again")
+                raise UserError(
+                    f"{path} is not as it was written; restore it from a backup, or prepare the corpus again"
+                )
 
     def paths(self, folder: Path, part: str) -> list[Path]:
         """The shards of one of `PARTS`."""
@@ -154,7 +159,7 @@ def file_sha256(path: Path) -> str:
 
 
 def _part(values: dict[str, Any]) -> Part:
-    shards = [Shard(**{f.name: told[f.name] for f in dataclasses.fields(Shard)}) for told in values["shards"]]
+    shards = [Shard(**{f.name: totals[f.name] for f in dataclasses.fields(Shard)}) for totals in values["shards"]]
     if not all(_is_count(getattr(shard, what)) for shard in shards for what in ("documents", "tokens", "nonzeros")):
         raise ValueError("its shards hold no numbers of documents")
     return Part(shards, *(from_pairs(values[name]) for name in ("nonzeros_of", "lengths_of")))

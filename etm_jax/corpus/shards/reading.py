@@ -195,8 +195,8 @@ def _read_ahead(source: _Windows, first: int, workers: int) -> Generator[Window,
     iterator = iter(windows)
     try:
         with without_main() if workers else nullcontext():
-            begun = next(iterator)
-        yield begun
+            first_window = next(iterator)
+        yield first_window
         yield from iterator
     finally:
         # Worker processes end now, and not when somebody collects them.

@@ -58,15 +58,15 @@ def read_records(path: Path, numbers: Sequence[int] | None = None) -> Iterator[b
 
 def damaged(path: Path, error: Exception) -> UserError:
     """What is said of a file that is not as it was written."""
-    told = str(error).split("; at byte")[0]
-    return UserError(f"{path} is damaged ({told}); bring the file back, or prepare the corpus again")
+    message = str(error).split("; at byte")[0]
+    return UserError(f"{path} is damaged ({message}); restore the file from a backup, or prepare the corpus again")
 
 
 def _reader(path: Path) -> Any:
     from array_record.python.array_record_module import ArrayRecordReader
 
     if not path.is_file():
-        raise UserError(f"{path} is not there; bring it back, or prepare the corpus again")
+        raise UserError(f"{path} is missing; restore it from a backup, or prepare the corpus again")
     reader = ArrayRecordReader(str(path), "readahead_buffer_size:0,max_parallelism:0")
     if not reader.ok():
         raise damaged(path, ValueError("it is no ArrayRecord file"))

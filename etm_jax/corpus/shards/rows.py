@@ -1,4 +1,4 @@
-"""Some documents as sparse counts: what is counted, dealt out, kept on disk and read."""
+"""Some documents as sparse counts: what is counted, assigned to shards, kept on disk and read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
