@@ -108,9 +108,12 @@ class Metadata:
         return cls(columns)
 
 
-def missing(dtype: np.dtype) -> float | int:
-    """What stands for no value in an array of a batch: NaN, or −1 among codes. Documents that are padding have it."""
-    return MISSING_CODE if dtype.kind == "i" else np.nan
+def padding(dtype: np.dtype) -> int:
+    """What rows of a batch have that hold no document: 0, or −1 among codes.
+
+    It is finite, so that what a loss makes of it is gone once it is multiplied by `Batch.real`, its gradient too.
+    """
+    return MISSING_CODE if dtype.kind == "i" else 0
 
 
 @dataclass

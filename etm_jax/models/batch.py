@@ -12,8 +12,8 @@ class Batch(NamedTuple):
     document and 0 for padding. On a mesh of devices the first two are [P, Q, N], as the arrays of the pattern.
 
     extras: metadata by field, [B] each: numbers and dates (days since 1970-01-01) as floats, NaN for none; categories
-    as int32 codes, −1 for none (`etm_jax.corpus.metadata`). A document that is padding has none. So a loss that reads
-    a field has to choose by `jnp.isnan`, or by the code, before it computes with it.
+    as int32 codes, −1 for none (`etm_jax.corpus.metadata`). So a loss that reads a field which some documents lack has
+    to choose by `jnp.isnan`, or by the code, before it computes with it. Padding has 0, or −1 for a code.
     """
 
     counts: Array

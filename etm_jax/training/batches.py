@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.corpus.metadata import missing
+from etm_jax.corpus.metadata import padding
 from etm_jax.models.batch import Batch
 from etm_jax.ops.mesh import DOCS, TILES, MeshLayout
 from etm_jax.ops.sparse import Pattern
@@ -121,7 +121,7 @@ class BatchPacker:
         extras = {}
         for name, values in entries.extras.items():
             dtype = self.dtype if values.dtype.kind == "f" else values.dtype
-            of_rows: np.ndarray = np.full(num_rows, missing(values.dtype), dtype)
+            of_rows: np.ndarray = np.full(num_rows, padding(values.dtype), dtype)
             of_rows[entries.docs] = values
             extras[name] = of_rows
         return extras

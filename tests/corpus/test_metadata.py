@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import datetime
+import hashlib
 import json
 import math
 
@@ -318,13 +319,15 @@ def test_the_digest_knows_of_metadata_only_where_there_are_some(news, tmp_path, 
         return cache.corpus_digest(find_source(config), config, "whitespace")
 
     plain = digest()
-    # The digest of the settings that there were before.
-    values = {name: value for name, value in dataclasses.asdict(news).items() if name not in ("meta_fields", "meta")}
-    without = cache.WITHOUT_EFFECT | {"stopwords", "segmenter_model"}
-    counted = {name: value for name, value in values.items() if name not in without}
-    files = [["news.csv", cache._file_digest(tmp_path / "news.csv")]]
-    before = counted | {"format": cache.COMPUTED, "segmenter": "whitespace", "files": files}
-    assert plain == cache.hashlib.sha256(json.dumps(before, sort_keys=True).encode()).hexdigest()
+    # By the settings that the version before had and counted.
+    counted = (
+        "text_field encoding lang unit nfkc lowercase min_token_len no_below no_above keep_n auto_adj valid_share "
+        "test_share split_seed"
+    )
+    before = {name: getattr(news, name) for name in counted.split()}
+    files = [["news.csv", hashlib.sha256((tmp_path / "news.csv").read_bytes()).hexdigest()]]
+    before |= {"format": cache.COMPUTED, "segmenter": "whitespace", "files": files}
+    assert plain == hashlib.sha256(json.dumps(before, sort_keys=True).encode()).hexdigest()
     table = write_table(tmp_path / "meta.csv", [("2", "1", "a")])
     others = [digest(meta_fields="day"), digest(meta_fields="day,score"), digest(meta=table)]
     write_table(tmp_path / "meta.csv", [("2", "1", "b")])

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.corpus.metadata import Metadata, missing
+from etm_jax.corpus.metadata import Metadata, padding
 from etm_jax.corpus.shards.histogram import largest, quantiles
 from etm_jax.corpus.shards.manifest import Manifest
 from etm_jax.corpus.shards.records import check_installed, damaged
@@ -209,7 +209,7 @@ def _rows(window: Window, rows: slice) -> Window:
     entries, size = slice(starts[0], starts[-1]), rows.stop - rows.start
     extras = {}
     for name, values in window.extras.items():
-        extras[name] = np.full(size, missing(values.dtype), values.dtype)
+        extras[name] = np.full(size, padding(values.dtype), values.dtype)
         extras[name][: len(values[rows])] = values[rows]
     return Window(window.data[entries], window.indices[entries], starts - starts[0], extras)
 
