@@ -19,9 +19,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from etm_jax.config.build import Config, make_config
 from etm_jax.config.declaration import by_name, settings_of
 from etm_jax.config.settings import SECTIONS, RunOptions
+from etm_jax.corpus.from_counts import FEWEST_TO_VALIDATE, columns, corpus_of_counts, in_given_order
 from etm_jax.corpus.new_documents import counted, settings_like
 from etm_jax.corpus.prepare import prepare
-from etm_jax.corpus.types import Corpus, Document, Documents, Source, Vocabulary
+from etm_jax.corpus.types import Corpus, Document, Source
 from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.split import halves
 from etm_jax.inference.predictor import Predictor
@@ -41,9 +42,6 @@ from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
 
 Texts = Sequence[str] | Sequence[Sequence[str]]
-
-FEWEST_TO_VALIDATE = 40
-"""Documents; of fewer, all are trained on."""
 
 
 class TopicInfo(NamedTuple):
@@ -116,7 +114,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 self._fit_texts(list(X))
             else:
                 counts = self._checked(X, reset=True)
-                self._learn(_corpus_of(counts, _columns(counts, vocab), self._config()), None, counts)
+                self._learn(corpus_of_counts(counts, columns(counts, vocab), self._config().corpus), None, counts)
                 self._documents: list[Any] | None = list(range(counts.shape[0]))
         return self
 
@@ -135,7 +133,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         with self._own_words():
             unknown = Counter[str]()
             counts = self._counts(X, unknown)
-            self._learn(_corpus_of(counts, self._vocabulary, self._config()), self._trained, counts)
+            self._learn(corpus_of_counts(counts, self._vocabulary, self._config().corpus), self._trained, counts)
             self._documents = list(X) if _are_texts(X) else list(range(counts.shape[0]))
             self.new_words_ = unknown
             if unknown:
@@ -154,7 +152,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             segmenter=config.corpus.segmenter if documents[0].tokens is None else "gold",
         )
         corpus = prepare(Source("ETM.fit", [], documents=lambda: iter(documents)), settings)
-        self._learn(corpus, None, _in_order(corpus, len(documents)))
+        self._learn(corpus, None, in_given_order(corpus, len(documents)))
         self._documents = given
 
     def _learn(self, corpus: Corpus, other: SavedModel | None, counts: sp.csr_matrix) -> None:
@@ -373,49 +371,3 @@ def _are_texts(documents: Any) -> bool:
 def _as_documents(texts: Texts) -> Iterator[Document]:
     for i, document in enumerate(texts):
         yield Document(str(i), document) if isinstance(document, str) else Document(str(i), tokens=list(document))
-
-
-def _in_order(corpus: Corpus, num_docs: int) -> sp.csr_matrix:
-    """[D, V] of the documents that a corpus was prepared from, empty where one has gone."""
-    rows = [int(name) for part in (corpus.train, corpus.valid) for name in part.ids]
-    counts = sp.vstack([corpus.train.counts, corpus.valid.counts])
-    places = sp.csr_matrix((np.ones(len(rows), np.int32), (rows, np.arange(len(rows)))), (num_docs, len(rows)))
-    ordered = sp.csr_matrix(places @ counts)
-    ordered.sort_indices()
-    return ordered
-
-
-def _columns(counts: sp.csr_matrix, names: Sequence[str] | None) -> Vocabulary:
-    """The words that the columns of counts stand for; without names their numbers."""
-    words = [str(j) for j in range(counts.shape[1])] if names is None else list(map(str, names))
-    if len(words) != counts.shape[1]:
-        raise UserError(f"vocab has {len(words)} words for {counts.shape[1]} columns of counts")
-    if len(words) < 2:
-        raise UserError(f"counts of {len(words)} feature(s): topics need at least 2 words")
-    doc_freq = np.bincount(counts.indices, minlength=counts.shape[1]).astype(np.int64)
-    return Vocabulary(words, doc_freq, np.asarray(counts.sum(axis=0)).ravel(), counts.shape[0], "none")
-
-
-def _corpus_of(counts: sp.csr_matrix, vocabulary: Vocabulary, config: Config) -> Corpus:
-    """Counts as a corpus: some documents to validate with, where there are enough, the others to train on."""
-    rows = np.flatnonzero(np.diff(counts.indptr))
-    if not len(rows):
-        raise UserError("no document holds a word that the model knows: there is nothing to learn from")
-    order = np.random.default_rng([config.corpus.split_seed]).permutation(rows)
-    num_valid = round(config.corpus.valid_share * len(rows)) if len(rows) >= FEWEST_TO_VALIDATE else 0
-
-    def part(chosen: np.ndarray) -> Documents:
-        names = list(map(str, chosen))
-        return Documents(counts[np.sort(chosen)], names, names)
-
-    none = part(order[:0])
-    return Corpus(
-        name="ETM.fit",
-        digest="",
-        vocabulary=vocabulary,
-        train=part(order[num_valid:]),
-        valid=part(order[:num_valid]),
-        test=none,
-        test_h1=none.counts,
-        test_h2=none.counts,
-    )

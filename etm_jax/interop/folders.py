@@ -9,6 +9,7 @@ import numpy as np
 
 from etm_jax import __version__
 from etm_jax.config.build import Config
+from etm_jax.config.models import UnknownModelError
 from etm_jax.corpus.store.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.interop.layouts import flatten
 from etm_jax.interop.native_files import nested_parts, shapes_of
@@ -57,5 +58,7 @@ def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
         return trained, dict(model["about"])
     except FileNotFoundError as error:
         raise UserError(f"{path} holds no saved model: {Path(error.filename).name} is missing") from error
+    except UnknownModelError as error:
+        raise UserError(f"{path} is of another model: {error}") from error
     except (*DAMAGED, UserError) as error:
         raise UserError(f"{path} is damaged ({error}); save the model again") from error
