@@ -208,9 +208,9 @@ def _etm(fit: Fit, corpus: Corpus) -> _Fitted:
 
 def _lda(fit: Fit, corpus: Corpus) -> _Fitted:
     """LDA by tomotopy. Loading its documents is not counted; θ by its own inference, and by folding in."""
-    from etm_jax.models.lda import check_lda, infer_theta, tomotopy_model, tomotopy_theta, topics_of_tomotopy
+    from etm_jax.models.lda import LDA, infer_theta, tomotopy_model, tomotopy_theta, topics_of_tomotopy
 
-    check_lda(fit.config().lda)
+    LDA.check(fit.config(), ckpt="")
     model = tomotopy_model(corpus.train.counts, fit.num_topics, fit.seed)
     started = time.perf_counter()
     model.train(fit.sweeps, workers=CORES)

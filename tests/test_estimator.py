@@ -154,6 +154,10 @@ def test_a_damaged_or_foreign_folder_is_refused(fitted: ETM, tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
     folder = tmp_path / "model"
     fitted.save(folder)
+    model = folder / "model.json"
+    model.write_text(model.read_text("ascii").replace('"kind": "etm"', '"kind": "prodlda"'), encoding="ascii")
+    with pytest.raises(ValueError, match="is of another model: --model='prodlda' is unknown"):
+        ETM.load(folder)
     fitted.save(folder)
     weights = folder / "weights.npz"
     weights.write_bytes(weights.read_bytes()[:-100])

@@ -8,6 +8,7 @@ import numpy as np
 
 from etm_jax import __version__
 from etm_jax.config.build import Config
+from etm_jax.config.models import UnknownModelError
 from etm_jax.corpus.store.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.interop.layouts import flatten
 from etm_jax.interop.native_files import fits_settings, nested_parts
@@ -51,6 +52,8 @@ def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
         config, origin, about = Config.from_json(model["config"]), str(model["origin"]), as_object(model["about"])
     except FileNotFoundError as error:
         raise UserError(f"{path} holds no saved model: {Path(error.filename).name} is missing") from error
+    except UnknownModelError as error:
+        raise UserError(f"{path} is of another model: {error}") from error
     except (*DAMAGED, UserError) as error:
         raise UserError(f"{path} is damaged ({error}); save the model again") from error
     trained = SavedModel(config, variables, vocabulary, origin)
