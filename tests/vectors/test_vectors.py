@@ -247,7 +247,7 @@ def test_vectors_made_here_have_the_dimension_of_the_variant(variant: str, dim: 
 
 @pytest.mark.parametrize("vectors", ["glove", "file:", ""])
 def test_an_unknown_kind_of_vectors_is_refused(vectors: str) -> None:
-    with pytest.raises(UserError, match="give one of ppmi, skipgram, cbow, use, random, file:PATH"):
+    with pytest.raises(UserError, match="is not one of ppmi, skipgram, cbow, use, random, file:PATH"):
         make_config(given={"vectors": vectors})
 
 
