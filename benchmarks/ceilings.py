@@ -69,11 +69,10 @@ def ceilings() -> tuple[float, float]:
 
 
 def pieces(counts: sp.csr_matrix) -> list[Piece]:
-    """Those of a step of the `report` variant, the whole step last."""
+    """Those of a step of the `ntm` variant, the whole step last."""
     import jax
     import jax.numpy as jnp
 
-    from etm_jax.models.base import beta
     from etm_jax.models.objective import reconstruction
     from etm_jax.ops import fused_adam, sparse
 
@@ -88,7 +87,7 @@ def pieces(counts: sp.csr_matrix) -> list[Piece]:
     kernel = params["hidden_0"]["kernel"]
     found = [Piece("cutting the batch, on the host", _host(lambda: ours.batcher.take(rows)), 5 * 4 * nnz / 1e6)]
 
-    product = jax.jit(lambda w: sparse.matmul(batch.inputs, batch.pattern, w))
+    product = jax.jit(lambda w: sparse.spmm(batch.inputs, batch.pattern, w))
     found.append(Piece("x·W, first layer", seconds_of(lambda: product(kernel)), 4 * width * (nnz + BATCH) / 1e6))
 
     inner = {name: params[name] for name in ("hidden_1", "mu", "logvar")}
@@ -106,7 +105,7 @@ def pieces(counts: sp.csr_matrix) -> list[Piece]:
 
     def decoded(alpha: jax.Array, theta: jax.Array) -> jax.Array:
         variables = state.variables._replace(params=params | {"alpha": alpha})
-        topics = beta(module, variables)
+        topics = module.with_variables(variables).beta()
         return reconstruction(theta, topics, batch.counts, batch.pattern, spec.objective).sum()
 
     decoder = jax.jit(jax.grad(decoded, argnums=(0, 1)))

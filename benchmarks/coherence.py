@@ -45,7 +45,7 @@ def same_values(measured: list[Measured], tolerance: float) -> list[Measured]:
 
 def _case() -> tuple[Any, np.ndarray]:
     """The corpus, and topics to score: LDA's after fifty sweeps. [K, n] columns."""
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
     from etm_jax.metrics.topics import top_words

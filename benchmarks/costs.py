@@ -117,9 +117,9 @@ def _reading(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"shard_bytes": part.total("bytes") / stream.num_docs, "vocabulary": stream.num_words}
     for workers in (0, 1, 2):
         steps = stream.epoch(1, 1, BATCH, workers=workers)
-        first = next(steps).shape[0]  # what it takes to start is no cost of a document
+        first = next(steps).counts.shape[0]  # what it takes to start is no cost of a document
         begun, before = time.monotonic(), _processors()
-        docs = sum(counts.shape[0] for counts in steps)
+        docs = sum(some.counts.shape[0] for some in steps)
         seconds = time.monotonic() - begun
         # Workers are counted when they have ended, their start with them.
         found[f"read_{workers}_us"] = (_processors() - before) / docs * 1e6

@@ -21,7 +21,7 @@ def rows() -> list[Row]:
             "5 counts",
             "report, counts to θ",
             "document",
-            Side("ours", ours, {"variant": "report"}),
+            Side("ours", ours, {"variant": "ntm"}),
             (Side("torch's inference", torch, {}),),
             (10.0,),
             (30.0,),
@@ -46,7 +46,7 @@ def rows() -> list[Row]:
 
 
 def _prepared(variant: str, **given: Any) -> tuple[Any, Any]:
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
 
@@ -115,7 +115,7 @@ def _bags(counts: Any, number: int) -> list[list[tuple[int, int]]]:
 
 def torch_counts() -> Callable[[], Figures]:
     """The first documents, one by one."""
-    _, corpus = _prepared("report")
+    _, corpus = _prepared("ntm")
     theta, bags = _torch_theta(len(corpus.vocabulary)), _bags(corpus.train.counts, ONE_BY_ONE)
 
     def timed() -> Figures:
@@ -147,7 +147,7 @@ def lda_counts() -> Callable[[], Figures]:
 
 def _texts() -> list[str]:
     """Paragraphs as text."""
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.corpus.sources import find_source
     from etm_jax.corpus.words.segment import raw_text
 
@@ -161,7 +161,7 @@ def our_texts() -> Callable[[], Figures]:
     """Cut by pkuseg through our tokenizer, counted, inferred together."""
     import dataclasses
 
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.corpus.prepare import resolve
     from etm_jax.corpus.sources import find_source
     from etm_jax.corpus.types import Document
@@ -188,7 +188,7 @@ def torch_texts() -> Callable[[], Figures]:
     import pkuseg
     from gensim.corpora import Dictionary
 
-    _, corpus = _prepared("report")
+    _, corpus = _prepared("ntm")
     theta, cut, texts = _torch_theta(len(corpus.vocabulary)), pkuseg.pkuseg().cut, _texts()
     dictionary = Dictionary([corpus.vocabulary.words])
 

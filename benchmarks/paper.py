@@ -36,7 +36,7 @@ def rows(ng20: str) -> list[Row]:
 
 
 def _corpus(ng20: str) -> tuple[Any, Any]:
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
     from etm_jax.util.errors import UserError

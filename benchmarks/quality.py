@@ -50,7 +50,7 @@ def as_good(measured: list[Measured]) -> list[Measured]:
 
 
 def _prepared(corpus: Figures) -> tuple[Any, Any]:
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
     from etm_jax.util.errors import UserError

@@ -37,7 +37,7 @@ def rows() -> list[Row]:
 
 def _documents(least: int = LEAST_CHARACTERS) -> list[Any]:
     """News items of at least so many characters together."""
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.corpus.sources import find_source
 
     source = find_source(make_config("default", {"corpus": "inews"}).corpus)
@@ -55,7 +55,7 @@ def our_segments(workers: int) -> Callable[[], Figures]:
     """Starting the processes and loading their models included."""
     import dataclasses
 
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.corpus.prepare import resolve
     from etm_jax.corpus.sources import find_source
     from etm_jax.corpus.words.segment import segment_documents
@@ -91,7 +91,7 @@ def pkuseg_segments() -> Callable[[], Figures]:
 
 def _words() -> tuple[list[list[str]], int]:
     """All of inews in words by rjieba, and how many."""
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.corpus.prepare import resolve
     from etm_jax.corpus.sources import find_source
     from etm_jax.corpus.words.segment import segment_documents
@@ -104,7 +104,7 @@ def _words() -> tuple[list[list[str]], int]:
 
 def our_counts() -> Callable[[], Figures]:
     """Index, filter, count."""
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens
 
     tokens, number = _words()

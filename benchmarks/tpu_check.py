@@ -215,7 +215,7 @@ def _drawn(variant: str, vocab_size: int, mesh: str, num_docs: int = 0) -> tuple
     """Spec and a batch of drawn documents. num_docs: how many are drawn; a batch of them by default."""
     import numpy as np
 
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.ops.mesh import Grid, make_mesh
     from etm_jax.training.batches import Batcher
 

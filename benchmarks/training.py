@@ -1,4 +1,4 @@
-"""Training by the `report` variant: a step and an epoch, of ours and of the same model in torch.
+"""Training by the `ntm` variant: a step and an epoch, of ours and of the same model in torch.
 
 Both sides train the same parameters by Adam: ρ is fixed, as in the report. The torch side is `EVAE` of
 zll17/Neural_Topic_Models as `etm_jax.parity.torch_models` renders it, operation by operation; its batches are dense.
@@ -70,11 +70,11 @@ def counts_of(corpus: Figures | None = None, drawn: int = 0) -> sp.csr_matrix:
     """[D, V] counts to train on: a corpus by its settings, or documents drawn over `drawn` words."""
     if corpus is None:
         return drawn_counts(drawn, 8 * BATCH)
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
 
-    config = make_config("report", corpus)
+    config = make_config("ntm", corpus)
     return prepare(find_source(config.corpus), config.corpus, KEPT / "corpus").train.counts
 
 
@@ -98,12 +98,12 @@ class Trainer:
     def __init__(self, counts: sp.csr_matrix) -> None:
         import jax
 
-        from etm_jax.config.settings import make_config
-        from etm_jax.models.base import init_variables
+        from etm_jax.config.build import make_config
+        from etm_jax.models.layers import init_variables
         from etm_jax.training.batches import Batcher
         from etm_jax.training.steps import Spec, new_state, train_step
 
-        c = make_config("report", {"num_topics": TOPICS, "batch_size": BATCH})
+        c = make_config("ntm", {"num_topics": TOPICS, "batch_size": BATCH})
         steps = -(-counts.shape[0] // BATCH)
         self.spec = Spec(c.model, c.objective, c.optimizer, counts.shape[1], 300, steps, train_rho=False)
         self.key = jax.random.key(0)

@@ -16,7 +16,9 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from etm_jax.config.settings import Config, RunOptions, make_config
+from etm_jax.config.build import Config, make_config
+from etm_jax.config.declaration import by_name, settings_of
+from etm_jax.config.settings import SECTIONS, RunOptions
 from etm_jax.corpus.new_documents import counted, settings_like
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.types import Corpus, Document, Documents, Source, Vocabulary
@@ -24,13 +26,16 @@ from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.split import halves
 from etm_jax.inference.predictor import Predictor
 from etm_jax.interop.folders import read_folder, save_folder
+from etm_jax.metrics.neighbours import nearest
 from etm_jax.metrics.perplexity import completion_perplexity
-from etm_jax.metrics.topics import npmi_coherence, top_words, topic_shares
+from etm_jax.metrics.topics import npmi_coherence, representative_documents, top_words, topic_shares
+from etm_jax.models.registry import model_kind
 from etm_jax.models.seed_words import write_seed_words
 from etm_jax.training.make_trainer import make_trainer
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.training.steps import beta_step
+from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, silenced
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
@@ -59,7 +64,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     num_topics: K. lang: zh or en; "" is zh. segmenter: how strings become words; "" is pkuseg for zh and words for en.
     stopwords: a file of words to drop. no_below, no_above: drop words of fewer documents, or of more than this share of
     them. vectors: the word vectors to start from. num_epochs: passes over the documents; 0 finds the number. variant:
-    default, report or paper. seed: the same gives the same bytes on the same machine. seed_words: lists of words that
+    default, ntm or paper. seed: the same gives the same bytes on the same machine. seed_words: lists of words that
     topics 0, 1, … are to be about, [] for a free one. settings: any other settings of `python -m etm_jax.train`, by
     name. callbacks: each is called with the figures of every epoch. verbose: 0 is silent.
 
@@ -105,6 +110,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def fit(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> Self:
         """Learn topics. X: documents, as of the class; vocab: the words that the columns of counts stand for."""
         with self._own_words():
+            if renaming := by_name(RunOptions)["variant"].renaming(self.variant):
+                note(renaming)
             if _are_texts(X):
                 self._fit_texts(list(X))
             else:
@@ -169,7 +176,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         variables = jax.device_get(trained.variables)
         self._take(SavedModel(config, variables, corpus.vocabulary, f"ETM.fit, {len(history)} epochs"))
         self.history_ = history
-        self._theta = self._applied.theta(counts)
+        self._theta, self._fitted_counts = self._applied.theta(counts), counts
         self._share = topic_shares(self._theta, counts)
         self._npmi = npmi_coherence(top_words(self.components_, 10), counts)
 
@@ -227,14 +234,12 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             if "rho" not in self._trained.variables.params:
                 raise UserError("this kind of model has no word embeddings to be near in")
             rho = np.asarray(self._trained.variables.params["rho"], np.float64)
-            unit = rho / np.maximum(np.linalg.norm(rho, axis=1, keepdims=True), 1e-12)
             own = self.vocab_.index(word)
-            cosine = unit @ unit[own]
-            order = [j for j in np.argsort(-cosine, kind="stable") if j != own][:n]
-            return [(self.vocab_[j], float(cosine[j])) for j in order]
+            found, cosines = nearest(rho[own : own + 1], rho, n + 1)
+            return [(self.vocab_[j], float(c)) for j, c in zip(found[0], cosines[0], strict=True) if j != own][:n]
 
     def representative_docs(self, n: int = 3, documents: Texts | None = None) -> list[list[Any]]:
-        """For each topic the n documents with the largest share of it, of `documents` or those that it was fitted to.
+        """For each topic the n documents that show it best, of `documents` or those that it was fitted to.
 
         Of counts, the numbers of their rows. A model that was loaded has no documents of its own.
         """
@@ -243,10 +248,11 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             if documents is None and self._documents is None:
                 raise UserError("a model that was loaded has no documents; give some")
             if documents is None:
-                chosen, theta = self._documents or [], self._theta
+                chosen, counts, theta = self._documents or [], self._fitted_counts, self._theta
             else:
-                chosen, theta = list(documents), self._applied.theta(self._counts(documents))
-            return [[chosen[i] for i in np.argsort(-theta[:, k], kind="stable")[:n]] for k in range(theta.shape[1])]
+                chosen, counts = list(documents), self._counts(documents)
+                theta = self._applied.theta(counts)
+            return [[chosen[i] for i in rows] for rows in representative_documents(theta, counts, n)]
 
     # Keeping
 
@@ -286,7 +292,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 model.n_features_in_ = about["counts"]
             return model
         except UserError as error:
-            raise ValueError(str(error)) from error
+            said = str(error)
+            raise ValueError(said if str(path) in said else f"{path}: {said}; save the model again") from error
         except DAMAGED as error:
             raise ValueError(f"{path} is damaged ({error!r}); save the model again") from error
 
@@ -310,26 +317,15 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         checked = validate_data(
             self, counts, accept_sparse="csr", dtype="numeric", reset=reset, ensure_non_negative=True
         )
-        matrix = sp.csr_matrix(checked, copy=True)
-        matrix.sum_duplicates()
-        matrix.eliminate_zeros()
-        return matrix
+        return canonical(checked)
 
     def _config(self) -> Config:
-        given = {
-            "num_topics": self.num_topics,
-            "lang": self.lang,
-            "segmenter": self.segmenter,
-            "stopwords": self.stopwords,
-            "no_below": self.no_below,
-            "no_above": float(self.no_above),
-            "vectors": self.vectors,
-            "seed": self.seed,
-        }
-        if self.num_epochs:
-            given["num_epochs"] = self.num_epochs
+        given = {name: getattr(self, name) for name in _setting_parameters()}
+        if not self.num_epochs:
+            # A published variant has a number of its own.
+            del given["num_epochs"]
         config = make_config(self.variant, given | dict(self.settings or {}))
-        if config.model.kind == "lda":
+        if model_kind(config.model.kind).fits_itself:
             raise UserError("ETM is no LDA: python -m etm_jax.train --model=lda fits one")
         return config
 
@@ -352,6 +348,12 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.positive_only = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _setting_parameters() -> list[str]:
+    """The parameters of `ETM` that are settings of a run, under the same names."""
+    settings = {s.name for kind in SECTIONS.values() for s in settings_of(kind)}
+    return [name for name in inspect.signature(ETM.__init__).parameters if name in settings]
 
 
 def _are_texts(documents: Any) -> bool:

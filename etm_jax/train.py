@@ -15,8 +15,7 @@ from etm_jax.cli import flags as cli
 
 def main(argv: Sequence[str]) -> None:
     """Train, export, and print the topics."""
-    if cli.wants_help(argv):
-        print(cli.help_text(__doc__ or ""))
+    if cli.help_shown(argv, __doc__, cli.sections_of_training()):
         return
     config, options = cli.parse(argv)
     # JAX takes a second to import, which neither --help nor a mistyped flag should cost.

@@ -13,7 +13,6 @@ import io
 import json
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,12 +22,13 @@ from scipy.spatial.distance import squareform
 
 from etm_jax.cli import flags as cli
 from etm_jax.cli.run import run
-from etm_jax.config.settings import RunOptions, make_config
+from etm_jax.config.build import make_config
+from etm_jax.config.settings import RunOptions
 from etm_jax.metrics.topics import top_words
 from etm_jax.results.evaluation import TOP_WORDS, Evaluation, evaluate
 from etm_jax.results.run import read_run
 from etm_jax.util.console import note, table
-from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
 from etm_jax.util.files import check_writable
 
 CORPUS = {"corpus": "peoples_daily", "no_above": 0.02, "num_topics": 50, "log_quality_every": 1}
@@ -73,8 +73,7 @@ def main(argv: Sequence[str]) -> None:
     )
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of the pictures (default: %(default)s)")
     out = parser.parse_args(argv[1:]).out
-    if find_spec("matplotlib") is None:
-        raise UserError("the pictures need matplotlib; pip install '.[figures]'")
+    require("matplotlib", "figures", "the picture")
     check_writable(out, "out")
     outcomes = {}
     for name in RUNS:

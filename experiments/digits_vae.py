@@ -13,7 +13,6 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +25,8 @@ from etm_jax.foundations.vae import (
     Terms,
     VAEObjective,
     VAESpec,
+    draw_vae_noise,
+    figure_2,
     init_vae,
     new_vae_state,
     reconstruct,
@@ -33,9 +34,10 @@ from etm_jax.foundations.vae import (
     vae_loss,
     vae_step,
 )
-from etm_jax.models.base import Noise, Params, draw_vae_noise, figure_2
+from etm_jax.models.layers import Params
+from etm_jax.models.noise import Noise
 from etm_jax.models.objective import bce_from_logits
-from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
 from etm_jax.util.files import check_writable
 
 SIDE, HELD_OUT_EVERY = 8, 6
@@ -53,8 +55,7 @@ class Curve(NamedTuple):
 def main(argv: Sequence[str]) -> None:
     """Train, print the loss as it falls, and draw the picture."""
     given = _parser().parse_args(argv[1:])
-    if find_spec("matplotlib") is None:
-        raise UserError("the picture needs matplotlib; pip install '.[figures]'")
+    require("matplotlib", "figures", "the picture")
     check_writable(given.out, "out")
     train, held_out = digits()
     spec = VAESpec(figure_2(SIDE * SIDE, given.h_dim, given.z_dim), VAEObjective(given.recon, given.c))

@@ -21,12 +21,12 @@ import argparse
 import csv
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from etm_jax.cli import flags as cli
 from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
 from etm_jax.util.files import check_writable
 from experiments.fits import Fit, figures_of, markdown
 from experiments.stop_words import stop_words
@@ -65,8 +65,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"--models={given.models}: {unknown[0]!r} is not one of {', '.join(LABELS)}")
     if not all(size.isdigit() and int(size) for size in no_below):
         raise UserError(f"--no_below={given.no_below} must be whole numbers above 0 such as 100,10,1")
-    if find_spec("matplotlib") is None:
-        raise UserError("the picture needs matplotlib; pip install '.[figures]'")
+    require("matplotlib", "figures", "the picture")
     check_writable(given.out, "out")
     found = points(models, [int(size) for size in no_below], given)
     header = (

@@ -23,7 +23,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import Config, RunOptions, make_config
+from etm_jax.config.build import Config, make_config
+from etm_jax.config.settings import RunOptions
 from etm_jax.corpus.types import Corpus
 from etm_jax.util.console import display_width, duration, note
 from etm_jax.util.errors import UserError

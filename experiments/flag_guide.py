@@ -8,15 +8,15 @@ test compares the two.
 Runtime: no time at all.
 """
 
-import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
+from etm_jax import convert, evaluate, infer, prepare
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import SECTIONS, VARIANTS, RunOptions, field_type, flag_name
+from etm_jax.cli.help import defaults, explained, help_text, shown
+from etm_jax.config.declaration import Setting, settings_of
+from etm_jax.report import __main__ as report
 from experiments.fits import markdown
 
 PAGE = Path("docs/flags.md")
@@ -41,48 +41,36 @@ ABOUT = {
     "lda": "`--model=lda` alone.",
 }
 
-
-OTHERS = ("evaluate", "report", "infer", "prepare", "convert")
-"""Commands whose help is short enough to stand as it is."""
+OTHERS = {
+    "evaluate": (evaluate.__doc__, evaluate.EvaluateFlags),
+    "report": (report.__doc__, report.ReportFlags),
+    "infer": (infer.__doc__, infer.InferFlags),
+    "prepare": (prepare.__doc__, prepare.PrepareFlags),
+    "convert": (convert.__doc__, convert.ConvertFlags),
+}
+"""Commands whose help is short enough to stand as it is, with the flags that they have besides those of training."""
 
 
 def page() -> str:
     """The whole page."""
-    tables = [line for section, kind in _sections() for line in _table(section, kind)]
+    tables = [line for section, kind in cli.sections_of_training().items() for line in _table(section, kind)]
     return "\n".join([HEAD, *tables, *map(_other, OTHERS)])
 
 
 def _other(command: str) -> str:
-    told = import_module(f"etm_jax.{command}").__doc__ or ""
-    return f"## etm_jax.{command}\n\n```\n{told.strip()}\n```\n"
-
-
-def _sections() -> Iterator[tuple[str, type]]:
-    yield "run", RunOptions
-    yield from SECTIONS.items()
+    usage, kind = OTHERS[command]
+    return f"## etm_jax.{command}\n\n```\n{help_text(usage or '', {'': kind})}\n```\n"
 
 
 def _table(section: str, kind: type) -> Iterator[str]:
     yield f"## {section}\n\n{ABOUT[section]}\n"
-    rows = [_row(kind, f) for f in dataclasses.fields(kind)]
-    yield markdown(rows, ("flag", "default", "what it does"), "<<<") + "\n"
+    yield markdown([_row(s) for s in settings_of(kind)], ("flag", "default", "what it does"), "<<<") + "\n"
 
 
-def _row(kind: type, f: "dataclasses.Field[Any]") -> list[str]:
-    plain, _ = field_type(kind, f)
-    name, choices = flag_name(f), f.metadata["choices"]
-    text = f.metadata["help"] + (f" (one of {', '.join(choices)})" if choices else "")
-    others = [f"{v}: {_shown(row[f.name])}" for v, row in VARIANTS.items() if row.get(f.name, f.default) != f.default]
-    default = "; ".join([_shown(f.default), *others])
-    return [f"`--{'[no]' if plain is bool else ''}{name}`", default, text.replace("|", "\\|").replace("<", "\\<")]
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return "" if value in (None, "") else str(value)
+def _row(s: Setting) -> list[str]:
+    default = "; ".join(f"{variant}: {shown(value)}" if variant else shown(value) for variant, value in defaults(s))
+    text = explained(s).replace("|", "\\|").replace("<", "\\<")
+    return [f"`--{'[no]' if s.kind is bool else ''}{s.flag}`", default, text]
 
 
 def main(argv: Sequence[str]) -> None:

@@ -40,7 +40,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.cli.run import run
-from etm_jax.config.settings import RunOptions, make_config
+from etm_jax.config.build import make_config
+from etm_jax.config.settings import RunOptions
 from etm_jax.foundations.simulate import Simulated, shuffle_words, simulate_etm, simulate_lda
 from etm_jax.metrics.recovery import Recovery, recovery
 from etm_jax.util.console import note, table

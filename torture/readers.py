@@ -91,14 +91,26 @@ def _read_gz(folder: Path) -> None:
 def _read_jsonl(folder: Path) -> None:
     from etm_jax.corpus.readers.text_files import read_jsonl
 
-    for document in read_jsonl(folder / "corpus.jsonl", "text", "utf-8"):
+    for document in read_jsonl(folder / "corpus.jsonl", "text", "utf-8", ("n",)):
         document.text.encode()
+        document.meta["n"].encode()
 
 
 def _read_csv(folder: Path) -> None:
     from etm_jax.corpus.readers.text_files import read_csv
 
-    _all(read_csv(folder / "corpus.csv", "text", "utf-8"))
+    _all(read_csv(folder / "corpus.csv", "text", "utf-8", meta_fields=("id",)))
+
+
+def _read_fields(folder: Path) -> None:
+    from etm_jax.corpus.fields import fields_of
+    from etm_jax.corpus.metadata import ValueTally
+
+    fields = fields_of(CorpusConfig(meta=str(folder / "meta.csv")))
+    for i, name in enumerate(fields.names):
+        values = [fields.values({}, document)[i] for document in fields.rows]
+        column = ValueTally.of(values).column(name)
+        assert len(column.encode(values)) == len(values)
 
 
 def _read_word_files(folder: Path) -> None:
@@ -161,7 +173,7 @@ def _binary_vectors() -> bytes:
 
 
 def _read_vectors(folder: Path) -> None:
-    from etm_jax.vectors.files import read
+    from etm_jax.vectors.file import read
 
     read(folder / "vectors", WORDS)
 
@@ -170,9 +182,9 @@ def _read_vectors(folder: Path) -> None:
 
 
 def _torch_state() -> dict[str, np.ndarray]:
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.interop.layouts import to_state
-    from etm_jax.models.base import Variables
+    from etm_jax.models.layers import Variables
     from etm_jax.training.saved_model import SavedModel
 
     config = make_config("paper", {"num_topics": 2, "hidden": (3, 3), "embed_dim": 4})
@@ -193,9 +205,9 @@ def _params(trained: object) -> dict:
 def _trained() -> object:
     import jax
 
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.corpus.types import Vocabulary
-    from etm_jax.models.base import Variables
+    from etm_jax.models.layers import Variables
     from etm_jax.training.saved_model import SavedModel
     from etm_jax.training.steps import abstract_state
 
@@ -263,7 +275,7 @@ def _read_saved(folder: Path) -> None:
 
 
 def _make_record(folder: Path) -> None:
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.training.run_folder import RunFolder
     from etm_jax.training.run_record import RunRecord
 
@@ -295,7 +307,7 @@ def _read_record(folder: Path) -> None:
 def _like() -> object:
     import jax.numpy as jnp
 
-    from etm_jax.models.base import Variables
+    from etm_jax.models.layers import Variables
     from etm_jax.training.steps import TrainState
 
     return TrainState(
@@ -332,15 +344,17 @@ _CACHE_LINES = "\n".join(["a b c d", "b c d e f", "a c e g", "d e f g h"] * 6)
 
 
 def _cached(folder: Path) -> object:
-    from etm_jax.config.settings import make_config
+    from etm_jax.config.build import make_config
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
 
     corpus = folder.parent / f"{folder.name}.txt"
     corpus.write_text(_CACHE_LINES, encoding="utf-8")
     given = {"corpus": str(corpus), "segmenter": "whitespace", "no_below": 1, "no_above": 1.0, "lang": "en"}
-    settings = make_config("default", given | {"min_token_len": 1}).corpus
-    return prepare(find_source(settings), settings, folder)
+    table = folder.parent / f"{folder.name}.csv"
+    table.write_text("document,n,name\n" + "".join(f"{i},{i},{'ab'[i % 2]}\n" for i in range(1, 25)), encoding="utf-8")
+    settings = make_config("default", given | {"min_token_len": 1, "meta": str(table)}).corpus
+    return prepare(find_source(settings), settings, folder, texts=True)
 
 
 def _make_cache(folder: Path) -> None:
@@ -352,6 +366,8 @@ def _read_cache(folder: Path) -> None:
     for part in (corpus.train, corpus.valid, corpus.test):  # type: ignore[attr-defined]
         assert part.counts.shape == (len(part.ids), len(corpus.vocabulary))  # type: ignore[attr-defined]
         part.counts.check_format(full_check=True)
+        corpus.metadata.encode(part.meta, len(part))  # type: ignore[attr-defined]
+        assert part.texts is None or len(list(part.texts)) == len(part)
 
 
 def _seal_cache(folder: Path) -> None:
@@ -374,7 +390,8 @@ def _make_block(folder: Path) -> None:
     from etm_jax.corpus.shards.rows import Rows
     from etm_jax.corpus.store.packed import PackedTexts
 
-    rows = Rows(COUNTS, PackedTexts.of(["a", "乙", ""]), np.arange(3, dtype=np.uint64))
+    labels = {"": PackedTexts.of(["text", "", "x"]), "日": PackedTexts.of(["1", "2", ""])}
+    rows = Rows(COUNTS, PackedTexts.of(["a", "乙", ""]), np.arange(3, dtype=np.uint64), labels)
     (folder / "block").write_bytes(rows.to_bytes())
 
 
@@ -387,7 +404,7 @@ def _read_block(folder: Path) -> None:
     except ValueError as error:
         raise damaged(folder / "block", error) from error
     rows.counts.check_format(full_check=True)
-    assert len(rows.ids) == len(rows.keys) == rows.counts.shape[0]
+    assert {len(rows.ids), len(rows.keys), *map(len, rows.labels.values())} == {rows.counts.shape[0]}
 
 
 def _seal_block(folder: Path) -> None:
@@ -411,7 +428,7 @@ def _read_shards(folder: Path) -> None:
 
     corpus = read_corpus(folder / "out")
     assert corpus.stream is not None
-    docs = sum(np.count_nonzero(np.diff(counts.indptr)) for counts in corpus.stream.epoch(1, 1, 4))
+    docs = sum(np.count_nonzero(np.diff(some.counts.indptr)) for some in corpus.stream.epoch(1, 1, 4))
     assert docs <= 24, "more documents than there were"
 
 
@@ -438,6 +455,7 @@ READERS = {
     "gz": Reader(_writes(corpus__txt__gz=gzip.compress(_LINES.encode(), mtime=0)), _read_gz),
     "jsonl": Reader(_writes(corpus__jsonl=_JSONL.encode()), _read_jsonl),
     "csv": Reader(_writes(corpus__csv=_TABLE.encode()), _read_csv),
+    "fields": Reader(_writes(meta__csv='document,day,源\na,2024-05-31,\n"b",-1,x\n'.encode()), _read_fields),
     "words": Reader(_writes(words__txt="银河 帝国\n# the\n\n飞船\n".encode()), _read_word_files),
     "original": Reader(_make_original, _read_original),
     "exported": Reader(_make_exported, _read_exported),

@@ -11,7 +11,7 @@ from etm_jax.util.errors import UserError
 
 COMMANDS = {
     "train": ("etm_jax.train", "train a topic model, or go on where training stopped"),
-    "report": ("etm_jax.report", "show a run as a page, report.html"),
+    "report": ("etm_jax.report.__main__", "show a run as a page, report.html"),
     "infer": ("etm_jax.infer", "give new documents the topics of a run"),
     "evaluate": ("etm_jax.evaluate", "measure the topics of a run by every figure in use"),
     "prepare": ("etm_jax.prepare", "cut and count a corpus without training on it"),

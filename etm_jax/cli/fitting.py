@@ -4,10 +4,11 @@ from typing import Protocol
 
 import jax
 
-from etm_jax.config.settings import Config, RunOptions
+from etm_jax.config.build import Config
+from etm_jax.config.settings import RunOptions
 from etm_jax.corpus.types import Corpus, Source
 from etm_jax.interop.start_weights import read_start_weights
-from etm_jax.models.lda import check_lda, fit_lda
+from etm_jax.models.registry import model_kind
 from etm_jax.ops.mesh import make_mesh
 from etm_jax.results.fit_result import FitResult, trained_result
 from etm_jax.training.checkpoint import Checkpoints
@@ -15,7 +16,7 @@ from etm_jax.training.corpus_batches import batch_size_for, corpus_batchers
 from etm_jax.training.distributed import is_multiprocess, leave
 from etm_jax.training.make_trainer import make_trainer
 from etm_jax.training.run_folder import RunFolder
-from etm_jax.training.run_record import RunRecord, model_fits_itself, self_fitted_record
+from etm_jax.training.run_record import RunRecord, self_fitted_record
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.training.tensorboard import check_tensorboard, tensorboard_writer
 from etm_jax.util import console
@@ -34,7 +35,7 @@ def fitter_for(
     config: Config, options: RunOptions, folder: RunFolder, saved: RunRecord | None, source: Source
 ) -> Fitter:
     """What fits the model of these settings. saved: the record of the run that the folder holds already."""
-    if model_fits_itself(config.model.kind):
+    if model_kind(config.model.kind).fits_itself:
         return SelfFitter(config, options, folder, saved)
     return TrainingFitter(config, options, folder, saved, source)
 
@@ -87,7 +88,7 @@ class SelfFitter:
         self._config, self._folder, self._saved = config, folder, saved
         if is_multiprocess():
             raise UserError(f"--model={config.model.kind} is fitted by one process; leave out --distributed")
-        check_lda(config.lda, options.ckpt)
+        model_kind(config.model.kind).check(config, options.ckpt)
         if options.seed_words:
             raise UserError("--seed_words is for --model=etm, whose topics have embeddings; leave it out")
 
@@ -95,5 +96,5 @@ class SelfFitter:
         config, folder = self._config, self._folder
         if self._saved:
             console.note(f"the run in {folder.path} is fitted again from its start, as LDA keeps no checkpoints")
-        folder.start(self_fitted_record(config, corpus), corpus.vocabulary)
-        return FitResult(fit_lda(config, corpus))
+        folder.start(self_fitted_record(config, corpus), corpus)
+        return FitResult(model_kind(config.model.kind).fit(config, corpus))

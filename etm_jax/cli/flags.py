@@ -1,21 +1,38 @@
-"""Flags from the settings, help that reads well, and one clean line for a user's mistake."""
+"""Flags from the settings' declarations, and one clean line for a user's mistake."""
 
-import dataclasses
 import difflib
 import os
 import signal
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from absl import flags
 
-from etm_jax.config.settings import SECTIONS, VARIANTS, Config, RunOptions, field_type, flag_name, make_config
+from etm_jax.cli.help import help_text, sections_of_training
+from etm_jax.config.build import Config, make_config
+from etm_jax.config.declaration import Setting, by_name, settings_of
+from etm_jax.config.settings import RunOptions
 from etm_jax.training.signals import Stopped, sigterm_raises
+from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
 
-HELP_WIDTH = 112
+__all__ = [
+    "STOPPED",
+    "help_shown",
+    "parse",
+    "parse_only",
+    "parse_small",
+    "parse_with",
+    "run",
+    "sections_of_training",
+    "wants_help",
+]
+
+T = TypeVar("T")
+
 EXIT_USER_ERROR = 2
 STOPPED = "stopped; the same command resumes from the newest checkpoint, where there is one"
 """What Ctrl-C says of a training where it had no state to save."""
@@ -61,22 +78,33 @@ def _check_utf8(argv: Sequence[str]) -> None:
 
 def parse(argv: Sequence[str]) -> tuple[Config, RunOptions]:
     """The settings that the command line and its flagfiles give. Raises UserError."""
-    given = _given(_without_flagfiles(argv[1:], ()))
-    options = {f.name: given.pop(f.name) for f in dataclasses.fields(RunOptions) if f.name in given}
-    return make_config(options.get("variant", "default"), given), RunOptions(**options)
+    kinds = sections_of_training().values()
+    return _whole(_given(argv, kinds))
 
 
-def parse_some(values: flags.FlagValues, argv: Sequence[str]) -> list[str]:
-    """Fill flags that a command has besides those of the settings; the rest of the command line. Raises UserError."""
-    try:
-        rest: list[str] = values(list(argv), known_only=True)
-    except (flags.Error, ValueError) as error:
-        raise UserError(f"{error}; --help lists all flags") from error
-    return rest
+def parse_with(kind: type[T], argv: Sequence[str]) -> tuple[Config, RunOptions, T]:
+    """The same of a command that has flags of its own besides, those of the dataclass `kind`. Raises UserError."""
+    given = _given(argv, [*sections_of_training().values(), kind])
+    own = {name: given.pop(name) for name in by_name(kind) if name in given}
+    return *_whole(given), kind(**own)
+
+
+def parse_small(kind: type[T], argv: Sequence[str], usage: str | None) -> T | None:
+    """The flags of a small command, those of the dataclass `kind`; None where help was asked for, which is printed.
+
+    Raises UserError, also where a flag is missing that the command cannot do without.
+    """
+    if help_shown(argv, usage, {"": kind}):
+        return None
+    given = _given(argv, [kind])
+    required = [s for s in settings_of(kind) if s.required]
+    if not all(given.get(s.name) for s in required):
+        raise UserError(f"give {' and '.join(f'--{s.flag}={s.shown}' for s in required)}; --help shows how")
+    return kind(**given)
 
 
 def parse_only(values: flags.FlagValues, argv: Sequence[str]) -> None:
-    """Fill flags that a small command has defined for itself. Raises UserError."""
+    """Fill flags of absl's that a program has defined for itself. Raises UserError."""
     try:
         rest = values(list(argv))[1:]
     except (flags.Error, ValueError) as error:
@@ -85,32 +113,37 @@ def parse_only(values: flags.FlagValues, argv: Sequence[str]) -> None:
         raise UserError(f"{rest[0]!r} is no flag; flags begin with --, and --help lists them")
 
 
+def help_shown(argv: Sequence[str], usage: str | None, sections: Mapping[str, type]) -> bool:
+    """Whether the command line asks for help, which is then printed: the usage, and the flags of these sections."""
+    if wants_help(argv):
+        print(help_text(usage or "", sections))
+        return True
+    return False
+
+
 def wants_help(argv: Sequence[str]) -> bool:
     """Whether the command line asks for help."""
     return any(arg in ("--help", "-help", "-h", "--helpfull", "--helpshort") for arg in argv[1:])
 
 
-def help_text(usage: str, sections: Collection[str] = ()) -> str:
-    """Every flag by section, with its default and where a variant's differs. sections: only these, if any are named."""
-    lines = [usage.strip()]
-    for section, kind, f in _settings():
-        if sections and section not in sections:
-            continue
-        heading = f"\n{section}:"
-        if heading not in lines:
-            lines.append(heading)
-        lines += _help_of(kind, f)
-    lines += ["\nfiles of flags:", *_entry("--flagfile=FILE", "read flags from a file, one a line; # begins a comment")]
-    return "\n".join(lines)
+def _whole(given: dict[str, Any]) -> tuple[Config, RunOptions]:
+    options = {name: given.pop(name) for name in by_name(RunOptions) if name in given}
+    return make_config(options.get("variant", RunOptions.variant), given), RunOptions(**options)
 
 
-def _settings() -> Iterator[tuple[str, type, "dataclasses.Field[Any]"]]:
-    for section, kind in {"run": RunOptions, **SECTIONS}.items():
-        for f in dataclasses.fields(kind):
-            yield section, kind, f
+def _given(argv: Sequence[str], kinds: Iterable[type]) -> dict[str, Any]:
+    """What the command line and its flagfiles say, by name of the setting. A former name is said to be one."""
+    settings = {s.flag: s for kind in kinds for s in settings_of(kind)}
+    given = {}
+    for name, value in _read(_without_flagfiles(argv[1:], settings, ()), settings).items():
+        s = settings[name]
+        given[s.name] = s.checked(value)
+        if renaming := s.renaming(value):
+            note(renaming)
+    return given
 
 
-def _without_flagfiles(args: Sequence[str], inside: tuple[Path, ...]) -> list[str]:
+def _without_flagfiles(args: Sequence[str], settings: dict[str, Setting], inside: tuple[Path, ...]) -> list[str]:
     """The arguments with the lines of each flagfile in its place. inside: the flagfiles that these arguments stand in.
 
     absl could do this, but then an error would not know which file it is in.
@@ -123,13 +156,13 @@ def _without_flagfiles(args: Sequence[str], inside: tuple[Path, ...]) -> list[st
             path = Path(name if given else next(rest, "")).expanduser()
             if path in inside:
                 raise UserError(f"--flagfile={path} reads itself; take that line out of {inside[-1]}")
-            out += _read_flagfile(path, inside)
+            out += _read_flagfile(path, settings, inside)
         else:
             out.append(arg)
     return out
 
 
-def _read_flagfile(path: Path, inside: tuple[Path, ...]) -> list[str]:
+def _read_flagfile(path: Path, settings: dict[str, Setting], inside: tuple[Path, ...]) -> list[str]:
     try:
         lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
     except OSError as error:
@@ -139,101 +172,54 @@ def _read_flagfile(path: Path, inside: tuple[Path, ...]) -> list[str]:
         ) from error
     except UnicodeDecodeError as error:
         raise UserError(f"--flagfile={path} is not UTF-8 at byte {error.start}; save it as UTF-8 text") from error
-    args = _without_flagfiles([line for line in lines if line and not line.startswith(("#", "//"))], (*inside, path))
+    given = [line for line in lines if line and not line.startswith(("#", "//"))]
+    args = _without_flagfiles(given, settings, (*inside, path))
     try:
-        _given(args)
+        _read(args, settings)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     return args
 
 
-def _given(args: Sequence[str]) -> dict[str, Any]:
-    """What these flags say, by field name. Raises UserError for an unknown flag and for a value of the wrong type."""
-    values = _flag_values()
+def _read(args: Sequence[str], settings: dict[str, Setting]) -> dict[str, Any]:
+    """What these flags say, by flag. Raises UserError for an unknown flag and for a value that is not allowed."""
+    values = _flag_values(settings.values())
     try:
         rest = values(["", *args])[1:]
     except flags.UnrecognizedFlagError as error:
         close = difflib.get_close_matches(error.flagname, list(values), n=1)
         meant = f"; did you mean --{close[0]}?" if close else ";"
         raise UserError(f"there is no flag --{error.flagname}{meant} --help lists all flags") from error
-    except flags.IllegalFlagValueError as error:
-        flag = str(error).removeprefix("flag ").partition(": ")[0]
-        raise UserError(f"{flag} must be true or false") from error
     except (flags.Error, ValueError) as error:  # ValueError: a value after --noNAME
         raise UserError(f"{error}; --help lists all flags") from error
     if rest:
-        raise UserError(f"{rest[0]!r} is no flag; flags begin with --, as in --corpus=FILE, and --help lists them")
-    parsed = ((f.name, _parsed(kind, f, values[flag_name(f)].value)) for _, kind, f in _settings())
-    return {name: value for name, value in parsed if value is not None}
+        s = settings.get("corpus") or next(s for s in settings.values() if s.shown)
+        raise UserError(
+            f"{rest[0]!r} is no flag; flags begin with --, as in --{s.flag}={s.shown}, and --help lists them"
+        )
+    given = {name: values[name].value for name in settings if values[name].value is not None}
+    # Names can be given together, or one by one.
+    return {name: tuple(chain(*value)) if isinstance(value, list) else value for name, value in given.items()}
 
 
-def _flag_values() -> flags.FlagValues:
-    """Flags of their own, not absl's global ones, so that a program can parse twice. None: not given.
+class _Parser(flags.ArgumentParser[Any]):
+    """Reads a value as its declaration has it. absl's own say `invalid literal for int()`, and know no open bound."""
 
-    Only booleans have a type here, for the sake of --noNAME; the others' values are parsed by `_parsed`.
-    """
+    def __init__(self, s: Setting) -> None:
+        self._setting = s
+
+    def parse(self, argument: Any) -> Any:
+        value = self._setting.parsed(argument)
+        self._setting.checked(value)
+        return value
+
+
+def _flag_values(settings: Iterable[Setting]) -> flags.FlagValues:
+    """Flags of their own, not absl's global ones, so that a program can parse twice. None: not given."""
     values = flags.FlagValues()
-    for _, kind, f in _settings():
-        plain, _ = field_type(kind, f)
-        name, text = flag_name(f), f.metadata["help"]
-        if plain is bool:
-            flags.DEFINE_boolean(name, None, text, flag_values=values)
+    for s in settings:
+        if s.kind is tuple and s.item is str:
+            flags.DEFINE_multi(_Parser(s), flags.ArgumentSerializer(), s.flag, None, s.help, values)
         else:
-            flags.DEFINE_string(name, None, text, flag_values=values)
+            flags.DEFINE(_Parser(s), s.flag, None, s.help, values, boolean=s.kind is bool)
     return values
-
-
-_READERS: dict[type, tuple[Callable[[str], Any], str]] = {
-    int: (int, "a whole number"),
-    float: (float, "a number"),
-    tuple: (lambda text: tuple(int(width) for width in text.split(",")), "whole numbers such as 800,800"),
-}
-
-
-def _parsed(kind: type, f: "dataclasses.Field[Any]", value: Any) -> Any:
-    plain, _ = field_type(kind, f)
-    if value is not None and plain in _READERS:
-        read, wanted = _READERS[plain]
-        try:
-            return read(value)
-        except ValueError:
-            raise UserError(f"--{flag_name(f)}={value!r} must be {wanted}") from None
-    choices = f.metadata["choices"]
-    if value and choices and value not in choices:
-        raise UserError(f"--{flag_name(f)}={value!r} is not one of {', '.join(choices)}")
-    return value
-
-
-def _help_of(kind: type, f: "dataclasses.Field[Any]") -> list[str]:
-    plain, _ = field_type(kind, f)
-    name, choices = flag_name(f), f.metadata["choices"]
-    shape = {bool: f"--[no]{name}", int: f"--{name}=N", float: f"--{name}=X", tuple: f"--{name}=N,N"}.get(
-        plain, f"--{name}=" + ("|".join(choices) if choices and len("|".join(choices)) < 24 else "TEXT")
-    )
-    text = f.metadata["help"]
-    if choices and "TEXT" in shape:
-        text += f" (one of {', '.join(choices)})"
-    default = _shown(f.default)
-    others = [f"{v}: {_shown(row[f.name])}" for v, row in VARIANTS.items() if row.get(f.name, f.default) != f.default]
-    notes = ([f"default: {default}"] if default else []) + others
-    return _entry(shape, text + (f" [{'; '.join(notes)}]" if notes else ""))
-
-
-def _entry(shape: str, text: str, indent: int = 30) -> list[str]:
-    import textwrap
-
-    lines = textwrap.wrap(text, HELP_WIDTH - indent)
-    head = f"  {shape}"
-    if len(head) < indent:
-        return [head.ljust(indent) + lines[0], *(" " * indent + line for line in lines[1:])]
-    return [head, *(" " * indent + line for line in lines)]
-
-
-def _shown(value: Any) -> str:
-    if value is None or value == "":
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return str(value)

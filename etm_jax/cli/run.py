@@ -6,7 +6,8 @@ from pathlib import Path
 import jax
 
 from etm_jax.cli.fitting import fitter_for
-from etm_jax.config.settings import Config, RunOptions
+from etm_jax.config.build import Config
+from etm_jax.config.settings import ModelConfig, RunOptions
 from etm_jax.corpus.filter_report import format_report, report_warnings
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import as_prepared, find_source
@@ -76,7 +77,7 @@ def _find_folder(config: Config, options: RunOptions) -> tuple[Config, RunFolder
     """The settings with the corpus that --taskname stands for, and the folder of the run, which can be written to."""
     config, name = _find_corpus(config, options)
     config = dataclasses.replace(config, corpus=as_prepared(config.corpus))
-    default = Path("runs") / (name if config.model.kind == "etm" else f"{name}_{config.model.kind}")
+    default = Path("runs") / (name if config.model.kind == ModelConfig.kind else f"{name}_{config.model.kind}")
     folder = RunFolder(Path(options.workdir).expanduser() if options.workdir else default)
     folder.check_usable()
     return config, folder
@@ -126,6 +127,8 @@ def _read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRe
             f"training reads all documents from {corpus.name}; word vectors, the start of the topics and the results "
             f"are of a sample of {len(corpus.train):,} (etm_jax.infer gives all of them their topics)"
         )
+    if corpus.metadata.columns:
+        console.note(f"metadata: {corpus.metadata.describe()}")
     if corpus.report:
         console.note(format_report(corpus.report))
         for warning in report_warnings(corpus.report):

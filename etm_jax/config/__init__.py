@@ -1,1 +1,1 @@
-"""Every setting of a run, what the published variants set otherwise, and how settings are put together."""
+"""Every setting of a run: how one is declared, which there are, what a variant and a model change, and the whole."""

@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.util.arrays import canonical
 from etm_jax.util.errors import CONTROLS, UserError
 
 
@@ -19,10 +20,7 @@ def as_counts(matrix: sp.csr_matrix, name: str) -> sp.csr_matrix:
     data = matrix.data
     if data.dtype.kind not in "iuf" or not np.array_equal(data, np.trunc(data)) or (data < 0).any():
         raise UserError(f"{name} holds values that are not counts; give whole numbers of at least 0")
-    counts = sp.csr_matrix(matrix, dtype=np.int32, copy=True)
-    counts.sum_duplicates()
-    counts.eliminate_zeros()
-    return counts
+    return canonical(matrix, np.int32)
 
 
 def check_words(words: list[str], name: str) -> None:

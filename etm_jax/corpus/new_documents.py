@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.fields import NO_FIELDS, Fields, fields_of
 from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.readers.decode import STDIN
 from etm_jax.corpus.readers.named import NAMED
@@ -24,12 +25,13 @@ DOCUMENTS_AT_ONCE = 512
 class CountedDocuments(NamedTuple):
     """Some documents over a model's V words. ids: D of them; counts: [D, V] CSR int32.
 
-    tokens: [D] int64, a document's words in all, those that are not the model's included.
+    tokens: [D] int64, a document's words in all, those that are not the model's included. meta: by field, D values.
     """
 
     ids: list[str]
     counts: sp.csr_matrix
     tokens: np.ndarray
+    meta: dict[str, list[str]]
 
     @property
     def unknown(self) -> np.ndarray:
@@ -59,29 +61,43 @@ def settings_like(config: CorpusConfig, vocabulary: Vocabulary, segmenter: str =
 def read_new(name: str, form: str, settings: CorpusConfig, vocabulary: Vocabulary) -> Iterator[CountedDocuments]:
     """The documents that `name` holds, a few at a time: in any form that a corpus may have, or `-`, standard input.
 
-    form: that of standard input: lines, jsonl, csv or tsv. settings: of `settings_like`, with --text_field and
-    --encoding for this file. Raises UserError where it cannot be read.
+    form: that of standard input: lines, jsonl, csv or tsv. settings: of `settings_like`, with --text_field, --encoding,
+    --meta_fields and --meta for this file. Raises UserError where it cannot be read, and at the end where --meta names
+    none of the documents.
     """
     config = dataclasses.replace(settings, corpus=name, corpus_fallback="")
+    fields, joined, number, example = fields_of(config), 0, 0, ""
+    for some in _read(name, form, config, vocabulary):
+        if fields.file:
+            joined, number = joined + sum(map(fields.has_row, some.ids)), number + len(some.ids)
+            example = example or some.ids[0]
+        yield some
+    fields.check_joined(joined, number, example)
+
+
+def _read(name: str, form: str, config: CorpusConfig, vocabulary: Vocabulary) -> Iterator[CountedDocuments]:
+    fields = fields_of(config)
     try:
         if name == str(STDIN):
             documents = documents_in(STDIN, form, config)()
             pairs = track(segment_stream(documents, config, max(config.workers, 1)), "documents", unit="documents")
-            yield from counted(pairs, vocabulary)
+            yield from counted(pairs, vocabulary, fields)
             return
         source = find_source(config)
         if source.prepared:
             raise UserError(f"--corpus={name} holds counts over the words of its own; give the text that it came from")
         if source.counted:
-            yield from _recounted(source.counted(), vocabulary)
+            yield from _recounted(source.counted(), vocabulary, fields)
         else:
             assert source.documents is not None
-            yield from counted(segment_documents(source.documents, config), vocabulary)
+            yield from counted(segment_documents(source.documents, config), vocabulary, fields)
     except UserError as error:
         raise UserError(str(error).replace("--corpus", "--input")) from error
 
 
-def counted(pairs: Iterator[tuple[Document, list[str]]], vocabulary: Vocabulary) -> Iterator[CountedDocuments]:
+def counted(
+    pairs: Iterator[tuple[Document, list[str]]], vocabulary: Vocabulary, fields: Fields = NO_FIELDS
+) -> Iterator[CountedDocuments]:
     """Documents and their words, a few at a time, as counts over the words of the model."""
     column = {word: j for j, word in enumerate(vocabulary.words)}
     while chunk := list(islice(pairs, DOCUMENTS_AT_ONCE)):
@@ -92,10 +108,16 @@ def counted(pairs: Iterator[tuple[Document, list[str]]], vocabulary: Vocabulary)
         counts = sp.csr_matrix((ones, columns, starts), shape=(len(chunk), len(vocabulary)))
         counts.sum_duplicates()
         tokens = np.array([len(tokens) for _, tokens in chunk], np.int64)
-        yield CountedDocuments([document.id for document, _ in chunk], counts, tokens)
+        meta = _by_field(fields, [fields.values(document.meta, document.id) for document, _ in chunk])
+        yield CountedDocuments([document.id for document, _ in chunk], counts, tokens, meta)
 
 
-def _recounted(given: Counted, vocabulary: Vocabulary) -> Iterator[CountedDocuments]:
+def _by_field(fields: Fields, values: list[list[str]]) -> dict[str, list[str]]:
+    """values: of each document, one for each field."""
+    return {name: [of_document[i] for of_document in values] for i, name in enumerate(fields.names)}
+
+
+def _recounted(given: Counted, vocabulary: Vocabulary, fields: Fields) -> Iterator[CountedDocuments]:
     """A corpus of counts: its words by their names in the columns of the model."""
     column = {word: j for j, word in enumerate(vocabulary.words)}
     known = [(i, column[word]) for i, word in enumerate(given.words) if word in column]
@@ -108,4 +130,6 @@ def _recounted(given: Counted, vocabulary: Vocabulary) -> Iterator[CountedDocume
             over_ours = sp.csr_matrix(some @ moved, dtype=np.int32)
             over_ours.sort_indices()
             ids = [f"{name}-{start + i}" for i in range(some.shape[0])]
-            yield CountedDocuments(ids, over_ours, np.asarray(some.sum(axis=1, dtype=np.int64)).ravel())
+            tokens = np.asarray(some.sum(axis=1, dtype=np.int64)).ravel()
+            meta = _by_field(fields, [fields.values({}, document) for document in ids])
+            yield CountedDocuments(ids, over_ours, tokens, meta)

@@ -1,21 +1,26 @@
 """The whole way from a corpus that was found to sparse counts that a model can be trained on."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.fields import Fields, fields_of
+from etm_jax.corpus.metadata import Metadata, ValueTally
 from etm_jax.corpus.shards import read_corpus
 from etm_jax.corpus.store.cache import corpus_digest, load_corpus, save_corpus
+from etm_jax.corpus.store.compressed import Compressor
 from etm_jax.corpus.store.packed import PackedTexts, Packer
 from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Source, Vocabulary
 from etm_jax.corpus.words.segment import raw_text, segment_documents, segmenter_version
 from etm_jax.corpus.words.split import halves, split_documents
-from etm_jax.corpus.words.text_starts import beginning_of, commonest_words
+from etm_jax.corpus.words.text_starts import beginning_of, commonest_words, shown_text
 from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, read_stopwords, select_stream
+from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
@@ -29,15 +34,18 @@ def prepare(
     cache_dir: Path | None = None,
     expected_digest: str | None = None,
     expected_name: str = "",
+    texts: bool = False,
 ) -> Corpus:
     """The corpus as `config` wants it: from the cache where it is there, else made and put there.
 
     cache_dir: holds one folder a prepared corpus; None keeps nothing. expected_digest, expected_name: those of the
-    corpus that a run was started with. Raises UserError where the corpus, a setting or the cache folder cannot be used,
-    or the corpus is another one. A folder that `etm_jax.prepare --input` made is read as it is, whatever `config` says.
+    corpus that a run was started with. texts: whether its documents are to have the beginnings of their texts, which
+    take memory and are in the cache in any case. A folder that `etm_jax.prepare --input` made is read as it is,
+    whatever `config` says. Raises UserError where the corpus, a setting or the cache folder cannot be used, or the
+    corpus is another one.
     """
     if source.prepared:
-        return _from_shards(source.prepared, expected_digest, expected_name)
+        return _from_shards(source.prepared, expected_digest, expected_name, texts)
     settings = resolve(config, source)
     version = _COUNTED_SEGMENTER if source.counted else segmenter_version(settings.segmenter)
     digest = corpus_digest(source, settings, version)
@@ -49,15 +57,15 @@ def prepare(
     folder = cache_dir / digest[:16] if cache_dir else None
     if folder and folder.exists() and not config.rebuild:
         try:
-            corpus = load_corpus(folder)
+            corpus = load_corpus(folder, texts)
             note(f"corpus: prepared before, in {folder}; --rebuild prepares it again")
             return dataclasses.replace(corpus, name=source.name)
         except (*DAMAGED, UserError) as error:
             note(f"corpus: {folder} cannot be used ({error}); preparing it again")
     if source.counted:
-        corpus = _from_counts(source, digest)
+        corpus = _from_counts(source, config, digest)
     else:
-        corpus = _from_documents(source, settings, version, digest)
+        corpus = _from_documents(source, settings, version, digest, with_texts=texts or folder is not None)
         if not (config.lang or source.lang):
             warn_of_language(corpus.vocabulary.words)
     if corpus_digest(source, settings, version) != digest:
@@ -67,11 +75,19 @@ def prepare(
         )
     if folder:
         save_corpus(corpus, folder)
-    return corpus
+    return corpus if texts else without_texts(corpus)
 
 
-def _from_shards(folder: Path, expected_digest: str | None, expected_name: str) -> Corpus:
-    corpus = read_corpus(folder)
+def without_texts(corpus: Corpus) -> Corpus:
+    """The corpus without the beginnings of its documents' texts."""
+    train, valid, test = (
+        dataclasses.replace(part, texts=None, places=None) for part in (corpus.train, corpus.valid, corpus.test)
+    )
+    return dataclasses.replace(corpus, train=train, valid=valid, test=test)
+
+
+def _from_shards(folder: Path, expected_digest: str | None, expected_name: str, texts: bool) -> Corpus:
+    corpus = read_corpus(folder, texts)
     if expected_digest not in (None, corpus.digest):
         raise UserError(
             f"--corpus={folder} is not what the run in --workdir was started with ({expected_name}), but was prepared "
@@ -93,15 +109,19 @@ def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
     )
 
 
-def _from_documents(source: Source, config: CorpusConfig, version: str, digest: str) -> Corpus:
+def _from_documents(source: Source, config: CorpusConfig, version: str, digest: str, with_texts: bool) -> Corpus:
     assert source.documents is not None
     stopwords = (
         read_stopwords(config.stopwords, config.nfkc, bool(config.lowercase)) if config.stopwords else frozenset()
     )
-    packers = Packer(), Packer()
-    dictionary, stream = index_tokens(_tokens_noting(source.documents, config, *packers))
-    ids, first_words = (packer.packed() for packer in packers)
+    fields = fields_of(config)
+    kept = _Kept(Packer(), Packer(), tuple(Packer() for _ in fields.names), Compressor() if with_texts else None)
+    dictionary, stream = index_tokens(_tokens_noting(source.documents, config, fields, kept))
+    ids, first_words = kept.ids.packed(), kept.first_words.packed()
+    texts = kept.texts.compressed() if kept.texts else None
+    meta = dict(zip(fields.names, (values.packed() for values in kept.meta), strict=True))
     check_read(source.name, config, len(ids), len(stream.ids))
+    fields.check_joined(sum(map(fields.has_row, ids)), len(ids), ids[0])
     words_before = len(dictionary)
 
     words = filter_words(dictionary, config, stopwords)
@@ -116,11 +136,21 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     valid, test = valid[lengths[valid] >= 1], test[lengths[test] >= 2]
 
     rows_of = {"train": train, "valid": valid, "test": test}
-    parts = {name: Documents(counts[rows], ids.take(rows), first_words.take(rows)) for name, rows in rows_of.items()}
+    parts = {
+        name: Documents(
+            counts[rows],
+            ids.take(rows),
+            first_words.take(rows),
+            {field: values.take(rows) for field, values in meta.items()},
+            texts.take(rows) if texts else None,
+            rows,
+        )
+        for name, rows in rows_of.items()
+    }
     # Millions of documents are held once.
-    del counts, ids, first_words
+    del counts, ids, first_words, meta
     test_h1, test_h2 = halves(parts["test"].counts, config.split_seed)
-    kept = np.concatenate([train, valid, test])
+    left = np.concatenate([train, valid, test])
     return Corpus(
         name=source.name,
         digest=digest,
@@ -133,48 +163,77 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
         text=select_stream(stream, train),
         report=FilterReport(
             docs_before=len(lengths),
-            docs_after=len(kept),
+            docs_after=len(left),
             tokens_before=len(stream.ids),
-            tokens_after=int(lengths[kept].sum()),
+            tokens_after=int(lengths[left].sum()),
             words_before=words_before,
             words_after=len(columns),
             median_length_before=float(np.median(np.diff(stream.starts))),
-            median_length_after=float(np.median(lengths[kept])),
+            median_length_after=float(np.median(lengths[left])),
         ),
+        metadata=metadata_of({field: ValueTally.of(values) for field, values in parts["train"].meta.items()}),
     )
 
 
-def _from_counts(source: Source, digest: str) -> Corpus:
+def _from_counts(source: Source, config: CorpusConfig, digest: str) -> Corpus:
     """A corpus that brings counts and split keeps both, and its columns."""
     assert source.counted is not None
-    given = source.counted()
+    given, fields = source.counted(), fields_of(config)
 
     def part(name: str, matrix: sp.csr_matrix) -> Documents:
-        counts = _canonical(matrix)
+        counts = canonical(matrix, np.int32)
         ids = PackedTexts.of(f"{name}-{i}" for i in range(counts.shape[0]))
-        return Documents(counts, ids, PackedTexts.of(commonest_words(counts, given.words)))
+        values = [fields.values({}, name) for name in ids]
+        meta = {field: PackedTexts.of(row[i] for row in values) for i, field in enumerate(fields.names)}
+        return Documents(counts, ids, PackedTexts.of(commonest_words(counts, given.words)), meta)
 
-    train = part("train", given.train)
+    train, valid = part("train", given.train), part("valid", given.valid)
+    test = part("test", given.test_h1 + given.test_h2)
+    ids = [name for documents in (train, valid, test) for name in documents.ids]
+    fields.check_joined(sum(map(fields.has_row, ids)), len(ids), ids[0] if ids else "")
     return Corpus(
         name=source.name,
         digest=digest,
         vocabulary=_vocabulary(given.words, train.counts, _COUNTED_SEGMENTER),
         train=train,
-        valid=part("valid", given.valid),
-        test=part("test", given.test_h1 + given.test_h2),
-        test_h1=_canonical(given.test_h1),
-        test_h2=_canonical(given.test_h2),
+        valid=valid,
+        test=test,
+        test_h1=canonical(given.test_h1, np.int32),
+        test_h2=canonical(given.test_h2, np.int32),
+        metadata=metadata_of({field: ValueTally.of(values) for field, values in train.meta.items()}),
     )
 
 
+class _Kept(NamedTuple):
+    """What is put down of documents while they are cut. meta: for each field."""
+
+    ids: Packer
+    first_words: Packer
+    meta: tuple[Packer, ...]
+    texts: Compressor | None
+
+
 def _tokens_noting(
-    documents: Callable[[], Iterator[Document]], config: CorpusConfig, ids: Packer, first_words: Packer
+    documents: Callable[[], Iterator[Document]], config: CorpusConfig, fields: Fields, kept: _Kept
 ) -> Iterator[list[str]]:
-    """The documents' tokens, while their ids and first words are put down."""
+    """The documents' tokens, while all else that is kept of them is put down."""
     for document, tokens in segment_documents(documents, config):
-        ids.add(document.id)
-        first_words.add(beginning_of(raw_text(document, config.lang)))
+        text = raw_text(document, config.lang)
+        kept.ids.add(document.id)
+        kept.first_words.add(beginning_of(text))
+        for packer, value in zip(kept.meta, fields.values(document.meta, document.id), strict=True):
+            packer.add(value)
+        if kept.texts:
+            kept.texts.add(shown_text(text))
         yield tokens
+
+
+def metadata_of(tallies: Mapping[str, ValueTally]) -> Metadata:
+    """What fields are, by their values in the documents to train on; what is not to be expected of them is said."""
+    for name, tally in tallies.items():
+        for warning in tally.warnings(name):
+            warn(warning)
+    return Metadata(tuple(tally.column(name) for name, tally in tallies.items()))
 
 
 def by_frequency(freq: np.ndarray, words: Sequence[str]) -> np.ndarray:
@@ -201,13 +260,6 @@ def _doc_freq(counts: sp.csr_matrix, rows: np.ndarray | None = None) -> np.ndarr
 
 def _lengths(counts: sp.csr_matrix) -> np.ndarray:
     return np.asarray(counts.sum(axis=1, dtype=np.int64)).ravel()
-
-
-def _canonical(counts: sp.csr_matrix) -> sp.csr_matrix:
-    counts = sp.csr_matrix(counts, dtype=np.int32, copy=True)
-    counts.sum_duplicates()
-    counts.eliminate_zeros()
-    return counts
 
 
 def check_read(name: str, config: CorpusConfig, docs: int, tokens: int) -> None:

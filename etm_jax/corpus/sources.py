@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.readers import exported, original
 from etm_jax.corpus.readers.named import NAMED, find_named
 from etm_jax.corpus.readers.text_files import read_csv, read_folder, read_jsonl, read_lines
@@ -46,14 +47,22 @@ def corpus_or_fallback(config: CorpusConfig) -> str:
 def as_prepared(config: CorpusConfig) -> CorpusConfig:
     """The settings, where the corpus is a folder of shards with those that its text was cut and filtered by.
 
-    New documents are to be cut as those were, whatever becomes of the folder. Raises UserError where it is damaged.
+    New documents are to be cut as those were, whatever becomes of the folder. Raises UserError where it is damaged, or
+    is asked for other metadata than it was prepared with.
     """
     folder = Path(config.corpus).expanduser()
     if not manifest.is_prepared(folder):
         return config
-    settings = manifest.Manifest.read(folder).settings
+    prepared = manifest.Manifest.read(folder)
+    settings = prepared.settings
     names = {f.name for f in dataclasses.fields(config)} - {"segmenter", "stopwords"}
     given = {name: value for name, value in settings.items() if name in names}
+    if config.meta or config.meta_fields not in ("", given.get("meta_fields", "")):
+        fields = ", ".join(prepared.metadata.names) or "none"
+        raise UserError(
+            f"--corpus={config.corpus} has the metadata fields that it was prepared with ({fields}); leave out --meta "
+            "and --meta_fields, or give them to etm_jax.prepare with another --output"
+        )
     return dataclasses.replace(config, **given, segmenter=settings["segmenter"].partition(" ")[0])
 
 
@@ -64,6 +73,7 @@ def _find(corpus: str, config: CorpusConfig) -> Source:
     elif path.is_file():
         source = Source(str(path), [path], documents=file_documents(path, config))
     elif corpus in NAMED:
+        _check_no_fields(corpus, config)
         source = find_named(corpus, config)
     else:
         flag = "--corpus" if corpus == config.corpus else "--corpus_fallback"
@@ -81,15 +91,26 @@ def _find(corpus: str, config: CorpusConfig) -> Source:
 
 def documents_in(path: Path, form: str, config: CorpusConfig) -> Callable[[], Iterator[Document]]:
     """The documents in a file of the given form: lines, jsonl, csv or tsv. Reading begins when it is called."""
+    fields = fields_of(config).of_corpus
     match form:
         case "jsonl":
-            return lambda: read_jsonl(path, config.text_field, config.encoding)
+            return lambda: read_jsonl(path, config.text_field, config.encoding, fields)
         case "csv":
-            return lambda: read_csv(path, config.text_field, config.encoding)
+            return lambda: read_csv(path, config.text_field, config.encoding, meta_fields=fields)
         case "tsv":
-            return lambda: read_csv(path, config.text_field, config.encoding, delimiter="\t")
+            return lambda: read_csv(path, config.text_field, config.encoding, "\t", fields)
         case _:
+            _check_no_fields(str(path), config)
             return lambda: read_lines(path, config.encoding)
+
+
+def _check_no_fields(name: str, config: CorpusConfig) -> None:
+    """Raise UserError where a corpus without columns, called `name`, would have to have some."""
+    if sought := fields_of(config).of_corpus:
+        raise UserError(
+            f"--meta_fields={config.meta_fields}: {', '.join(sought)} cannot be in {name}, as only .csv, .tsv and "
+            ".jsonl files have columns or keys; give a table of them as --meta=FILE, with a column document"
+        )
 
 
 def file_documents(path: Path, config: CorpusConfig) -> Callable[[], Iterator[Document]]:
@@ -106,6 +127,7 @@ def _find_in_folder(folder: Path, config: CorpusConfig) -> Source:
     if manifest.is_prepared(folder):
         settings = manifest.Manifest.read(folder).settings
         return Source(str(folder), [folder / manifest.NAME], settings["lang"], prepared=folder)
+    _check_no_fields(str(folder), config)
     if (folder / "bow_tr_tokens.mat").is_file():
         files = [folder / name for name in original.FILES]
         return Source(str(folder), files, counted=lambda: original.read_original(folder))

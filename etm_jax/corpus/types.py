@@ -1,22 +1,28 @@
 """What a prepared corpus is. Everything later reads these and nothing earlier."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.corpus.metadata import Metadata
+
 
 @dataclass(frozen=True)
 class Document:
-    """One document as it was read: either `text`, or `tokens` where it came segmented."""
+    """One document as it was read: either `text`, or `tokens` where it came segmented.
+
+    meta: its values by field, of the fields that were asked for; "" for one that it has no value of.
+    """
 
     id: str
     text: str = ""
     tokens: list[str] | None = None
+    meta: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,11 +79,19 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class Documents:
-    """One part of the split. counts: [D, V] CSR int32 with sorted indices; ids and first words: D of each."""
+    """One part of the split. counts: [D, V] CSR int32 with sorted indices; ids and first words: D of each.
+
+    meta: by field, D values as text, "" for none (`etm_jax.corpus.metadata`). texts: the beginnings of the D texts, as
+    the report shows them, "" for one that was not kept; places: [D] int64, rising, where each document stood among all
+    that were read. Both are None where they were not asked for, or nobody kept them.
+    """
 
     counts: sp.csr_matrix
     ids: Sequence[str]
     first_words: Sequence[str]
+    meta: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    texts: Sequence[str] | None = field(default=None, repr=False)
+    places: np.ndarray | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -93,6 +107,13 @@ class TokenStream:
     words: list[str]
     ids: np.ndarray
     starts: np.ndarray
+
+
+class StreamedDocuments(NamedTuple):
+    """Some documents of a stream. counts: [n, V] CSR int32; extras: by field [n], as of `Metadata.encode`."""
+
+    counts: sp.csr_matrix
+    extras: dict[str, np.ndarray]
 
 
 class DocumentStream(Protocol):
@@ -121,8 +142,8 @@ class DocumentStream(Protocol):
         part: int = 0,
         num_parts: int = 1,
         workers: int = 0,
-    ) -> Iterator[sp.csr_matrix]:
-        """Counts of each step's documents, or of one of the equal parts of each."""
+    ) -> Iterator[StreamedDocuments]:
+        """Each step's documents, or one of the equal parts of each."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +167,7 @@ class Corpus:
     name: what was really used (a path or a corpus' name). digest: SHA-256 over the input bytes and every option that
     matters. test_h1, test_h2: [T, V] CSR, two random halves of the test documents' tokens. text: None where the corpus
     came as counts. report: None where nothing was filtered here. stream: of a folder of shards, all training documents;
-    `train` is then a sample of them.
+    `train` is then a sample of them. metadata: what the fields of its documents' `meta` are.
     """
 
     name: str
@@ -160,6 +181,7 @@ class Corpus:
     text: TokenStream | None = field(default=None, repr=False)
     report: FilterReport | None = None
     stream: DocumentStream | None = field(default=None, repr=False)
+    metadata: Metadata = field(default_factory=Metadata)
 
     @property
     def num_train(self) -> int:

@@ -12,8 +12,99 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from etm_jax.models.base import VAE, Noise, Params, Posterior, VAEConfig, drawn
+from etm_jax.models.layers import (
+    Linear,
+    Masks,
+    Module,
+    Params,
+    decoded,
+    hidden,
+    init_variables,
+    linears,
+    needs_no_parameters,
+)
+from etm_jax.models.noise import DropoutLayer, Noise, Posterior, draw, reparameterize
 from etm_jax.models.objective import bce_from_logits, kl_divergence
+
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """The shape of a VAE. Hashable. The defaults are those of the report's class `VAE`.
+
+    encode_dims: data, hidden layers, latent. decode_dims: latent, hidden layers, data. dropout: share of the hidden
+    units dropped in training. slope: of the encoder's LeakyReLU below 0; 0 is ReLU. sample_layer: whether a square
+    linear layer follows the sample. sigmoid: whether the output f(z) ends with one.
+
+    Raises ValueError for dimensions that do not meet, and for settings out of their range.
+    """
+
+    encode_dims: tuple[int, ...] = (2000, 1024, 512, 20)
+    decode_dims: tuple[int, ...] = (20, 1024, 2000)
+    dropout: float = 0.0
+    slope: float = 0.0
+    sample_layer: bool = True
+    sigmoid: bool = False
+
+    def __post_init__(self) -> None:
+        encode, decode = self.encode_dims, self.decode_dims
+        if len(encode) < 3 or len(decode) < 2 or min(encode + decode) < 1:
+            raise ValueError(f"encode_dims={encode} must be 3 widths or more, and decode_dims={decode} 2 or more")
+        if (encode[0], encode[-1]) != (decode[-1], decode[0]):
+            raise ValueError(f"decode_dims={decode} must lead from {encode[-1]} back to {encode[0]}: {encode=}")
+        if not 0 <= self.dropout < 1 or not 0 <= self.slope < 1:
+            raise ValueError(f"dropout={self.dropout} and slope={self.slope} must be at least 0 and below 1")
+
+
+def figure_2(image_size: int = 784, h_dim: int = 400, z_dim: int = 20) -> VAEConfig:
+    """The report's Figure 2: the basic VAE of images."""
+    return VAEConfig(
+        encode_dims=(image_size, h_dim, z_dim),
+        decode_dims=(z_dim, h_dim, image_size),
+        slope=0.2,
+        sample_layer=False,
+        sigmoid=True,
+    )
+
+
+class VAE(Module):
+    """A variational auto-encoder of vectors. Use it through the functions below."""
+
+    config: VAEConfig
+
+    def setup(self) -> None:
+        *widths, latent = self.config.encode_dims
+        self.hidden = linears(widths)
+        self.mu = Linear(widths[-1], latent)
+        self.logvar = Linear(widths[-1], latent)
+        if self.config.sample_layer:
+            self.sample_layer = Linear(latent, latent)
+        self.decoder = linears(self.config.decode_dims)
+
+    @needs_no_parameters
+    def example(self) -> tuple[jax.Array, Noise]:
+        dims = self.config.encode_dims
+        return jnp.zeros((1, dims[0])), Noise(jnp.zeros((1, dims[-1])))
+
+    def encode(self, x: jax.Array, dropout: Masks = ()) -> Posterior:
+        """q(z | x). x: [B, data]."""
+        slope = self.config.slope
+        activation = partial(jax.nn.leaky_relu, negative_slope=slope) if slope else jax.nn.relu
+        x = hidden(self.hidden[0](x), self.hidden[1:], dropout[: len(self.hidden)], activation)
+        return Posterior(self.mu(x), self.logvar(x))
+
+    def decode(self, z: jax.Array, dropout: Masks = ()) -> jax.Array:
+        """f(z) before the sigmoid, where there is one: [B, latent] → [B, data]. dropout: the decoder's masks."""
+        return decoded(self.sample_layer(z) if self.config.sample_layer else z, self.decoder, dropout)
+
+    def __call__(self, x: jax.Array, noise: Noise) -> tuple[Posterior, jax.Array]:
+        posterior = self.encode(x, noise.dropout)
+        return posterior, self.decode(reparameterize(posterior, noise.eps), noise.dropout[len(self.hidden) :])
+
+
+def draw_vae_noise(key: jax.Array, config: VAEConfig, batch_size: int) -> Noise:
+    """Fresh ε and, where the VAE has dropout, fresh masks for all hidden layers."""
+    widths = config.encode_dims[1:-1] + config.decode_dims[1:-1]
+    return draw(key, batch_size, config.encode_dims[-1], [DropoutLayer(width, config.dropout) for width in widths])
 
 
 @dataclass(frozen=True)
@@ -64,11 +155,9 @@ class Terms(NamedTuple):
     kl: jax.Array
 
 
-@partial(jax.jit, static_argnames="config")
 def init_vae(key: jax.Array, config: VAEConfig) -> Params:
     """Fresh parameters in torch's initialisation."""
-    noise = Noise(jnp.zeros((1, config.encode_dims[-1])))
-    return drawn(key, VAE(config).init(key, jnp.zeros((1, config.encode_dims[0])), noise)["params"])
+    return init_variables(key, VAE(config)).params
 
 
 def vae_forward(params: Params, x: jax.Array, noise: Noise, config: VAEConfig) -> tuple[Posterior, jax.Array]:

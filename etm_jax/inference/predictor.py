@@ -1,6 +1,6 @@
 """A trained model applied to new documents: their topic proportions, a few documents at a time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,16 +8,14 @@ import jax
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.config.settings import Config
+from etm_jax.config.build import Config
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE, CountedDocuments
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.inference.theta import infer_theta
 from etm_jax.interop import read_saved_model
 from etm_jax.interop.native_files import read_vocabulary
-from etm_jax.models.base import prior_theta
-from etm_jax.models.lda import Topics
-from etm_jax.models.lda import infer_theta as infer_theta_of_lda
+from etm_jax.models.registry import model_kind
 from etm_jax.training.batches import Batcher
 from etm_jax.training.run_folder import RunFolder, exported
 from etm_jax.training.saved_model import SavedModel
@@ -31,13 +29,14 @@ class Mixtures(NamedTuple):
     """Topic proportions of D documents. ids: D; theta: [D, K] float32, rows sum to 1.
 
     tokens: [D] int64, their words; unknown: [D] float64, the share of words that the model does not know. Where it is
-    1, theta is that of the prior.
+    1, theta is that of the prior. meta: the fields that were asked for, D values of each.
     """
 
     ids: list[str]
     theta: np.ndarray
     tokens: np.ndarray
     unknown: np.ndarray
+    meta: dict[str, list[str]]
 
 
 class Predictor:
@@ -45,47 +44,53 @@ class Predictor:
 
     def __init__(self, trained: SavedModel, vocabulary: Vocabulary) -> None:
         self.spec, self.vocabulary, self.config = trained.spec(), vocabulary, trained.config
+        self.metadata = trained.metadata
         # Once for all calls.
         self.variables = jax.device_put(trained.variables)
-        self.prior = np.asarray(prior_theta(self.spec.module(), self.variables))
+        self.prior = np.asarray(self.spec.with_variables(self.variables).prior_theta())
 
-    def theta(self, counts: sp.csr_matrix) -> np.ndarray:
-        """Topic proportions: [D, V] CSR → [D, K] float32; the prior's for a row without words."""
+    def theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
+        """Topic proportions: [D, V] CSR → [D, K] float32; the prior's for a row without words.
+
+        meta: D values of each field of the model's metadata that the documents have.
+        """
         model = self.spec.model
         kind = "tfidf" if model.use_tfidf else model.encoder_input
         inputs = encoder_input(counts, kind, self.vocabulary)
-        theta = infer_theta(self.variables, Batcher(counts, inputs, DOCUMENTS_AT_ONCE, SIZES), self.spec)
+        extras = self.metadata.encode(meta or {}, counts.shape[0])
+        batcher = Batcher(counts, inputs, DOCUMENTS_AT_ONCE, SIZES, extras=extras)
+        theta = infer_theta(self.variables, batcher, self.spec)
         return np.where(np.diff(counts.indptr)[:, None] == 0, self.prior, theta)
 
 
-class LdaPredictor:
-    """LDA's topics as a function of documents."""
+class ExportPredictor:
+    """A model without an encoder as a function of documents, by the arrays of its export folder."""
 
-    def __init__(self, topics: Topics, vocabulary: Vocabulary, config: Config) -> None:
-        self.topics, self.vocabulary, self.config = topics, vocabulary, config
+    def __init__(self, arrays: Mapping[str, np.ndarray], vocabulary: Vocabulary, config: Config) -> None:
+        self.arrays, self.vocabulary, self.config = arrays, vocabulary, config
 
-    def theta(self, counts: sp.csr_matrix) -> np.ndarray:
-        """Topic proportions: [D, V] CSR → [D, K] float32; the prior's mean for a row without words."""
-        return infer_theta_of_lda(self.topics, counts).astype(np.float32)
+    def theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
+        """Topic proportions: [D, V] CSR → [D, K] float32; the prior's mean for a row without words. Reads no meta."""
+        return model_kind(self.config.model.kind).infer_theta(self.arrays, counts).astype(np.float32)
 
 
-def read_predictor(path: str) -> Predictor | LdaPredictor:
+def read_predictor(path: str) -> Predictor | ExportPredictor:
     """The model in a run's folder, of any --model, or in a file that `etm_jax.interop.read_saved_model` takes.
 
     Raises UserError where there is none, or it is damaged, or does not hold the words of its columns.
     """
     folder = RunFolder(Path(path).expanduser())
     record = folder.record()
-    if record and record.config.model.kind == "lda":
-        topics = Topics(*(exported(folder, name).astype(np.float64) for name in ("beta", "theta_prior")))
-        return LdaPredictor(topics, read_vocabulary(folder), record.config)
+    if record and (kind := model_kind(record.config.model.kind)).fits_itself:
+        arrays = {name: exported(folder, name) for name in ("beta", *kind.exports)}
+        return ExportPredictor(arrays, read_vocabulary(folder), record.config)
     trained = read_saved_model(path)
     if trained.vocabulary is None:
         raise UserError(f"--workdir={path} does not hold the words of its columns; give the folder of a run")
     return Predictor(trained, trained.vocabulary)
 
 
-def mixtures(model: Predictor | LdaPredictor, documents: Iterable[CountedDocuments]) -> Iterator[Mixtures]:
+def mixtures(model: Predictor | ExportPredictor, documents: Iterable[CountedDocuments]) -> Iterator[Mixtures]:
     """Topic proportions of documents as they come."""
     for some in documents:
-        yield Mixtures(some.ids, model.theta(some.counts), some.tokens, some.unknown)
+        yield Mixtures(some.ids, model.theta(some.counts, some.meta), some.tokens, some.unknown, some.meta)

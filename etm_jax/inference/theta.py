@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.metrics.posterior import Moments
-from etm_jax.models.base import Variables
+from etm_jax.models.layers import Variables
 from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, log_px_step, posterior_step, theta_step
 from etm_jax.util.console import track

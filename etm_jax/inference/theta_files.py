@@ -1,17 +1,21 @@
-"""Topic proportions written as they come: as CSV, JSON lines, a numpy array or Parquet."""
+"""Topic proportions written as they come: as CSV, JSON lines, a numpy array or Parquet.
+
+Each form but the array has the fields of the metadata too, behind all else: as text, blank or null for none.
+"""
 
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
+from etm_jax.corpus.metadata import table_cell
 from etm_jax.inference.predictor import Mixtures
-from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
 from etm_jax.util.files import replace_file, spreadsheet_cell
 
 
@@ -26,18 +30,17 @@ class Writer(Protocol):
 class CsvWriter:
     """A row a document: its name, its words, the share of them that the model does not know, and θ, topic by topic."""
 
-    def __init__(self, file: BinaryIO, num_topics: int, mark: bool = True) -> None:
+    def __init__(self, file: BinaryIO, num_topics: int, fields: Sequence[str] = (), mark: bool = True) -> None:
         # The mark makes spreadsheets read UTF-8, without which Chinese names are shown as noise.
         self._text = io.TextIOWrapper(file, "utf-8-sig" if mark else "utf-8", newline="", write_through=True)
         self._rows = csv.writer(self._text)
-        self._rows.writerow(["document", "words", "unknown", *(f"topic_{k}" for k in range(num_topics))])
+        self._rows.writerow(["document", "words", "unknown", *(f"topic_{k}" for k in range(num_topics)), *fields])
 
     def write(self, some: Mixtures) -> None:
         """Add these documents."""
-        for doc, tokens, unknown, theta in zip(some.ids, some.tokens, some.unknown, some.theta, strict=True):
-            self._rows.writerow(
-                [spreadsheet_cell(doc), tokens, f"{unknown:.4f}", *(f"{x:.6f}" for x in theta.tolist())]
-            )
+        for doc, tokens, unknown, theta, *meta in _rows(some):
+            shares = (f"{x:.6f}" for x in theta.tolist())
+            self._rows.writerow([spreadsheet_cell(doc), tokens, f"{unknown:.4f}", *shares, *map(table_cell, meta)])
 
     def close(self) -> None:
         """Let go of the file, which stays open."""
@@ -47,14 +50,15 @@ class CsvWriter:
 class JsonWriter:
     """An object a line, with the columns of the CSV, θ as a list."""
 
-    def __init__(self, file: BinaryIO, num_topics: int) -> None:
+    def __init__(self, file: BinaryIO, num_topics: int, fields: Sequence[str] = ()) -> None:
         self._file = file
 
     def write(self, some: Mixtures) -> None:
         """Add these documents."""
-        for doc, tokens, unknown, theta in zip(some.ids, some.tokens, some.unknown, some.theta, strict=True):
+        for doc, tokens, unknown, theta, *meta in _rows(some):
             shares = [round(x, 6) for x in theta.tolist()]
             row = {"document": doc, "words": int(tokens), "unknown": round(float(unknown), 4), "theta": shares}
+            row |= {name: value or None for name, value in zip(some.meta, meta, strict=True)}
             self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
     def close(self) -> None:
@@ -64,7 +68,7 @@ class JsonWriter:
 class ArrayWriter:
     """θ alone, [D, K] float32, in the documents' order."""
 
-    def __init__(self, file: BinaryIO, num_topics: int) -> None:
+    def __init__(self, file: BinaryIO, num_topics: int, fields: Sequence[str] = ()) -> None:
         self._file, self._shape = file, (0, num_topics)
         self._header()
 
@@ -87,20 +91,21 @@ class ArrayWriter:
 class ParquetWriter:
     """The columns of the CSV, θ in full precision."""
 
-    def __init__(self, file: BinaryIO, num_topics: int) -> None:
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError as error:
-            raise UserError("Parquet needs a package that is not installed: pip install '.[parquet]'") from error
+    def __init__(self, file: BinaryIO, num_topics: int, fields: Sequence[str] = ()) -> None:
+        require("pyarrow", "parquet", "--output=FILE.parquet")
+        import pyarrow
+        import pyarrow.parquet
+
         topics = [(f"topic_{k}", pyarrow.float32()) for k in range(num_topics)]
         columns = [("document", pyarrow.string()), ("words", pyarrow.int64()), ("unknown", pyarrow.float64()), *topics]
+        columns += [(name, pyarrow.string()) for name in fields]
         self._schema, self._arrow = pyarrow.schema(columns), pyarrow
         self._file = pyarrow.parquet.ParquetWriter(file, self._schema)
 
     def write(self, some: Mixtures) -> None:
         """Add these documents."""
-        columns = [some.ids, some.tokens, some.unknown, *some.theta.T]
+        meta = ([value or None for value in values] for values in some.meta.values())
+        columns = [some.ids, some.tokens, some.unknown, *some.theta.T, *meta]
         self._file.write_table(self._arrow.table(columns, schema=self._schema))
 
     def close(self) -> None:
@@ -116,10 +121,18 @@ FORMATS: dict[str, type[CsvWriter] | type[JsonWriter] | type[ArrayWriter] | type
 }
 
 
+def _rows(some: Mixtures) -> Iterator[tuple[Any, ...]]:
+    """Of each document its name, words, share of unknown ones, θ, and a value for each field."""
+    return zip(some.ids, some.tokens, some.unknown, some.theta, *some.meta.values(), strict=True)
+
+
 @contextmanager
-def writer(path: Path, num_topics: int) -> Iterator[Writer]:
-    """What writes a file in the form that its name ends in, of FORMATS. Only a whole file takes the place of `path`."""
+def writer(path: Path, num_topics: int, fields: Sequence[str] = ()) -> Iterator[Writer]:
+    """What writes a file in the form that its name ends in, of FORMATS. Only a whole file takes the place of `path`.
+
+    fields: of the metadata that documents carry.
+    """
     with replace_file(path) as file:
-        out = FORMATS[path.suffix.lower()](file, num_topics)
+        out = FORMATS[path.suffix.lower()](file, num_topics, fields)
         yield out
         out.close()

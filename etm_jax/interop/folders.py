@@ -8,11 +8,11 @@ import jax
 import numpy as np
 
 from etm_jax import __version__
-from etm_jax.config.settings import Config
+from etm_jax.config.build import Config
 from etm_jax.corpus.store.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.interop.layouts import flatten
 from etm_jax.interop.native_files import nested_parts, shapes_of
-from etm_jax.models.base import Variables
+from etm_jax.models.layers import Variables
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, check_archive, replace_folder

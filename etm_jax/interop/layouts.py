@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from etm_jax.models.base import Params
+from etm_jax.models.layers import Params
 from etm_jax.util.errors import UserError
 
 Flat = dict[str, np.ndarray]
@@ -70,7 +70,7 @@ _TOPMOST = Layout(
 )
 _ZLL17 = Layout(
     package="zll17/Neural_Topic_Models",
-    variant="report",
+    variant="ntm",
     table=_linear({"hidden_{}": "encoder.enc_{}", "mu": "fc_mu", "logvar": "fc_logvar", "theta_layer": "fc1"})
     | _linear({"decoder_{}": "decoder.dec_{}"})
     | {"rho.weight": "rho", "rho.bias": "rho_bias", "alpha.weight": "alpha", "alpha.bias": "alpha_bias"},

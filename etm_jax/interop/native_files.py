@@ -8,12 +8,13 @@ import jax
 import numpy as np
 
 from etm_jax import __version__
-from etm_jax.config.settings import Config
+from etm_jax.config.build import Config
+from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.store.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.interop.layouts import flatten, nested
 from etm_jax.interop.tensor_files import read_metadata, read_tensors, write_tensors
-from etm_jax.models.base import Params, Variables
+from etm_jax.models.layers import Params, Variables
 from etm_jax.training.checkpoint import Checkpoints
 from etm_jax.training.ensemble import abstract_states, as_models, seeds
 from etm_jax.training.run_folder import RunFolder
@@ -42,7 +43,7 @@ def read_run_weights(path: str) -> SavedModel:
     of_seed = f" of seed {seeds(train)[best]}" if train.num_seeds > 1 else ""
     origin = f"{path} after epoch {progress.epoch}{of_seed}, of corpus {record.corpus}"
     variables = as_models(state.variables, record.spec(), train.num_seeds)[best]
-    return SavedModel(record.config, jax.device_get(variables), vocabulary, origin)
+    return SavedModel(record.config, jax.device_get(variables), vocabulary, origin, _read_metadata(folder))
 
 
 def read_vocabulary(folder: RunFolder) -> Vocabulary:
@@ -55,6 +56,16 @@ def read_vocabulary(folder: RunFolder) -> Vocabulary:
         ) from error
 
 
+def _read_metadata(folder: RunFolder) -> Metadata:
+    """What the documents of a run carry; nothing where it lacks the file. Raises UserError where that is damaged."""
+    if not folder.metadata.exists():
+        return Metadata()
+    try:
+        return Metadata.from_json(json.loads(folder.metadata.read_text("utf-8")))
+    except DAMAGED as error:
+        raise UserError(f"{folder.metadata} is damaged ({error}); the same training command writes it again") from error
+
+
 def to_safetensors(path: str | Path, trained: SavedModel) -> None:
     """Write a model as one file: arrays as they are, settings and words as its metadata. What is there is replaced."""
     variables = trained.variables
@@ -63,6 +74,8 @@ def to_safetensors(path: str | Path, trained: SavedModel) -> None:
     metadata = {MARK: __version__, "config": json.dumps(trained.config.to_json()), "origin": trained.origin}
     if trained.vocabulary:
         metadata["vocabulary"] = json.dumps(vocabulary_to_json(trained.vocabulary), ensure_ascii=False)
+    if trained.metadata.columns:
+        metadata["metadata"] = json.dumps(trained.metadata.to_json(), ensure_ascii=False)
     write_tensors(Path(path).expanduser(), {key: np.asarray(x) for key, x in arrays.items()}, metadata)
 
 
@@ -77,7 +90,8 @@ def from_safetensors(path: str | Path) -> SavedModel:
         words = metadata.get("vocabulary")
         vocabulary = vocabulary_from_json(json.loads(words)) if words else None
         variables = Variables(**nested_parts(arrays))
-        trained = SavedModel(config, variables, vocabulary, metadata["origin"])
+        carried = Metadata.from_json(json.loads(metadata.get("metadata", "[]")))
+        trained = SavedModel(config, variables, vocabulary, metadata["origin"], carried)
         if shapes_of(trained) != jax.tree.map(np.shape, variables):
             raise UserError("its arrays are not those of the model that its settings name")
     except UserError as error:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.interop.folders import MODEL, read_folder
 from etm_jax.interop.layouts import LAYOUTS
 from etm_jax.interop.native_files import MARK, from_safetensors, read_run_weights
 from etm_jax.interop.tensor_files import SUFFIX, is_tensor_file, read_metadata
 from etm_jax.interop.torch_files import from_torch
-from etm_jax.models.base import Variables
+from etm_jax.models.layers import Variables
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.util.errors import UserError
 

@@ -5,9 +5,10 @@ import dataclasses
 import jax
 import numpy as np
 
-from etm_jax.config.settings import ModelConfig, spelled
+from etm_jax.config.declaration import settings_of
+from etm_jax.config.settings import ModelConfig
 from etm_jax.interop.read import read_saved_model
-from etm_jax.models.base import Variables
+from etm_jax.models.layers import Variables
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.training.steps import Spec, abstract_state
 from etm_jax.util.errors import UserError
@@ -24,12 +25,12 @@ def read_start_weights(ckpt: str, model: ModelConfig) -> SavedModel:
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(trained.variables)):
         raise UserError(f"--ckpt={ckpt} holds numbers that are not finite; give weights of an earlier epoch")
     spec = trained.spec()
-    for f in dataclasses.fields(model):
-        theirs, ours = getattr(spec.model, f.name), getattr(model, f.name)
-        changed = spec._replace(model=dataclasses.replace(spec.model, **{f.name: ours}))
+    for s in settings_of(ModelConfig):
+        theirs, ours = getattr(spec.model, s.name), getattr(model, s.name)
+        changed = spec._replace(model=dataclasses.replace(spec.model, **{s.name: ours}))
         if theirs != ours and _shapes(changed) != _shapes(spec):
             raise UserError(
-                f"--ckpt={ckpt} was trained with {spelled(f, theirs)}, and its weights do not fit {spelled(f, ours)}; "
+                f"--ckpt={ckpt} was trained with {s.spelled(theirs)}, and its weights do not fit {s.spelled(ours)}; "
                 f"make it the same (its variant: --variant={trained.config.variant}), or leave out --ckpt"
             )
     return trained

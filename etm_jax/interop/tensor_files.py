@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
 from etm_jax.util.files import replace_file
 
 T = TypeVar("T")
@@ -16,7 +17,7 @@ SUFFIX = ".safetensors"
 
 def is_tensor_file(path: Path) -> bool:
     """Whether the name says that a file is one of these."""
-    return path.suffix == SUFFIX
+    return path.suffix.lower() == SUFFIX
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
@@ -55,10 +56,7 @@ def write_tensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mappin
 
 
 def _safetensors() -> Any:
-    try:
-        import safetensors
-    except ImportError as error:
-        raise UserError(
-            "a .safetensors file needs safetensors; in etm_jax's folder: pip install '.[interop]'"
-        ) from error
+    require("safetensors", "interop", "a .safetensors file")
+    import safetensors
+
     return safetensors

@@ -14,8 +14,9 @@ import numpy as np
 
 from etm_jax.interop.layouts import Weights, from_state, to_state
 from etm_jax.interop.tensor_files import is_tensor_file, read_tensors
-from etm_jax.models.base import Params
+from etm_jax.models.layers import Params
 from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
 from etm_jax.util.files import GIBIBYTE, MAX_UNPACKED, check_archive, replace_file
 
 _ARCHIVE, _PICKLE = b"PK", b"\x80"
@@ -128,8 +129,7 @@ def _load(path: Path) -> object:
 
 
 def _torch(purpose: str) -> Any:
-    try:
-        import torch
-    except ImportError as error:
-        raise UserError(f"{purpose} needs torch; in etm_jax's folder: pip install '.[torch]'") from error
+    require("torch", "torch", purpose)
+    import torch
+
     return torch

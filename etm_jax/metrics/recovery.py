@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from etm_jax.util.arrays import unit_rows
+
 
 class Recovery(NamedTuple):
     """Means over topics, each matched with a true one: cosine of β's rows, Pearson correlation of θ's columns."""
@@ -18,12 +20,8 @@ def recovery(beta: np.ndarray, theta: np.ndarray, true_beta: np.ndarray, true_th
 
     A topic whose share is the same in every document correlates with nothing: 0.
     """
-    cosines = _unit_rows(true_beta) @ _unit_rows(beta).T
+    cosines = unit_rows(true_beta) @ unit_rows(beta).T
     true, found = linear_sum_assignment(cosines, maximize=True)
-    centred, true_centred = (_unit_rows((x - x.mean(axis=0)).T.astype(np.float64)) for x in (theta, true_theta))
+    centred, true_centred = (unit_rows((x - x.mean(axis=0)).T.astype(np.float64)) for x in (theta, true_theta))
     correlations = (true_centred[true] * centred[found]).sum(axis=1)
     return Recovery(float(cosines[true, found].mean()), float(correlations.mean()))
-
-
-def _unit_rows(x: np.ndarray) -> np.ndarray:
-    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)

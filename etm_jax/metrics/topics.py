@@ -96,3 +96,14 @@ def topic_quality(beta: np.ndarray, counts: sp.csr_matrix) -> dict[str, float]:
     """`npmi`: coherence over the top 10 words, and `diversity` over the top 25. beta: [K, V]; counts: [D, V]."""
     coherence = npmi_coherence(top_words(beta, WORDS_SHOWN), counts)
     return {"npmi": float(coherence.mean()), "diversity": diversity(top_words(beta, WORDS_OF_DIVERSITY))}
+
+
+def representative_documents(theta: np.ndarray, counts: sp.csr_matrix, n: int) -> list[list[int]]:
+    """For each topic the rows of the n documents that show it best: [K] lists, best first.
+
+    theta: [D, K]; counts: [D, V] CSR. By θ alone they would be the shortest documents, by the number of a topic's words
+    the longest: they are those of the largest θ·log(1 + words), where more than 100 words count as 100.
+    """
+    lengths = np.asarray(counts.sum(axis=1)).ravel()
+    weight = theta * np.log1p(np.minimum(lengths, 100))[:, None]
+    return [[int(i) for i in np.argsort(-weight[:, k], kind="stable")[:n]] for k in range(theta.shape[1])]

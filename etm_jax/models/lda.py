@@ -1,18 +1,19 @@
 """Latent Dirichlet Allocation on a prepared corpus, by gensim or tomotopy: the baseline that ETM is compared with."""
 
-from collections.abc import Iterator
-from importlib.util import find_spec
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.config.settings import Config, LdaConfig
+from etm_jax.config.build import Config
 from etm_jax.corpus.types import Corpus
+from etm_jax.models.base import TopicModelKind
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.util.console import track
 from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
 
 ITERATIONS = {"gensim": 20, "tomotopy": 500}
 """What --lda_iterations=0 means: passes over the documents, and sweeps of the sampler."""
@@ -37,42 +38,53 @@ class Topics(NamedTuple):
     alpha: np.ndarray
 
 
-def check_lda(config: LdaConfig, ckpt: str = "") -> None:
-    """Raise UserError where the engine is not installed, or --ckpt is given, from which LDA cannot start."""
-    if find_spec(config.lda_engine) is None:
-        raise UserError(
-            f"--lda_engine={config.lda_engine} needs {config.lda_engine}, which is not installed; "
-            "pip install '.[lda]', or give --lda_engine=gensim"
-        )
-    if ckpt:
-        raise UserError(f"--ckpt={ckpt} is for models with weights to start from; leave it out with --model=lda")
+class LDA(TopicModelKind):
+    """Latent Dirichlet Allocation (Blei, Ng, Jordan 2003), which gensim or tomotopy fit."""
 
+    fits_itself: ClassVar[bool] = True
+    exports: ClassVar[tuple[str, ...]] = ("theta_prior",)
 
-def num_iterations(config: LdaConfig) -> int:
-    """Passes of gensim or sweeps of tomotopy: those asked for, or the engine's default."""
-    return config.lda_iterations or ITERATIONS[config.lda_engine]
+    @classmethod
+    def check(cls, config: Config, ckpt: str) -> None:
+        """Raise UserError where the engine is not installed, or --ckpt is given, from which LDA cannot start."""
+        engine = config.lda.lda_engine
+        require(engine, "lda", f"--lda_engine={engine}", otherwise="give --lda_engine=gensim")
+        if ckpt:
+            raise UserError(f"--ckpt={ckpt} is for models with weights to start from; leave it out with --model=lda")
 
+    @classmethod
+    def num_iterations(cls, config: Config) -> int:
+        """Passes of gensim or sweeps of tomotopy: those asked for, or the engine's default."""
+        return config.lda.lda_iterations or ITERATIONS[config.lda.lda_engine]
 
-def fit_lda(config: Config, corpus: Corpus) -> TopicArrays:
-    """Topics of the training documents and proportions of all, without embeddings. The same seed gives the same bytes.
+    @classmethod
+    def fit(cls, config: Config, corpus: Corpus) -> TopicArrays:
+        """Topics of the training documents and proportions of all. The same seed gives the same bytes.
 
-    Raises UserError as `check_lda` does.
-    """
-    from threadpoolctl import threadpool_limits
+        Raises UserError as `check` does.
+        """
+        from threadpoolctl import threadpool_limits
 
-    check_lda(config.lda)
-    fit_topics = {"gensim": gensim_topics, "tomotopy": tomotopy_topics}[config.lda.lda_engine]
-    # Sums in another order round otherwise: one thread, for the same bytes everywhere.
-    with threadpool_limits(limits=1):
-        topics = fit_topics(corpus.train.counts, config.model.num_topics, num_iterations(config.lda), config.train.seed)
-        return TopicArrays(
-            beta=topics.beta,
-            theta_train=infer_theta(topics, corpus.train.counts),
-            theta_valid=infer_theta(topics, corpus.valid.counts),
-            theta_test=infer_theta(topics, corpus.test.counts),
-            theta_test_h1=infer_theta(topics, corpus.test_h1),
-            theta_prior=topics.alpha,
-        )
+        cls.check(config, ckpt="")
+        fit_topics = {"gensim": gensim_topics, "tomotopy": tomotopy_topics}[config.lda.lda_engine]
+        num_topics, seed = config.model.num_topics, config.train.seed
+        # Sums in another order round otherwise: one thread, for the same bytes everywhere.
+        with threadpool_limits(limits=1):
+            topics = fit_topics(corpus.train.counts, num_topics, cls.num_iterations(config), seed)
+            return TopicArrays(
+                beta=topics.beta,
+                theta_train=infer_theta(topics, corpus.train.counts),
+                theta_valid=infer_theta(topics, corpus.valid.counts),
+                theta_test=infer_theta(topics, corpus.test.counts),
+                theta_test_h1=infer_theta(topics, corpus.test_h1),
+                own={"theta_prior": topics.alpha},
+            )
+
+    @classmethod
+    def infer_theta(cls, arrays: Mapping[str, np.ndarray], counts: sp.csr_matrix) -> np.ndarray:
+        """Topic proportions under exported topics: [D, V] CSR → [D, K] float64; the prior's mean for an empty row."""
+        topics = Topics(*(arrays[name].astype(np.float64) for name in ("beta", "theta_prior")))
+        return infer_theta(topics, counts)
 
 
 def gensim_topics(counts: sp.csr_matrix, num_topics: int, passes: int, seed: int) -> Topics:

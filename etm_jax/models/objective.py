@@ -3,13 +3,23 @@
 Shapes: B documents, V words, K topics, N nonzeros of the batch.
 """
 
+from collections.abc import Mapping
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from etm_jax.config.settings import ObjectiveConfig
 from etm_jax.ops import sparse
+
+
+class Sums(NamedTuple):
+    """Sums over the documents of a batch, in nats; divide by `docs` once, on the host."""
+
+    recon: jax.Array
+    kl: jax.Array
+    docs: jax.Array
 
 
 def kl_divergence(mu: jax.Array, logvar: jax.Array, prior_variance: float = 1.0) -> jax.Array:
@@ -31,7 +41,7 @@ def log_px_nonzero(theta: jax.Array, beta: jax.Array, pattern: sparse.Pattern, e
     Exact without the other words: the softmax over V belongs to a topic, not to a document. In probabilities rather
     than their logarithms, whose rounding is as many times larger as a logarithm is than 1.
     """
-    px = sparse.product_at(theta, beta.T, pattern) + eps
+    px = sparse.sddmm(theta, beta.T, pattern) + eps
     # A word that no topic holds in this precision has no gradient to give, but what it gives must be a number.
     return jnp.log(jnp.maximum(px, jnp.finfo(px.dtype).tiny))
 
@@ -108,7 +118,7 @@ def bce_from_logits(logits: jax.Array, targets: jax.Array) -> jax.Array:
     return (jax.nn.softplus(logits) - targets * logits).sum(-1)
 
 
-def seed_pull(beta: jax.Array, columns: tuple[tuple[int, ...], ...]) -> jax.Array:
+def seed_loss(beta: jax.Array, columns: tuple[tuple[int, ...], ...]) -> jax.Array:
     """Σ_k −log Σ_w β_kw over the topics k that have seed words w: scalar, nats, at least 0.
 
     beta: [K, V]; columns: the seed words of topics 0, 1, …, none for a free one. Ours. It is 0 where these topics hold
@@ -127,3 +137,26 @@ def topic_overlap(beta: jax.Array) -> jax.Array:
     root = jnp.sqrt(jnp.maximum(beta.T, jnp.finfo(beta.dtype).tiny))
     gram = root.T @ root
     return ((gram**2).sum() - (jnp.diagonal(gram) ** 2).sum()) / beta.shape[0]
+
+
+def total_loss(terms: Mapping[str, jax.Array], real: jax.Array, config: ObjectiveConfig) -> tuple[jax.Array, Sums]:
+    """The scalar that training minimises, in nats, and the batch's sums.
+
+    terms: as of `TopicModel.loss_terms`, [B] of each document or scalars; real: [B], 1 for a document, 0 for padding.
+
+    The negative ELBO of Dieng et al. 2020, Algorithm 1, by one sample a document, its KL weighted by `kl_weight`; a
+    mean or a sum over the documents as `reduction` says, plus the scalar terms. A term counts with the weight that the
+    settings have for it, 1 where they have none.
+    """
+    weights = {"kl": config.kl_weight, "overlap": config.overlap_weight, "seed": config.seed_weight}
+    gather_documents = {name: (real * term).sum() for name, term in terms.items() if term.ndim}
+    sums = Sums(gather_documents["recon"], gather_documents["kl"], real.sum())
+    loss = gather_documents.pop("recon")
+    for name, term in gather_documents.items():
+        loss = loss + weights.get(name, 1.0) * term
+    if config.reduction == "mean":
+        loss = loss / sums.docs
+    for name, term in terms.items():
+        if not term.ndim:
+            loss = loss + weights.get(name, 1.0) * term
+    return loss, sums

@@ -18,8 +18,8 @@ LEAST_CURVATURE = 0.3
 At 0.1 documents swing to and fro; at 1, which is EM's own pace, two steps leave three times as much to climb.
 """
 
-FARTHEST_PULL = 3.0
-"""Beyond this distance the encoder is pulled no harder, or a few odd documents would move it most."""
+LARGEST_GAP = 3.0
+"""Beyond this distance the gap has no gradient, or a few odd documents would move the encoder most."""
 
 
 def refine(
@@ -47,12 +47,12 @@ def refine(
     def step(_: int, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         delta = carry[0]
         theta = jax.nn.softmax(delta, axis=-1)
-        px = sparse.product_at(theta, by_word, pattern)
+        px = sparse.sddmm(theta, by_word, pattern)
         # A word that no topic holds in this precision says nothing about θ.
         inverse = jnp.where(px > 0, 1 / jnp.maximum(px, jnp.finfo(px.dtype).tiny), 0)
-        explained = theta * sparse.matmul(counts * inverse, pattern, by_word)
+        explained = theta * sparse.spmm(counts * inverse, pattern, by_word)
         # The square of a smaller one's inverse is infinite; left out, the curvature is the smaller, and has its least.
-        squared = theta**2 * sparse.matmul(counts * jnp.where(px > 1e-15, inverse, 0) ** 2, pattern, squares)
+        squared = theta**2 * sparse.spmm(counts * jnp.where(px > 1e-15, inverse, 0) ** 2, pattern, squares)
         expected = length * theta
         gradient = explained - expected - (delta - centre) / variance
         bound = jnp.maximum(explained, expected) + 1 / variance
@@ -62,10 +62,10 @@ def refine(
     return jax.lax.fori_loop(0, steps, step, (delta, jnp.ones_like(delta)))
 
 
-def pull(mu: jax.Array, refined: jax.Array, curvature: jax.Array) -> jax.Array:
-    """½ Σ_k curvature_k (mu_k − refined_k)² per document, what the encoder's guess misses: [B, K] → [B], nats.
+def amortization_gap(mu: jax.Array, refined: jax.Array, curvature: jax.Array) -> jax.Array:
+    """½ Σ_k curvature_k (mu_k − refined_k)² per document, what the encoder's mean misses: [B, K] → [B], nats.
 
-    The distance is cut at `FARTHEST_PULL`; beyond it there is no gradient.
+    The distance is cut at `LARGEST_GAP`; beyond it there is no gradient.
     """
-    distance = jnp.clip(mu - refined, -FARTHEST_PULL, FARTHEST_PULL)
+    distance = jnp.clip(mu - refined, -LARGEST_GAP, LARGEST_GAP)
     return 0.5 * (curvature * distance**2).sum(-1)

@@ -1,16 +1,17 @@
 """A fitted model as arrays, the same for every kind of model."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 
 class TopicArrays(NamedTuple):
-    """A fitted model as arrays. beta: [K, V]; theta_*: [·, K]; rho: [V, L], alpha: [K, L], background: [V].
+    """A fitted model as arrays. beta: [K, V], rows sum to 1; theta_*: [·, K], of each part of the corpus.
 
-    β is the softmax over V of ρα + background; a model whose β comes otherwise has none of the three. activity: [K], of
-    the encoder over the training documents, as `etm_jax.metrics.posterior` has it; None for LDA, which has no encoder.
-    theta_prior: [K], LDA's Dirichlet prior of θ; None for others.
+    own: arrays that this kind of model has besides, by name: ρ [V, L], α [K, L] and the background [V], of which β is
+    the softmax over V of ρα + background; the prior of θ [K] of LDA. activity: [K], of the encoder over the training
+    documents, as `etm_jax.metrics.posterior` has it; None for a model without encoder.
     """
 
     beta: np.ndarray
@@ -18,8 +19,20 @@ class TopicArrays(NamedTuple):
     theta_valid: np.ndarray
     theta_test: np.ndarray
     theta_test_h1: np.ndarray
-    rho: np.ndarray | None = None
-    alpha: np.ndarray | None = None
-    background: np.ndarray | None = None
+    own: Mapping[str, np.ndarray] = {}
     activity: np.ndarray | None = None
-    theta_prior: np.ndarray | None = None
+
+    @property
+    def rho(self) -> np.ndarray | None:
+        """Word embeddings [V, L], of a model that has them."""
+        return self.own.get("rho")
+
+    @property
+    def alpha(self) -> np.ndarray | None:
+        """Topic embeddings [K, L], of a model that has them."""
+        return self.own.get("alpha")
+
+    @property
+    def background(self) -> np.ndarray | None:
+        """A share of the words' log frequencies [V], which is added to every topic's logits, of a model that has it."""
+        return self.own.get("background")

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.util.arrays import unit_rows
+
 SCALE = 6**0.5
 """Norm of α's rows, and of ρ's on average, so that a topic's logits span ±6: peaked from the start, not yet settled."""
 
@@ -52,14 +54,14 @@ def warm_start(
     from sklearn.cluster import KMeans
     from threadpoolctl import threadpool_limits
 
-    directions = _unit_rows(vectors - vectors.mean(axis=0))
+    directions = _directions(vectors - vectors.mean(axis=0))
     candidates = _frequent_words(counts, num_topics)
     num_clusters = min(num_topics, len(candidates))
     # Sums in another order round otherwise: one thread, for the same bytes everywhere.
     with threadpool_limits(limits=1):
         clusters = KMeans(num_clusters, n_init=RESTARTS, random_state=seed).fit(directions[candidates])
     rest = np.random.default_rng(seed).normal(size=(num_topics - num_clusters, vectors.shape[1]))
-    centres = guided(_unit_rows(np.concatenate([clusters.cluster_centers_, rest])), directions, seed_words)
+    centres = guided(_directions(np.concatenate([clusters.cluster_centers_, rest])), directions, seed_words)
     norms = SCALE * _relative_idf(counts) ** rarity
     return WarmStart((norms[:, None] * directions).astype(np.float32), (SCALE * centres).astype(np.float32))
 
@@ -73,7 +75,7 @@ def guided(centres: np.ndarray, directions: np.ndarray, seed_words: Sequence[Seq
     wanted: dict[int, np.ndarray] = {}
     for k, words in enumerate(seed_words):
         if len(words):
-            wanted[k] = _unit_rows(directions[list(words)].mean(axis=0, keepdims=True))[0]
+            wanted[k] = _directions(directions[list(words)].mean(axis=0, keepdims=True))[0]
             free.remove(max(free, key=lambda i: float(centres[i] @ wanted[k])))
     rest = iter(free)
     return np.stack([wanted[k] if k in wanted else centres[next(rest)] for k in range(len(centres))])
@@ -95,5 +97,6 @@ def _frequent_words(counts: sp.csr_matrix, num_topics: int) -> np.ndarray:
     return common if len(common) >= WORDS_PER_TOPIC * num_topics else top
 
 
-def _unit_rows(matrix: np.ndarray) -> np.ndarray:
-    return matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-6)
+def _directions(vectors: np.ndarray) -> np.ndarray:
+    """The vectors' directions; one at the centre but for rounding has none."""
+    return unit_rows(vectors, least=1e-6)

@@ -1,13 +1,13 @@
-"""Adam's step of the encoder's first layer, whose weights, V×H, are most of all parameters, in blocks of rows.
+"""Adam's step of a kernel [V, H] that a sparse input meets, most of all parameters, in blocks of rows.
 
-Their gradient is xᵀ·d, x the sparse input and d the gradient behind the layer, [B, H]. Stored whole it would be one
+Its gradient is xᵀ·d, x the sparse input and d the gradient of its output, [B, H]. Stored whole it would be one
 more array of V×H, written and read again, where a block of it stays in the processor's cache. Step by step the same as
 optax's Adam. V words, H units, B documents, N nonzeros.
 """
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -24,8 +24,6 @@ WHOLE_BYTES = 2**24
 B1, B2, EPS = 0.9, 0.999, 1e-8
 """Adam's, as optax and torch have them."""
 
-_PATH = (jax.tree_util.DictKey("hidden_0"), jax.tree_util.DictKey("kernel"))
-
 T = TypeVar("T")
 
 
@@ -37,64 +35,68 @@ class Weights(NamedTuple):
     nu: jax.Array
 
 
-def taken(tree: object) -> list[jax.Array]:
-    """The leaves that are of the layer's weights: one of parameters; the two moments of Adam's state, mu before nu."""
-    return [leaf for path, leaf in jax.tree.leaves_with_path(tree) if path[-2:] == _PATH]
+def take(tree: object, path: tuple[str, ...]) -> list[jax.Array]:
+    """The leaves at the path of a kernel: one of parameters; the two moments of Adam's state, mu before nu."""
+    return [leaf for at, leaf in jax.tree.leaves_with_path(tree) if _ends_with(at, path)]
 
 
-def put(tree: T, leaves: Sequence[jax.Array]) -> T:
-    """The tree with these in place of what `taken` gives."""
+def put(tree: T, path: tuple[str, ...], leaves: Sequence[jax.Array]) -> T:
+    """The tree with these in place of what `take` gives."""
     left = iter(leaves)
-    return jax.tree.map_with_path(lambda path, leaf: next(left) if path[-2:] == _PATH else leaf, tree)
+    return jax.tree.map_with_path(lambda at, leaf: next(left) if _ends_with(at, path) else leaf, tree)
 
 
-def emptied(tree: T) -> T:
-    """The tree with arrays of nothing in place of what `taken` gives."""
-    return put(tree, [jnp.zeros(0)] * len(taken(tree)))
+def without(tree: T, path: tuple[str, ...]) -> T:
+    """The tree with empty arrays in place of what `take` gives."""
+    return put(tree, path, [jnp.zeros(0)] * len(take(tree, path)))
+
+
+def _ends_with(at: tuple[Any, ...], path: tuple[str, ...]) -> bool:
+    return at[-len(path) :] == tuple(map(jax.tree_util.DictKey, path))
 
 
 def adam_step(
     weights: Weights,
     values: sparse.Array,
     pattern: sparse.Pattern,
-    behind: jax.Array,
+    grad: jax.Array,
     count: jax.Array,
     rate: jax.Array,
     decay: float,
-    sound: jax.Array,
+    finite: jax.Array,
 ) -> Weights:
     """One step by the gradient xᵀ·d + decay · W. Kingma and Ba 2015, arXiv 1412.6980, Algorithm 1.
 
-    values: [N], x at the nonzeros of `pattern`; behind: d, [B, H]; count: scalar, the steps up to this one; rate:
-    scalar, the step size; sound: boolean scalar, false for no step at all.
+    values: [N], x at the nonzeros of `pattern`; grad: d, [B, H]; count: scalar, the steps up to this one; rate:
+    scalar, the step size; finite: boolean scalar, false for no step at all.
     """
 
     def local(
-        tile: sparse.Pattern, weights: Weights, values: jax.Array, behind: jax.Array, *scalars: jax.Array
+        tile: sparse.Pattern, weights: Weights, values: jax.Array, grad: jax.Array, *scalars: jax.Array
     ) -> Weights:
         vocab_size, width = weights.kernel.shape
         row_bytes = width * weights.kernel.dtype.itemsize
         rows = vocab_size if vocab_size * row_bytes <= WHOLE_BYTES else max(1, BLOCK_BYTES // row_bytes)
         return jax.lax.platform_dependent(
             weights,
-            *sparse.of_all_documents(pattern.grid, tile, values, behind),
+            *sparse.all_gather_documents(pattern.grid, tile, values, grad),
             *scalars,
             cpu=partial(_by_blocks, rows=rows, decay=decay),
             # Elsewhere a block would be too little work for the device.
             default=partial(_by_blocks, rows=vocab_size, decay=decay),
         )
 
-    scalars = [(EVERYWHERE, scalar) for scalar in (count, rate, sound)]
-    return sparse.by_tile(local, pattern, WORDS, (WORDS, weights), (TILES, values), (DOCS, behind), *scalars)
+    scalars = [(EVERYWHERE, scalar) for scalar in (count, rate, finite)]
+    return sparse.by_tile(local, pattern, WORDS, (WORDS, weights), (TILES, values), (DOCS, grad), *scalars)
 
 
 def _by_blocks(
     weights: Weights,
     transposed: sparse.Csr,
-    behind: jax.Array,
+    grad: jax.Array,
     count: jax.Array,
     rate: jax.Array,
-    sound: jax.Array,
+    finite: jax.Array,
     rows: int,
     decay: float,
 ) -> Weights:
@@ -108,19 +110,19 @@ def _by_blocks(
         def with_block(array: jax.Array, values: jax.Array) -> jax.Array:
             return jax.lax.dynamic_update_slice(array, values, (start, 0))
 
-        grad = sparse.dot_rows(transposed, behind, start, size)
+        of_block = sparse.spmm_rows(transposed, grad, start, size)
         if decay > 0:
-            grad = grad + decay * of(all_of.kernel)
+            of_block = of_block + decay * of(all_of.kernel)
         # The weights' step reads the moments that were written, not those that it would write: else XLA, which computes
         # things twice rather than keep them, would need the old moments once more and copy both arrays for each block.
         # From jax 0.12 on it sees through that without the barrier; the barrier alone does not keep it from copying.
         old_mu, old_nu, old = of(all_of.mu), of(all_of.nu), of(all_of.kernel)
-        mu = with_block(all_of.mu, jnp.where(sound, B1 * old_mu + (1 - B1) * grad, old_mu))
-        nu = with_block(all_of.nu, jnp.where(sound, B2 * old_nu + (1 - B2) * grad**2, old_nu))
+        mu = with_block(all_of.mu, jnp.where(finite, B1 * old_mu + (1 - B1) * of_block, old_mu))
+        nu = with_block(all_of.nu, jnp.where(finite, B2 * old_nu + (1 - B2) * of_block**2, old_nu))
         if size < vocab_size:
             mu, nu = jax.lax.optimization_barrier((mu, nu))
         step = (of(mu) / unbias1) / (jnp.sqrt(of(nu) / unbias2) + EPS)
-        return Weights(with_block(all_of.kernel, jnp.where(sound, old - rate * step, old)), mu, nu)
+        return Weights(with_block(all_of.kernel, jnp.where(finite, old - rate * step, old)), mu, nu)
 
     whole, rest = divmod(vocab_size, rows)
     weights = jax.lax.fori_loop(0, whole, lambda i, all_of: block(i * rows, rows, all_of), weights)

@@ -65,9 +65,9 @@ def transposed(values: Array, pattern: Pattern) -> Csr:
     return Csr(jnp.asarray(values)[order], jnp.asarray(pattern.rows)[order], jnp.asarray(pattern.col_starts))
 
 
-def dot_rows(matrix: Csr, dense: jax.Array, start: jax.Array | int, size: int) -> jax.Array:
+def spmm_rows(matrix: Csr, dense: jax.Array, start: jax.Array | int, size: int) -> jax.Array:
     """Rows `start` to `start + size` of matrix · dense: [size, H]. dense: [B, H]. Takes no gradient."""
-    return _csr_dot(matrix.values, matrix.cols, jax.lax.dynamic_slice(matrix.starts, (start,), (size + 1,)), dense)
+    return _csr_spmm(matrix.values, matrix.cols, jax.lax.dynamic_slice(matrix.starts, (start,), (size + 1,)), dense)
 
 
 def by_tile(local: Callable[..., Any], pattern: Pattern, gives: P, *args: tuple[P, Any]) -> Any:
@@ -92,7 +92,7 @@ def _only(tiles: jax.Array) -> jax.Array:
     return tiles[0, 0]
 
 
-def of_all_documents(grid: Grid | None, pattern: Pattern, values: Array, dense: jax.Array) -> tuple[Csr, jax.Array]:
+def all_gather_documents(grid: Grid | None, pattern: Pattern, values: Array, dense: jax.Array) -> tuple[Csr, jax.Array]:
     """Within a tile's program: xᵀ of all the batch's documents and a tile's words, and all rows of `dense` [B, H].
 
     Documents travel and words stay: a product with xᵀ, [V, H], is far larger than a batch. It is then the same on each
@@ -112,43 +112,43 @@ def of_all_documents(grid: Grid | None, pattern: Pattern, values: Array, dense: 
     return Csr(values[order], docs[order], starts), jax.lax.all_gather(dense, "data", tiled=True)
 
 
-def _over_words(grid: Grid | None, x: jax.Array) -> jax.Array:
+def _psum_words(grid: Grid | None, x: jax.Array) -> jax.Array:
     """Within a tile's program: the sum over all words of what was summed over a tile's."""
     return x if grid is None or grid.columns == 1 else jax.lax.psum(x, "vocab")
 
 
 @jax.custom_vjp
-def matmul(values: jax.Array, pattern: Pattern, dense: jax.Array) -> jax.Array:
-    """Sparse [B, V] times dense [V, H] → [B, H]. values: [N], data that takes no gradient."""
-    return _matmul(values, pattern, dense)
+def spmm(values: jax.Array, pattern: Pattern, dense: jax.Array) -> jax.Array:
+    """SpMM: sparse [B, V] times dense [V, H] → [B, H]. values: [N], data that takes no gradient."""
+    return _spmm(values, pattern, dense)
 
 
-def _matmul(values: Array, pattern: Pattern, dense: jax.Array) -> jax.Array:
+def _spmm(values: Array, pattern: Pattern, dense: jax.Array) -> jax.Array:
     def local(tile: Pattern, values: jax.Array, dense: jax.Array) -> jax.Array:
-        return _over_words(pattern.grid, _csr_dot(values, tile.cols, tile.row_starts, dense))
+        return _psum_words(pattern.grid, _csr_spmm(values, tile.cols, tile.row_starts, dense))
 
     return by_tile(local, pattern, DOCS, (TILES, values), (WORDS, dense))
 
 
-def _matmul_transposed(values: Array, pattern: Pattern, dense: jax.Array) -> jax.Array:
+def _spmm_transposed(values: Array, pattern: Pattern, dense: jax.Array) -> jax.Array:
     """xᵀ · dense: [B, H] → [V, H]."""
 
     def local(tile: Pattern, values: jax.Array, dense: jax.Array) -> jax.Array:
-        matrix, dense = of_all_documents(pattern.grid, tile, values, dense)
-        return _csr_dot(*matrix, dense)
+        matrix, dense = all_gather_documents(pattern.grid, tile, values, dense)
+        return _csr_spmm(*matrix, dense)
 
     return by_tile(local, pattern, WORDS, (TILES, values), (DOCS, dense))
 
 
-def _matmul_fwd(values: jax.Array, pattern: Pattern, dense: jax.Array) -> tuple[jax.Array, tuple[jax.Array, Pattern]]:
-    return matmul(values, pattern, dense), (values, pattern)
+def _spmm_fwd(values: jax.Array, pattern: Pattern, dense: jax.Array) -> tuple[jax.Array, tuple[jax.Array, Pattern]]:
+    return spmm(values, pattern, dense), (values, pattern)
 
 
-def _matmul_bwd(residuals: tuple[jax.Array, Pattern], grad: jax.Array) -> tuple[None, None, jax.Array]:
-    return None, None, _matmul_transposed(*residuals, grad)
+def _spmm_bwd(residuals: tuple[jax.Array, Pattern], grad: jax.Array) -> tuple[None, None, jax.Array]:
+    return None, None, _spmm_transposed(*residuals, grad)
 
 
-matmul.defvjp(_matmul_fwd, _matmul_bwd)
+spmm.defvjp(_spmm_fwd, _spmm_bwd)
 
 
 @jax.custom_vjp
@@ -158,7 +158,7 @@ def sum_rows(values: jax.Array, pattern: Pattern) -> jax.Array:
     def local(tile: Pattern, values: jax.Array) -> jax.Array:
         ones = jnp.ones(values.shape[0], values.dtype)
         places = jnp.arange(values.shape[0], dtype=jnp.int32)
-        return _over_words(pattern.grid, _csr_dot(ones, places, tile.row_starts, values))
+        return _psum_words(pattern.grid, _csr_spmm(ones, places, tile.row_starts, values))
 
     return by_tile(local, pattern, DOCS, (TILES, values))
 
@@ -175,8 +175,8 @@ sum_rows.defvjp(lambda values, pattern: (sum_rows(values, pattern), pattern), _s
 
 
 @jax.custom_vjp
-def product_at(left: jax.Array, right: jax.Array, pattern: Pattern) -> jax.Array:
-    """The product left · rightᵀ at the nonzeros alone. left: [B, K], right: [V, K] → [N]; anything at padding."""
+def sddmm(left: jax.Array, right: jax.Array, pattern: Pattern) -> jax.Array:
+    """SDDMM: left · rightᵀ at the nonzeros alone. left: [B, K], right: [V, K] → [N]; anything at padding."""
 
     def local(tile: Pattern, left: jax.Array, right: jax.Array) -> jax.Array:
         # Summed by a product: XLA's own sum of so short rows takes up to ten times as long on a CPU.
@@ -185,52 +185,50 @@ def product_at(left: jax.Array, right: jax.Array, pattern: Pattern) -> jax.Array
     return by_tile(local, pattern, TILES, (DOCS, left), (WORDS, right))
 
 
-def _product_at_fwd(
+def _sddmm_fwd(
     left: jax.Array, right: jax.Array, pattern: Pattern
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array, Pattern]]:
-    return product_at(left, right, pattern), (left, right, pattern)
+    return sddmm(left, right, pattern), (left, right, pattern)
 
 
-def _product_at_bwd(
-    residuals: tuple[jax.Array, jax.Array, Pattern], grad: jax.Array
-) -> tuple[jax.Array, jax.Array, None]:
+def _sddmm_bwd(residuals: tuple[jax.Array, jax.Array, Pattern], grad: jax.Array) -> tuple[jax.Array, jax.Array, None]:
     left, right, pattern = residuals
     # The gradient is a sparse matrix: two products with it, where autodiff would write scatter-adds of [N, K].
-    return _matmul(grad, pattern, right), _matmul_transposed(grad, pattern, left), None
+    return _spmm(grad, pattern, right), _spmm_transposed(grad, pattern, left), None
 
 
-product_at.defvjp(_product_at_fwd, _product_at_bwd)
+sddmm.defvjp(_sddmm_fwd, _sddmm_bwd)
 
 
-def of_words(values: jax.Array, pattern: Pattern) -> jax.Array:
+def gather_words(values: jax.Array, pattern: Pattern) -> jax.Array:
     """What each nonzero's word has: [V] → [N]. Takes no gradient."""
     return by_tile(lambda tile, values: values[tile.cols], pattern, TILES, (WORDS, values))
 
 
-def of_documents(values: jax.Array, pattern: Pattern) -> jax.Array:
+def gather_documents(values: jax.Array, pattern: Pattern) -> jax.Array:
     """What each nonzero's document has: [B] → [N]. Takes no gradient."""
     return by_tile(lambda tile, values: values[tile.rows], pattern, TILES, (DOCS, values))
 
 
-def _csr_dot(values: jax.Array, cols: Array, starts: Array, dense: jax.Array) -> jax.Array:
+def _csr_spmm(values: jax.Array, cols: Array, starts: Array, dense: jax.Array) -> jax.Array:
     """CSR (values [N], cols [N], starts [M+1]) times dense [n, H] → [M, H], by the kernel that the platform has."""
-    kernels = {"tpu": _csr_dot_dense}
+    kernels = {"tpu": _csr_spmm_dense}
     if importlib.util.find_spec("jax.experimental.sparse") is not None:
-        kernels["cpu"] = _csr_dot_native
+        kernels["cpu"] = _csr_spmm_native
     return jax.lax.platform_dependent(
-        values, jnp.asarray(cols), jnp.asarray(starts), dense, **kernels, default=_csr_dot_gather
+        values, jnp.asarray(cols), jnp.asarray(starts), dense, **kernels, default=_csr_spmm_gather
     )
 
 
 @custom_vmap
-def _csr_dot_native(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
+def _csr_spmm_native(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
     from jax.experimental import sparse
 
     return sparse.BCSR((values, cols, starts), shape=(starts.shape[0] - 1, dense.shape[0])) @ dense
 
 
-@_csr_dot_native.def_vmap
-def _csr_dot_native_batched(axis_size: int, in_batched: list[bool], *args: jax.Array) -> tuple[jax.Array, bool]:
+@_csr_spmm_native.def_vmap
+def _csr_spmm_native_batched(axis_size: int, in_batched: list[bool], *args: jax.Array) -> tuple[jax.Array, bool]:
     """One call for all: the sparse matrices as blocks on the diagonal of one, the dense ones below each other.
 
     Nothing large is copied or transposed, where BCSR's own rule would leave the native kernel.
@@ -245,17 +243,17 @@ def _csr_dot_native_batched(axis_size: int, in_batched: list[bool], *args: jax.A
     values = jnp.where((entry >= starts[:, :1]) & (entry < starts[:, -1:]), values, 0)
     cols = cols + block * dense.shape[1]
     starts = jnp.append((starts[:, :-1] + block * nnz).ravel(), jnp.int32(axis_size * nnz))
-    out = _csr_dot_native(values.ravel(), cols.ravel(), starts, dense.reshape(-1, dense.shape[2]))
+    out = _csr_spmm_native(values.ravel(), cols.ravel(), starts, dense.reshape(-1, dense.shape[2]))
     return out.reshape(axis_size, -1, dense.shape[2]), True
 
 
-def _csr_dot_gather(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
+def _csr_spmm_gather(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
     # Padding falls behind the last row, where segment_sum drops it, and what is before the first row falls below 0.
     rows = _row_of_each(starts, values.shape[0])
     return jax.ops.segment_sum(values[:, None] * dense[cols], rows, starts.shape[0] - 1, indices_are_sorted=True)
 
 
-def _csr_dot_dense(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
+def _csr_spmm_dense(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
     """The same by products of dense blocks, as a TPU has it: it gathers row by row, and scatters entry after entry.
 
     A matrix that is wider than high is made dense over its entries rather than its columns, which takes no scatter; one
@@ -263,9 +261,9 @@ def _csr_dot_dense(values: jax.Array, cols: jax.Array, starts: jax.Array, dense:
     """
     height, width, nnz = starts.shape[0] - 1, dense.shape[0], values.shape[0]
     if height <= width:
-        return _csr_dot_masked(values, cols, starts, dense)
+        return _csr_spmm_masked(values, cols, starts, dense)
     if height * width * dense.dtype.itemsize > DENSE_BLOCK_BYTES:
-        return _csr_dot_gather(values, cols, starts, dense)
+        return _csr_spmm_gather(values, cols, starts, dense)
     rows = _row_of_each(starts, nnz)
     # Below 0 an index would count from the end.
     rows = jnp.where(rows < 0, height, rows)
@@ -273,7 +271,7 @@ def _csr_dot_dense(values: jax.Array, cols: jax.Array, starts: jax.Array, dense:
     return jnp.matmul(matrix, dense, precision=jax.lax.Precision.HIGHEST)
 
 
-def _csr_dot_masked(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
+def _csr_spmm_masked(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
     """The same, block by block of rows: which entries are a row's [size, N], times what each entry brings [N, H]."""
     height, nnz = starts.shape[0] - 1, values.shape[0]
     entry = jnp.arange(nnz, dtype=starts.dtype)

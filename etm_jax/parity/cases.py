@@ -9,13 +9,15 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from etm_jax.config.settings import Config, CorpusConfig, make_config
+from etm_jax.config.build import Config, make_config
+from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Corpus, Documents
-from etm_jax.models.base import Noise
 from etm_jax.models.batch import Batch
+from etm_jax.models.noise import Noise
+from etm_jax.models.registry import model_kind
 from etm_jax.parity import judges
 from etm_jax.parity.judges import Judge, Shape, TorchBatch
 from etm_jax.training.batches import Batcher
@@ -36,16 +38,16 @@ class Case(NamedTuple):
 
 
 CASES = (
-    Case("report", "report", {}),
-    Case("report, bce_softmax", "report", {"criterion": "bce_softmax"}),
-    Case("report, bce_sigmoid", "report", {"criterion": "bce_sigmoid"}),
-    Case("report, tf-idf input", "report", {"use_tfidf": True}),
-    Case("report, fixed ρ", "report", {"train_rho": False}),
-    Case("report, dropout", "report", {"dropout": DROPOUT}),
-    Case("gsm", "report", {"kind": "gsm"}),
-    Case("gsm, bce_softmax", "report", {"kind": "gsm", "criterion": "bce_softmax"}),
-    Case("gsm, bce_sigmoid", "report", {"kind": "gsm", "criterion": "bce_sigmoid"}),
-    Case("gsm, tf-idf input", "report", {"kind": "gsm", "use_tfidf": True}),
+    Case("report", "ntm", {}),
+    Case("report, bce_softmax", "ntm", {"criterion": "bce_softmax"}),
+    Case("report, bce_sigmoid", "ntm", {"criterion": "bce_sigmoid"}),
+    Case("report, tf-idf input", "ntm", {"use_tfidf": True}),
+    Case("report, fixed ρ", "ntm", {"train_rho": False}),
+    Case("report, dropout", "ntm", {"dropout": DROPOUT}),
+    Case("gsm", "ntm", {"kind": "gsm"}),
+    Case("gsm, bce_softmax", "ntm", {"kind": "gsm", "criterion": "bce_softmax"}),
+    Case("gsm, bce_sigmoid", "ntm", {"kind": "gsm", "criterion": "bce_sigmoid"}),
+    Case("gsm, tf-idf input", "ntm", {"kind": "gsm", "use_tfidf": True}),
     Case("paper", "paper", {}),
     Case("paper, fixed ρ", "paper", {"train_rho": False}),
     Case("paper, dropout", "paper", {"dropout": DROPOUT}),
@@ -65,7 +67,7 @@ Make = Callable[[Config, Shape, torch.dtype], Judge]
 def judges_of(case: Case, clone: Path | None) -> Iterator[Make]:
     """Whose numbers a case is compared with: our rendering, and the live code that has this variant."""
     yield judges.rendering
-    if case.variant == "report" and clone:
+    if case.variant == "ntm" and clone:
         yield lambda config, shape, dtype: judges.report_clone(clone, config, shape, dtype)
     if case.variant == "paper":
         if case.config().objective.likelihood_eps == judges.TOPMOST_EPS:
@@ -78,7 +80,7 @@ def judges_of(case: Case, clone: Path | None) -> Iterator[Make]:
 def shape_of(config: Config, vocab_size: int) -> Shape:
     """The published sizes over this vocabulary."""
     model = config.model
-    embed_dim = (config.vectors.embed_dim or 0) if model.kind == "etm" else 0
+    embed_dim = (config.vectors.embed_dim or 0) if model_kind(model.kind).has_embeddings else 0
     return Shape(vocab_size, model.hidden, model.num_topics, embed_dim, model.decoder_hidden)
 
 

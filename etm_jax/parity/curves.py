@@ -1,7 +1,6 @@
 """A whole training in torch and in JAX, on the same order and noise, as a table and a picture of its curves."""
 
 import csv
-import importlib.util
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import jax
 import numpy as np
 import torch
 
-from etm_jax.config.settings import Config
+from etm_jax.config.build import Config
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.inference.theta import infer_theta
 from etm_jax.metrics.perplexity import completion_perplexity
@@ -22,7 +21,7 @@ from etm_jax.parity.ours import precision, weights_of
 from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, TrainState, beta_step, new_state, update_step
 from etm_jax.util.console import track
-from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
 
 MEASURES = ("loss", "perplexity", "coherence", "diversity")
 TITLES = ("nelbo, nats per document", "completion perplexity", "coherence (NPMI, top 10)", "diversity (top 25)")
@@ -117,8 +116,7 @@ def _point(loss: float, beta: np.ndarray, theta: np.ndarray, material: Material)
 
 def check_drawing() -> None:
     """Raise UserError where matplotlib is missing, before hours were spent on what it would draw."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UserError("the curves are drawn by matplotlib, which is not installed; pip install '.[figures]'")
+    require("matplotlib", "figures", "--only=curves")
 
 
 def write_csv(path: Path, all_curves: list[Curves]) -> None:

@@ -16,7 +16,8 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from etm_jax.config.settings import Config
+from etm_jax.config.build import Config
+from etm_jax.models.registry import model_kind
 from etm_jax.parity.torch_models import EVAE, VAE, DiengETM, Masks, Pass, kl_divergence, reconstruction
 from etm_jax.util.errors import UserError
 
@@ -65,13 +66,17 @@ class Judge(NamedTuple):
         return dict(self.module.state_dict()) | dict(self.fixed)
 
 
+def _is_mixture(config: Config) -> bool:
+    return model_kind(config.model.kind).is_mixture
+
+
 def rendering(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
     """Our own rendering of the variant and model that `config` names."""
     encode_dims = (shape.vocab_size, *shape.hidden, shape.num_topics)
     module: nn.Module
-    if config.model.kind == "gsm":
+    if not _is_mixture(config):
         module = VAE(encode_dims, (shape.num_topics, *shape.decoder_hidden, shape.vocab_size))
-    elif config.variant == "report":
+    elif config.variant == "ntm":
         module = EVAE(encode_dims, shape.embed_dim)
     else:
         module = DiengETM(*_dieng_sizes(shape), shape.embed_dim, config.objective.likelihood_eps)
@@ -85,7 +90,7 @@ def report_clone(clone: Path, config: Config, shape: Shape, dtype: torch.dtype) 
     base = _class_from(clone / "models" / "vae.py", "VAE", {})
     encode_dims = [shape.vocab_size, *shape.hidden, shape.num_topics]
     decode_dims = [shape.num_topics, *shape.decoder_hidden, shape.vocab_size]
-    if config.model.kind == "gsm":
+    if not _is_mixture(config):
         module = base(encode_dims=encode_dims, decode_dims=decode_dims)
     else:
         evae = _class_from(clone / "models" / "ETM.py", "EVAE", {"VAE": base})
@@ -106,7 +111,7 @@ def report_clone(clone: Path, config: Config, shape: Shape, dtype: torch.dtype) 
         module.dropout = nn.Identity()
         topics = module.decode(torch.eye(shape.num_topics, dtype=dtype))
         # EVAE decodes a topic to log(β + 1e-6), GSM to logits.
-        beta = torch.softmax(topics, dim=1) if config.model.kind == "gsm" else topics.exp() - REPORT_EPS
+        beta = torch.softmax(topics, dim=1) if not _is_mixture(config) else topics.exp() - REPORT_EPS
         return _quantities(Pass(mu, logvar, theta[0], beta, logits), batch, config)
 
     return Judge(f"{module.__class__.__name__} of the clone", module, run, {})
@@ -165,7 +170,7 @@ def topmost(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
 
 def _quantities(out: Pass, batch: TorchBatch, config: Config) -> dict[str, Tensor]:
     """What a pass of ours, or of the report's classes, amounts to: they leave the loss to the caller."""
-    renormalized = config.objective.renormalize or config.model.kind == "gsm"
+    renormalized = config.objective.renormalize or not _is_mixture(config)
     log_px = torch.log_softmax(out.logits, dim=1) if renormalized else out.logits
     recon = reconstruction(out.logits, batch.counts, config.objective.criterion, renormalized)
     kl = kl_divergence(out.mu, out.logvar)

@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from etm_jax.config.settings import Config
+from etm_jax.config.build import Config
 from etm_jax.interop import from_torch
-from etm_jax.models.base import Noise, Params, Variables, forward
 from etm_jax.models.batch import Batch
+from etm_jax.models.layers import Params, Variables
+from etm_jax.models.noise import Noise
 from etm_jax.models.objective import log_px_nonzero
 from etm_jax.parity.judges import Judge, Shape
 from etm_jax.training.steps import Spec, batch_loss
@@ -49,7 +50,7 @@ def weights_of(judge: Judge, config: Config, shape: Shape, num_steps: int) -> We
     )
     params = jax.tree.map(jnp.array, params_of(judge.state()))
     background = jnp.zeros(shape.vocab_size, params["mu"]["kernel"].dtype)
-    return Weights(spec, Variables(params, {"background": background} if config.model.kind == "etm" else {}))
+    return Weights(spec, Variables(params, {"background": background} if spec.module().has_embeddings else {}))
 
 
 def params_of(state: Any) -> Params:
@@ -64,9 +65,10 @@ def quantities(weights: Weights, batch: Batch, noise: Noise) -> tuple[dict[str, 
 
     batch, noise = jax.tree.map(jnp.asarray, (batch, noise))
     (loss, sums), gradients = jax.value_and_grad(batch_loss, has_aux=True)(*variables, batch, noise, spec)
-    out = forward(spec.module(), variables, batch.inputs, batch.pattern, noise)
-    if out.logits is not None:
-        log_px = jax.nn.log_softmax(out.logits, axis=1)[batch.pattern.rows, batch.pattern.cols]
+    model = spec.with_variables(variables)
+    out = model.forward(model.read(batch, noise), batch, noise)
+    if not model.is_mixture:
+        log_px = model.log_px(out.theta)[batch.pattern.rows, batch.pattern.cols]
     else:
         log_px = log_px_nonzero(out.theta, out.beta, batch.pattern, eps)
         if spec.objective.renormalize:

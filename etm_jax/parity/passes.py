@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from etm_jax.interop import to_torch
-from etm_jax.models.base import Params
 from etm_jax.models.batch import Batch
+from etm_jax.models.layers import Params
 from etm_jax.parity import judges
 from etm_jax.parity.cases import Case, Make, Material, shape_of
 from etm_jax.parity.judges import Judge, TorchBatch
@@ -70,7 +70,7 @@ def rendering_rows(case: Case, make: Make, material: Material) -> Iterator[Row]:
     batch, _, _ = batches.pair(next(iter(batches.epoch(0))), 0)
     torch.manual_seed(0)
     live, ours = make(config, shape, torch.float64), judges.rendering(config, shape, torch.float64)
-    state = to_torch(params_of(live.state()), "ntm" if case.variant == "report" else "etm")
+    state = to_torch(params_of(live.state()), "ntm" if case.variant == "ntm" else "etm")
     ours.module.load_state_dict(state, strict=True)
     both = (torch_quantities(judge, batch) for judge in (live, ours))
     wanted, found = (quantities | flat(gradients) for quantities, gradients in both)

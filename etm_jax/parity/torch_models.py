@@ -71,7 +71,7 @@ class VAE(nn.Module):
 
 
 class EVAE(VAE):
-    """zll17/Neural_Topic_Models' ETM: the `report` variant."""
+    """zll17/Neural_Topic_Models' ETM: the `ntm` variant."""
 
     def __init__(self, encode_dims: Sequence[int], embed_dim: int) -> None:
         super().__init__(encode_dims, ())

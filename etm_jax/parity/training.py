@@ -11,9 +11,10 @@ import optax
 import torch
 from torch import Tensor
 
-from etm_jax.config.settings import Config
-from etm_jax.models.base import Noise, Params
+from etm_jax.config.build import Config
 from etm_jax.models.batch import Batch
+from etm_jax.models.layers import Params
+from etm_jax.models.noise import Noise
 from etm_jax.parity.cases import Batches, Case, Make, Material, shape_of
 from etm_jax.parity.judges import Judge, Shape, TorchBatch
 from etm_jax.parity.ours import params_of, precision, weights_of

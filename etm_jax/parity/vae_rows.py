@@ -13,8 +13,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from etm_jax.foundations.vae import VAEObjective, VAESpec, new_vae_state, reconstruct, vae_forward, vae_loss, vae_step
-from etm_jax.models.base import Noise, Params, VAEConfig, figure_2
+from etm_jax.foundations.vae import (
+    VAEConfig,
+    VAEObjective,
+    VAESpec,
+    figure_2,
+    new_vae_state,
+    reconstruct,
+    vae_forward,
+    vae_loss,
+    vae_step,
+)
+from etm_jax.models.layers import Params
+from etm_jax.models.noise import Noise
 from etm_jax.parity import torch_models
 
 BATCH, STEPS = 32, 10

@@ -13,17 +13,6 @@ from etm_jax.results.run import Run
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
 
-SAID = {
-    "figures": "the page's pictures, as PNG and SVG",
-    "parquet": "topics.parquet and doc_topics.parquet",
-    "projector": "give tensors.tsv and metadata.tsv to https://projector.tensorflow.org; rho.vec and alpha.vec are "
-    "word2vec's format",
-    "topicwizard": "topicwizard.visualize(topic_data=etm_jax.report.exports.topic_data(FOLDER))",
-    "pyldavis": "prepare.json holds the arguments of pyLDAvis.prepare; pyldavis.html, its page, loads its scripts from "
-    "the net when it is opened",
-}
-"""What a person is told of each folder."""
-
 
 def all_theta(run: Run) -> tuple[list[str], sp.csr_matrix, np.ndarray]:
     """Training, validation and test documents one after another: ids, counts [D, V], θ [D, K]."""
@@ -40,7 +29,7 @@ def topic_names(run: Run) -> list[str]:
 
 
 def write_parquet(run: Run, folder: Path) -> None:
-    """topics.parquet: topic, share, words, npmi. doc_topics.parquet: document, split, tokens, topic_0, …"""
+    """topics.parquet: topic, share, words, npmi. doc_topics.parquet: document, split, tokens, topic_0, …, metadata"""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -60,6 +49,8 @@ def write_parquet(run: Run, folder: Path) -> None:
         "split": [name for name, part in parts for _ in part.ids],
         "tokens": np.asarray(counts.sum(axis=1)).ravel(),
     } | {f"topic_{k}": theta[:, k] for k in range(theta.shape[1])}
+    for name in run.corpus.metadata.names:
+        documents[name] = [value or None for _, part in parts for value in part.meta[name]]
     pq.write_table(pa.table(documents), folder / "doc_topics.parquet")
 
 

@@ -1,8 +1,9 @@
 """Whether the topics of a run have collapsed, and which flags are most likely to help: docs/collapse.md."""
 
-from etm_jax.config.settings import Config
+from etm_jax.config.build import Config
 from etm_jax.metrics.posterior import active_units
 from etm_jax.metrics.topics import WORDS_OF_DIVERSITY, WORDS_SHOWN, diversity, duplicate_topics, top_words
+from etm_jax.models.registry import model_kind
 from etm_jax.models.topic_arrays import TopicArrays
 
 LEAST_DIVERSITY = 0.3
@@ -48,17 +49,5 @@ def collapse_warning(model: TopicArrays, config: Config) -> str | None:
 
 def advice(config: Config) -> tuple[str, str]:
     """The two flags that help most, of those that `config` leaves, in the order of what they did: docs/collapse.md."""
-    v, m, t, c = config.vectors, config.model, config.train, config.corpus
-    rows = [
-        (m.kind == "etm" and v.vectors in ("random", "cbow"), "--vectors=ppmi"),
-        (m.kind == "etm" and not m.warm_start, "--warm_start"),
-        (c.no_above > 0.1 and not c.stopwords and not c.auto_adj, "--no_above=0.1"),
-        (m.kind == "etm" and config.objective.overlap_weight < 0.5, "--overlap_weight=0.5"),
-        (m.kind == "gsm" and m.prior_variance > 1, "--prior_variance=1"),
-        (True, f"--num_epochs={2 * t.num_epochs}" if t.num_epochs else "--num_epochs=60"),
-        (m.kind == "gsm" and t.batch_size > 64, "--batch_size=64"),
-        (m.num_topics > 2, f"--n_topic={max(2, m.num_topics // 2)}"),
-        (True, f"--learning_rate={config.optimizer.learning_rate / 2:g}"),
-    ]
-    first, second, *_ = [flag for applies, flag in rows if applies]
+    first, second, *_ = model_kind(config.model.kind).collapse_advice(config)
     return first, second

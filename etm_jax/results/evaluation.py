@@ -12,7 +12,8 @@ from etm_jax.metrics.labels import Labelled, label_figures
 from etm_jax.metrics.perplexity import Perplexity, completion_perplexity, perplexity_of
 from etm_jax.metrics.posterior import active_units
 from etm_jax.metrics.topics import diversity, duplicate_topics, inverted_rbo, npmi_coherence, top_words, topics_used
-from etm_jax.models.base import Variables
+from etm_jax.models.layers import Variables
+from etm_jax.models.registry import model_kind
 from etm_jax.results.run import Run
 from etm_jax.training.checkpoint import Checkpoints
 from etm_jax.training.corpus_batches import corpus_batchers
@@ -22,7 +23,7 @@ from etm_jax.training.run_record import RunRecord
 from etm_jax.training.steps import beta_step
 from etm_jax.util.console import table
 from etm_jax.util.errors import UserError
-from etm_jax.util.two_column_csv import read_pairs
+from etm_jax.util.keyed_csv import read_pairs
 
 TOP_WORDS = 10
 """Words of a topic that coherences, inverted RBO and duplicates look at."""
@@ -113,11 +114,12 @@ def evaluate(run: Run, labels: str = "") -> Evaluation:
     labelled = _labelled(corpus, theta_train, theta_test, label_of, labels) if labels else None
 
     active, kl, perplexity = None, None, completion_perplexity(theta_h1, beta, corpus.test_h2)
-    if record.config.model.kind != "lda":
+    kind = model_kind(record.config.model.kind)
+    if not kind.fits_itself:
         variables, spec = _variables(folder, record, beta), record.spec()
         moments = infer_posterior(variables, corpus_batchers(corpus, record.config, record.batch_size)["train"], spec)
         active, kl = active_units(moments.activity), moments.kl_per_topic
-        if spec.model.kind == "gsm":
+        if not kind.is_mixture:
             log_px = log_px_at(variables, theta_h1, corpus.test_h2, record.batch_size, spec)
             perplexity = perplexity_of(log_px, corpus.test_h2)
 

@@ -8,32 +8,33 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.corpus.metadata import table_cell
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.results.seed_comparison import SeedComparison, SeedResult
 from etm_jax.results.summary import Summary
 from etm_jax.util.files import replace_folder, spreadsheet_cell
 
-ARRAYS = (
-    "beta", "rho", "alpha", "background", "theta_train", "theta_valid", "theta_test", "theta_test_h1", "theta_prior",
-)  # fmt: skip
+ARRAYS = ("beta", "theta_train", "theta_valid", "theta_test", "theta_test_h1")
+"""Of every kind of model; each has its own besides."""
+
 LEAST_WEIGHT_LISTED = 0.05
 
 
 def write_export(
     folder: Path, model: TopicArrays, corpus: Corpus, summary: Summary, seeds: SeedComparison | None = None
 ) -> None:
-    """Fill `folder`, replacing it whole. Of what the model lacks (ρ, α, background) there is no file.
+    """Fill `folder`, replacing it whole. Arrays that the kind of model lacks have no file.
 
-    seeds: of a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them.
+    seeds: of a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them. The fields of
+    the metadata are the last columns of doc_topics.csv.
     """
     vocab = corpus.vocabulary.words
     with replace_folder(folder) as new:
         (new / "vocab.txt").write_text("".join(word + "\n" for word in vocab), encoding="utf-8")
-        for name in ARRAYS:
-            values: np.ndarray | None = getattr(model, name)
-            if values is not None:
-                np.save(new / f"{name}.npy", np.asarray(values, np.float32))
+        arrays = {name: getattr(model, name) for name in ARRAYS} | dict(model.own)
+        for name, values in arrays.items():
+            np.save(new / f"{name}.npy", np.asarray(values, np.float32))
         counts: dict[str, sp.csr_matrix] = {
             "train": corpus.train.counts,
             "valid": corpus.valid.counts,
@@ -42,12 +43,13 @@ def write_export(
         }
         for name, matrix in counts.items():
             sp.save_npz(new / f"{name}.npz", matrix)
-        by_share = np.argsort(-summary.share, kind="stable")
+        share = summary.share
+        by_share = np.argsort(-share, kind="stable")
         _write_csv(
             new / "topics.csv",
             ["topic", "share", "words", "npmi"],
             (
-                [k, _Figure(summary.share[k]), " ".join(vocab[j] for j in summary.words[k]), _Figure(summary.npmi[k])]
+                _cells([k, _Figure(share[k]), " ".join(vocab[j] for j in summary.words[k]), _Figure(summary.npmi[k])])
                 for k in by_share
             ),
         )
@@ -60,11 +62,13 @@ def write_export(
         )
         _write_csv(
             new / "doc_topics.csv",
-            ["document", "topics", "first_words"],
+            ["document", "topics", "first_words", *corpus.metadata.names],
             (
-                [doc, _topics_of(theta), first]
+                [*_cells([doc, _topics_of(theta), first]), *map(table_cell, meta)]
                 for documents, thetas in parts
-                for doc, theta, first in zip(documents.ids, thetas, documents.first_words, strict=True)
+                for doc, theta, first, *meta in zip(
+                    documents.ids, thetas, documents.first_words, *documents.meta.values(), strict=True
+                )
             ),
         )
 
@@ -80,7 +84,11 @@ class _Figure(float):
 
 def _seed_cells(row: SeedResult) -> list[object]:
     """Empty where a figure is not defined, as spreadsheets have it."""
-    return [("" if math.isnan(x) else _Figure(x)) if isinstance(x, float) else x for x in row]
+    return _cells([("" if math.isnan(x) else _Figure(x)) if isinstance(x, float) else x for x in row])
+
+
+def _cells(row: list[object]) -> list[object]:
+    return [*map(spreadsheet_cell, row)]
 
 
 def _topics_of(theta: np.ndarray) -> str:
@@ -94,4 +102,4 @@ def _write_csv(path: Path, header: list[str], rows: Iterable[list[object]]) -> N
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)
-        writer.writerows([*map(spreadsheet_cell, row)] for row in rows)
+        writer.writerows(rows)

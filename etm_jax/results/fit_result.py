@@ -7,7 +7,7 @@ import numpy as np
 from etm_jax.config.settings import TrainConfig
 from etm_jax.corpus.types import Corpus
 from etm_jax.inference.theta import infer_posterior, infer_theta, log_px_at
-from etm_jax.models.base import Variables
+from etm_jax.models.layers import Variables
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.results.seed_comparison import SeedComparison, compare_seeds
 from etm_jax.results.summary import completion
@@ -57,13 +57,13 @@ def _topic_arrays(trained: TrainResult, batchers: dict[str, Batcher]) -> TopicAr
         beta=np.asarray(beta_step(trained.variables, spec)),
         activity=infer_posterior(variables, batchers["train"], layout.program_spec).activity,
         **{f"theta_{part}": values for part, values in theta.items()},
-        **{name: np.asarray(value) for name, value in (params | constants).items() if name in TopicArrays._fields},
+        own={name: np.asarray((params | constants)[name]) for name in spec.module().exports},
     )
 
 
 def _log_px(variables: Variables, theta: np.ndarray, corpus: Corpus, batch_size: int, spec: Spec) -> np.ndarray | None:
     """As in `FitResult`. theta: [T, K], of the first halves."""
-    return log_px_at(variables, theta, corpus.test_h2, batch_size, spec) if spec.model.kind == "gsm" else None
+    return None if spec.module().is_mixture else log_px_at(variables, theta, corpus.test_h2, batch_size, spec)
 
 
 def _compare(trained: TrainResult, config: TrainConfig, corpus: Corpus, test_h1: Batcher) -> SeedComparison:

@@ -8,13 +8,12 @@ from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.store.cache import load_corpus
 from etm_jax.corpus.types import Corpus
+from etm_jax.models.registry import model_kind
 from etm_jax.models.topic_arrays import TopicArrays
+from etm_jax.results.export import ARRAYS
 from etm_jax.training.run_folder import RunFolder, exported
 from etm_jax.training.run_record import RunRecord
 from etm_jax.util.errors import UserError
-
-OF_EVERY_MODEL = ("beta", "theta_train", "theta_valid", "theta_test", "theta_test_h1")
-OF_SOME = ("rho", "alpha", "background", "theta_prior")
 
 
 class Run(NamedTuple):
@@ -27,25 +26,26 @@ class Run(NamedTuple):
     epochs: list[dict[str, Any]]
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: Path, texts: bool = False) -> Run:
     """The run in the folder `path`.
 
-    Raises UserError where there is none, it has not ended, or its corpus is neither kept nor to be prepared again.
+    texts: whether the documents of its corpus are to have the beginnings of their texts, where those were kept. Raises
+    UserError where there is no run, it has not ended, or its corpus is neither kept nor to be prepared again.
     """
     folder = RunFolder(path)
     record = folder.record()
     if record is None:
         raise UserError(f"--workdir={path} holds no run; give the folder of one that has ended, such as runs/demo")
-    arrays = {name: exported(folder, name) for name in OF_EVERY_MODEL}
-    arrays |= {name: exported(folder, name) for name in OF_SOME if (folder.export / f"{name}.npy").exists()}
-    return Run(folder, record, _corpus(folder, record), TopicArrays(**arrays), folder.epochs())
+    arrays = {name: exported(folder, name) for name in ARRAYS}
+    own = {name: exported(folder, name) for name in model_kind(record.config.model.kind).exports}
+    return Run(folder, record, _corpus(folder, record, texts), TopicArrays(**arrays, own=own), folder.epochs())
 
 
-def _corpus(folder: RunFolder, record: RunRecord) -> Corpus:
+def _corpus(folder: RunFolder, record: RunRecord, texts: bool) -> Corpus:
     """The prepared corpus, from where the run keeps it, or prepared again."""
     config = dataclasses.replace(record.config.corpus, rebuild=False)
     cache = Path(config.cache_dir).expanduser() if config.cache_dir else folder.corpus
     try:
-        return load_corpus(cache / record.corpus_digest[:16])
+        return load_corpus(cache / record.corpus_digest[:16], texts)
     except (ValueError, KeyError, TypeError, OSError):
-        return prepare(find_source(config), config, cache, record.corpus_digest, record.corpus)
+        return prepare(find_source(config), config, cache, record.corpus_digest, record.corpus, texts)

@@ -1,22 +1,25 @@
 """Minibatches of sparse rows, padded to a few static sizes so that `jit` compiles once a size."""
 
 import dataclasses
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.corpus.metadata import missing
 from etm_jax.models.batch import Batch
 from etm_jax.ops.mesh import DOCS, TILES, Grid
 from etm_jax.ops.sparse import Pattern
+from etm_jax.util.arrays import canonical
 
 
 class Entries(NamedTuple):
     """The nonzeros of some documents of a batch, in row order, and where they stand in it.
 
-    rows, cols: [n]; counts, inputs: [n], as of `Batch`. docs: which rows hold documents.
+    rows, cols: [n]; counts, inputs: [n], as of `Batch`. docs: [d], which rows hold documents; extras: by field [d], as
+    of `etm_jax.corpus.metadata.Metadata.encode`.
     """
 
     rows: np.ndarray
@@ -24,6 +27,7 @@ class Entries(NamedTuple):
     counts: np.ndarray
     inputs: np.ndarray
     docs: np.ndarray
+    extras: dict[str, np.ndarray]
 
 
 class BatchPacker:
@@ -60,7 +64,8 @@ class BatchPacker:
             real: np.ndarray = np.zeros(self.batch_size, self.dtype)
             real[entries.docs] = 1
             counts, inputs = (_padded(x, size, self.dtype) for x in (entries.counts, entries.inputs))
-            return Batch(counts, inputs, _pattern(entries, self.batch_size, self.vocab_size, size), real)
+            pattern = _pattern(entries, self.batch_size, self.vocab_size, size)
+            return Batch(counts, inputs, pattern, real, self._extras(entries, self.batch_size))
         return self._pack_tiles(self.grid, entries, size, first_place)
 
     @staticmethod
@@ -93,15 +98,27 @@ class BatchPacker:
 
         rows = sorted({row for row, _ in tiles})
         counts, inputs, pattern = jax.tree.map(sharded, *(tile(*at) for at in tiles))
-        real: np.ndarray = np.zeros((grid.rows, grid.docs_each), self.dtype)
-        real.reshape(-1)[entries.docs] = 1
-        by_document = grid.sharding(DOCS)
-        return Batch(
-            counts,
-            inputs,
-            dataclasses.replace(pattern, grid=grid),
-            jax.make_array_from_process_local_data(by_document, real[rows].reshape(-1), (real.size,)),
-        )
+        real: np.ndarray = np.zeros(grid.rows * grid.docs_each, self.dtype)
+        real[entries.docs] = 1
+
+        def by_document(values: np.ndarray) -> jax.Array:
+            """An array with a value for each document of the batch [B], of which each row of devices holds its own."""
+            local = values.reshape(grid.rows, grid.docs_each)[rows].reshape(-1)
+            return jax.make_array_from_process_local_data(grid.sharding(DOCS), local, values.shape)
+
+        extras = self._extras(entries, real.size)
+        extras |= {name: by_document(values) for name, values in extras.items()}
+        return Batch(counts, inputs, dataclasses.replace(pattern, grid=grid), by_document(real), extras)
+
+    def _extras(self, entries: Entries, num_rows: int) -> dict[str, Any]:
+        """The metadata of a batch's rows, by field: [rows]. Rows that are padding have none."""
+        extras = {}
+        for name, values in entries.extras.items():
+            dtype = self.dtype if values.dtype.kind == "f" else values.dtype
+            of_rows: np.ndarray = np.full(num_rows, missing(values.dtype), dtype)
+            of_rows[entries.docs] = values
+            extras[name] = of_rows
+        return extras
 
 
 class Batcher:
@@ -111,7 +128,8 @@ class Batcher:
     its count was put together. Raises ValueError where the two matrices, so summed, have entries in different places.
 
     sizes: numbers of nonzeros to pad to, as of `static_sizes`, where several batchers are to share compiled programs.
-    dtype: of the batches' numbers. grid: the devices that batches are sharded over; None for one.
+    dtype: of the batches' numbers. grid: the devices that batches are sharded over; None for one. extras: the
+    documents' metadata by field [D], as of `etm_jax.corpus.metadata.Metadata.encode`.
     """
 
     def __init__(
@@ -122,11 +140,13 @@ class Batcher:
         sizes: tuple[int, ...] = (),
         dtype: type = np.float32,
         grid: Grid | None = None,
+        extras: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        counts, inputs = _canonical(counts), _canonical(inputs)
+        counts, inputs = canonical(counts, keep_zeros=True), canonical(inputs, keep_zeros=True)
         if not (np.array_equal(counts.indptr, inputs.indptr) and np.array_equal(counts.indices, inputs.indices)):
             raise ValueError("counts and inputs differ in their sparsity")
         self.counts, self.inputs, self.batch_size, self.dtype = counts, inputs, batch_size, dtype
+        self.extras = dict(extras or {})
         sizes = sizes or static_sizes(tile_lengths(counts, grid), grid.docs_each if grid else batch_size)
         self._packer = BatchPacker(batch_size, counts.shape[1], sizes, dtype, grid)
 
@@ -176,6 +196,7 @@ class Batcher:
             self.counts.data[source],
             self.inputs.data[source],
             np.arange(len(rows)),
+            {name: values[rows] for name, values in self.extras.items()},
         )
         return self._packer.pack(entries, self._packer.largest_tile(entries))
 
@@ -217,15 +238,6 @@ def _pattern(entries: Entries, num_rows: int, num_cols: int, size: int, places: 
         col_starts=np.concatenate([[0], np.cumsum(per_col)]).astype(np.int32),
         places=None if places is None else _padded(places, size, np.int32),
     )
-
-
-def _canonical(matrix: sp.csr_matrix) -> sp.csr_matrix:
-    """Sorted by column and without repeated entries: the matrix itself where it is so already."""
-    if matrix.has_canonical_format:
-        return matrix
-    matrix = matrix.copy()
-    matrix.sum_duplicates()
-    return matrix
 
 
 def _round_up(size: float, step: int = 256) -> int:

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from etm_jax.models.base import Variables
+from etm_jax.models.layers import Variables
+from etm_jax.models.objective import Sums
 from etm_jax.training.batches import Batcher
-from etm_jax.training.steps import Spec, Sums, eval_step
+from etm_jax.training.steps import Spec, eval_step
 
 
 class Bound(NamedTuple):

@@ -6,9 +6,10 @@ import numpy as np
 import scipy.sparse as sp
 from jax.sharding import Mesh
 
-from etm_jax.config.settings import Config, TrainConfig
+from etm_jax.config.build import Config
+from etm_jax.config.settings import TrainConfig
 from etm_jax.corpus.inputs import encoder_input
-from etm_jax.corpus.types import Corpus
+from etm_jax.corpus.types import Corpus, Documents
 from etm_jax.ops.mesh import Grid
 from etm_jax.training.batches import Batcher, static_sizes, tile_lengths
 from etm_jax.training.stream_batches import StreamBatcher
@@ -25,17 +26,27 @@ def corpus_batchers(corpus: Corpus, config: Config, batch_size: int, mesh: Mesh 
 
     mesh: the devices that batches are sharded over; None for one. Of a corpus of shards, `train` is of the sample.
     """
-    parts: dict[str, sp.csr_matrix] = {
-        "train": corpus.train.counts,
-        "valid": corpus.valid.counts,
-        "test": corpus.test.counts,
-        "test_h1": corpus.test_h1,
+    parts: dict[str, tuple[sp.csr_matrix, Documents]] = {
+        "train": (corpus.train.counts, corpus.train),
+        "valid": (corpus.valid.counts, corpus.valid),
+        "test": (corpus.test.counts, corpus.test),
+        "test_h1": (corpus.test_h1, corpus.test),
     }
     grid = Grid(mesh, batch_size, len(corpus.vocabulary)) if mesh else None
-    lengths = np.concatenate([tile_lengths(counts, grid) for counts in parts.values()])
+    lengths = np.concatenate([tile_lengths(counts, grid) for counts, _ in parts.values()])
     sizes = static_sizes(lengths, grid.docs_each if grid else batch_size)
     reads = _encoder_input(corpus, config)
-    return {name: Batcher(counts, reads(counts), batch_size, sizes, grid=grid) for name, counts in parts.items()}
+    return {
+        name: Batcher(
+            counts,
+            reads(counts),
+            batch_size,
+            sizes,
+            grid=grid,
+            extras=corpus.metadata.encode(documents.meta, len(documents)),
+        )
+        for name, (counts, documents) in parts.items()
+    }
 
 
 def training_batcher(corpus: Corpus, config: Config, in_memory: Batcher) -> Batcher | StreamBatcher:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from etm_jax.models.base import Variables
+from etm_jax.models.layers import Variables
+from etm_jax.models.objective import Sums
 from etm_jax.training.bound import Bound
 from etm_jax.training.checkpoint import Checkpoints
 from etm_jax.training.ensemble import unstack
 from etm_jax.training.nonfinite import CHECKED_TOGETHER, NonfiniteSteps, what_is_nonfinite
-from etm_jax.training.steps import Spec, Sums
+from etm_jax.training.steps import Spec
 from etm_jax.training.train_setup import TrainSetup
 from etm_jax.util.console import warn
 from etm_jax.util.errors import UserError

@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 
 from etm_jax.config.settings import TrainConfig
-from etm_jax.models.base import Variables, init_variables, tempered
 from etm_jax.models.batch import Batch
-from etm_jax.training.steps import Spec, Sums, TrainState, new_state, train_step
+from etm_jax.models.layers import Variables, init_variables
+from etm_jax.models.objective import Sums
+from etm_jax.training.steps import Spec, TrainState, new_state, train_step
 
 _VARIABLES = Variables(params=0, constants=None)  # type: ignore[arg-type]
 _STATE = TrainState(step=None, variables=_VARIABLES, opt_state=0, lr_scale=None)  # type: ignore[arg-type]
@@ -44,7 +45,7 @@ def unstack(variables: Variables, num_seeds: int) -> list[Variables]:
 
 def as_models(variables: Variables, spec: Spec, num_seeds: int) -> list[Variables]:
     """The members as they are used after training: with their topics at `temperature`."""
-    return [tempered(member, spec.model.temperature) for member in unstack(variables, num_seeds)]
+    return [spec.module().tempered(member, spec.model.temperature) for member in unstack(variables, num_seeds)]
 
 
 @partial(jax.jit, static_argnames="spec")

@@ -5,12 +5,13 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from etm_jax.config.settings import Config, RunOptions
+from etm_jax.config.build import Config
+from etm_jax.config.settings import RunOptions
 from etm_jax.corpus.types import Corpus
-from etm_jax.models.base import Variables, init_variables, tempered
-from etm_jax.models.init import initial_variables
+from etm_jax.models.base import Start
+from etm_jax.models.layers import Variables
+from etm_jax.models.registry import model_kind
 from etm_jax.models.seed_words import Columns, read_seed_words
-from etm_jax.models.warm_start import warm_start
 from etm_jax.training.corpus_batches import batch_size_for
 from etm_jax.training.ensemble import seeds, stack
 from etm_jax.training.run_record import RunRecord, trained_record
@@ -44,35 +45,29 @@ def initialize(
         _check_vocabulary(weights, corpus, options.ckpt)
         console.note(f"weights: those of {weights.origin}")
         # As they were trained, before their temperature, which the end of this run applies again.
-        as_trained = tempered(weights.variables, 1 / weights.config.model.temperature)
+        as_trained = weights.spec().module().tempered(weights.variables, 1 / weights.config.model.temperature)
         variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), as_trained)
         return record(weights.embed_dim), variables
-    if config.model.kind == "gsm":
-        without_vectors = record(0)
-        module = without_vectors.spec().module()
-        members = [init_variables(jax.random.key(seed), module) for seed in seeds(config.train)]
-        return without_vectors, stack(members)
-    vectors = word_vectors(corpus, config.vectors, config.train.seed)
-    console.note(vectors.describe())
-    with_vectors = record(vectors.matrix.shape[1])
+    vectors = None
+    if model_kind(config.model.kind).has_embeddings:
+        found = word_vectors(corpus, config.vectors, config.train.seed)
+        console.note(found.describe())
+        vectors = found.matrix
+    started = record(0 if vectors is None else vectors.shape[1])
+    module = started.spec().module()
 
     def member(seed: int) -> Variables:
-        warm = None
-        if config.model.warm_start:
-            rarity = config.model.rarity
-            warm = warm_start(vectors.matrix, corpus.train.counts, num_topics, rarity, seed, seed_words)
-        module, key = with_vectors.spec().module(), jax.random.key(seed)
-        return initial_variables(key, module, corpus.vocabulary, vectors.matrix, warm, seed_words)
+        return module.initial(jax.random.key(seed), Start(corpus, vectors, seed, seed_words))
 
     members = [member(seed) for seed in console.track(seeds(config.train), "starting points", unit="seeds")]
-    return with_vectors, stack(members)
+    return started, stack(members)
 
 
 def _seed_words(config: Config, options: RunOptions, corpus: Corpus, resumed: RunRecord | None) -> Columns:
     """The columns of --seed_words. Raises UserError where a run that is resumed was started with other words."""
     if not options.seed_words:
         found: Columns = ()
-    elif config.model.kind != "etm":
+    elif not model_kind(config.model.kind).has_embeddings:
         raise UserError(
             f"--seed_words={options.seed_words} is for --model=etm, whose topics have embeddings; leave it out"
         )

@@ -4,7 +4,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from etm_jax.models.base import Variables
+from etm_jax.models.layers import Variables
 from etm_jax.ops.mesh import Grid
 from etm_jax.training.steps import Spec, beta_step
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from etm_jax.config.settings import Config, RunOptions
+from etm_jax.config.build import Config
+from etm_jax.config.settings import RunOptions
 from etm_jax.corpus.types import Corpus
 from etm_jax.metrics.coherence import coherence
 from etm_jax.metrics.topics import WORDS_SHOWN, top_words, topic_quality
@@ -41,7 +42,7 @@ def make_trainer(
     mesh = make_mesh(options.mesh)
     record, variables = initialize(config, options, corpus, resumed, weights)
     if is_main_process():
-        folder.start(record, corpus.vocabulary)
+        folder.start(record, corpus)
     batchers = corpus_batchers(corpus, config, record.batch_size, mesh)
     return Trainer(
         TrainSetup(

@@ -6,18 +6,19 @@ from functools import partial
 import jax
 import numpy as np
 
-from etm_jax.models.base import Variables, draw_noise
 from etm_jax.models.batch import Batch
-from etm_jax.training.steps import Spec, Sums, Terms, batch_terms
+from etm_jax.models.layers import Variables
+from etm_jax.models.objective import Sums
+from etm_jax.training.steps import Spec
 
 QUANTITIES = {
     "mu": "the mean of the posterior",
     "logvar": "the log-variance of the posterior",
     "recon": "the reconstruction",
     "kl": "the KL divergence",
-    "missed": "the amortization gap",
+    "amortization_gap": "the amortization gap",
     "overlap": "the overlap of the topics",
-    "seeds": "the pull of the seed words",
+    "seed": "the pull of the seed words",
 }
 """The terms of the loss in the order of their computation, and what a person reads of each."""
 
@@ -87,8 +88,14 @@ def what_is_nonfinite(variables: Variables, batch: Batch, key: jax.Array, spec: 
     and then the gradient is named.
     """
     terms = jax.device_get(_terms(variables, batch, key, spec))
-    for quantity, described in QUANTITIES.items():
-        bad = ~np.isfinite(getattr(terms, quantity))
+    known = list(QUANTITIES)
+
+    def order(name: str) -> int:
+        return known.index(name) if name in known else len(known)
+
+    for quantity, values in sorted(terms.items(), key=lambda term: order(term[0])):
+        described = QUANTITIES.get(quantity, f"the term {quantity} of the loss")
+        bad = ~np.isfinite(values)
         if bad.ndim == 0:
             if bad:
                 return described
@@ -102,8 +109,11 @@ def what_is_nonfinite(variables: Variables, batch: Batch, key: jax.Array, spec: 
 
 
 @partial(jax.jit, static_argnames="spec")
-def _terms(variables: Variables, batch: Batch, key: jax.Array, spec: Spec) -> Terms:
-    noise = draw_noise(key, spec.model, batch.real.shape[0], batch.pattern)
-    terms = batch_terms(*variables, batch, noise, spec)
+def _terms(variables: Variables, batch: Batch, key: jax.Array, spec: Spec) -> dict[str, jax.Array]:
+    noise = spec.module().draw_noise(key, batch)
+    model = spec.with_variables(variables)
+    reading = model.read(batch, noise)
+    mu, logvar = model.forward(reading, batch, noise).posterior
+    terms = {"mu": mu, "logvar": logvar} | model.loss_terms(reading, batch, noise)
     # Whole on each device, so that each process sees all of them.
     return terms if batch.pattern.grid is None else batch.pattern.grid.kept(terms, lambda _: None)

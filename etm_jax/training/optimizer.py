@@ -1,5 +1,6 @@
 """Optax update rules from settings."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -19,11 +20,14 @@ RULES = {
 """With torch.optim's constants."""
 
 
-def make_optimizer(config: OptimizerConfig, num_steps: int, fixed: frozenset[str]) -> optax.GradientTransformation:
+def make_optimizer(
+    config: OptimizerConfig, num_steps: int, fixed: frozenset[str], step_scales: Mapping[str, float]
+) -> optax.GradientTransformation:
     """The update rule over `num_steps` steps. fixed: names of parameters that get neither updates nor moments.
+    step_scales: by name of a parameter what its steps are multiplied by.
 
     In torch.optim's order: the gradient is clipped, weight decay is added to it, and the rule makes a step of the sum
-    (adamw decays after the rule); ρ's and α's steps are then scaled, and all of them by the step size.
+    (adamw decays after the rule); the steps named are then scaled, and all of them by the step size.
     """
     links = []
     if config.clip_norm > 0:
@@ -34,7 +38,7 @@ def make_optimizer(config: OptimizerConfig, num_steps: int, fixed: frozenset[str
     links.append(RULES[config.optimizer])
     if config.weight_decay > 0 and config.optimizer == "adamw":
         links.append(optax.add_decayed_weights(config.weight_decay))
-    links.append(_scale_groups({"rho": config.rho_lr, "alpha": config.alpha_lr}))
+    links.append(_scale_steps(step_scales))
     links.append(optax.scale_by_learning_rate(_schedule(config, num_steps)))
     trained = optax.chain(*links)
     if not fixed:
@@ -68,7 +72,7 @@ def _clip_by_global_norm(max_norm: float) -> optax.GradientTransformation:
     return optax.GradientTransformation(lambda _: optax.EmptyState(), update)
 
 
-def _scale_groups(factors: dict[str, float]) -> optax.GradientTransformation:
+def _scale_steps(factors: Mapping[str, float]) -> optax.GradientTransformation:
     """Multiply the updates of the parameters named."""
 
     def update(updates: Any, state: optax.EmptyState, params: Any = None) -> tuple[Any, optax.EmptyState]:

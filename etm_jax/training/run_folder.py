@@ -1,11 +1,10 @@
 """The folder of one run: its record, its metrics, and what may change when it is resumed.
 
 config.json: version, what the corpus really was, and every setting. vocabulary: the words, their hash and the
-segmenter. metrics.jsonl: a line an epoch. checkpoints/: to resume from. export/: the results. corpus/: the prepared
-corpus.
+segmenter. metadata.json: what documents carry, if anything. metrics.jsonl: a line an epoch. checkpoints/: to resume
+from. export/: the results. corpus/: the prepared corpus.
 """
 
-import dataclasses
 import json
 import math
 import shutil
@@ -15,18 +14,16 @@ from typing import Any
 import numpy as np
 
 from etm_jax import __version__
-from etm_jax.config.settings import SECTIONS, Config, ModelConfig, RunOptions, spelled
+from etm_jax.config.build import Config
+from etm_jax.config.declaration import Setting, by_name
+from etm_jax.config.models import UnknownModelError
+from etm_jax.config.settings import ModelConfig, RunOptions
 from etm_jax.corpus.store.cache import vocabulary_to_json
-from etm_jax.corpus.types import Vocabulary
-from etm_jax.training.run_record import RunRecord, default_dtype, model_fits_itself
+from etm_jax.corpus.types import Corpus
+from etm_jax.models.registry import model_kind
+from etm_jax.training.run_record import RunRecord, default_dtype
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, check_writable, replace_text, written
-
-CHANGEABLE = {
-    "corpus", "corpus_fallback", "workers", "cache_dir", "rebuild", "checkpoint_every", "log_quality_every", "patience",
-    "export_from",
-}  # fmt: skip
-"""Settings that may differ when a run is resumed, since no number of it depends on them."""
 
 
 class RunFolder:
@@ -38,6 +35,7 @@ class RunFolder:
         self.export = path / "export"
         self.corpus = path / "corpus"
         self.vocabulary = path / "vocabulary"
+        self.metadata = path / "metadata.json"
         self._config = path / "config.json"
         self._metrics = path / "metrics.jsonl"
 
@@ -62,6 +60,8 @@ class RunFolder:
             if not all(type(j) is int and 0 <= j < kept["vocab_size"] for j in columns):
                 raise ValueError("its seed_words are no columns of the vocabulary")
             return RunRecord(config=Config.from_json(values["config"]), **kept)
+        except UnknownModelError as error:
+            raise UserError(f"{self._config} is of another model: {error}") from error
         except (*DAMAGED, UserError) as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else error
             raise UserError(
@@ -79,15 +79,18 @@ class RunFolder:
         if self.path.is_dir() and not self._config.exists() and any(map(_is_content, self.path.iterdir())):
             raise UserError(f"--workdir={self.path} holds files but no run; give another --workdir")
 
-    def start(self, record: RunRecord, vocabulary: Vocabulary) -> None:
-        """Write what a run is and its words, and remove what a killed one left of a corpus half-written."""
+    def start(self, record: RunRecord, corpus: Corpus) -> None:
+        """Write a run's record, its words and its documents' metadata; remove what a killed run left of a corpus."""
         self.path.mkdir(parents=True, exist_ok=True)
         for partial in self.corpus.glob(".*"):
             shutil.rmtree(partial, ignore_errors=True)
         run = record._asdict()
         values = {"etm_jax": __version__, "run": run, "config": run.pop("config").to_json()}
         replace_text(self._config, json.dumps(values, ensure_ascii=False, indent=2) + "\n")
-        replace_text(self.vocabulary, json.dumps(vocabulary_to_json(vocabulary), ensure_ascii=False) + "\n")
+        words = json.dumps(vocabulary_to_json(corpus.vocabulary), ensure_ascii=False)
+        replace_text(self.vocabulary, words + "\n")
+        if corpus.metadata.columns:
+            replace_text(self.metadata, json.dumps(corpus.metadata.to_json()) + "\n")
 
     def log(self, row: dict[str, Any]) -> None:
         """Append one epoch's row of metrics."""
@@ -118,27 +121,24 @@ def check_resumable(record: RunRecord, given: Config, options: RunOptions, workd
     if not options.bkpt_continue:
         raise UserError(f"--workdir={workdir} holds a run; give another --workdir, or drop --nobkpt_continue")
     saved = record.config
-    option = {f.name: f for f in dataclasses.fields(RunOptions)}
+    option = by_name(RunOptions)
     if saved.variant != given.variant:
         raise _changed(option["variant"], saved.variant, given.variant, workdir)
     # Before the settings: another model reads other ones, and the first of those would be named in its place.
     if saved.model.kind != given.model.kind:
-        kind_field = next(f for f in dataclasses.fields(ModelConfig) if f.name == "kind")
-        raise _changed(kind_field, saved.model.kind, given.model.kind, workdir)
-    if not model_fits_itself(saved.model.kind) and record.dtype != (now := default_dtype()):
+        raise _changed(by_name(ModelConfig)["kind"], saved.model.kind, given.model.kind, workdir)
+    if not model_kind(saved.model.kind).fits_itself and record.dtype != (now := default_dtype()):
         raise UserError(
             f"this process computes in {now}, but the run in {workdir} was started in {record.dtype}; set "
             f"JAX_ENABLE_X64={int(record.dtype == 'float64')}, or give another --workdir"
         )
     if record.ckpt != options.ckpt:
         raise _changed(option["ckpt"], record.ckpt, options.ckpt, workdir)
-    for section, kind in SECTIONS.items():
-        for f in dataclasses.fields(kind):
-            before, now = (getattr(getattr(config, section), f.name) for config in (saved, given))
-            # Without a schedule that ends with the last epoch, a longer run starts as the shorter one does.
-            longer = f.name == "num_epochs" and given.optimizer.lr_schedule == "constant" and now > before > 0
-            if before != now and f.name not in CHANGEABLE and not longer:
-                raise _changed(f, before, now, workdir)
+    for (_, setting, before), (_, _, now) in zip(saved.settings(), given.settings(), strict=True):
+        # Without a schedule that ends with the last epoch, a longer run starts as the shorter one does.
+        longer = setting.name == "num_epochs" and given.optimizer.lr_schedule == "constant" and now > before > 0
+        if before != now and not setting.resumable and not longer:
+            raise _changed(setting, before, now, workdir)
 
 
 def exported(folder: RunFolder, name: str) -> np.ndarray:
@@ -152,9 +152,10 @@ def exported(folder: RunFolder, name: str) -> np.ndarray:
         ) from error
 
 
-def _changed(f: "dataclasses.Field[Any]", before: object, now: object, workdir: Path) -> UserError:
+def _changed(setting: Setting, before: object, now: object, workdir: Path) -> UserError:
     return UserError(
-        f"this command has {spelled(f, now)}, but the run in {workdir} was started with {spelled(f, before)}; "
+        f"this command has {setting.spelled(now)}, but the run in {workdir} was started with "
+        f"{setting.spelled(before)}; "
         "make it the same, or give another --workdir"
     )
 

@@ -5,9 +5,10 @@ from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 
-from etm_jax.config.settings import Config, RunOptions, TrainConfig
+from etm_jax.config.build import Config
+from etm_jax.config.settings import RunOptions, TrainConfig
 from etm_jax.corpus.types import Corpus
-from etm_jax.models.lda import num_iterations
+from etm_jax.models.registry import model_kind
 from etm_jax.training.steps import Spec
 
 STEPS_PER_ROOT, FEWEST_EPOCHS, MOST_EPOCHS = 60, 4, 60
@@ -54,11 +55,6 @@ class RunRecord(NamedTuple):
         )
 
 
-def model_fits_itself(kind: str) -> bool:
-    """Whether a model is fitted by an engine of its own, in one call, instead of by steps of ours: LDA."""
-    return kind == "lda"
-
-
 def trained_record(
     config: Config,
     options: RunOptions,
@@ -99,7 +95,7 @@ def self_fitted_record(config: Config, corpus: Corpus) -> RunRecord:
         num_docs=len(corpus.train),
         embed_dim=0,
         batch_size=0,
-        num_epochs=num_iterations(config.lda),
+        num_epochs=model_kind(config.model.kind).num_iterations(config),
     )
 
 

@@ -2,9 +2,11 @@
 
 from typing import NamedTuple
 
-from etm_jax.config.settings import Config
+from etm_jax.config.build import Config
+from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.types import Vocabulary
-from etm_jax.models.base import Variables
+from etm_jax.models.layers import Variables
+from etm_jax.models.registry import gradient_model
 from etm_jax.training.steps import Spec
 
 
@@ -12,24 +14,24 @@ class SavedModel(NamedTuple):
     """A trained model without its run. Arrays are numpy's, of the dtype they had.
 
     origin: where the weights come from, for people. vocabulary: None where they came from torch, which does not keep
-    the words.
+    the words. metadata: what the documents that it was trained on carry.
     """
 
     config: Config
     variables: Variables
     vocabulary: Vocabulary | None
     origin: str
+    metadata: Metadata = Metadata()
 
     @property
     def vocab_size(self) -> int:
-        params = self.variables.params
-        return (params["rho"] if "rho" in params else params["hidden_0"]["kernel"]).shape[0]
+        """V."""
+        return gradient_model(self.config.model.kind).sizes(self.variables.params)[0]
 
     @property
     def embed_dim(self) -> int:
         """Length of the word embeddings; 0 of a model without them."""
-        rho = self.variables.params.get("rho")
-        return 0 if rho is None else rho.shape[1]
+        return gradient_model(self.config.model.kind).sizes(self.variables.params)[1]
 
     def spec(self) -> Spec:
         """What the compiled programs of the model depend on. Those of training are not meant: it has no steps."""

@@ -8,25 +8,13 @@ import jax.numpy as jnp
 import optax
 
 from etm_jax.config.settings import ModelConfig, ObjectiveConfig, OptimizerConfig
-from etm_jax.models.base import (
-    TOPIC_MODELS,
-    Noise,
-    Params,
-    Posterior,
-    TopicModel,
-    Variables,
-    beta,
-    decode,
-    draw_noise,
-    init_variables,
-    log_px,
-    mean_theta,
-    posterior,
-    vocab_axis,
-)
+from etm_jax.models.base import TopicModel
 from etm_jax.models.batch import Batch
-from etm_jax.models.objective import kl_divergence, reconstruction, reconstruction_from_logits, seed_pull, topic_overlap
-from etm_jax.models.refine import pull, refine
+from etm_jax.models.layers import Params, Variables, init_variables, vocab_axis
+from etm_jax.models.noise import Noise, Posterior
+from etm_jax.models.objective import Sums, total_loss
+from etm_jax.models.registry import gradient_model
+from etm_jax.models.seed_words import Columns
 from etm_jax.ops import fused_adam
 from etm_jax.ops.mesh import Grid, VocabAxis
 from etm_jax.training.optimizer import learning_rate, make_optimizer
@@ -35,7 +23,7 @@ from etm_jax.training.optimizer import learning_rate, make_optimizer
 class Spec(NamedTuple):
     """All that shapes the compiled programs, hashable: the static argument of every step.
 
-    seed_words: the columns that `etm_jax.models.objective.seed_pull` draws topics to; empty for none.
+    seed_words: the columns that `etm_jax.models.objective.seed_loss` draws topics to; empty for none.
     """
 
     model: ModelConfig
@@ -45,27 +33,33 @@ class Spec(NamedTuple):
     embed_dim: int
     num_steps: int
     train_rho: bool
-    seed_words: tuple[tuple[int, ...], ...] = ()
+    seed_words: Columns = ()
 
     def module(self) -> TopicModel:
-        return TOPIC_MODELS[self.model.kind](self.model, self.vocab_size, self.embed_dim)
+        """The model without its variables."""
+        kind = gradient_model(self.model.kind)
+        return kind(self.model, self.vocab_size, self.embed_dim, self.objective, self.seed_words)
+
+    def with_variables(self, variables: Variables) -> TopicModel:
+        """The model with its variables, whose methods can be called."""
+        return self.module().with_variables(variables)
 
     @property
-    def first_layer_apart(self) -> bool:
-        """Whether `etm_jax.ops.fused_adam` makes the step of the encoder's first layer.
+    def fused_kernel(self) -> tuple[str, ...] | None:
+        """The path of the encoder's kernel [V, H] where `etm_jax.ops.fused_adam` makes its step; None where optax does.
 
-        It knows Adam's, and no norm of the whole gradient; of an encoder that reads ρ the layer is small.
+        It knows Adam's, and no norm of the whole gradient; an encoder that reads ρ has no such kernel.
         """
-        return not self.model.read_rho and self.optimizer.optimizer == "adam" and self.optimizer.clip_norm == 0
+        fusible = self.optimizer.optimizer == "adam" and self.optimizer.clip_norm == 0
+        return self.module().first_kernel() if fusible else None
 
     @property
     def fixed(self) -> frozenset[str]:
         """Names of the parameters that training leaves as they are."""
-        # ρ's bias takes part in nothing: torch gives it no gradient, so that not even weight decay moves it.
-        return frozenset({"rho_bias"} if self.model.torch_bias else ()) | (set() if self.train_rho else {"rho"})
+        return self.module().fixed(self.train_rho)
 
     def on(self, grid: Grid | None) -> "Spec":
-        """The programs that run on a grid of devices, to whose columns words are dealt and padded."""
+        """The programs that run on a mesh of devices, to whose columns words are dealt and padded."""
         if grid is None:
             return self
         seed_words = tuple(tuple(map(grid.column, words)) for words in self.seed_words)
@@ -73,10 +67,11 @@ class Spec(NamedTuple):
 
     def vocab_axis(self, path: Any) -> VocabAxis | None:
         """Whether an array of a state, at a path in it, has an axis of words: that of a parameter, its moments too."""
-        return vocab_axis(path, self.model)
+        return vocab_axis(self.module(), path)
 
     def transformation(self) -> optax.GradientTransformation:
-        return make_optimizer(self.optimizer, self.num_steps, self.fixed)
+        """The update rule of the parameters."""
+        return make_optimizer(self.optimizer, self.num_steps, self.fixed, self.module().step_scales(self.optimizer))
 
 
 class TrainState(NamedTuple):
@@ -86,14 +81,6 @@ class TrainState(NamedTuple):
     variables: Variables
     opt_state: Any
     lr_scale: jax.Array
-
-
-class Sums(NamedTuple):
-    """Sums over the documents of a batch, in nats; divide by `docs` once, on the host."""
-
-    recon: jax.Array
-    kl: jax.Array
-    docs: jax.Array
 
 
 def new_state(variables: Variables, spec: Spec) -> TrainState:
@@ -116,74 +103,16 @@ def abstract_state(spec: Spec) -> TrainState:
     return jax.eval_shape(lambda: new_state(init_variables(jax.random.key(0), spec.module()), spec))
 
 
-class Terms(NamedTuple):
-    """What the loss is made of, in nats. mu, logvar: [B, K]; recon, kl, missed: [B], 0 for padding; others scalars.
-
-    missed: what the encoder missed of the refined posterior; overlap, seeds: the penalties, 0 where they are not used.
-    """
-
-    mu: jax.Array
-    logvar: jax.Array
-    recon: jax.Array
-    kl: jax.Array
-    missed: jax.Array
-    overlap: jax.Array
-    seeds: jax.Array
+def batch_terms(params: Params, constants: Params, batch: Batch, noise: Noise, spec: Spec) -> dict[str, jax.Array]:
+    """The terms of the loss by name, as of `TopicModel.loss_terms`."""
+    model = spec.with_variables(Variables(params, constants))
+    return model.loss_terms(model.read(batch, noise), batch, noise)
 
 
-def batch_terms(
-    params: Params, constants: Params, batch: Batch, noise: Noise, spec: Spec, shift: jax.Array | float = 0.0
-) -> Terms:
-    """The terms of the loss, by one sample a document.
-
-    With `refine_steps`, the posterior's mean is refined before it is sampled from, straight through. shift: [B, H],
-    added to what the encoder's first layer gives.
-    """
-    module, variables = spec.module(), Variables(params, constants)
-    zero = jnp.zeros(())
-    missed: jax.Array = zero
-    guess = posterior(module, variables, batch.inputs, batch.pattern, noise, shift)
-    if spec.objective.refine_steps > 0:
-        mu = guess.mu
-        topics, steps = beta(module, variables), spec.objective.refine_steps
-        refined, curvature = refine(mu, topics, batch.counts, batch.pattern, 0.0, spec.model.prior_variance, steps)
-        missed = jnp.asarray(batch.real) * pull(mu, refined, curvature)
-        # The refined value, with the guess's gradient.
-        guess = guess._replace(mu=refined + (mu - jax.lax.stop_gradient(mu)))
-    out = decode(module, variables, guess, noise)
-    if out.logits is None:
-        recon = reconstruction(out.theta, out.beta, batch.counts, batch.pattern, spec.objective)
-    else:
-        recon = reconstruction_from_logits(out.logits, batch.counts, batch.pattern, spec.objective)
-    return Terms(
-        *out.posterior,
-        recon=jnp.asarray(batch.real) * recon,
-        kl=jnp.asarray(batch.real) * kl_divergence(*out.posterior, spec.model.prior_variance),
-        missed=missed,
-        overlap=topic_overlap(out.beta) if spec.objective.overlap_weight > 0 else zero,
-        seeds=seed_pull(out.beta, spec.seed_words) if spec.seed_words else zero,
-    )
-
-
-def batch_loss(
-    params: Params, constants: Params, batch: Batch, noise: Noise, spec: Spec, shift: jax.Array | float = 0.0
-) -> tuple[jax.Array, Sums]:
-    """The scalar that training minimises, in nats, and the batch's sums: reconstruction + KL of the real documents.
-
-    The negative ELBO of Dieng et al. 2020, Algorithm 1, by one sample a document, its KL weighted by `kl_weight`; a
-    mean or a sum over the documents as `reduction` says, plus what the penalties weigh. The arguments are those of
-    `batch_terms`.
-    """
-    terms = batch_terms(params, constants, batch, noise, spec, shift)
-    sums = Sums(terms.recon.sum(), terms.kl.sum(), batch.real.sum())
-    loss = sums.recon + spec.objective.kl_weight * sums.kl + terms.missed.sum()
-    if spec.objective.reduction == "mean":
-        loss = loss / sums.docs
-    if spec.objective.overlap_weight > 0:
-        loss = loss + spec.objective.overlap_weight * terms.overlap
-    if spec.seed_words:
-        loss = loss + spec.objective.seed_weight * terms.seeds
-    return loss, sums
+def batch_loss(params: Params, constants: Params, batch: Batch, noise: Noise, spec: Spec) -> tuple[jax.Array, Sums]:
+    """The scalar that training minimises, in nats, and the batch's sums, as of `total_loss`."""
+    terms = batch_terms(params, constants, batch, noise, spec)
+    return total_loss(terms, jnp.asarray(batch.real), spec.objective)
 
 
 def update_step(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tuple[TrainState, Sums]:
@@ -191,55 +120,63 @@ def update_step(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tu
 
     Where the loss or its gradient is not finite, nothing moves but the number of the step, and `recon` is nan.
     """
-    update = _update_first_layer_apart if spec.first_layer_apart else _update_all
-    params, opt_state, sums, sound = update(state, batch, noise, spec)
+    if kernel_path := spec.fused_kernel:
+        params, opt_state, sums, finite = _update_fused(state, batch, noise, spec, kernel_path)
+    else:
+        params, opt_state, sums, finite = _update_all(state, batch, noise, spec)
     variables = state.variables._replace(params=params)
     state = state._replace(step=state.step + 1, variables=variables, opt_state=opt_state)
     if grid := batch.pattern.grid:
         state = grid.kept(state, spec.vocab_axis)
-    return state, sums._replace(recon=jnp.where(sound, sums.recon, jnp.nan))
+    return state, sums._replace(recon=jnp.where(finite, sums.recon, jnp.nan))
 
 
 def _update_all(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tuple[Params, Any, Sums, jax.Array]:
     params, constants = state.variables
     (loss, sums), grads = jax.value_and_grad(batch_loss, has_aux=True)(params, constants, batch, noise, spec)
-    sound = _all_finite((loss, sums, grads))
-    return *_applied(params, grads, state.opt_state, state.lr_scale, sound, spec), sums, sound
+    finite = _all_finite((loss, sums, grads))
+    return *_applied(params, grads, state.opt_state, state.lr_scale, finite, spec), sums, finite
 
 
-def _update_first_layer_apart(
-    state: TrainState, batch: Batch, noise: Noise, spec: Spec
+def _update_fused(
+    state: TrainState, batch: Batch, noise: Noise, spec: Spec, kernel_path: tuple[str, ...]
 ) -> tuple[Params, Any, Sums, jax.Array]:
-    """The same, without ever holding the gradient of the encoder's first layer."""
+    """The same, without ever holding the gradient of the encoder's kernel [V, H].
+
+    The encoder is split where its input has been multiplied by the kernel: the gradient of that product, [B, H], is all
+    that Adam's step of the kernel needs.
+    """
     params, constants = state.variables
-    if noise.visible is not None:
-        batch, noise = batch._replace(inputs=batch.inputs * noise.visible), noise._replace(visible=None)
-    (kernel,), moments = fused_adam.taken(params), fused_adam.taken(state.opt_state)
+    kernel, moments = fused_adam.take(params, kernel_path), fused_adam.take(state.opt_state, kernel_path)
+    rest, rest_opt_state = fused_adam.without(params, kernel_path), fused_adam.without(state.opt_state, kernel_path)
+    reading = spec.with_variables(state.variables).read(batch, noise)
 
-    def loss(rest: Params, shift: jax.Array) -> tuple[jax.Array, Sums]:
-        return batch_loss(fused_adam.put(rest, [kernel]), constants, batch, noise, spec, shift)
+    def loss(rest: Params, product: jax.Array | None) -> tuple[jax.Array, Sums]:
+        model = spec.with_variables(Variables(fused_adam.put(rest, kernel_path, kernel), constants))
+        terms = model.loss_terms(reading._replace(product=product), batch, noise)
+        return total_loss(terms, jnp.asarray(batch.real), spec.objective)
 
-    shift = jnp.zeros((batch.real.shape[0], kernel.shape[1]), kernel.dtype)
-    rest = fused_adam.emptied(params)
-    (value, sums), (grads, behind) = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)(rest, shift)
-    sound = _all_finite((value, sums, grads, behind))
-    rest, opt_state = _applied(rest, grads, fused_adam.emptied(state.opt_state), state.lr_scale, sound, spec)
+    gradient = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
+    (value, sums), (grads, product_grad) = gradient(rest, reading.product)
+    finite = _all_finite((value, sums, grads, product_grad))
+    rest, opt_state = _applied(rest, grads, rest_opt_state, state.lr_scale, finite, spec)
+    inputs = batch.inputs if noise.visible is None else batch.inputs * noise.visible
     weights = fused_adam.adam_step(
-        fused_adam.Weights(kernel, *moments),
-        batch.inputs,
+        fused_adam.Weights(*kernel, *moments),
+        inputs,
         batch.pattern,
-        behind,
+        product_grad,
         count=state.step + 1,
         rate=learning_rate(spec.optimizer, spec.num_steps, state.step) * state.lr_scale,
         decay=spec.optimizer.weight_decay,
-        sound=sound,
+        finite=finite,
     )
-    opt_state = fused_adam.put(opt_state, [weights.mu, weights.nu])
-    return fused_adam.put(rest, [weights.kernel]), opt_state, sums, sound
+    opt_state = fused_adam.put(opt_state, kernel_path, [weights.mu, weights.nu])
+    return fused_adam.put(rest, kernel_path, [weights.kernel]), opt_state, sums, finite
 
 
 def _applied(
-    params: Params, grads: Params, opt_state: Any, lr_scale: jax.Array, sound: jax.Array, spec: Spec
+    params: Params, grads: Params, opt_state: Any, lr_scale: jax.Array, finite: jax.Array, spec: Spec
 ) -> tuple[Params, Any]:
     def moved(params: Params, grads: Params, opt_state: Any) -> tuple[Params, Any]:
         updates, opt_state = spec.transformation().update(grads, opt_state, params)
@@ -247,7 +184,7 @@ def _applied(
         # XLA does not know that an update of 0 changes nothing: it would read and write a fixed ρ at each step.
         return {name: params[name] if name in spec.fixed else after[name] for name in after}, opt_state
 
-    return jax.lax.cond(sound, moved, lambda params, _, opt_state: (params, opt_state), params, grads, opt_state)
+    return jax.lax.cond(finite, moved, lambda params, _, opt_state: (params, opt_state), params, grads, opt_state)
 
 
 def _all_finite(tree: object) -> jax.Array:
@@ -257,7 +194,7 @@ def _all_finite(tree: object) -> jax.Array:
 @partial(jax.jit, static_argnames="spec", donate_argnames="state")
 def train_step(state: TrainState, batch: Batch, key: jax.Array, spec: Spec) -> tuple[TrainState, Sums]:
     """One update. key: the run's own key; the step's number is folded in here, so nothing random is stored."""
-    noise = draw_noise(jax.random.fold_in(key, state.step), spec.model, batch.real.shape[0], batch.pattern)
+    noise = spec.module().draw_noise(jax.random.fold_in(key, state.step), batch)
     return update_step(state, batch, noise, spec)
 
 
@@ -270,33 +207,24 @@ def eval_step(variables: Variables, batch: Batch, key: jax.Array, spec: Spec) ->
 
 @partial(jax.jit, static_argnames="spec")
 def theta_step(variables: Variables, batch: Batch, spec: Spec) -> jax.Array:
-    """Topic proportions at the posterior mean: [B, K].
-
-    With `infer_steps`, at the mode of the document's own posterior where the prior is N(μ, `infer_variance`·I), about
-    the encoder's mean μ. Under the model's prior, the mode takes a short document's few words for more than they are;
-    the encoder has seen which topics go with them.
-    """
-    module, config = spec.module(), spec.model
-    if config.infer_steps == 0:
-        return mean_theta(module, variables, batch.inputs, batch.pattern)
-    mu, topics = posterior(module, variables, batch.inputs, batch.pattern).mu, beta(module, variables)
-    mode, _ = refine(mu, topics, batch.counts, batch.pattern, mu, config.infer_variance, config.infer_steps)
-    return jax.nn.softmax(mode, axis=-1)
+    """Topic proportions of new documents, as of `TopicModel.infer`: [B, K]."""
+    return spec.with_variables(variables).infer(batch)
 
 
 @partial(jax.jit, static_argnames="spec")
 def posterior_step(variables: Variables, batch: Batch, spec: Spec) -> Posterior:
     """q(δ | x) as the encoder gives it: two of [B, K]."""
-    return posterior(spec.module(), variables, batch.inputs, batch.pattern)
+    model = spec.with_variables(variables)
+    return model.encode(model.read(batch))
 
 
 @partial(jax.jit, static_argnames="spec")
 def log_px_step(variables: Variables, theta: jax.Array, spec: Spec) -> jax.Array:
-    """Logarithm of p(w | θ) of a model where it is no mixture. theta: [B, K] → [B, V], nats."""
-    return log_px(spec.module(), variables, theta)
+    """Logarithm of p(w | θ) of every word: [B, K] → [B, V], nats."""
+    return spec.with_variables(variables).log_px(theta)
 
 
 @partial(jax.jit, static_argnames="spec")
 def beta_step(variables: Variables, spec: Spec) -> jax.Array:
     """The topics: [K, V], rows sum to 1."""
-    return beta(spec.module(), variables)
+    return spec.with_variables(variables).beta()

@@ -6,7 +6,7 @@ from itertools import islice
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.corpus.types import DocumentStream
+from etm_jax.corpus.types import DocumentStream, StreamedDocuments
 from etm_jax.models.batch import Batch
 from etm_jax.ops.mesh import Grid
 from etm_jax.training.batches import BatchPacker, Entries
@@ -71,10 +71,12 @@ class StreamBatcher:
         batch = next(islice(self.shuffled(seed, epoch, step), 1))
         return batch, np.arange(self.batch_size)
 
-    def _entries(self, counts: sp.csr_matrix) -> Entries:
-        """The nonzeros of this process's documents. counts: [B / parts, V]; a row without words is no document."""
+    def _entries(self, read: StreamedDocuments) -> Entries:
+        """The nonzeros of this process's documents. read: B / parts documents; a row without words is none."""
+        counts = read.counts
         inputs = self._encoder_input(counts)
         first, lengths = self._part * (self.batch_size // self._num_parts), np.diff(counts.indptr)
         rows = np.repeat(np.arange(len(lengths)), lengths)
-        docs = first + np.flatnonzero(lengths)
-        return Entries(first + rows, counts.indices, counts.data, inputs.data, docs)
+        docs = np.flatnonzero(lengths)
+        extras = {name: values[docs] for name, values in read.extras.items()}
+        return Entries(first + rows, counts.indices, counts.data, inputs.data, first + docs, extras)

@@ -1,17 +1,15 @@
 """TensorBoard events, by tensorboardX."""
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
 
 
 def check_tensorboard() -> None:
     """Raise UserError where tensorboardX is missing."""
-    if find_spec("tensorboardX") is None:
-        raise UserError("--tensorboard needs tensorboardX; pip install '.[tensorboard]'")
+    require("tensorboardX", "tensorboard", "--tensorboard")
 
 
 def tensorboard_writer(folder: Path) -> Callable[[dict[str, Any]], None]:

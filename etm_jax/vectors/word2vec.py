@@ -4,8 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from etm_jax.corpus.types import TokenStream
+from etm_jax.config.settings import VectorsConfig
+from etm_jax.corpus.types import Corpus, TokenStream
 from etm_jax.util.console import track
+from etm_jax.util.errors import UserError
+from etm_jax.vectors.base import Made
 
 MAX_PASSAGE = 10_000
 """Words that gensim reads of one passage; it drops the rest without a word."""
@@ -82,3 +85,20 @@ class _Passages:
         for start, end in self._spans:
             next(self._ticks, None)
             yield [words[i] for i in self._text.ids[start:end].tolist()]
+
+
+def check(config: VectorsConfig, counts_of: str | None) -> None:
+    """Raise UserError where there is no running text."""
+    if counts_of is not None:
+        raise UserError(
+            f"--vectors={config.vectors} needs running text, but {counts_of} came as counts; use --vectors=ppmi"
+        )
+
+
+def make(corpus: Corpus, config: VectorsConfig, seed: int) -> Made:
+    """Vectors of the words that the training documents' text holds."""
+    assert config.embed_dim is not None
+    assert corpus.text is not None
+    words, window, epochs = corpus.vocabulary.words, config.vectors_window, config.vectors_epochs
+    matrix, known = train(corpus.text, words, config.vectors, config.embed_dim, window, epochs, seed)
+    return Made(matrix, known, f"{config.vectors}, {source()}")

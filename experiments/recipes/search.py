@@ -26,7 +26,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Corpus, Documents

@@ -1,15 +1,18 @@
 """Flags become settings, and help says what there is."""
 
-import dataclasses
-import json
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import SECTIONS, VARIANTS, Config, RunOptions, flag_name, make_config
+from etm_jax.cli.help import help_text
+from etm_jax.config.build import make_config
+from etm_jax.config.declaration import setting, settings_of
+from etm_jax.config.settings import SECTIONS, RunOptions
+from etm_jax.config.variants import VARIANTS
 from etm_jax.util.errors import UserError
 
 # fmt: off
@@ -24,8 +27,8 @@ def parse(*argv):
     return cli.parse(["train", *argv])
 
 
-def all_fields():
-    return [f for kind in (RunOptions, *SECTIONS.values()) for f in dataclasses.fields(kind)]
+def all_flags():
+    return [s.flag for kind in (RunOptions, *SECTIONS.values()) for s in settings_of(kind)]
 
 
 def test_defaults_are_the_dataclasses():
@@ -45,18 +48,11 @@ def test_a_variant_brings_its_settings_and_flags_win(variant):
 
 @pytest.mark.parametrize("name", REPORT_FLAGS)
 def test_every_argument_of_the_report_is_a_flag(name):
-    assert name in [flag_name(f) for f in all_fields()]
+    assert name in all_flags()
 
 
 def test_flag_names_are_unique():
-    names = [flag_name(f) for f in all_fields()]
-    assert len(names) == len(set(names))
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_settings_survive_json(variant):
-    config = make_config(variant, {"num_topics": 3, "hidden": (5,), "lowercase": True})
-    assert Config.from_json(json.loads(json.dumps(config.to_json()))) == config
+    assert len(all_flags()) == len(set(all_flags()))
 
 
 def test_a_flagfile_with_comments(tmp_path):
@@ -79,7 +75,7 @@ def test_parsing_twice_is_independent():
         (["--criterion=mse"], "criterion='mse'.*cross_entropy"),
         (["--no_above=1.5"], "no_above=1.5.*at most 1"),
         (["--hidden=a,b"], "hidden='a,b'.*800,800"),
-        (["--variant=gsm"], "variant='gsm'.*report"),
+        (["--variant=gsm"], "variant='gsm'.*ntm"),
         (["--valid_share=0.6", "--test_share=0.5"], "valid_share"),
         (["corpus.txt"], "corpus.txt"),
     ],
@@ -91,10 +87,19 @@ def test_a_wrong_flag_is_named_with_its_value_and_the_way_out(argv, said):
     assert "\n" not in str(caught.value)
 
 
+def test_a_former_name_is_taken_and_said_to_be_one(capsys):
+    config, options = parse("--variant=report")
+    assert (config, options.variant) == (make_config("ntm"), "ntm")
+    [line] = capsys.readouterr().err.splitlines()
+    assert line == "--variant=report is called --variant=ntm now; the former name is still taken"
+    parse("--variant=ntm")
+    assert capsys.readouterr().err == ""
+
+
 def test_help_names_every_flag_and_fits_a_terminal():
-    text = cli.help_text("Usage.")
-    for f in all_fields():
-        assert re.search(rf"^  --(\[no\])?{flag_name(f)}\b", text, re.MULTILINE), f.name
+    text = help_text("Usage.", cli.sections_of_training())
+    for flag in all_flags():
+        assert re.search(rf"^  --(\[no\])?{flag}\b", text, re.MULTILINE), flag
     assert max(map(len, text.splitlines())) <= 120
 
 
@@ -103,8 +108,52 @@ def test_help_does_not_import_jax():
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-def test_from_json_refuses_what_it_does_not_know():
-    values = make_config().to_json()
-    values["model"]["num_topic"] = 3
-    with pytest.raises(UserError, match="num_topic"):
-        Config.from_json(values)
+# Small commands
+
+
+@dataclass(frozen=True)
+class Small:
+    """Flags of a command that there is not."""
+
+    source: str = setting("", "what to read", flag="from", shown="FILE", required=True)
+    output: str = setting("", "what to write", shown="FILE", endings=(".csv", ".npy"))
+    parts: tuple[str, ...] = setting(("a", "b"), "what to do", choices=("a", "b", "c"), example="a,b")
+    deep: bool = setting(False, "look twice")
+
+
+def small(*argv):
+    return cli.parse_small(Small, ["small", *argv], "Usage.")
+
+
+def test_a_small_command_gets_its_flags_from_its_declarations(tmp_path):
+    assert small("--from=x") == Small("x")
+    assert small("--from=x", "--output=y.CSV", "--parts=a,c", "--deep") == Small("x", "y.CSV", ("a", "c"), True)
+    assert small("--from=x", "--parts=a", "--parts=c").parts == ("a", "c")
+    (tmp_path / "a.flags").write_text("--from=x\n--nodeep\n")
+    assert small(f"--flagfile={tmp_path / 'a.flags'}") == Small("x")
+
+
+@pytest.mark.parametrize(
+    "argv, said",
+    [
+        ([], "give --from=FILE; --help shows how"),
+        (["--from="], "give --from=FILE; --help shows how"),
+        (["--from=x", "--output=y.txt"], "--output=y.txt must end in .csv, .npy"),
+        (["--from=x", "--parts=a,d"], "--parts='d' is not one of a, b, c"),
+        (["--form=x"], "there is no flag --form; did you mean --from? --help lists all flags"),
+        (["x"], "'x' is no flag; flags begin with --, as in --from=FILE, and --help lists them"),
+    ],
+)
+def test_a_mistake_in_a_small_command(argv, said):
+    with pytest.raises(UserError) as caught:
+        small(*argv)
+    assert str(caught.value) == said
+
+
+def test_help_of_a_small_command_is_its_usage_and_its_flags(capsys):
+    assert small("--help") is None
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first == "Usage."
+    assert [line.split()[0] for line in lines if line] == [
+        "--from=FILE", "--output=FILE", "--parts=NAME,NAME", "--[no]deep", "--flagfile=FILE",
+    ]  # fmt: skip

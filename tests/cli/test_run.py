@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from conftest import SMALL, THEMES, themed_lines
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.corpus.store.cache import vocabulary_from_json
 from etm_jax.train import main
 
@@ -124,7 +124,7 @@ def test_the_export_of_one_run_is_a_corpus_for_another(finished, tmp_path):
 @pytest.mark.parametrize(
     "flags",
     [
-        ["--variant=report", "--vectors=cbow", "--vectors_epochs=2"],
+        ["--variant=ntm", "--vectors=cbow", "--vectors_epochs=2"],
         ["--variant=paper"],
         ["--vectors=skipgram", "--vectors_epochs=2", "--notrain_rho"],
         ["--use_tfidf"],

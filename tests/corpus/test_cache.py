@@ -118,6 +118,18 @@ def test_the_digest_follows_bytes_and_options_that_matter(source, tmp_path):
     assert len({plain, *changed}) == 8
 
 
+def test_corpora_that_were_prepared_before_are_found_again(tmp_path):
+    """Their folders bear the digest: it may not change for settings that are not new."""
+    (tmp_path / "texts.txt").write_text("cat dog\n")
+    (tmp_path / "s.txt").write_text("the\n")
+    source = Source("a", [tmp_path / "texts.txt"], documents=lambda: iter([]))
+    files = {"stopwords": str(tmp_path / "s.txt"), "segmenter_model": str(tmp_path / "s.txt")}
+    assert [
+        cache.corpus_digest(source, CorpusConfig(**given), "words 1")[:16]
+        for given in ({}, {"lang": "en", "lowercase": True, "min_token_len": 2, "no_below": 1}, files | {"keep_n": 5})
+    ] == ["ce7e8e78bfc6d6d3", "f1ff76d444e8368e", "14ec15602a4b5eb8"]
+
+
 def test_a_vocabulary_comes_back_from_json_and_changed_words_are_refused(source):
     vocabulary = prepare(source, CONFIG).vocabulary
     values = cache.vocabulary_to_json(vocabulary)

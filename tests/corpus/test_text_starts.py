@@ -3,11 +3,14 @@
 import datetime
 import json
 
+import numpy as np
 import pytest
 
 from etm_jax.config.settings import CorpusConfig
-from etm_jax.corpus.words.text_starts import beginning_of
-from etm_jax.report.page.texts import dates_of, parse_date, parts_of, read_texts
+from etm_jax.corpus.metadata import MetaColumn, Metadata, parse_date
+from etm_jax.corpus.types import Documents
+from etm_jax.corpus.words.text_starts import SHOWN, beginning_of, shown_text
+from etm_jax.report.page.texts import dates_of, parts_of, prepared_dates, read_texts, texts_of
 from etm_jax.util.errors import UserError
 
 
@@ -47,6 +50,42 @@ def test_every_second_part_is_a_word_of_the_topic(text, words, marked, parts):
 )
 def test_dates_as_people_write_them(text, date):
     assert parse_date(text) == (date and datetime.date(*date))
+
+
+@pytest.mark.parametrize("words", ["word ", "word \n ", "字", " " * 5000 + "w", "w" + " " * 600, " " * 9])
+@pytest.mark.parametrize("times", [1, 50, 51, 52, 130, 261, 3000])
+def test_what_is_shown_is_the_beginning_of_the_folded_text(words, times):
+    folded = " ".join((words * times).split())
+    assert shown_text(words * times) == (folded if len(folded) <= SHOWN else folded[:SHOWN] + "…")
+
+
+def documents(ids, **given):
+    return Documents(counts=None, ids=ids, first_words=[f"first of {name}" for name in ids], **given)
+
+
+def test_kept_texts_are_those_of_the_documents_asked_for_and_the_first_that_were_read():
+    parts = (
+        documents(["a", "d"], texts=["text a", ""], places=np.array([0, 7])),
+        documents(["c"], texts=["text c"], places=np.array([3])),
+    )
+    found = texts_of(parts, CorpusConfig(corpus="unread"), "zh", {"a", "d"}, first=2)
+    assert found == ({"a": "text a", "c": "text c"}, ["a", "c"], "")
+    # Of shards nobody knows the order.
+    found = texts_of((documents(["a"], texts=["text a"]),), CorpusConfig(corpus="unread"), "zh", {"a"}, first=2)
+    assert found == ({"a": "text a"}, [], "")
+
+
+def test_dates_of_the_metadata():
+    meta = {"n": ["1", "2"], "day": ["2024-05-31", ""], "year": ["1998", "x"]}
+    two = documents(["a", "b"], meta=meta)
+    fields = Metadata((MetaColumn("n", "number"), MetaColumn("day", "date"), MetaColumn("year", "category", ("1998",))))
+    day = {"a": datetime.date(2024, 5, 31)}
+    assert prepared_dates(two, fields, "day") == prepared_dates(two, fields, "") == day
+    assert prepared_dates(two, fields, "year") == {"a": datetime.date(1998, 1, 1)}
+    assert prepared_dates(two, fields, "another") is None
+    assert prepared_dates(documents(["a", "b"]), Metadata(), "") is None
+    with pytest.raises(UserError, match="--date_field=n holds no dates, but such as '1'"):
+        prepared_dates(two, fields, "n")
 
 
 def test_names_that_begin_with_a_date_give_it_and_numbers_of_lines_do_not():

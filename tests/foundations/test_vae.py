@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 
 from etm_jax.foundations.vae import (
+    VAEConfig,
     VAEObjective,
     VAESpec,
     decode,
+    draw_vae_noise,
+    figure_2,
     init_vae,
     new_vae_state,
     reconstruct,
@@ -23,7 +26,7 @@ from etm_jax.foundations.vae import (
     vae_loss,
     vae_step,
 )
-from etm_jax.models.base import Noise, VAEConfig, draw_vae_noise, figure_2
+from etm_jax.models.noise import Noise
 
 ROOT = Path(__file__).parents[2]
 SMALL = figure_2(image_size=5, h_dim=4, z_dim=2)
@@ -248,7 +251,7 @@ def test_without_matplotlib_the_example_says_so(tmp_path):
     hidden = (
         "import importlib.util as u, sys; find = u.find_spec\n"
         "u.find_spec = lambda name, *a: None if name == 'matplotlib' else find(name, *a)\n"
-        "from etm_jax import cli; from experiments.digits_vae import main; sys.exit(cli.run(main, ['x']))"
+        "from etm_jax.cli import flags as cli; from experiments.digits_vae import main; sys.exit(cli.run(main, ['x']))"
     )
     done = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 2

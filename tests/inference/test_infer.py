@@ -203,10 +203,10 @@ def test_what_is_wrong_is_said_in_a_line_and_what_was_there_stays(trained: Path,
         ([workdir, source, to], "is not utf-8: byte 0xff at offset"),
         ([workdir, "--input=missing.txt", to], "--input='missing.txt' is not there"),
         ([workdir, source, "--output=theta.xls"], "--output=theta.xls must end in .csv, .jsonl, .npy, .parquet"),
-        ([workdir], "give --workdir=RUN and --input=FILE"),
+        ([workdir], "give --workdir=FOLDER and --input=FILE"),
         ([f"--workdir={tmp_path}", source, to], "holds no run with a checkpoint"),
         ([workdir, source, to, "--form=xml"], "--form"),
-        ([workdir, source, to, "--segmenter=nothing"], "--segmenter=nothing"),
+        ([workdir, source, to, "--segmenter=nothing"], "--segmenter='nothing' is not one of pkuseg"),
     ]
     for args, told in cases:
         assert cli.run(main, ["infer", *args]) == 2, args

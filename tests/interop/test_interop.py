@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from conftest import forward
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.convert import main as convert_main
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.types import Vocabulary
@@ -22,7 +23,8 @@ from etm_jax.interop import from_safetensors, from_torch, read_saved_model, save
 from etm_jax.interop.layouts import from_state, to_state
 from etm_jax.interop.start_weights import read_start_weights
 from etm_jax.interop.tensor_files import write_tensors
-from etm_jax.models.base import Noise, Variables, forward, init_variables
+from etm_jax.models.layers import Variables, init_variables
+from etm_jax.models.noise import Noise
 from etm_jax.train import main as train_main
 from etm_jax.training.batches import Batcher
 from etm_jax.training.saved_model import SavedModel
@@ -47,7 +49,7 @@ def assert_same(a, b):
 
 @pytest.mark.parametrize(
     "layout, variant, given",
-    [("etm", "paper", {}), ("topmost", "paper", {}), ("ntm", "report", {}), ("ntm", "report", {"hidden": (8, 7, 5)})],
+    [("etm", "paper", {}), ("topmost", "paper", {}), ("ntm", "ntm", {}), ("ntm", "ntm", {"hidden": (8, 7, 5)})],
 )
 def test_ours_to_theirs_and_back_is_exact(layout, variant, given):
     _, variables = variables_of(variant, **given)
@@ -70,7 +72,7 @@ def state(layout="etm", variant="paper"):
 
 @pytest.mark.parametrize("prefix", ["module.", "vae.", "module.vae."])
 def test_prefixes_and_wrappings_are_seen_through(prefix):
-    plain = state("ntm", "report")
+    plain = state("ntm", "ntm")
     wrapped = {prefix + key: value for key, value in plain.items()}
     for source in (wrapped, {"net": wrapped, "param": {}}, {"state": {"net": wrapped, "epoch": 3}, "param": {}}):
         assert_same(from_torch(source).params, from_torch(plain).params)
@@ -170,7 +172,7 @@ def test_a_truncated_file_is_refused(torch, tmp_path):
             from_torch(tmp_path / "cut.pt")
 
 
-@pytest.mark.parametrize("layout, variant", [("etm", "paper"), ("topmost", "paper"), ("ntm", "report")])
+@pytest.mark.parametrize("layout, variant", [("etm", "paper"), ("topmost", "paper"), ("ntm", "ntm")])
 def test_through_a_file_is_exact(torch, tmp_path, layout, variant):
     params = jax.tree.map(np.asarray, variables_of(variant)[1].params)
     save_torch(tmp_path / "model.pt", params, layout)
@@ -181,7 +183,7 @@ def test_through_a_file_is_exact(torch, tmp_path, layout, variant):
 
 
 def test_the_later_form_of_the_reports_checkpoint_with_a_device_in_it(torch, tmp_path):
-    net = to_torch(variables_of("report")[1].params, "ntm")
+    net = to_torch(variables_of("ntm")[1].params, "ntm")
     optimizer = {"state": {}, "param_groups": [{"lr": 1e-3, "params": [0]}]}
     param = {"bow_dim": V, "n_topic": K, "device": torch.device("cpu"), "dict_path": "x"}
     torch.save({"state": {"net": net, "optimizer": optimizer, "epoch": 5}, "param": param}, tmp_path / "ep5.ckpt")
@@ -234,7 +236,7 @@ def posterior_and_beta(weights):
     kind = config.model.encoder_input
     inputs = encoder_input(COUNTS, kind, Vocabulary([""] * V, np.ones(V), np.ones(V), 1, ""))
     batch = Batcher(COUNTS, inputs, len(COUNTS.indptr) - 1).take(np.arange(2))
-    out = forward(spec.module(), variables, batch.inputs, batch.pattern, Noise(jnp.zeros((2, K))))
+    out = forward(spec.module(), variables, batch, Noise(jnp.zeros((2, K))))
     return *(x[:2] for x in out.posterior), out.beta
 
 
@@ -367,7 +369,7 @@ def test_training_begins_from_a_torch_file(torch, lines_file, tmp_path):
     assert begun.returncode == 0, begun.stderr
     assert "taken on trust" in begun.stderr
     flags[1] = f"--workdir={tmp_path / 'c'}"
-    wrong = command("etm_jax.train", *flags, f"--ckpt={file}", "--variant=report")
+    wrong = command("etm_jax.train", *flags, f"--ckpt={file}", "--variant=ntm")
     assert wrong.returncode == 2
     assert "--variant=paper" in wrong.stderr
 
@@ -376,7 +378,7 @@ def test_training_begins_from_a_torch_file(torch, lines_file, tmp_path):
     "flags, words",
     [
         ([], "give --from"),
-        (["--from=x", "--to=y.bin"], "ends in .safetensors or .pt"),
+        (["--from=x", "--to=y.bin"], "--to=y.bin must end in .safetensors, .pt"),
         (["--from=x", "--to=y.ckpt"], "--layout"),
         (["--from=x", "--to=y.safetensors", "--layout=etm"], "--layout=etm is for torch"),
         (["--from=x", "--to=y.safetensors"], "x holds no run"),

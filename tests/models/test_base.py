@@ -5,21 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from conftest import planted_counts
-from etm_jax.config.settings import make_config
-from etm_jax.models import base
-from etm_jax.models.base import (
-    ETM,
-    READS,
-    Noise,
-    Posterior,
-    Variables,
-    beta,
-    draw_noise,
-    forward,
-    init_variables,
-    reparameterize,
-)
+from conftest import draw_noise, forward, planted_counts, topics_of
+from etm_jax.config.build import make_config
+from etm_jax.models import layers
+from etm_jax.models.etm import ETM, READ_LIMIT
+from etm_jax.models.layers import Variables, init_variables
+from etm_jax.models.noise import Noise, Posterior, reparameterize
 from etm_jax.training.batches import Batcher
 
 V, K, L, B = 40, 5, 7, 8
@@ -42,7 +33,7 @@ NOISE = Noise(jax.random.normal(jax.random.key(1), (B, K)))
 
 def test_report_equals_the_dense_formula(float64):
     x, batch = a_batch()
-    module, variables = make("report")
+    module, variables = make("ntm")
     p = jax.tree.map(np.asarray, variables.params)
     hidden = x
     for name in ("hidden_0", "hidden_1"):
@@ -51,7 +42,7 @@ def test_report_equals_the_dense_formula(float64):
     z = mu + np.exp(logvar / 2) * np.asarray(NOISE.eps)
     theta = jax.nn.softmax(z @ p["theta_layer"]["kernel"] + p["theta_layer"]["bias"], axis=1)
     beta = jax.nn.softmax(p["rho"] @ p["alpha"].T + p["alpha_bias"], axis=0).T
-    out = forward(module, variables, batch.inputs, batch.pattern, NOISE)
+    out = forward(module, variables, batch, NOISE)
     np.testing.assert_allclose(out.posterior.mu, mu, rtol=1e-11, atol=1e-13)
     np.testing.assert_allclose(out.posterior.logvar, logvar, rtol=1e-11, atol=1e-13)
     np.testing.assert_allclose(out.theta, theta, rtol=1e-11)
@@ -71,7 +62,7 @@ def test_parameters_of_the_published_variants():
     embeddings = {"rho": (V, L), "alpha": (K, L)}
     fc1 = {"theta_layer": {"kernel": (K, K), "bias": (K,)}}
     assert shapes("paper") == linear | embeddings
-    assert shapes("report") == linear | embeddings | fc1 | {"rho_bias": (V,), "alpha_bias": (K,)}
+    assert shapes("ntm") == linear | embeddings | fc1 | {"rho_bias": (V,), "alpha_bias": (K,)}
 
 
 def test_a_word_without_a_vector_leaves_numbers():
@@ -79,23 +70,23 @@ def test_a_word_without_a_vector_leaves_numbers():
     _, batch = a_batch()
     module, variables = make("default")
     params = variables.params | {"rho": jnp.asarray(variables.params["rho"]).at[:].set(0)}
-    inputs = 1e4 * np.asarray(batch.inputs)
-    found = forward(module, Variables(params, variables.constants), inputs, batch.pattern, NOISE).posterior
+    batch = batch._replace(inputs=1e4 * np.asarray(batch.inputs))
+    found = forward(module, Variables(params, variables.constants), batch, NOISE).posterior
     assert jnp.isfinite(found.mu).all()
     assert jnp.isfinite(found.logvar).all()
 
 
 def test_a_long_document_is_read_by_its_direction_alone():
-    """However often its words are there, its vector is less than READS long, and by then it turns no more."""
+    """However often its words are there, its vector is less than READ_LIMIT long, and by then it turns no more."""
     _, batch = a_batch()
     module, variables = make("default")
 
     def embedded(scale: float) -> np.ndarray:
         inputs = scale * np.asarray(batch.inputs)
-        return np.asarray(module.apply(variables._asdict(), inputs, batch.pattern, method="embedded"))
+        return np.asarray(module.with_variables(variables).document_vectors(inputs, batch.pattern))
 
     short, long, longer = embedded(1e-4), embedded(1e4), embedded(1e6)
-    assert np.linalg.norm(long, axis=1).max() < READS
+    assert np.linalg.norm(long, axis=1).max() < READ_LIMIT
     np.testing.assert_allclose(longer, long, rtol=2e-3, atol=1e-3)
     # A short one's is the sum of its words', and so twice as long for twice the words.
     np.testing.assert_allclose(embedded(2e-4), 2 * short, rtol=1e-3)
@@ -107,7 +98,7 @@ def test_background_is_an_extra_coordinate_of_rho_whose_alpha_is_one(float64):
     with_background = Variables(variables.params, {"background": jnp.asarray(background)})
     rho = np.concatenate([variables.params["rho"], background[:, None]], axis=1)
     alpha = np.concatenate([variables.params["alpha"], np.ones((K, 1))], axis=1)
-    np.testing.assert_allclose(beta(module, with_background), jax.nn.softmax(alpha @ rho.T, axis=1), rtol=1e-11)
+    np.testing.assert_allclose(topics_of(module, with_background), jax.nn.softmax(alpha @ rho.T, axis=1), rtol=1e-11)
 
 
 def test_one_document_does_not_change_another():
@@ -115,7 +106,7 @@ def test_one_document_does_not_change_another():
     batcher = Batcher(counts, counts.astype(np.float32), B)
     module, variables = make("default")
     whole, part = (
-        forward(module, variables, batch.inputs, batch.pattern, NOISE).posterior.mu
+        forward(module, variables, batch, NOISE).posterior.mu
         for batch in (batcher.take(np.arange(B)), batcher.take(np.arange(3)))
     )
     np.testing.assert_allclose(whole[:3], part[:3], rtol=1e-5)
@@ -126,25 +117,36 @@ def test_reparameterize_by_hand():
     assert reparameterize(posterior, jnp.array([[-2.0]])) == pytest.approx(-5.0, rel=1e-5)
 
 
-@pytest.mark.parametrize("variant, masked", [("report", [True, True]), ("paper", [False, True])])
+@pytest.mark.parametrize("variant, masked", [("ntm", [True, True]), ("paper", [False, True])])
 def test_dropout_falls_where_the_published_code_has_it(variant, masked):
-    config = make_config(variant, {"dropout": 0.5, "hidden": (300, 200)}).model
-    noise = draw_noise(jax.random.key(0), config, 50)
+    module, _ = make(variant, dropout=0.5, hidden=(300, 200))
+    noise = draw_noise(jax.random.key(0), module, 50)
     assert [mask is not None for mask in noise.dropout] == masked
     assert set(np.unique(noise.dropout[1])) == {0.0, 2.0}
     assert noise.dropout[1].mean() == pytest.approx(1, abs=0.05)
 
 
 def test_initialisation_is_torch_linears():
-    _, variables = make("report")
+    _, variables = make("ntm")
     assert np.abs(variables.params["hidden_0"]["kernel"]).max() == pytest.approx(1 / np.sqrt(V), rel=0.05)
     assert np.abs(variables.params["rho"]).max() == pytest.approx(1 / np.sqrt(L), rel=0.05)
 
 
 def test_many_initial_values_are_drawn_in_parts_that_differ(monkeypatch):
-    monkeypatch.setattr(base, "DRAWN_AT_ONCE", 4096)
-    ranges = {"a": jnp.full((300, 7), 2.0), "b": jnp.full(8000, 0.5)}
-    found = base.drawn(jax.random.key(0), ranges)
+    class Plain(layers.Module):
+        def setup(self):
+            self.a = self.param("a", layers.declare(2.0), (300, 7))
+            self.b = self.param("b", layers.declare(0.5), (8000,))
+
+        @layers.needs_no_parameters
+        def example(self):
+            return ()
+
+        def __call__(self):
+            return self.a.sum() + self.b.sum()
+
+    monkeypatch.setattr(layers, "DRAW_LIMIT", 4096)
+    found = init_variables(jax.random.key(0), Plain()).params
     assert {name: leaf.shape for name, leaf in found.items()} == {"a": (300, 7), "b": (8000,)}
     values = np.concatenate([found["a"].ravel() / 2, found["b"] / 0.5])
     assert len(np.unique(values)) > 0.99 * len(values)

@@ -12,10 +12,13 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import double_precision
-from etm_jax.config.settings import ObjectiveConfig, make_config
-from etm_jax.models.base import READS, Noise, Variables, forward, init_variables
+from conftest import double_precision, forward
+from etm_jax.config.build import make_config
+from etm_jax.config.settings import ObjectiveConfig
 from etm_jax.models.batch import Batch
+from etm_jax.models.etm import READ_LIMIT
+from etm_jax.models.layers import Variables, init_variables
+from etm_jax.models.noise import Noise
 from etm_jax.models.objective import kl_divergence, log_px_nonzero, reconstruction
 from etm_jax.ops import sparse
 from etm_jax.training.batches import Batcher
@@ -133,7 +136,7 @@ def of_type(dtype: type, tree: Tree) -> Tree:
 
 
 def library_quantities(variables: Variables, batch: Batch, noise: Noise, read_rho: bool) -> dict:
-    out = forward(spec_of(OBJECTIVES[0], read_rho).module(), variables, batch.inputs, batch.pattern, noise)
+    out = forward(spec_of(OBJECTIVES[0], read_rho).module(), variables, batch, noise)
     found = {
         "mu": out.posterior.mu,
         "logvar": out.posterior.logvar,
@@ -157,7 +160,7 @@ def dense_quantities(variables: Variables, batch: Dense, noise: Noise, read_rho:
     def model(p: dict) -> tuple[jax.Array, ...]:
         rho = jax.lax.stop_gradient(p["rho"])
         embedded = batch.inputs @ (rho / jnp.sqrt((rho**2).sum(1, keepdims=True)))
-        embedded = embedded * (READS / (READS + batch.inputs.sum(1, keepdims=True)))
+        embedded = embedded * (READ_LIMIT / (READ_LIMIT + batch.inputs.sum(1, keepdims=True)))
         h = (
             jax.nn.relu(
                 (embedded if read_rho else batch.inputs) @ p["hidden_0"]["kernel"] + p["hidden_0"]["bias"][None]
@@ -233,7 +236,7 @@ def largest_of(array: np.ndarray) -> float:
 @pytest.mark.parametrize("kernel", ["native", "gather"])
 def test_sparse_equals_dense_for_any_batch(kernel, precision, read_rho, monkeypatch):
     if kernel == "gather":
-        monkeypatch.setattr(sparse, "_csr_dot", sparse._csr_dot_gather)
+        monkeypatch.setattr(sparse, "_csr_spmm", sparse._csr_spmm_gather)
     dtype = getattr(np, precision)
     by_library, densely = (
         jax.jit(functools.partial(made, read_rho=read_rho)) for made in (library_quantities, dense_quantities)

@@ -11,11 +11,12 @@ import optax
 import pytest
 import scipy.sparse as sp
 
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.interop import from_torch
 from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.topics import diversity, npmi_coherence, top_words
-from etm_jax.models.base import Noise, Variables, forward
+from etm_jax.models.layers import Variables
+from etm_jax.models.noise import Noise
 from etm_jax.models.objective import log_px_nonzero
 from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, batch_loss, new_state, update_step
@@ -46,7 +47,7 @@ def given_of(name: str) -> tuple[str, dict]:
         given |= settings if word in name else {}
     if name.startswith("gsm"):
         given |= {"kind": "gsm"}
-    return "paper" if name.startswith("paper") else "report", given
+    return "paper" if name.startswith("paper") else "ntm", given
 
 
 class Loaded:
@@ -97,15 +98,16 @@ def test_there_is_a_file_for_every_case():
 
 def test_one_pass_gives_torchs_numbers(golden):
     spec, batch = golden.spec(), golden.batch
-    out = forward(spec.module(), golden.variables, batch.inputs, batch.pattern, golden.noise)
+    model = spec.with_variables(golden.variables)
+    out = model.forward(model.read(batch, golden.noise), batch, golden.noise)
     nnz = int(batch.pattern.row_starts[-1])
     rows, cols = batch.pattern.rows[:nnz], batch.pattern.cols[:nnz]
     eps = spec.objective.likelihood_eps
-    if out.logits is None:
+    if model.is_mixture:
         log_px = log_px_nonzero(out.theta, out.beta, batch.pattern, eps)[:nnz]
         log_px = log_px - (np.log1p(make.V * eps) if spec.objective.renormalize else 0)
     else:
-        log_px = jax.nn.log_softmax(out.logits)[rows, cols]
+        log_px = model.log_px(out.theta)[rows, cols]
     loss, sums = batch_loss(golden.params, golden.variables.constants, batch, golden.noise, spec)
     share = make.DOCS if spec.objective.reduction == "mean" else 1
     ours = {

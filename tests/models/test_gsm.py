@@ -10,11 +10,12 @@ import pytest
 import scipy.sparse as sp
 from scipy.optimize import linear_sum_assignment
 
-from conftest import SMALL, planted_counts
+from conftest import SMALL, draw_noise, forward, planted_counts, topics_of
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.metrics.perplexity import completion_perplexity, perplexity_of
-from etm_jax.models.base import Noise, Variables, beta, draw_noise, forward, init_variables
+from etm_jax.models.layers import Variables, init_variables
+from etm_jax.models.noise import Noise
 from etm_jax.models.objective import reconstruction_from_logits
 from etm_jax.train import main
 from etm_jax.training.batches import Batcher
@@ -33,7 +34,7 @@ def float64() -> Iterator[None]:
     jax.config.update("jax_enable_x64", before)
 
 
-def spec_of(variant="report", vocab_size=V, **given) -> Spec:
+def spec_of(variant="ntm", vocab_size=V, **given) -> Spec:
     small = {"kind": "gsm", "num_topics": K, "hidden": (16, 12), "decoder_hidden": (10,)}
     config = make_config(variant, small | given)
     return Spec(config.model, config.objective, config.optimizer, vocab_size, 0, num_steps=60, train_rho=True)
@@ -89,24 +90,25 @@ def test_equals_the_dense_formula():
     theta = np.exp(z) / np.exp(z).sum(1, keepdims=True)
     logits = affine(np.maximum(affine(theta, p["decoder_0"]), 0), p["decoder_1"])
     topics = affine(np.maximum(affine(np.eye(K), p["decoder_0"]), 0), p["decoder_1"])
-    out = forward(spec.module(), variables, batch.inputs, batch.pattern, NOISE)
+    out = forward(spec.module(), variables, batch, NOISE)
     np.testing.assert_allclose(out.posterior.mu, mu, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(out.theta, theta, rtol=1e-4)
-    np.testing.assert_allclose(out.logits, logits, rtol=1e-4, atol=1e-5)
+    found = spec.with_variables(variables).logits(out.theta)
+    np.testing.assert_allclose(found, logits, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(out.beta, np.exp(topics) / np.exp(topics).sum(1, keepdims=True), rtol=1e-4)
-    np.testing.assert_allclose(beta(spec.module(), variables).sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(topics_of(spec.module(), variables).sum(1), 1, rtol=1e-5)
 
 
 def test_p_of_w_is_no_mixture_but_at_a_single_topic():
     _, batch = a_batch()
     spec = spec_of()
     variables = fresh(spec)
-    out = forward(spec.module(), variables, batch.inputs, batch.pattern, NOISE)
-    px = jax.nn.softmax(out.logits, axis=1)
+    out = forward(spec.module(), variables, batch, NOISE)
+    model = spec.with_variables(variables)
+    px = jnp.exp(model.log_px(out.theta))
     np.testing.assert_allclose(px.sum(1), 1, rtol=1e-5)
     assert np.abs(px - out.theta @ out.beta).max() > 1e-5
-    topic = spec.module().apply(variables._asdict(), jnp.eye(K)[:1], method="logits")
-    np.testing.assert_allclose(jax.nn.softmax(topic[0]), out.beta[0], rtol=1e-5)
+    np.testing.assert_allclose(jnp.exp(model.log_px(jnp.eye(K)[:1]))[0], out.beta[0], rtol=1e-5)
 
 
 def test_criteria_by_hand():
@@ -165,13 +167,13 @@ def test_equals_torch_in_float64(criterion, float64):
         jnp.asarray, (batch._replace(counts=batch.counts.astype(np.float64)), Noise(eps.numpy()))
     )
     module, variables = spec.module(), Variables(params, {})
-    found = forward(module, variables, batch.inputs, batch.pattern, noise)
+    found = forward(module, variables, batch, noise)
     for name, wanted, got in (
         ("mu", out.mu, found.posterior.mu),
         ("logvar", out.logvar, found.posterior.logvar),
         ("theta", out.theta, found.theta),
         ("beta", out.beta, found.beta),
-        ("logits", out.logits, found.logits),
+        ("log_px", torch.log_softmax(out.logits, dim=1), module.with_variables(variables).log_px(found.theta)),
     ):
         np.testing.assert_allclose(got, wanted.detach().numpy(), rtol=1e-9, atol=1e-12, err_msg=name)
     (our_loss, _), gradients = jax.value_and_grad(batch_loss, has_aux=True)(params, {}, batch, noise, spec)
@@ -211,17 +213,18 @@ def test_padding_documents_changes_nothing():
 
 
 def test_dropout_reaches_the_decoder_as_published():
-    noise = draw_noise(jax.random.key(0), spec_of(dropout=0.5).model, 50)
+    noise = draw_noise(jax.random.key(0), spec_of(dropout=0.5).module(), 50)
     assert [mask.shape for mask in noise.dropout] == [(50, 16), (50, 12), (50, 10)]
-    noise = draw_noise(jax.random.key(0), spec_of("default", dropout=0.5).model, 50)
+    noise = draw_noise(jax.random.key(0), spec_of("default", dropout=0.5).module(), 50)
     assert [mask is not None for mask in noise.dropout] == [False, True]
-    _, batch = a_batch()
+    counts, batch = a_batch()
     spec = spec_of()
     variables = fresh(spec)
     nothing = NOISE._replace(dropout=(None, None, jnp.zeros((B, 10))))
-    out = forward(spec.module(), variables, batch.inputs, batch.pattern, nothing)
-    bias = jnp.broadcast_to(variables.params["decoder_1"]["bias"], (B, V))
-    np.testing.assert_allclose(out.logits, bias, rtol=1e-6)
+    model = spec.module().with_variables(variables)
+    recon = model.reconstruction(model.forward(model.read(batch), batch, nothing), batch, nothing)
+    of_bias = jax.nn.log_softmax(jnp.broadcast_to(variables.params["decoder_1"]["bias"], (B, V)))
+    np.testing.assert_allclose(recon, -(counts * of_bias).sum(1), rtol=1e-6)
 
 
 def trained(spec, epochs, num_docs=384, batch_size=64):
@@ -265,7 +268,7 @@ def exported(run, name):
     return np.load(run / "export" / f"{name}.npy", allow_pickle=False)
 
 
-@pytest.mark.parametrize("variant", ["default", "report"])
+@pytest.mark.parametrize("variant", ["default", "ntm"])
 def test_a_whole_run(variant, lines_file, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert train(f"--corpus={lines_file}", f"--variant={variant}", *FLAGS) == 0

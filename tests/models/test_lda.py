@@ -107,7 +107,7 @@ def test_proportions_are_the_fixed_point_and_an_empty_document_has_the_priors_me
 
 def test_flags_of_etm_are_ignored(lines_file, tmp_path):
     run = tmp_path / "run"
-    etm_flags = ("--variant=report", "--n_topic=3", "--vectors=file:missing.txt", "--batch_size=7", "--tensorboard")
+    etm_flags = ("--variant=ntm", "--n_topic=3", "--vectors=file:missing.txt", "--batch_size=7", "--tensorboard")
     assert train(*of_lda(lines_file, run, "gensim", *etm_flags, "--lda_iterations=2")) == 0
     written = json.loads((run / "config.json").read_text("utf-8"))
     assert written["run"]["num_epochs"] == 2
@@ -133,10 +133,10 @@ def test_what_is_refused(lines_file, tmp_path, capsys, monkeypatch):
     )
     assert train(*of_lda(lines_file, run, "gensim", "--lda_iterations=-1")) == 2
     assert "--lda_iterations=-1 is out of range" in refused(capsys)
-    monkeypatch.setattr("etm_jax.models.lda.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert train(*of_lda(lines_file, run, "tomotopy")) == 2
     assert refused(capsys) == (
-        "error: --lda_engine=tomotopy needs tomotopy, which is not installed; pip install '.[lda]', or give "
+        "error: --lda_engine=tomotopy needs tomotopy, which is not installed; pip install 'etm_jax[lda]', or give "
         "--lda_engine=gensim"
     )
     assert not run.exists()

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from etm_jax.config.settings import make_config
-from etm_jax.models.base import Noise, Variables, draw_noise, forward, init_variables
+from conftest import draw_noise, forward
+from etm_jax.config.build import make_config
+from etm_jax.models.layers import Variables, init_variables
+from etm_jax.models.noise import Noise
 from etm_jax.models.objective import log_px_nonzero
 from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, batch_loss, new_state, update_step
@@ -18,11 +20,11 @@ CASES = {
     # Straight through a refinement, the gradient is none of the loss.
     "default": ("default", {"refine_steps": 0}),
     "default, words of its own": ("default", {"refine_steps": 0, "read_rho": False, "skip": False}),
-    "report": ("report", {"train_rho": True}),
-    "report, bce_softmax": ("report", {"train_rho": True, "criterion": "bce_softmax"}),
-    "report, bce_sigmoid": ("report", {"train_rho": True, "criterion": "bce_sigmoid"}),
+    "ntm": ("ntm", {"train_rho": True}),
+    "ntm, bce_softmax": ("ntm", {"train_rho": True, "criterion": "bce_softmax"}),
+    "ntm, bce_sigmoid": ("ntm", {"train_rho": True, "criterion": "bce_sigmoid"}),
     "paper, dropout": ("paper", {"dropout": 0.5}),
-    "gsm": ("report", {"kind": "gsm"}),
+    "gsm": ("ntm", {"kind": "gsm"}),
 }
 
 
@@ -58,7 +60,7 @@ def spec(request, float64):
 
 def test_gradients_equal_finite_differences(spec):
     variables, batch = random_variables(spec), batch_of(drawn_counts())
-    noise = draw_noise(jax.random.key(2), spec.model, DOCS)
+    noise = draw_noise(jax.random.key(2), spec.module(), DOCS)
     loss = jax.jit(lambda params: batch_loss(params, variables.constants, batch, noise, spec)[0])
     gradients = jax.jit(jax.grad(loss))(variables.params)
     rng, step = np.random.default_rng(3), 1e-6
@@ -96,15 +98,15 @@ def permuted(params: dict, order: np.ndarray) -> dict:
 
 def test_permuting_topics_permutes_theta_and_beta_and_nothing_else(spec):
     variables, batch, order = random_variables(spec), batch_of(drawn_counts()), np.array([2, 0, 3, 1])
-    noise = draw_noise(jax.random.key(2), spec.model, DOCS)
+    noise = draw_noise(jax.random.key(2), spec.module(), DOCS)
     others = Variables(permuted(variables.params, order), variables.constants)
     moved = Noise(noise.eps[:, order], noise.dropout)
-    a, b = (forward(spec.module(), v, batch.inputs, batch.pattern, n) for v, n in ((variables, noise), (others, moved)))
+    a, b = (forward(spec.module(), v, batch, n) for v, n in ((variables, noise), (others, moved)))
     np.testing.assert_allclose(np.asarray(b.theta), np.asarray(a.theta)[:, order], rtol=1e-12)
     np.testing.assert_allclose(np.asarray(b.beta), np.asarray(a.beta)[order], rtol=1e-12)
     np.testing.assert_allclose(a.theta.sum(1), 1, rtol=1e-13)
     np.testing.assert_allclose((a.theta @ a.beta).sum(1), 1, rtol=1e-13)
-    if a.logits is None:
+    if spec.module().is_mixture:
         log_px = (np.asarray(log_px_nonzero(out.theta, out.beta, batch.pattern)) for out in (a, b))
         np.testing.assert_allclose(*log_px, rtol=1e-12)
     losses = [batch_loss(v.params, v.constants, batch, n, spec)[0] for v, n in ((variables, noise), (others, moved))]
@@ -161,7 +163,7 @@ def test_a_step_of_sgd_is_the_gradient_clipped_as_torch_does(float64, clip_norm)
     flags = {"optimizer": "sgd", "learning_rate": 0.1, "lr_schedule": "constant", "rho_lr": 1.0, "alpha_lr": 1.0}
     spec = bare("mean", clip_norm=clip_norm, **flags)
     variables, batch = random_variables(spec), batch_of(drawn_counts())
-    noise = draw_noise(jax.random.key(2), spec.model, DOCS)
+    noise = draw_noise(jax.random.key(2), spec.module(), DOCS)
     gradient = jax.grad(batch_loss, has_aux=True)(variables.params, variables.constants, batch, noise, spec)[0]
     norm = np.sqrt(sum(float((leaf**2).sum()) for leaf in jax.tree.leaves(gradient)))
     assert norm > 0.1
@@ -173,9 +175,9 @@ def test_a_step_of_sgd_is_the_gradient_clipped_as_torch_does(float64, clip_norm)
 
 def test_the_reports_unused_bias_never_moves_and_alphas_decays_alone(float64):
     """torch gives ρ's bias no gradient at all, so that weight decay passes it by; α's cancels in the softmax."""
-    spec = spec_of("report", {"weight_decay": 1e-2, "train_rho": True})
+    spec = spec_of("ntm", {"weight_decay": 1e-2, "train_rho": True})
     variables, batch = random_variables(spec), batch_of(drawn_counts())
-    state, _ = update_step(new_state(variables, spec), batch, draw_noise(jax.random.key(2), spec.model, DOCS), spec)
+    state, _ = update_step(new_state(variables, spec), batch, draw_noise(jax.random.key(2), spec.module(), DOCS), spec)
     np.testing.assert_array_equal(state.variables.params["rho_bias"], variables.params["rho_bias"])
     moved = state.variables.params["alpha_bias"] - variables.params["alpha_bias"]
     # Adam's first step is the sign of the gradient, here of the decay alone.

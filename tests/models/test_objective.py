@@ -13,7 +13,7 @@ from scipy.special import expit, log_softmax
 from scipy.stats import norm
 
 from etm_jax.config.settings import ObjectiveConfig
-from etm_jax.models.base import Posterior, reparameterize
+from etm_jax.models.noise import Posterior, reparameterize
 from etm_jax.models.objective import kl_divergence, log_px_nonzero, reconstruction, topic_overlap
 from etm_jax.training.batches import Batcher
 

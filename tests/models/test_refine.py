@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from etm_jax.config.settings import make_config
-from etm_jax.models.base import Variables, beta, draw_noise, init_variables, posterior
-from etm_jax.models.refine import DAMPING, FARTHEST_PULL, LEAST_CURVATURE, pull, refine
+from conftest import draw_noise, posterior_of, topics_of
+from etm_jax.config.build import make_config
+from etm_jax.models.layers import Variables, init_variables
+from etm_jax.models.refine import DAMPING, LARGEST_GAP, LEAST_CURVATURE, amortization_gap, refine
 from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, batch_loss, eval_step, theta_step
 from etm_jax.util.errors import UserError
@@ -106,11 +107,13 @@ def test_words_that_no_topic_holds_leave_numbers(share: float) -> None:
     assert jnp.isfinite(curvature).all()
 
 
-def test_the_pull_is_half_the_weighted_square_and_bounded() -> None:
+def test_the_amortization_gap_is_half_the_weighted_square_and_bounded() -> None:
     mu, refined = jnp.asarray([[1.0, 0.0], [9.0, 0.0]]), jnp.asarray([[0.0, 2.0], [0.0, 0.0]])
     curvature = jnp.asarray([[2.0, 3.0], [2.0, 3.0]])
-    np.testing.assert_allclose(pull(mu, refined, curvature), [0.5 * (2 + 12), FARTHEST_PULL**2])
-    np.testing.assert_allclose(jax.grad(lambda x: pull(x, refined, curvature).sum())(mu), [[2.0, -6.0], [0.0, 0.0]])
+    np.testing.assert_allclose(amortization_gap(mu, refined, curvature), [0.5 * (2 + 12), LARGEST_GAP**2])
+    np.testing.assert_allclose(
+        jax.grad(lambda x: amortization_gap(x, refined, curvature).sum())(mu), [[2.0, -6.0], [0.0, 0.0]]
+    )
 
 
 def spec_of(**given) -> Spec:
@@ -126,8 +129,8 @@ def test_inference_ends_at_the_mode_about_the_encoders_guess() -> None:
     spec, batch = spec_of(infer_steps=1000, infer_variance=2.0), batch_of(counts := drawn_counts())
     variables = fresh(spec)
     module = spec.module()
-    mu = posterior(module, variables, batch.inputs, batch.pattern).mu
-    theta, topics = theta_step(variables, batch, spec), beta(module, variables)
+    mu = posterior_of(module, variables, batch).mu
+    theta, topics = theta_step(variables, batch, spec), topics_of(module, variables)
     # δ is known from θ up to a constant, and at the mode of this prior Σ_k (δ_k − μ_k) = 0.
     delta = jnp.log(theta)
     delta += (mu - delta).mean(axis=-1, keepdims=True)
@@ -165,14 +168,14 @@ def test_the_refined_bound_is_tighter() -> None:
     assert bounds[1] < bounds[0]
 
 
-def test_the_encoder_learns_from_the_bound_at_the_refined_mean_and_from_the_pull() -> None:
+def test_the_encoder_learns_from_the_bound_at_the_refined_mean_and_from_the_gap() -> None:
     """The gradient for mu's bias, straight through, against one put together by hand."""
     spec, batch = spec_of(refine_steps=2, overlap_weight=0.0), batch_of(drawn_counts())
     params, constants = fresh(spec)
-    noise = draw_noise(jax.random.key(1), spec.model, 8)
+    noise = draw_noise(jax.random.key(1), spec.module(), 8)
     found = jax.grad(batch_loss, has_aux=True)(params, constants, batch, noise, spec)[0]["mu"]["bias"]
-    guess = posterior(spec.module(), Variables(params, constants), batch.inputs, batch.pattern)
-    by_topic = beta(spec.module(), Variables(params, constants))
+    guess = posterior_of(spec.module(), Variables(params, constants), batch)
+    by_topic = topics_of(spec.module(), Variables(params, constants))
     refined, curvature = refine(guess.mu, by_topic, batch.counts, batch.pattern, 0.0, PRIOR, 2)
     counts = jnp.asarray(drawn_counts())
 
@@ -181,26 +184,26 @@ def test_the_encoder_learns_from_the_bound_at_the_refined_mean_and_from_the_pull
         kl = 0.5 * (mean**2 / PRIOR).sum()
         return -(counts * jnp.log(theta @ by_topic)).sum() + spec.objective.kl_weight * kl
 
-    towards = jax.grad(lambda mu: pull(mu, refined, curvature).sum())(guess.mu)
+    towards = jax.grad(lambda mu: amortization_gap(mu, refined, curvature).sum())(guess.mu)
     np.testing.assert_allclose(found, (jax.grad(bound)(refined) + towards).sum(0) / 8, rtol=2e-4, atol=1e-5)
 
 
 def test_thinning_hides_a_uniform_share_of_a_documents_entries() -> None:
     counts = sp.csr_matrix(np.ones((200, 400), np.int32))
-    pattern = Batcher(counts, counts, 200, (counts.nnz,)).take(np.arange(200)).pattern
-    visible = draw_noise(jax.random.key(0), spec_of(thinning=0.6).model, 200, pattern).visible
+    batch = Batcher(counts, counts, 200, (counts.nnz,)).take(np.arange(200))
+    visible = spec_of(thinning=0.6).module().draw_noise(jax.random.key(0), batch).visible
     shares = np.asarray(visible).reshape(200, 400).mean(1)
     assert set(np.unique(visible)) == {0, 1}
     assert 0.33 < shares.min() < 0.45
     assert shares.max() > 0.95
     assert shares.mean() == pytest.approx(0.7, abs=4 * 0.6 / np.sqrt(12 * 200))
-    assert draw_noise(jax.random.key(0), spec_of(thinning=0.0).model, 200, pattern).visible is None
+    assert spec_of(thinning=0.0).module().draw_noise(jax.random.key(0), batch).visible is None
 
 
 def test_thinning_is_of_what_the_encoder_reads_and_not_of_what_is_explained() -> None:
     spec, counts = spec_of(thinning=0.5, refine_steps=0), drawn_counts()
     batch = batch_of(counts)
-    noise = draw_noise(jax.random.key(1), spec.model, 8, batch.pattern)
+    noise = spec.module().draw_noise(jax.random.key(1), batch)
     hidden = batch._replace(inputs=batch.inputs * noise.visible)
     thinned = batch_loss(*fresh(spec), batch, noise, spec)[1]
     by_hand = batch_loss(*fresh(spec), hidden, noise._replace(visible=None), spec)[1]
@@ -212,11 +215,11 @@ def test_thinning_is_of_what_the_encoder_reads_and_not_of_what_is_explained() ->
 @pytest.mark.parametrize("flag", ["refine_steps", "infer_steps"])
 def test_newton_steps_need_theta_to_be_the_softmax_of_delta(flag: str) -> None:
     with pytest.raises(UserError, match=f"--{flag}=3 .*--notheta_layer"):
-        make_config("report", {flag: 3})
+        make_config("ntm", {flag: 3})
 
 
 def test_published_variants_have_none_of_it() -> None:
-    for variant in ("report", "paper"):
+    for variant in ("ntm", "paper"):
         config = make_config(variant)
         ours = (config.model.thinning, config.model.infer_steps, config.objective.refine_steps)
         assert ours == (0, 0, 0)

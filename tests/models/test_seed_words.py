@@ -8,7 +8,7 @@ from conftest import SMALL, THEMES, themed_lines
 from etm_jax import ETM
 from etm_jax.cli import flags as cli
 from etm_jax.corpus.types import Vocabulary
-from etm_jax.models.objective import seed_pull
+from etm_jax.models.objective import seed_loss
 from etm_jax.models.seed_words import read_seed_words, write_seed_words
 from etm_jax.models.warm_start import guided
 from etm_jax.train import main
@@ -63,12 +63,12 @@ def test_words_written_are_read_again(tmp_path):
 
 def test_the_pull_is_the_log_of_the_share_that_the_words_have():
     beta = jnp.array([[0.5, 0.25, 0.25], [0.125, 0.125, 0.75]])
-    assert float(seed_pull(beta, ((0, 1),))) == pytest.approx(-np.log(0.75))
-    assert float(seed_pull(beta, ((), (1,)))) == pytest.approx(np.log(8))
-    assert float(seed_pull(beta, ((0, 1), (1,)))) == pytest.approx(-np.log(0.75) + np.log(8))
-    assert float(seed_pull(beta, ((0, 1, 2),))) == pytest.approx(0)
+    assert float(seed_loss(beta, ((0, 1),))) == pytest.approx(-np.log(0.75))
+    assert float(seed_loss(beta, ((), (1,)))) == pytest.approx(np.log(8))
+    assert float(seed_loss(beta, ((0, 1), (1,)))) == pytest.approx(-np.log(0.75) + np.log(8))
+    assert float(seed_loss(beta, ((0, 1, 2),))) == pytest.approx(0)
     # A topic that holds none of its words in this precision still gives a number.
-    assert np.isfinite(seed_pull(jnp.array([[0.0, 1.0]]), ((0,),)))
+    assert np.isfinite(seed_loss(jnp.array([[0.0, 1.0]]), ((0,),)))
 
 
 def test_a_guided_topic_takes_the_place_of_the_nearest_cluster():

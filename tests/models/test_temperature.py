@@ -9,9 +9,10 @@ import pytest
 from conftest import SMALL
 from etm_jax import evaluate, train
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.interop.native_files import read_run_weights
-from etm_jax.models.base import Variables, tempered
+from etm_jax.models.etm import ETM
+from etm_jax.models.layers import Variables
 from etm_jax.training.checkpoint import Checkpoints
 from etm_jax.training.ensemble import abstract_states
 from etm_jax.training.run_folder import RunFolder
@@ -32,16 +33,16 @@ def spec_of(vocab_size: int) -> Spec:
 def test_at_two_topics_are_of_the_roots_of_their_probabilities(by: str) -> None:
     alpha = np.tile(np.log(P) if by == "alpha" else np.zeros(3, np.float32), (2, 1))
     background = np.log(P) if by == "background" else np.zeros(3, np.float32)
-    hot = tempered(Variables({"rho": np.eye(3, dtype=np.float32), "alpha": alpha}, {"background": background}), 2.0)
+    hot = ETM.tempered(Variables({"rho": np.eye(3, dtype=np.float32), "alpha": alpha}, {"background": background}), 2.0)
     np.testing.assert_allclose(beta_step(hot, spec_of(3)), [ROOTS, ROOTS], rtol=1e-6)
 
 
 def test_at_one_nothing_is_touched() -> None:
     variables = Variables({"alpha": np.ones((2, 3))}, {"background": np.ones(3)})
-    assert tempered(variables, 1.0) is variables
+    assert ETM.tempered(variables, 1.0) is variables
 
 
-@pytest.mark.parametrize(("variant", "kind"), [("report", "etm"), ("paper", "etm"), ("default", "gsm")])
+@pytest.mark.parametrize(("variant", "kind"), [("ntm", "etm"), ("paper", "etm"), ("default", "gsm")])
 def test_what_is_published_has_none(variant: str, kind: str) -> None:
     assert make_config(variant, {"kind": kind}).model.temperature == 1
 

@@ -21,8 +21,8 @@ import jax
 import numpy as np
 
 from conftest import planted_counts
-from etm_jax.config.settings import make_config
-from etm_jax.models.base import init_variables
+from etm_jax.config.build import make_config
+from etm_jax.models.layers import init_variables
 from etm_jax.ops.mesh import Grid, make_mesh
 from etm_jax.training.batches import Batcher
 from etm_jax.training.checkpoint import Checkpoints
@@ -40,8 +40,8 @@ KINDS = {
     "default": ("default", {"hidden": (16,)}),
     "paper": ("paper", {"hidden": (16, 16), "dropout": 0.5}),
     "clipped": ("paper", {"hidden": (16, 16), "clip_norm": 1.0}),
-    "report": ("report", {"hidden": (16, 8), "criterion": "bce_softmax"}),
-    "sigmoid": ("report", {"hidden": (16, 8), "criterion": "bce_sigmoid"}),
+    "ntm": ("ntm", {"hidden": (16, 8), "criterion": "bce_softmax"}),
+    "sigmoid": ("ntm", {"hidden": (16, 8), "criterion": "bce_sigmoid"}),
     "gsm": ("default", {"kind": "gsm", "hidden": (16,), "weight_decay": 1e-3}),
     "seeds": ("default", {"hidden": (16,)}),
 }

@@ -7,8 +7,8 @@ import optax
 import pytest
 
 from conftest import planted_counts
-from etm_jax.config.settings import make_config
-from etm_jax.models.base import draw_noise, init_variables
+from etm_jax.config.build import make_config
+from etm_jax.models.layers import init_variables
 from etm_jax.ops import fused_adam
 from etm_jax.ops.fused_adam import Weights, adam_step
 from etm_jax.training.batches import Batcher
@@ -53,44 +53,44 @@ def test_it_is_optaxs_adam(rows: int, decay: float, monkeypatch, float64) -> Non
 @pytest.mark.parametrize(
     ("variant", "given"),
     [
-        ("report", {}),
+        ("ntm", {}),
         ("paper", {"dropout": 0.5}),
         ("default", {"read_rho": False, "skip": False}),
         ("default", {"kind": "gsm", "thinning": 0.5}),
     ],
 )
-def test_apart_or_with_the_others_it_is_the_same_step(variant: str, given: dict, monkeypatch, float64) -> None:
+def test_fused_or_by_optax_it_is_the_same_step(variant: str, given: dict, monkeypatch, float64) -> None:
     spec, batch = spec_of(variant, **given), batch_of()
-    assert spec.first_layer_apart
+    assert spec.fused_kernel == ("hidden_0", "kernel")
 
     def steps() -> TrainState:
         state = new_state(init_variables(jax.random.key(1), spec.module()), spec)
         state = state._replace(lr_scale=jnp.asarray(0.5))
         for i in range(4):
-            noise = draw_noise(jax.random.key(i), spec.model, B, batch.pattern)
+            noise = spec.module().draw_noise(jax.random.key(i), batch)
             state, _ = update_step(state, batch, noise, spec)
         return state
 
-    apart = steps()
-    monkeypatch.setattr(Spec, "first_layer_apart", False)
+    fused = steps()
+    monkeypatch.setattr(Spec, "fused_kernel", None)
     together = steps()
-    assert jax.tree.structure(apart) == jax.tree.structure(together)
-    for one, other in zip(jax.tree.leaves(apart), jax.tree.leaves(together), strict=True):
+    assert jax.tree.structure(fused) == jax.tree.structure(together)
+    for one, other in zip(jax.tree.leaves(fused), jax.tree.leaves(together), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("given", [{"optimizer": "sgd"}, {"clip_norm": 1.0}])
-def test_other_rules_and_clipping_take_all_together(given: dict) -> None:
-    assert not spec_of("report", **given).first_layer_apart
+def test_other_rules_and_clipping_are_left_to_optax(given: dict) -> None:
+    assert not spec_of("ntm", **given).fused_kernel
 
 
-def test_an_encoder_that_reads_rho_has_no_such_layer() -> None:
-    assert not spec_of("default").first_layer_apart
+def test_an_encoder_that_reads_rho_has_no_such_kernel() -> None:
+    assert not spec_of("default").fused_kernel
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere the whole layer is one block")
 def test_no_second_copy_of_the_weights_is_made() -> None:
-    spec = spec_of("report", vocab_size=40_000, hidden=(256, 8))
+    spec = spec_of("ntm", vocab_size=40_000, hidden=(256, 8))
     counts = planted_counts(B, 40_000, K)
     batch = Batcher(counts, counts.astype(np.float32), B).take(np.arange(B))
     state = new_state(init_variables(jax.random.key(0), spec.module()), spec)

@@ -21,13 +21,13 @@ def batch_of(density: float, rows: int = 7, cols: int = 23, pad_rows: int = 2, s
     return batch, dense
 
 
-KERNELS = {"cpu": sparse._csr_dot_native, "cuda": sparse._csr_dot_gather, "tpu": sparse._csr_dot_dense}
+KERNELS = {"cpu": sparse._csr_spmm_native, "cuda": sparse._csr_spmm_gather, "tpu": sparse._csr_spmm_dense}
 
 
 @pytest.fixture(params=[*KERNELS, "tpu in small blocks"])
 def kernel(request, monkeypatch):
     platform, _, in_small_blocks = request.param.partition(" ")
-    monkeypatch.setattr(sparse, "_csr_dot", on_arrays(KERNELS[platform]))
+    monkeypatch.setattr(sparse, "_csr_spmm", on_arrays(KERNELS[platform]))
     if in_small_blocks:
         # Two rows of the masks and, of what is higher than wide, less than the whole.
         monkeypatch.setattr(sparse, "DENSE_BLOCK_BYTES", 2**11)
@@ -42,7 +42,7 @@ def on_arrays(product):
 def test_matmul_and_its_gradient_equal_dense(kernel, density):
     batch, dense = batch_of(density)
     weights = np.random.default_rng(1).normal(size=(23, 5)).astype(np.float32)
-    out, pullback = jax.vjp(lambda w: sparse.matmul(batch.counts, batch.pattern, w), weights)
+    out, pullback = jax.vjp(lambda w: sparse.spmm(batch.counts, batch.pattern, w), weights)
     np.testing.assert_allclose(out, dense @ weights, rtol=1e-5, atol=1e-6)
     cotangent = np.random.default_rng(2).normal(size=out.shape).astype(np.float32)
     np.testing.assert_allclose(pullback(cotangent)[0], dense.T @ cotangent, rtol=1e-5, atol=1e-6)
@@ -52,7 +52,7 @@ def test_matmul_and_its_gradient_equal_dense(kernel, density):
 def test_some_rows_of_the_transposes_product_equal_dense(kernel, start, size):
     batch, dense = batch_of(0.4)
     behind = np.random.default_rng(1).normal(size=(len(dense), 5)).astype(np.float32)
-    found = sparse.dot_rows(sparse.transposed(batch.counts, batch.pattern), jnp.asarray(behind), start, size)
+    found = sparse.spmm_rows(sparse.transposed(batch.counts, batch.pattern), jnp.asarray(behind), start, size)
     np.testing.assert_allclose(found, (dense.T @ behind)[start : start + size], rtol=1e-5, atol=1e-6)
 
 
@@ -61,7 +61,7 @@ def test_some_rows_of_several_seeds_products_equal_dense(kernel):
     behind = np.random.default_rng(1).normal(size=(3, len(dense), 5)).astype(np.float32)
 
     def rows(behind):
-        return sparse.dot_rows(sparse.transposed(batch.counts, batch.pattern), behind, 5, 9)
+        return sparse.spmm_rows(sparse.transposed(batch.counts, batch.pattern), behind, 5, 9)
 
     want = np.einsum("bv,sbh->svh", dense, behind)[:, 5:14]
     np.testing.assert_allclose(jax.vmap(rows)(jnp.asarray(behind)), want, rtol=1e-5, atol=1e-6)
@@ -81,7 +81,7 @@ def test_a_product_at_the_nonzeros_and_its_gradients_equal_dense(kernel, density
     batch, dense = batch_of(density)
     rng = np.random.default_rng(1)
     left, right = (rng.normal(size=(n, 5)).astype(np.float32) for n in dense.shape)
-    out, pullback = jax.vjp(lambda a, b: sparse.product_at(a, b, batch.pattern), left, right)
+    out, pullback = jax.vjp(lambda a, b: sparse.sddmm(a, b, batch.pattern), left, right)
     nnz = int(batch.pattern.row_starts[-1])
     rows, cols = batch.pattern.rows[:nnz], batch.pattern.cols[:nnz]
     np.testing.assert_allclose(out[:nnz], (left @ right.T)[rows, cols], rtol=1e-5, atol=1e-6)
@@ -113,7 +113,7 @@ def test_repeated_columns_add_up(kernel):
     )
     values = np.array([1.0, 2.0, 5.0, 1e6], np.float32)
     dense = np.array([[0, 0, 0, 0, 3, 0], [0, 5, 0, 0, 0, 0]])
-    out, pullback = jax.vjp(lambda w: sparse.matmul(values, pattern, w), jnp.eye(6))
+    out, pullback = jax.vjp(lambda w: sparse.spmm(values, pattern, w), jnp.eye(6))
     np.testing.assert_allclose(out, dense)
     np.testing.assert_allclose(pullback(jnp.eye(2, 6))[0], dense.T @ np.eye(2, 6))
     np.testing.assert_allclose(sparse.to_dense(jnp.asarray(values), pattern), dense)
@@ -125,7 +125,7 @@ def test_without_the_experimental_module_the_products_are_the_same(monkeypatch):
     monkeypatch.setitem(sys.modules, "jax.experimental.sparse", None)
     with pytest.raises(ImportError):
         importlib.import_module("jax.experimental.sparse")
-    out, pullback = jax.vjp(lambda w: sparse.matmul(batch.counts, batch.pattern, w), weights)
+    out, pullback = jax.vjp(lambda w: sparse.spmm(batch.counts, batch.pattern, w), weights)
     np.testing.assert_allclose(out, dense @ weights, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(pullback(out)[0], dense.T @ np.asarray(out), rtol=1e-5, atol=1e-5)
 

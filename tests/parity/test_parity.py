@@ -186,7 +186,7 @@ u.find_spec = lambda name, *rest: None if name == "torch" else find(name, *rest)
 def test_without_torch_it_says_what_to_install(tmp_path):
     done = parity(code=WITHOUT_TORCH, cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr == "error: torch is not installed; in etm_jax's folder: make parity, or pip install '.[torch]'\n"
+    assert done.stderr == "error: etm_jax.parity needs torch, which is not installed; pip install 'etm_jax[torch]'\n"
     assert not list(tmp_path.iterdir())
 
 

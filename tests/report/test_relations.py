@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from etm_jax.report.page.relations import flattened, nearest, overlap, tree_of
+from etm_jax.metrics.neighbours import nearest
+from etm_jax.report.page.relations import flattened, overlap, tree_of
 
 
 def test_overlap_of_the_same_topic_is_one_and_of_topics_without_a_common_word_zero():

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -122,6 +123,33 @@ def test_time_is_by_month_and_weighs_by_words(runs, shown):
     assert np.argmax(time["shares"][leading]) == 0
 
 
+def test_what_was_prepared_is_shown_though_the_corpus_is_gone(runs, shown, tmp_path):
+    """Texts and dates are those that the preparation kept; before, both were read from the corpus again."""
+    corpus, workdir = tmp_path / "news.csv", tmp_path / "etm"
+    corpus.write_bytes((runs / "news.csv").read_bytes())
+    assert train(f"--corpus={corpus}", f"--workdir={workdir}", *SMALL, "--meta_fields=day") == 0
+    corpus.unlink()
+    assert report(f"--workdir={workdir}") == 0
+    found = data_of(workdir / "report.html")
+    for part in ("topics", "first", "documents", "time", "texts_missing"):
+        assert found[part] == shown[part]
+    assert report(f"--workdir={workdir}", "--date_field=day") == 0
+    assert data_of(workdir / "report.html")["time"] == shown["time"]
+
+
+def test_a_run_prepared_before_texts_were_kept_reads_its_corpus(runs, shown, tmp_path):
+    workdir = tmp_path / "etm"
+    shutil.copytree(runs / "etm", workdir)
+    (entry,) = (workdir / "corpus").iterdir()
+    manifest = json.loads((entry / "corpus.json").read_text())
+    del manifest["sha256"]["texts.npz"]
+    (entry / "texts.npz").unlink()
+    (entry / "corpus.json").write_text(json.dumps(manifest))
+    assert report(f"--workdir={workdir}", "--date_field=day") == 0
+    found = data_of(workdir / "report.html")
+    assert {**found, "run": None} == {**shown, "run": None}
+
+
 def test_topics_are_called_as_one_likes(runs, capsys):
     (runs / "names.csv").write_text("topic,name\n1,海上的人\n", encoding="utf-8")
     flags = [f"--workdir={runs / 'etm'}", f"--output={runs / 'named.html'}"]
@@ -235,12 +263,14 @@ def test_mistakes_get_one_line(runs, given, told, capsys):
 def test_a_missing_package_is_named_before_anything_is_read(runs, monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert report(f"--workdir={runs / 'etm'}", "--pyldavis") == 2
-    assert "--pyldavis needs pyLDAvis; pip install 'etm_jax[pyldavis]'" in capsys.readouterr().err
+    assert (
+        "--pyldavis needs pyLDAvis, which is not installed; pip install 'etm_jax[pyldavis]'" in capsys.readouterr().err
+    )
 
 
 def test_help_needs_no_jax():
     code = (
-        "import sys; from etm_jax.report import main; main(['report', '--help']); "
+        "import sys; from etm_jax.report.__main__ import main; main(['report', '--help']); "
         "print('jax' in sys.modules, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

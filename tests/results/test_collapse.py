@@ -5,7 +5,7 @@ import pytest
 
 from conftest import SMALL
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.results.collapse import advice, collapse_warning, symptoms
 from etm_jax.train import main
@@ -70,7 +70,7 @@ def test_the_warning_is_one_line_with_two_flags():
     ("variant", "given", "expected"),
     [
         ("paper", {}, ("--vectors=ppmi", "--warm_start")),
-        ("report", {}, ("--vectors=ppmi", "--warm_start")),
+        ("ntm", {}, ("--vectors=ppmi", "--warm_start")),
         ("paper", {"vectors": "skipgram", "no_above": 1.0}, ("--warm_start", "--no_above=0.1")),
         ("default", {"no_above": 0.5, "overlap_weight": 0.0}, ("--no_above=0.1", "--overlap_weight=0.5")),
         ("default", {"num_epochs": 20}, ("--num_epochs=40", "--n_topic=25")),

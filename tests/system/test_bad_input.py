@@ -193,10 +193,16 @@ CASES = [
         {"a.flags": "--flagfile=a.flags"},
     ),
     Case("a flagfile that is no text", ["--flagfile=a.flags"], ["a.flags", "UTF-8"], {"a.flags": b"\xff\xfe-\0"}),
+    Case(
+        "a value that is not allowed in a flagfile",
+        ["--flagfile=a.flags"],
+        ["a.flags", "--n_topic=1 is out of range", "at least 2"],
+        {"a.flags": "--n_topic=1\n"},
+    ),
     Case("a word for a number", [CORPUS, "--n_topic=many"], ["--n_topic='many'", "whole number"]),
     Case("a fraction for a whole number", [CORPUS, "--batch_size=2.5"], ["--batch_size='2.5'", "whole number"]),
     Case("a word for a share", [CORPUS, "--no_above=half"], ["--no_above='half'", "a number"]),
-    Case("neither true nor false", [CORPUS, "--rebuild=perhaps"], ["--rebuild=perhaps", "true or false"]),
+    Case("neither true nor false", [CORPUS, "--rebuild=perhaps"], ["--rebuild='perhaps'", "true or false"]),
     Case("no and a value", [CORPUS, "--norebuild=1"], ["--norebuild=1", "--help"]),
     Case("widths", [CORPUS, "--hidden=wide"], ["--hidden='wide'", "800,800"]),
     Case("no choice", [CORPUS, "--criterion=mse"], ["--criterion='mse'", "cross_entropy"]),
@@ -211,7 +217,7 @@ CASES = [
     Case("no batch", [CORPUS, "--batch_size=0"], ["--batch_size=0", "at least 1"]),
     Case("all set aside", [CORPUS, "--valid_share=.6", "--test_share=.6"], ["--valid_share=0.6", "--test_share=0.6"]),
     # Word vectors.
-    Case("unknown vectors", [CORPUS, "--vectors=glove"], ["--vectors=glove", "file:PATH"]),
+    Case("unknown vectors", [CORPUS, "--vectors=glove"], ["--vectors='glove'", "file:PATH"]),
     Case("missing vectors", [CORPUS, "--vectors=file:v.vec"], ["--vectors=file:v.vec", "give the path"]),
     Case("no vectors", [CORPUS, "--vectors=file:lines.txt"], ["lines.txt is neither", "convert it"]),
     Case(
@@ -292,11 +298,21 @@ def test_a_run_that_cannot_go_on_is_left_as_it_is(flag, said, ended, here, capsy
         lambda text: "",
         lambda text: "[]",
         lambda text: "{}",
-        lambda text: text.replace('"dropout": 0.0,', ""),
+        lambda text: text.replace('"dropout": 0.0,', '"drop_out": 0.0,'),
+        lambda text: text.replace('"optimizer": {', '"optimiser": {'),
         lambda text: text.replace('"num_topics": 3', '"num_topics": "three"'),
         lambda text: text.replace('"num_topics": 3', '"num_topics": 1'),
     ],
-    ids=["cut", "empty", "list", "no run", "a setting less", "a mistyped setting", "a setting out of range"],
+    ids=[
+        "cut",
+        "empty",
+        "list",
+        "no run",
+        "an unknown setting",
+        "a section less",
+        "a mistyped setting",
+        "a setting out of range",
+    ],
 )
 @pytest.mark.parametrize("flag", ["--workdir", "--ckpt"])
 def test_a_damaged_record_is_named(damage: Callable[[str], str], flag, ended, here, capsys):
@@ -350,11 +366,14 @@ def test_a_run_is_no_corpus_but_its_export_is(ended, here, capsys):
 @pytest.mark.parametrize(
     "content, said",
     [
-        (f"9 8\n{WORD} 1 2 3 4 5 6 7 8\n", ["v.vec is cut off", "9 vectors", "get a whole file"]),
-        (f"1 8\n{WORD} 1 2 3 4 5 6 7 8", ["v.vec, line 2", "cut off", "get a whole file"]),
-        (b"9 8\n" + WORD.encode() + b" " + np.arange(8, dtype="<f4").tobytes(), ["v.vec is cut off", "whole file"]),
+        (f"9 8\n{WORD} 1 2 3 4 5 6 7 8\n", ["v.vec is cut off", "9 vectors", "download it again"]),
+        (f"1 8\n{WORD} 1 2 3 4 5 6 7 8", ["v.vec, line 2", "cut off", "download it again"]),
+        (
+            b"9 8\n" + WORD.encode() + b" " + np.arange(8, dtype="<f4").tobytes(),
+            ["v.vec is cut off", "download it again"],
+        ),
         ("1 8\nword 1 2 3 4 5 6 7 8\n", ["v.vec holds none", "the corpus' language"]),
-        (f"1 8\n{WORD} 1 2 3 4 5 6 7 nan\n", ["v.vec, line 2", "nan", "mend the file"]),
+        (f"1 8\n{WORD} 1 2 3 4 5 6 7 nan\n", ["v.vec, line 2", "nan", "remove that line"]),
     ],
     ids=["fewer than its header says", "cut within a line", "cut within binary", "other words", "nan"],
 )

@@ -28,7 +28,7 @@ from etm_jax.infer import main as infer
 from etm_jax.report.__main__ import main as report
 from etm_jax.train import main as train
 from etm_jax.util.errors import UserError, one_line
-from etm_jax.vectors import files as vectors
+from etm_jax.vectors import file as vectors
 from torture.fuzz import Case, fuzz
 from torture.readers import READERS, WORDS, is_there
 

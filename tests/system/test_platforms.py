@@ -14,7 +14,7 @@ from jax.sharding import AbstractMesh, AxisType
 from jax.sharding import PartitionSpec as P
 
 from conftest import planted_counts
-from etm_jax.config.settings import make_config
+from etm_jax.config.build import make_config
 from etm_jax.models.batch import Batch
 from etm_jax.ops.mesh import AXES, DOCS, EVERYWHERE, TILES, Grid
 from etm_jax.ops.sparse import Pattern
@@ -25,10 +25,10 @@ V, L, B = 200, 8, 16
 KINDS = {
     "default": ("default", {"hidden": (16,)}),
     "own words": ("default", {"hidden": (16,), "read_rho": False}),
-    "report": ("report", {"hidden": (16, 8)}),
+    "ntm": ("ntm", {"hidden": (16, 8)}),
     "paper": ("paper", {"hidden": (16, 16), "dropout": 0.5}),
     "gsm": ("default", {"kind": "gsm", "hidden": (16,)}),
-    "bce": ("report", {"hidden": (16, 8), "criterion": "bce_softmax"}),
+    "bce": ("ntm", {"hidden": (16, 8), "criterion": "bce_softmax"}),
 }
 NATIVE = export.DisabledSafetyCheck.custom_call("cpu_csr_sparse_dense_ffi")
 """jaxlib's kernel for CPUs, which is there in every version that we run on but is not promised to stay."""

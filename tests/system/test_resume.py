@@ -24,7 +24,7 @@ from etm_jax.train import main
 KILLS = int(os.environ.get("ETM_KILLS", "0"))
 KINDS = {
     "default": ["--vectors=ppmi"],
-    "report": ["--variant=report", "--vectors=cbow", "--vectors_epochs=3"],
+    "ntm": ["--variant=ntm", "--vectors=cbow", "--vectors_epochs=3"],
     "seeds": ["--vectors=ppmi", "--num_seeds=3"],
     "random": ["--variant=paper", "--vectors=random", "--dropout=0.2"],
 }

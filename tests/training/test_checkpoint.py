@@ -19,8 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from etm_jax.config.settings import make_config
-from etm_jax.models.base import Variables, init_variables
+from etm_jax.config.build import make_config
+from etm_jax.models.layers import Variables, init_variables
 from etm_jax.training.checkpoint import Checkpoints
 from etm_jax.training.progress import Progress
 from etm_jax.training.steps import Spec, TrainState, abstract_state, new_state
@@ -288,7 +288,7 @@ import sys
 from pathlib import Path
 import jax, numpy as np
 from jax.sharding import NamedSharding, PartitionSpec as P
-from etm_jax.models.base import Variables
+from etm_jax.models.layers import Variables
 from etm_jax.training.checkpoint import Checkpoints
 from etm_jax.training.progress import Progress
 from etm_jax.training.steps import TrainState

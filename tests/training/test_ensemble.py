@@ -10,11 +10,12 @@ import pytest
 
 from conftest import SMALL, planted_counts, themed_lines
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import MAX_SEED, make_config
+from etm_jax.config.build import make_config
+from etm_jax.config.settings import MAX_SEED
 from etm_jax.interop import read_saved_model
 from etm_jax.metrics.perplexity import Perplexity
 from etm_jax.metrics.stability import matched_overlap, stability
-from etm_jax.models.base import Variables, init_variables
+from etm_jax.models.layers import Variables, init_variables
 from etm_jax.ops import sparse
 from etm_jax.results.seed_comparison import compare_seeds, seed_table
 from etm_jax.train import main
@@ -80,7 +81,7 @@ def test_stability_is_the_mean_over_pairs():
 )
 def test_mapped_products_equal_those_one_by_one(kernel, batched, monkeypatch):
     if kernel == "gather":
-        monkeypatch.setattr(sparse, "_csr_dot", sparse._csr_dot_gather)
+        monkeypatch.setattr(sparse, "_csr_spmm", sparse._csr_spmm_gather)
     batch, rng = batcher(COUNTS[:7]).take(np.arange(7)), np.random.default_rng(0)
     values = rng.normal(size=(4, *batch.counts.shape)).astype(np.float32)
     values[:, batch.pattern.row_starts[-1] :] = 1e6  # padding, which must not be read
@@ -88,7 +89,7 @@ def test_mapped_products_equal_those_one_by_one(kernel, batched, monkeypatch):
     cotangent = rng.normal(size=(BATCH, 5)).astype(np.float32)
 
     def both_ways(values, dense):
-        out, pullback = jax.vjp(lambda d: sparse.matmul(values, batch.pattern, d), dense)
+        out, pullback = jax.vjp(lambda d: sparse.spmm(values, batch.pattern, d), dense)
         return out, pullback(cotangent)[0]
 
     args = [x if axis == 0 else x[0] for x, axis in zip((values, dense), batched, strict=True)]

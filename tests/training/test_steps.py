@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from conftest import planted_counts
-from etm_jax.config.settings import make_config
-from etm_jax.models.base import draw_noise, init_variables
+from conftest import draw_noise, planted_counts
+from etm_jax.config.build import make_config
+from etm_jax.models.layers import init_variables
 from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, beta_step, eval_step, new_state, theta_step, train_step, update_step
 
@@ -34,7 +34,7 @@ def batcher_of(num_docs=200, batch_size=64):
     return Batcher(counts, counts.astype(np.float32), batch_size)
 
 
-@pytest.mark.parametrize("variant", ["default", "report", "paper"])
+@pytest.mark.parametrize("variant", ["default", "ntm", "paper"])
 def test_training_compiles_once_a_static_size(variant):
     counts = planted_counts(300, V, K, length=5)
     counts = type(counts)(np.maximum(counts.toarray() * (np.arange(300) % 7 == 0)[:, None] * 3, counts.toarray()))
@@ -86,14 +86,14 @@ def in_float64(spec, num_docs=5, batch_size=8):
     return variables, jax.tree.map(jnp.asarray, batch)
 
 
-@pytest.mark.parametrize("variant", ["default", "report", "paper"])
+@pytest.mark.parametrize("variant", ["default", "ntm", "paper"])
 def test_the_sum_moves_the_parameters_by_the_documents_times_the_mean(float64, variant):
     given = {"optimizer": "sgd", "overlap_weight": 0.0, "weight_decay": 0.0, "train_rho": True}
     moves = []
     for reduction in ("mean", "sum"):
         spec = spec_of(variant, reduction=reduction, **given)
         variables, batch = in_float64(spec)
-        state, _ = update_step(new_state(variables, spec), batch, draw_noise(jax.random.key(0), spec.model, 8), spec)
+        state, _ = update_step(new_state(variables, spec), batch, draw_noise(jax.random.key(0), spec.module(), 8), spec)
         moves.append(jax.tree.map(lambda new, old: new - old, state.variables.params, variables.params))
     # Five are documents and three are padding.
     jax.tree.map(lambda mean, total: np.testing.assert_allclose(total, 5 * mean, rtol=1e-9, atol=1e-14), *moves)
@@ -103,7 +103,7 @@ def test_train_step_is_the_update_under_the_noise_of_its_step(float64):
     spec = spec_of("default", dropout=0.3)
     variables, batch = in_float64(spec)
     state = new_state(variables, spec)._replace(step=jnp.asarray(7, jnp.int32))
-    noise = draw_noise(jax.random.fold_in(jax.random.key(4), 7), spec.model, 8, batch.pattern)
+    noise = spec.module().draw_noise(jax.random.fold_in(jax.random.key(4), 7), batch)
     wanted = jax.tree.map(np.asarray, update_step(state, batch, noise, spec))
     # It takes its state's buffers, which others here hold too.
     got = train_step(jax.tree.map(jnp.copy, state), batch, jax.random.key(4), spec)
@@ -141,7 +141,7 @@ def test_every_optimizer_lowers_the_bound(optimizer):
 
 @pytest.mark.parametrize("criterion", ["cross_entropy", "bce_softmax", "bce_sigmoid"])
 def test_every_criterion_of_the_report_lowers_its_bound(criterion):
-    before, after = nelbo_per_doc(spec_of("report", criterion=criterion, train_rho=True, learning_rate=0.05), epochs=8)
+    before, after = nelbo_per_doc(spec_of("ntm", criterion=criterion, train_rho=True, learning_rate=0.05), epochs=8)
     assert after < before - 1
 
 

@@ -71,7 +71,7 @@ def stream_of(folder, num_docs: int, shards: int = 3) -> Stream:
 def documents_of(stream, **given):
     """The documents of each step by their numbers."""
     given = {"seed": 1, "epoch": 1, "batch_size": 16} | given
-    return [numbers(counts) for counts in stream.epoch(**given)]
+    return [numbers(some.counts) for some in stream.epoch(**given)]
 
 
 def in_a_row(steps):
@@ -94,7 +94,7 @@ def test_each_document_comes_once_and_only_the_last_step_is_short(tmp_path, num_
 
 
 def test_counts_are_canonical_and_of_the_right_type(stream):
-    for counts in stream.epoch(1, 1, 16):
+    for counts, _ in stream.epoch(1, 1, 16):
         assert (counts.dtype, counts.shape[1]) == (np.int32, stream.num_words)
         counts.check_format(full_check=True)
         assert sp.csr_matrix((counts.data, counts.indices, counts.indptr), counts.shape).has_canonical_format

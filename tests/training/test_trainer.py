@@ -11,8 +11,10 @@ import pytest
 import scipy.sparse as sp
 
 from conftest import planted_counts
-from etm_jax.config.settings import RunOptions, make_config
-from etm_jax.models.base import init_variables
+from etm_jax.config.build import make_config
+from etm_jax.config.settings import RunOptions
+from etm_jax.models.layers import init_variables
+from etm_jax.models.objective import Sums
 from etm_jax.training import trainer
 from etm_jax.training.batches import Batcher
 from etm_jax.training.bound import Bound
@@ -22,7 +24,7 @@ from etm_jax.training.nonfinite import NonfiniteSteps
 from etm_jax.training.plateau import should_anneal
 from etm_jax.training.run_folder import RunFolder, check_resumable
 from etm_jax.training.run_record import RunRecord, num_epochs_for
-from etm_jax.training.steps import Spec, Sums, TrainState, abstract_state, eval_step, new_state, train_step
+from etm_jax.training.steps import Spec, TrainState, abstract_state, eval_step, new_state, train_step
 from etm_jax.training.train_setup import TrainResult, TrainSetup
 from etm_jax.training.trainer import Trainer
 from etm_jax.util.errors import UserError

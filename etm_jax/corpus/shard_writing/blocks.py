@@ -8,14 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.shard_writing.job import InputFile, Job
 from etm_jax.corpus.shards.arrays import pack, unpack
 from etm_jax.corpus.shards.draws import draw
-from etm_jax.corpus.shards.rows import Rows
+from etm_jax.corpus.shards.rows import TEXT, Rows
 from etm_jax.corpus.sources import file_documents
 from etm_jax.corpus.store.packed import PackedTexts, Packer
 from etm_jax.corpus.types import Document, TokenStream
-from etm_jax.corpus.words.segment import segment_alone
+from etm_jax.corpus.words.segment import raw_text, segment_alone
+from etm_jax.corpus.words.text_starts import shown_text
 from etm_jax.corpus.words.vocabulary import count_matrix
 
 DOCUMENTS_AT_ONCE = 1 << 15
@@ -56,21 +59,29 @@ def blocks_of(file: InputFile, job: Job) -> Iterator[Block]:
 
 def next_block(pairs: Iterator[tuple[Document, list[str]]], name: str, number: int, job: Job) -> Block:
     """The next documents of the file `name` with their words, as many as a block takes. number: of the first one."""
-    ids, stream = _stream(pairs, name)
+    ids, stream, labels = _stream(pairs, name, job.config)
     words, config = sorted(stream.words), job.config
     numbers = np.arange(number, number + len(ids))
     parts, keys = draw(name, numbers, config.split_seed, config.valid_share, config.test_share)
-    return Block(words, Rows(count_matrix(stream, words), ids, keys), parts)
+    return Block(words, Rows(count_matrix(stream, words), ids, keys, labels), parts)
 
 
-def _stream(pairs: Iterator[tuple[Document, list[str]]], name: str) -> tuple[PackedTexts, TokenStream]:
-    """Names and tokens of the next documents, as many as a block takes."""
+def _stream(
+    pairs: Iterator[tuple[Document, list[str]]], name: str, config: CorpusConfig
+) -> tuple[PackedTexts, TokenStream, dict[str, PackedTexts]]:
+    """Names, tokens and labels of the next documents, as many as a block takes."""
     numbers: defaultdict[str, int] = defaultdict(count().__next__)
     tokens, starts, ids = array("i"), array("q", [0]), Packer()
+    fields = fields_of(config)
+    labels = {label: Packer() for label in (TEXT, *fields.names)}
     for document, words in islice(pairs, DOCUMENTS_AT_ONCE):
         tokens.extend(map(numbers.__getitem__, words))
         starts.append(len(tokens))
-        ids.add(f"{name}:{document.id}")
+        ids.add(full_name := f"{name}:{document.id}")
+        values = (shown_text(raw_text(document, config.lang)), *fields.values(document.meta, full_name))
+        for packer, value in zip(labels.values(), values, strict=True):
+            packer.add(value)
         if len(tokens) >= TOKENS_AT_ONCE:
             break
-    return ids.packed(), TokenStream(list(numbers), np.frombuffer(tokens, np.int32), np.frombuffer(starts, np.int64))
+    stream = TokenStream(list(numbers), np.frombuffer(tokens, np.int32), np.frombuffer(starts, np.int64))
+    return ids.packed(), stream, {label: packer.packed() for label, packer in labels.items()}

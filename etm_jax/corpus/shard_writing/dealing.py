@@ -1,6 +1,7 @@
 """From counted documents to the records of shards."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,8 @@ import scipy.sparse as sp
 from etm_jax.corpus.shard_writing.blocks import Block
 from etm_jax.corpus.shard_writing.plan import Plan
 from etm_jax.corpus.shards.draws import PARTS, TEST, shard_of
-from etm_jax.corpus.shards.rows import Rows, joined
+from etm_jax.corpus.shards.rows import TEXT, Rows, joined
+from etm_jax.corpus.store.packed import PackedTexts
 
 
 def over_vocabulary(block: Block, columns: dict[str, int]) -> tuple[Rows, np.ndarray]:
@@ -26,12 +28,14 @@ def over_vocabulary(block: Block, columns: dict[str, int]) -> tuple[Rows, np.nda
     ours.sort_indices()
     tokens = np.asarray(ours.sum(axis=1)).ravel()
     rows = np.flatnonzero(tokens >= np.where(block.parts == TEST, 2, 1))
-    return Rows(ours, block.rows.ids, block.rows.keys).take(rows), block.parts[rows]
+    return replace(block.rows, counts=ours).take(rows), block.parts[rows]
 
 
-def deal(block: Block, columns: dict[str, int], shards: Sequence[int]) -> list[Rows | None]:
+def deal(block: Block, columns: dict[str, int], plan: Plan) -> list[Rows | None]:
     """A block's documents for each shard in the order of `plan.places`; None for a shard that gets none."""
     rows, parts = over_vocabulary(block, columns)
+    rows = _with_texts_of(rows, rows.keys <= np.array(plan.last_shown, np.uint64)[parts])
+    shards = plan.shards
     dealt: list[Rows | None] = []
     for part in range(len(PARTS)):
         ours = np.flatnonzero(parts == part)
@@ -57,7 +61,19 @@ def cut(rows: Rows, block_docs: int, is_last: bool) -> tuple[list[Rows], Rows | 
     """
     full = len(rows) if is_last else len(rows) // block_docs * block_docs
     blocks = [rows.take(np.arange(low, min(low + block_docs, full))) for low in range(0, full, block_docs)]
+    blocks = [block if TEXT in block.labels and any(block.labels[TEXT]) else block.without(TEXT) for block in blocks]
     return blocks, rows.take(np.arange(full, len(rows))) if full < len(rows) else None
+
+
+def _with_texts_of(rows: Rows, shown: np.ndarray) -> Rows:
+    """The documents without the texts of those that are not shown. shown: [D] bool."""
+    if TEXT not in rows.labels or shown.all():
+        return rows
+    texts = rows.labels[TEXT]
+    lengths = np.diff(texts.starts)
+    content = texts.content[np.repeat(shown, lengths)]
+    starts = np.concatenate([[0], np.cumsum(np.where(shown, lengths, 0))])
+    return replace(rows, labels={**rows.labels, TEXT: PackedTexts(content, starts)})
 
 
 def columns_of(plan: Plan) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """What is to be prepared: files and settings, and all of them that decide what comes out."""
 
-import dataclasses
 import glob
 import hashlib
 import json
@@ -10,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.prepare import resolve
-from etm_jax.corpus.shards.manifest import FORMAT
-from etm_jax.corpus.store.cache import COMPUTED, WITHOUT_EFFECT
+from etm_jax.corpus.shards.manifest import FORMAT, file_sha256
+from etm_jax.corpus.store.cache import COMPUTED, deciding_settings
 from etm_jax.corpus.types import Source
 from etm_jax.corpus.words.segment import segmenter_version
 from etm_jax.corpus.words.vocabulary import read_stopwords
@@ -26,9 +26,6 @@ SHARD_DOCS = 1 << 17
 
 SUITED_SHARDS = 512
 """As many shards as that at most, where nobody says how many: a reader keeps all of them open."""
-
-MAX_SHARDS = 99_999
-"""As many as five digits can name."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class InputFile:
 class Job:
     """Files, settings (resolved), the segmenter with its version, the words to leave out, and how shards are cut.
 
-    num_shards: of the training documents; 0: one for every `SHARD_DOCS`.
+    num_shards: of the training documents; 0: one for every `SHARD_DOCS`. meta_sha256: of the file of --meta, if any.
     """
 
     files: tuple[InputFile, ...]
@@ -57,17 +54,19 @@ class Job:
     stopwords: frozenset[str]
     block_docs: int = BLOCK_DOCS
     num_shards: int = 0
+    meta_sha256: str = ""
 
     @property
     def settings(self) -> dict[str, Any]:
         """All that decides what comes out, but for the files."""
-        values = dataclasses.asdict(self.config)
-        return {name: value for name, value in values.items() if name not in _NOT_SETTINGS} | {
+        return deciding_settings(self.config) | {
+            "segmenter_model": self.config.segmenter_model,
             "format": [COMPUTED, FORMAT],
             "segmenter": self.segmenter,
             "stopwords": sorted(self.stopwords),
             "block_docs": self.block_docs,
             "num_shards": self.num_shards,
+            **({"meta_sha256": self.meta_sha256} if self.meta_sha256 else {}),
         }
 
     @property
@@ -80,15 +79,8 @@ class Job:
         return _sha256([self.settings, [[file.name, contents[file.name]] for file in self.files]])
 
 
-_NOT_SETTINGS = WITHOUT_EFFECT | {"stopwords"}
-
-
 def make_job(pattern: str, config: CorpusConfig, block_docs: int = BLOCK_DOCS, num_shards: int = 0) -> Job:
     """The job of all files that `pattern` names. Raises UserError where there are none, or a setting cannot be used."""
-    if block_docs < 1:
-        raise UserError(f"--block_docs={block_docs} is out of range; give at least 1")
-    if not 0 <= num_shards <= MAX_SHARDS:
-        raise UserError(f"--shards={num_shards} is out of range; give 1 to {MAX_SHARDS}, or 0 for as many as suit")
     if config.segmenter == "gold":
         raise UserError("--segmenter=gold is for corpora by name; give --segmenter=whitespace where spaces part words")
     settings = resolve(config, Source(pattern, []))
@@ -96,7 +88,10 @@ def make_job(pattern: str, config: CorpusConfig, block_docs: int = BLOCK_DOCS, n
     if settings.stopwords:
         stopwords = read_stopwords(settings.stopwords, settings.nfkc, bool(settings.lowercase))
     version = segmenter_version(settings.segmenter)
-    return Job(find_inputs(pattern), settings, version, stopwords, block_docs, num_shards)
+    # The whole table is read here, so that its faults are told before anything else is.
+    fields_of(settings)
+    meta_sha256 = file_sha256(Path(settings.meta).expanduser()) if settings.meta else ""
+    return Job(find_inputs(pattern), settings, version, stopwords, block_docs, num_shards, meta_sha256)
 
 
 def find_inputs(pattern: str) -> tuple[InputFile, ...]:

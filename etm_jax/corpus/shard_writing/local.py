@@ -67,7 +67,7 @@ def _count_file(job: Job, number: int, work: Path) -> Summary:
 
     def blocks() -> Iterator[bytes]:
         for block in blocks_of(job.files[number], job):
-            summaries.append(summarize(block))
+            summaries.append(summarize(block, job))
             yield block.to_bytes()
 
     write_records(work / f"{number}.blocks", blocks())
@@ -106,7 +106,7 @@ def _deal_file(number: int, work: Path) -> None:
     blocks, dealt = work / f"{number}.blocks", work / f"{number}.dealt"
     if not dealt.exists():
         plan, columns = _plan(work / "plan.json")
-        each = (deal(Block.from_bytes(record), columns, plan.shards) for record in read_records(blocks))
+        each = (deal(Block.from_bytes(record), columns, plan) for record in read_records(blocks))
         write_records(dealt, (b"" if rows is None else rows.to_bytes() for rows in chain.from_iterable(each)))
     blocks.unlink(missing_ok=True)
 

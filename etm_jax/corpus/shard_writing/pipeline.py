@@ -1,6 +1,5 @@
 """The two passes as an Apache Beam pipeline over the functions that `local` runs: the one user of apache_beam."""
 
-import importlib.util
 import json
 import logging
 import re
@@ -22,12 +21,15 @@ from etm_jax.corpus.shards.rows import Rows
 from etm_jax.corpus.words.segment import most_processes
 from etm_jax.util.console import SECONDS_BETWEEN_LINES, note
 from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
 from etm_jax.util.files import replace_text
 
 Place = tuple[int, int]
 """Part and number of a shard; or a file and a block of it, by which what was dealt is put in order."""
 
-_OUR_ERROR = re.compile(r"^(?:RuntimeError: )?etm_jax\.errors\.UserError: (.+?)(?: \[while running .*)?$", re.MULTILINE)
+_OUR_ERROR = re.compile(
+    r"^(?:RuntimeError: )?etm_jax\.util\.errors\.UserError: (.+?)(?: \[while running .*)?$", re.MULTILINE
+)
 
 
 class BeamRunner:
@@ -38,8 +40,7 @@ class BeamRunner:
     """
 
     def __init__(self, options: str) -> None:
-        if importlib.util.find_spec("apache_beam") is None:
-            raise UserError("--runner=beam needs apache-beam: pip install 'etm_jax[scale]'")
+        require("apache_beam", "scale", "--runner=beam")
         self._options = shlex.split(options)
 
     def __call__(self, job: Job, work: Path) -> tuple[Plan, Summary, list[Written]]:
@@ -95,7 +96,7 @@ def _count(number: int, job: Job, work: Path) -> Iterator[Any]:
         yield (number, place), block
         for bucket, table in enumerate(in_buckets(count(block))):
             yield TaggedOutput("tables", (bucket, table))
-        yield TaggedOutput("summaries", summarize(block))
+        yield TaggedOutput("summaries", summarize(block, job))
     yield TaggedOutput("summaries", contents_of(job.files[number]))
     (work / f"{number}.counted").touch()
 
@@ -116,7 +117,7 @@ def _deal(counted: tuple[Place, Block], plan: Plan) -> Iterator[Any]:
     from apache_beam.pvalue import TaggedOutput
 
     origin, block = counted
-    for place, rows in zip(places(plan), deal(block, columns_of(plan), plan.shards), strict=True):
+    for place, rows in zip(places(plan), deal(block, columns_of(plan), plan), strict=True):
         if rows is not None:
             dealt = place, (origin, rows)
             yield TaggedOutput("last", dealt) if _is_last(place, plan) else dealt

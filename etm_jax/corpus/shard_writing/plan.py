@@ -5,19 +5,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.prepare import by_frequency, check_read
 from etm_jax.corpus.shard_writing.job import SHARD_DOCS, SUITED_SHARDS, Job
 from etm_jax.corpus.shard_writing.summary import Summary
 from etm_jax.corpus.shard_writing.tables import DOC_FREQ, TRAIN_DOC_FREQ, TRAIN_TERM_FREQ, WordTable
 from etm_jax.corpus.shards.draws import PARTS, TRAIN
+from etm_jax.corpus.shards.folder import MOST_OF_PART
 from etm_jax.corpus.words.vocabulary import dictionary_of, filter_words
 from etm_jax.util.errors import UserError
+
+SPARE = 1.25
+"""Times as many texts are kept as are held in memory, since filtering leaves fewer documents than are counted here."""
 
 
 class Plan(NamedTuple):
     """words: V in the order of their columns; doc_freq, term_freq: of each over the training documents.
 
-    shards: how many each of `PARTS` has; words_before: different words before any was left out.
+    shards: how many each of `PARTS` has; words_before: different words before any was left out. last_shown: of each
+    part, the largest key of a document the beginning of whose text is kept.
     """
 
     words: list[str]
@@ -25,6 +31,7 @@ class Plan(NamedTuple):
     term_freq: list[int]
     shards: list[int]
     words_before: int
+    last_shown: list[int]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -39,6 +46,8 @@ def make_plan(tables: Sequence[tuple[WordTable, int]], summary: Summary, job: Jo
     """
     config = job.config
     check_read(f"--input ({len(job.files):,} files)", config, summary.docs, summary.tokens)
+    if not summary.joined:
+        check_joined(summary, job)
     rare = sum(number for _, number in tables)
     words = [word for table, _ in tables for word in table.words]
     freqs = np.concatenate([table.freqs for table, _ in tables])
@@ -61,7 +70,18 @@ def make_plan(tables: Sequence[tuple[WordTable, int]], summary: Summary, job: Jo
         term_freq=freqs[rows[columns], TRAIN_TERM_FREQ].tolist(),
         shards=[job.num_shards or suited[TRAIN], *suited[TRAIN + 1 :]],
         words_before=len(words) + rare,
+        last_shown=[_last_shown(docs, MOST_OF_PART[part]) for docs, part in zip(summary.parts, PARTS, strict=True)],
     )
+
+
+def _last_shown(docs: int, most: int) -> int:
+    """The largest key of the documents that a reader holds in memory, the first `most` by their keys, and some more."""
+    return min(int(SPARE * most / max(docs, 1) * 2**64), 2**64 - 1)
+
+
+def check_joined(summary: Summary, job: Job) -> None:
+    """Say how many documents have a row in the table of --meta. Raises UserError where none has."""
+    fields_of(job.config).check_joined(summary.joined, summary.docs, f"{job.files[0].name}:1")
 
 
 def places(plan: Plan) -> list[tuple[int, int]]:

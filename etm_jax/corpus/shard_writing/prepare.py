@@ -1,17 +1,22 @@
-"""From files of any number to a folder of shards."""
+"""From files of any number to a folder of shards: what `etm_jax.prepare --input --output` does."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.filter_report import format_report, report_warnings
+from etm_jax.corpus.prepare import warn_of_language
 from etm_jax.corpus.shard_writing import local
-from etm_jax.corpus.shard_writing.job import Job
+from etm_jax.corpus.shard_writing.job import BLOCK_DOCS, Job, make_job
+from etm_jax.corpus.shard_writing.pipeline import BeamRunner
 from etm_jax.corpus.shard_writing.plan import Plan
 from etm_jax.corpus.shard_writing.summary import Summary
 from etm_jax.corpus.shard_writing.writing import Written, finish
 from etm_jax.corpus.shards.manifest import NAME, SUFFIX, VOCABULARY, Manifest
 from etm_jax.corpus.shards.records import check_installed
-from etm_jax.util.console import note
+from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable, written
 from etm_jax.util.lock import NAME as LOCK
@@ -21,6 +26,42 @@ WORK = ".work-"
 """Begins the name of the folder, inside the one to be filled, that holds what is half done."""
 
 Runner = Callable[[Job, Path], tuple[Plan, Summary, list[Written]]]
+
+
+def prepare_files(
+    pattern: str,
+    output: str,
+    config: CorpusConfig,
+    *,
+    runner: str = "local",
+    beam_options: str = "",
+    block_docs: int = BLOCK_DOCS,
+    num_shards: int = 0,
+) -> None:
+    """Prepare the files that `pattern` names into the folder `output`, and say what it then holds.
+
+    runner: local, processes of this machine, or beam, a pipeline with `beam_options`. Raises UserError as `make_job`
+    and `prepare_shards` do, and where what is given does not go together.
+    """
+    if not pattern or not output:
+        raise UserError("--input and --output go together: the files to read, and the folder to fill; see --help")
+    if config.corpus:
+        raise UserError(f"--corpus={config.corpus} and --input={pattern} are two corpora; leave out one of them")
+    if beam_options and runner != "beam":
+        raise UserError("--beam_options is for --runner=beam; give both, or leave it out")
+    folder = Path(output).expanduser()
+    run = BeamRunner(beam_options) if runner == "beam" else local.run
+    manifest = prepare_shards(make_job(pattern, config, block_docs, num_shards), folder, run)
+    note(format_report(manifest.report))
+    for warning in report_warnings(manifest.report):
+        warn(warning)
+    if not config.lang:
+        warn_of_language(json.loads((folder / VOCABULARY).read_text("ascii"))["words"])
+    documents = {name: part.total("documents") for name, part in manifest.parts.items()}
+    size = sum(part.total("bytes") for part in manifest.parts.values())
+    shares = f"{documents['train']:,} to train, {documents['valid']:,} to validate, {documents['test']:,} to test"
+    note(f"{folder}: {manifest.num_words:,} words; documents: {shares}; {size / 2**20:,.1f} MiB")
+    note(f"--corpus={folder} trains on them")
 
 
 def prepare_shards(job: Job, folder: Path, runner: Runner = local.run) -> Manifest:

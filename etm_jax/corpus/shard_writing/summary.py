@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from etm_jax.corpus.fields import fields_of
+from etm_jax.corpus.metadata import ValueTally
 from etm_jax.corpus.shard_writing.blocks import Block
-from etm_jax.corpus.shard_writing.job import InputFile
-from etm_jax.corpus.shards.draws import PARTS
+from etm_jax.corpus.shard_writing.job import InputFile, Job
+from etm_jax.corpus.shards.draws import PARTS, TRAIN
 from etm_jax.corpus.shards.histogram import as_pairs, from_pairs, histogram
 from etm_jax.util.errors import UserError
 
@@ -18,11 +20,16 @@ from etm_jax.util.errors import UserError
 @dataclass
 class Summary:
     """Of some documents before anything is left out. parts: documents drawn for each of `PARTS`; lengths: how many
-    documents have so many tokens; contents: the SHA-256 of each file that was read to its end, by its name."""
+    documents have so many tokens; contents: the SHA-256 of each file that was read to its end, by its name.
+
+    meta: of each field, what its values are in the documents to train on; joined: documents in the table of --meta.
+    """
 
     parts: list[int] = field(default_factory=lambda: [0] * len(PARTS))
     lengths: Counter[int] = field(default_factory=Counter)
     contents: dict[str, str] = field(default_factory=dict)
+    meta: dict[str, ValueTally] = field(default_factory=dict)
+    joined: int = 0
 
     @property
     def docs(self) -> int:
@@ -36,18 +43,25 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {"parts": self.parts, "lengths": as_pairs(self.lengths), "contents": self.contents}
+        return vars(self) | {
+            "lengths": as_pairs(self.lengths),
+            "meta": {name: tally.to_json() for name, tally in self.meta.items()},
+        }
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Summary":
         """The inverse of `to_json`."""
-        return cls(values["parts"], from_pairs(values["lengths"]), values["contents"])
+        meta = {name: ValueTally.from_json(tally) for name, tally in values.get("meta", {}).items()}
+        return cls(**{**values, "lengths": from_pairs(values["lengths"]), "meta": meta})
 
 
-def summarize(block: Block) -> Summary:
+def summarize(block: Block, job: Job) -> Summary:
     """Of a block."""
     parts = np.bincount(block.parts, minlength=len(PARTS)).tolist()
-    return Summary(parts, histogram(block.rows.tokens))
+    fields, to_train = fields_of(job.config), np.flatnonzero(block.parts == TRAIN)
+    meta = {name: ValueTally.of(block.rows.labels[name].take(to_train)) for name in fields.names}
+    joined = sum(map(fields.has_row, block.rows.ids)) if fields.file else 0
+    return Summary(parts, histogram(block.rows.tokens), meta=meta, joined=joined)
 
 
 def contents_of(file: InputFile) -> Summary:
@@ -70,4 +84,7 @@ def add_up(summaries: Iterable[Summary]) -> Summary:
         total.parts = [a + b for a, b in zip(total.parts, one.parts, strict=True)]
         total.lengths.update(one.lengths)
         total.contents |= one.contents
+        total.joined += one.joined
+        for name, tally in one.meta.items():
+            total.meta.setdefault(name, ValueTally()).add(tally)
     return total

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from etm_jax.corpus.prepare import metadata_of
 from etm_jax.corpus.shard_writing.dealing import cut, in_order
 from etm_jax.corpus.shard_writing.job import Job
-from etm_jax.corpus.shard_writing.plan import Plan
+from etm_jax.corpus.shard_writing.plan import Plan, check_joined
 from etm_jax.corpus.shard_writing.summary import Summary
 from etm_jax.corpus.shards.draws import PARTS
 from etm_jax.corpus.shards.histogram import as_pairs, from_pairs, histogram, median
@@ -91,7 +92,9 @@ def finish(work: Path, folder: Path, job: Job, plan: Plan, summary: Summary, sha
         vocabulary_sha256=file_sha256(folder / VOCABULARY),
         report=_report(plan, summary, parts),
         parts=parts,
+        metadata=metadata_of(summary.meta),
     )
+    check_joined(summary, job)
     for name in PARTS:
         for path in manifest.paths(work, name):
             # Moved already, where an earlier run was killed just here.

@@ -8,7 +8,7 @@ import numpy as np
 from etm_jax.corpus.shards.manifest import VOCABULARY, Manifest
 from etm_jax.corpus.shards.reading import Stream
 from etm_jax.corpus.shards.records import check_installed, damaged, read_records
-from etm_jax.corpus.shards.rows import Rows, joined
+from etm_jax.corpus.shards.rows import TEXT, Rows, joined
 from etm_jax.corpus.store.cache import vocabulary_from_json
 from etm_jax.corpus.store.packed import PackedTexts
 from etm_jax.corpus.types import Corpus, Documents, Vocabulary
@@ -23,21 +23,24 @@ MOST_HELD = 100_000
 SAMPLE = 200_000
 """Training documents that are held in memory: for word vectors, the start of topics, and coherence."""
 
+MOST_OF_PART = {"train": SAMPLE, "valid": MOST_HELD, "test": MOST_HELD}
+"""Documents of each part that are held in memory."""
 
-def read_corpus(folder: Path) -> Corpus:
+
+def read_corpus(folder: Path, texts: bool = False) -> Corpus:
     """The corpus in a prepared folder.
 
     `train` is a sample of at most `SAMPLE` training documents, and `stream` has all of them. Of validation and test at
     most `MOST_HELD` documents are taken. Documents are in the order of their keys, which is one by lot: the first of
-    them are a fair sample. In place of first words they have their commonest ones. Raises UserError where a file is
-    missing or damaged.
+    them are a fair sample. In place of first words they have their commonest ones. texts: whether they are to have the
+    beginnings of their texts, where the folder holds those of the sample. Raises UserError where a file is missing or
+    damaged.
     """
     check_installed()
     manifest = Manifest.read(folder)
     manifest.check_files(folder)
     vocabulary = _vocabulary(folder, manifest)
-    most = {"train": SAMPLE, "valid": MOST_HELD, "test": MOST_HELD}
-    parts = {name: _documents(folder, manifest, name, number, vocabulary) for name, number in most.items()}
+    parts = {name: _documents(folder, manifest, name, most, vocabulary, texts) for name, most in MOST_OF_PART.items()}
     test_h1, test_h2 = halves(parts["test"].counts, manifest.settings["split_seed"])
     return Corpus(
         name=str(folder),
@@ -50,6 +53,7 @@ def read_corpus(folder: Path) -> Corpus:
         test_h2=test_h2,
         report=manifest.report,
         stream=Stream(folder, manifest),
+        metadata=manifest.metadata,
     )
 
 
@@ -64,7 +68,9 @@ def _vocabulary(folder: Path, manifest: Manifest) -> Vocabulary:
     return vocabulary
 
 
-def _documents(folder: Path, manifest: Manifest, part: str, most: int, vocabulary: Vocabulary) -> Documents:
+def _documents(
+    folder: Path, manifest: Manifest, part: str, most: int, vocabulary: Vocabulary, texts: bool
+) -> Documents:
     """The first documents of the shards one after the other."""
     blocks: list[Rows] = []
     left = min(most, manifest.parts[part].total("documents"))
@@ -78,11 +84,20 @@ def _documents(folder: Path, manifest: Manifest, part: str, most: int, vocabular
                 raise damaged(path, error) from error
             if rows.counts.shape[1] != len(vocabulary):
                 raise damaged(path, ValueError(f"it is over {rows.counts.shape[1]} words, not {len(vocabulary)}"))
+            rows = rows if texts else rows.without(TEXT)
             blocks.append(rows.take(np.arange(min(left, len(rows)))))
             left -= len(blocks[-1])
             if not left:
                 break
     if not blocks:
-        return Documents(Rows.none(len(vocabulary)).counts, PackedTexts.of([]), PackedTexts.of([]))
+        none = PackedTexts.of([])
+        return Documents(
+            Rows.none(len(vocabulary)).counts, none, none, dict.fromkeys(manifest.metadata.names, none), none
+        )
     rows = joined(blocks)
-    return Documents(rows.counts, rows.ids, PackedTexts.of(commonest_words(rows.counts, vocabulary.words)))
+    try:
+        meta = {name: rows.labels[name] for name in manifest.metadata.names}
+    except KeyError as error:
+        raise UserError(f"{folder} lacks the metadata field {error}; prepare the corpus again") from error
+    first_words = PackedTexts.of(commonest_words(rows.counts, vocabulary.words))
+    return Documents(rows.counts, rows.ids, first_words, meta, rows.labels.get(TEXT))

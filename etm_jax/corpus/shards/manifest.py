@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.shards.draws import PARTS
 from etm_jax.corpus.shards.histogram import as_pairs, from_pairs, largest
 from etm_jax.corpus.types import FilterReport
@@ -51,7 +52,8 @@ class Part:
 @dataclass(frozen=True)
 class Manifest:
     """digest: SHA-256 over the inputs' bytes and all settings that matter. request: of the same, but of the inputs'
-    sizes and times. settings: `Job.settings`. vocabulary_sha256: of its file; vocabulary_hash: of its words."""
+    sizes and times. settings: `Job.settings`. vocabulary_sha256: of its file; vocabulary_hash: of its words. metadata:
+    what documents carry, which earlier versions did not know of."""
 
     digest: str
     request: str
@@ -62,11 +64,14 @@ class Manifest:
     vocabulary_sha256: str
     report: FilterReport
     parts: dict[str, Part]
+    metadata: Metadata = field(default_factory=Metadata)
 
     def write(self, folder: Path) -> None:
         """Into the folder, at once."""
         values: dict[str, Any] = {"format": FORMAT} | vars(self)
-        values |= {"report": dataclasses.asdict(self.report), "parts": {}}
+        values |= {"report": dataclasses.asdict(self.report), "parts": {}, "metadata": self.metadata.to_json()}
+        if not self.metadata.columns:
+            del values["metadata"]
         for name, part in self.parts.items():
             told: dict[str, float] = {what: part.total(what) for what in ("documents", "tokens", "nonzeros", "bytes")}
             longest = largest(part.nonzeros_of, 1).tolist()
@@ -92,7 +97,8 @@ class Manifest:
                 raise ValueError("it is of another version of etm_jax")
             parts = {name: _part(values["parts"][name]) for name in PARTS}
             report = FilterReport(**values["report"])
-            manifest = cls(**{**values, "parts": parts, "report": report})
+            metadata = Metadata.from_json(values.get("metadata", []))
+            manifest = cls(**{**values, "parts": parts, "report": report, "metadata": metadata})
             if not (_is_count(manifest.num_words) and _is_count(manifest.block_docs) and manifest.block_docs):
                 raise ValueError("its numbers are none")
             return manifest

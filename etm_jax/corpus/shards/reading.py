@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.corpus.metadata import Metadata, missing
 from etm_jax.corpus.shards.histogram import largest, quantiles
 from etm_jax.corpus.shards.manifest import Manifest
 from etm_jax.corpus.shards.records import check_installed, damaged
-from etm_jax.corpus.shards.rows import Rows
+from etm_jax.corpus.shards.rows import TEXT, Rows, joined
+from etm_jax.corpus.types import StreamedDocuments
 from etm_jax.corpus.words.segment import without_main
 from etm_jax.util.errors import UserError
 
@@ -24,11 +26,15 @@ THREADS, WINDOWS_AHEAD = 4, 8
 
 
 class Window(NamedTuple):
-    """Counts of a few blocks' documents in the order in which they are read: a CSR matrix in its arrays."""
+    """Counts of a few blocks' documents in the order in which they are read: a CSR matrix in its arrays.
+
+    extras: by field [D], as of `Metadata.encode`.
+    """
 
     data: np.ndarray
     indices: np.ndarray
     indptr: np.ndarray
+    extras: dict[str, np.ndarray]
 
 
 class _File(NamedTuple):
@@ -58,6 +64,7 @@ class Stream:
         part = manifest.parts["train"]
         self.num_docs, self.nnz = part.total("documents"), part.total("nonzeros")
         self.num_words, self.block_docs = manifest.num_words, manifest.block_docs
+        self._metadata = manifest.metadata
         self.lengths, self.longest = quantiles(part.nonzeros_of, LENGTHS), largest(part.nonzeros_of, LENGTHS)
         shards = zip(manifest.paths(folder, "train"), part.shards, strict=True)
         self._blocks = {path: -(-shard.documents // self.block_docs) for path, shard in shards if shard.documents}
@@ -75,17 +82,18 @@ class Stream:
         part: int = 0,
         num_parts: int = 1,
         workers: int = 0,
-    ) -> Iterator[sp.csr_matrix]:
-        """Counts of each step's documents from `first_step` on: [batch_size / num_parts, V] CSR int32, canonical.
+    ) -> Iterator[StreamedDocuments]:
+        """Each step's documents from `first_step` on: counts [batch_size / num_parts, V] CSR int32, canonical.
 
         The rows are those of `part` of so many equal parts of the batch: all of them one after the other are the batch,
-        however many there are. A row is empty where a slot has no more documents. Each document comes once an epoch.
+        however many there are. A row is empty, and without metadata, where a slot has no more documents. Each document
+        comes once an epoch.
         workers: processes that read ahead, 0 for threads of this one; they change nothing else. Raises UserError where
         the batch cannot be parted so, or a shard is damaged.
         """
         slots = self._slots(batch_size, num_parts)
         ours = range(part * slots // num_parts, (part + 1) * slots // num_parts)
-        source = _Windows(self._blocks, self.num_words, slots, ours, (seed, epoch))
+        source = _Windows(self._blocks, self.num_words, slots, ours, (seed, epoch), self._metadata)
         first, steps = first_step // WINDOW, self.num_steps(batch_size)
         with closing(_read_ahead(source, first * len(ours), workers)) as windows:
             for window in range(first, -(-steps // WINDOW)):
@@ -114,12 +122,18 @@ class _Windows:
     """What grain reads: the windows of some slots, in turn. order: seeds the shuffling of blocks and documents."""
 
     def __init__(
-        self, blocks: dict[Path, int], num_words: int, num_slots: int, slots: range, order: tuple[int, int]
+        self,
+        blocks: dict[Path, int],
+        num_words: int,
+        num_slots: int,
+        slots: range,
+        order: tuple[int, int],
+        metadata: Metadata,
     ) -> None:
         import grain
         from grain.sources import ArrayRecordDataSource
 
-        self._blocks, self._num_words, self._order = blocks, num_words, order
+        self._blocks, self._num_words, self._order, self._metadata = blocks, num_words, order, metadata
         self._num_slots, self._slots = num_slots, slots
         self._num_blocks = sum(blocks.values())
         self._records: Any = ArrayRecordDataSource([_File(str(path), 0, n, n) for path, n in blocks.items()])
@@ -135,12 +149,15 @@ class _Windows:
         slot = self._slots[ours]
         first = window * WINDOW * self._num_slots + slot
         last = min(self._num_blocks, (window + 1) * WINDOW * self._num_slots)
-        found = [self._block(self._number(i)).counts for i in range(first, last, self._num_slots)]
+        found = [self._block(self._number(i)) for i in range(first, last, self._num_slots)]
         if not found:
-            return Window(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(1, np.int32))
-        counts = sp.csr_matrix(sp.vstack(found, format="csr"))
-        counts = counts[np.random.default_rng([*self._order, slot, window]).permutation(counts.shape[0])]
-        return Window(counts.data, counts.indices, counts.indptr)
+            none = np.zeros(0, np.int32)
+            return Window(none, none, np.zeros(1, np.int32), self._metadata.encode({}, 0))
+        rows = joined(found)
+        order = np.random.default_rng([*self._order, slot, window]).permutation(len(rows))
+        counts = rows.counts[order]
+        extras = {name: values[order] for name, values in self._metadata.encode(rows.labels, len(rows)).items()}
+        return Window(counts.data, counts.indices, counts.indptr, extras)
 
     def _number(self, place: int) -> int:
         """Of the block at a place in the order of the epoch."""
@@ -148,7 +165,7 @@ class _Windows:
 
     def _block(self, number: int) -> Rows:
         try:
-            rows = Rows.from_bytes(self._records[number])
+            rows = Rows.from_bytes(self._records[number]).without(TEXT)
             if rows.counts.shape[1] != self._num_words:
                 raise ValueError(f"it is over {rows.counts.shape[1]} words, not {self._num_words}")
             return rows
@@ -189,14 +206,20 @@ def _read_ahead(source: _Windows, first: int, workers: int) -> Generator[Window,
 def _rows(window: Window, rows: slice) -> Window:
     """Some of a window's documents; empty ones where it has no more, so that each has its place in the batch."""
     starts = window.indptr[np.minimum(np.arange(rows.start, rows.stop + 1), len(window.indptr) - 1)]
-    return Window(window.data[starts[0] : starts[-1]], window.indices[starts[0] : starts[-1]], starts - starts[0])
+    entries, size = slice(starts[0], starts[-1]), rows.stop - rows.start
+    extras = {}
+    for name, values in window.extras.items():
+        extras[name] = np.full(size, missing(values.dtype), values.dtype)
+        extras[name][: len(values[rows])] = values[rows]
+    return Window(window.data[entries], window.indices[entries], starts - starts[0], extras)
 
 
-def _joined(parts: list[Window], num_words: int) -> sp.csr_matrix:
+def _joined(parts: list[Window], num_words: int) -> StreamedDocuments:
     lengths = np.concatenate([np.diff(part.indptr) for part in parts])
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     data = np.concatenate([part.data for part in parts])
     indices = np.concatenate([part.indices for part in parts])
     counts = sp.csr_matrix((data, indices, indptr), shape=(len(lengths), num_words))
     counts.has_canonical_format = True
-    return counts
+    extras = {name: np.concatenate([part.extras[name] for part in parts]) for name in parts[0].extras}
+    return StreamedDocuments(counts, extras)

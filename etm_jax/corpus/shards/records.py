@@ -1,11 +1,11 @@
 """ArrayRecord files: the one user of array_record."""
 
-import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
 from etm_jax.util.files import written
 
 OPTIONS = "group_size:1,zstd:3"
@@ -14,9 +14,8 @@ OPTIONS = "group_size:1,zstd:3"
 
 def check_installed() -> None:
     """Raise UserError where what reads and writes shards is not there."""
-    missing = [name for name in ("array_record", "grain") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UserError(f"a corpus in shards needs {' and '.join(missing)}: pip install 'etm_jax[scale]'")
+    for package in ("array_record", "grain"):
+        require(package, "scale", "a corpus in shards")
 
 
 def write_records(path: Path, records: Iterable[bytes]) -> None:

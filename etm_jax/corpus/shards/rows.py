@@ -1,7 +1,7 @@
 """Some documents as sparse counts: what is counted, dealt out, kept on disk and read."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,14 +11,24 @@ from etm_jax.corpus.store.packed import PackedTexts
 
 KIND = b"ETM1"
 
+TEXT = ""
+"""The label that is the beginning of a document's text. The others are the fields of its metadata."""
+
+_NUMBERS, _TEXTS = ["<i8", "<i4", "<i4", "<i4", "<u8"], ["|u1", "<i4"]
+"""Types of the arrays of a record: those of counts and keys, and then two for each list of texts."""
+
 
 @dataclass(frozen=True)
 class Rows:
-    """D documents. counts: [D, V] CSR int32, canonical; ids: D names; keys: [D] uint64, of `draws.draw`."""
+    """D documents. counts: [D, V] CSR int32, canonical; ids: D names; keys: [D] uint64, of `draws.draw`.
+
+    labels: by name, D texts each.
+    """
 
     counts: sp.csr_matrix
     ids: PackedTexts
     keys: np.ndarray
+    labels: Mapping[str, PackedTexts] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -42,26 +52,37 @@ class Rows:
 
     def take(self, rows: np.ndarray) -> "Rows":
         """Those of some rows [R], in their order."""
-        return Rows(sp.csr_matrix(self.counts[rows]), self.ids.take(rows), self.keys[rows])
+        labels = {name: texts.take(rows) for name, texts in self.labels.items()}
+        return Rows(sp.csr_matrix(self.counts[rows]), self.ids.take(rows), self.keys[rows], labels)
+
+    def without(self, label: str) -> "Rows":
+        """The same without one of the labels."""
+        return replace(self, labels={name: texts for name, texts in self.labels.items() if name != label})
 
     def to_bytes(self) -> bytes:
-        """A record of a shard: `from_bytes` reads it."""
+        """A record of a shard: `from_bytes` reads it. Without labels it is that of versions which had none."""
         counts = self.counts
         lengths = np.diff(counts.indptr).astype(np.int32)
         shape = np.array([counts.shape[1]], np.int64)
-        names = self.ids.content, np.diff(self.ids.starts).astype(np.int32)
-        return pack(KIND, shape, lengths, counts.indices, counts.data, self.keys, *names)
+        texts = [self.ids, *([PackedTexts.of(self.labels), *self.labels.values()] if self.labels else [])]
+        arrays = [array for one in texts for array in (one.content, np.diff(one.starts).astype(np.int32))]
+        return pack(KIND, shape, lengths, counts.indices, counts.data, self.keys, *arrays)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Rows":
         """The inverse of `to_bytes`. Raises ValueError where the record is not as it was written."""
         arrays = unpack(KIND, data)
-        if [array.dtype.str for array in arrays] != ["<i8", "<i4", "<i4", "<i4", "<u8", "|u1", "<i4"]:
+        num_texts = (len(arrays) - len(_NUMBERS)) // 2
+        if [array.dtype.str for array in arrays] != _NUMBERS + _TEXTS * max(num_texts, 1):
             raise ValueError("it holds other arrays than a block of documents does")
-        (num_words,), lengths, indices, values, keys, names, name_lengths = arrays
+        (num_words,), lengths, indices, values, keys = arrays[: len(_NUMBERS)]
+        ids, *labels = (_packed(*arrays[i : i + 2]) for i in range(len(_NUMBERS), len(arrays), 2))
         starts = _starts(lengths)
-        if not (len(lengths) == len(keys) == len(name_lengths) and len(indices) == len(values) == starts[-1]):
+        if not (len(lengths) == len(keys) == len(ids) and len(indices) == len(values) == starts[-1]):
             raise ValueError("its arrays do not go together")
+        named = dict(zip(labels[0], labels[1:], strict=True)) if labels else {}
+        if len(named) < len(labels) - 1 or any(len(texts) != len(keys) for texts in named.values()):
+            raise ValueError("its labels do not go together")
         # A column out of range would make scipy's compiled code read outside its arrays.
         if len(indices) and not (indices.min() >= 0 and indices.max() < num_words and values.min() > 0):
             raise ValueError("it holds words or counts that cannot be")
@@ -70,17 +91,30 @@ class Rows:
         if not rising.all():
             raise ValueError("its words are not in order")
         counts = sp.csr_matrix((values, indices, starts.astype(np.int32)), shape=(len(lengths), int(num_words)))
-        return cls(counts, PackedTexts(names, _starts(name_lengths)).checked(), keys)
+        return cls(counts, ids, keys, named)
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
-    """At least one, one after the other."""
+    """At least one, one after the other. A label that only some have is blank for the others."""
     if len(parts) == 1:
         return parts[0]
     counts = sp.csr_matrix(sp.vstack([part.counts for part in parts], format="csr"))
-    lengths = np.concatenate([np.diff(part.ids.starts) for part in parts])
-    names = PackedTexts(np.concatenate([part.ids.content for part in parts]), _starts(lengths))
-    return Rows(counts, names, np.concatenate([part.keys for part in parts]))
+    blank = [PackedTexts(np.zeros(0, np.uint8), np.zeros(len(part) + 1, np.int64)) for part in parts]
+    labels = {
+        name: _concatenated([part.labels.get(name, none) for part, none in zip(parts, blank, strict=True)])
+        for name in dict.fromkeys(name for part in parts for name in part.labels)
+    }
+    ids = _concatenated([part.ids for part in parts])
+    return Rows(counts, ids, np.concatenate([part.keys for part in parts]), labels)
+
+
+def _concatenated(parts: Sequence[PackedTexts]) -> PackedTexts:
+    lengths = np.concatenate([np.diff(part.starts) for part in parts])
+    return PackedTexts(np.concatenate([part.content for part in parts]), _starts(lengths))
+
+
+def _packed(content: np.ndarray, lengths: np.ndarray) -> PackedTexts:
+    return PackedTexts(content, _starts(lengths)).checked()
 
 
 def _starts(lengths: np.ndarray) -> np.ndarray:

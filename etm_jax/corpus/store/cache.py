@@ -5,14 +5,18 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.config.declaration import settings_of
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.counts import as_counts
+from etm_jax.corpus.metadata import Metadata
+from etm_jax.corpus.store.compressed import CompressedTexts
 from etm_jax.corpus.store.packed import PackedTexts
 from etm_jax.corpus.types import Corpus, Documents, FilterReport, Source, TokenStream, Vocabulary
 from etm_jax.util.errors import UserError
@@ -24,25 +28,28 @@ COMPUTED = 2
 FORMAT = 2
 """To be raised with every change of how a corpus is stored."""
 
-WITHOUT_EFFECT = {"corpus", "corpus_fallback", "segmenter", "workers", "cache_dir", "rebuild"}
-_FILES = {"stopwords", "segmenter_model"}
 _PARTS = ("train", "valid", "test")
 _LABELS = ("ids", "first_words")
 """Of documents. In the archive a text is the UTF-8 between two of the starts."""
+
+_METADATA, _TEXTS = "metadata.json", "texts.npz"
+"""Files that earlier versions did not write: without them a corpus has no metadata, or no texts."""
 
 
 def corpus_digest(source: Source, config: CorpusConfig, segmenter_version: str) -> str:
     """SHA-256 of what decides the prepared corpus: the names and bytes of its files, the settings, the segmenter.
 
     config: resolved (`etm_jax.corpus.prepare.resolve`). Where the corpus lies and how fast it is prepared do not count,
-    nor does any setting for a corpus that comes as counts. Raises UserError where a file is missing or cannot be read.
+    nor, for a corpus that comes as counts, any setting but those of metadata. Raises UserError where a file is missing
+    or cannot be read.
     """
     files = list(source.files)
     settings: dict[str, Any] = {"format": COMPUTED, "segmenter": segmenter_version}
-    if source.counted is None:
-        values = dataclasses.asdict(config)
-        settings |= {name: value for name, value in values.items() if name not in WITHOUT_EFFECT | _FILES}
-        files += [file for name in sorted(_FILES) if values[name] for file in _files_at(name, Path(values[name]))]
+    counted = source.counted is not None
+    settings |= deciding_settings(config, counted)
+    bytes_count = ("given files",) if counted else ("files", "given files")
+    named = {s.flag: getattr(config, s.name) for s in settings_of(CorpusConfig) if s.digest in bytes_count}
+    files += [file for flag in sorted(named) if named[flag] for file in _files_at(flag, Path(named[flag]).expanduser())]
     try:
         settings["files"] = [[file.name, _file_digest(file)] for file in files]
     except OSError as error:
@@ -50,6 +57,16 @@ def corpus_digest(source: Source, config: CorpusConfig, segmenter_version: str) 
             f"{error.filename} cannot be read: {error.strerror}; check its permissions, or bring what is missing"
         ) from error
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def deciding_settings(config: CorpusConfig, counted: bool = False) -> dict[str, Any]:
+    """The settings by name whose values, as they stand, decide the prepared corpus. counted: of one that comes so."""
+    values = {s.name: (s, getattr(config, s.name)) for s in settings_of(CorpusConfig)}
+    return {
+        name: value
+        for name, (s, value) in values.items()
+        if (s.digest == "value" and not counted) or (s.digest == "given" and value != s.default)
+    }
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:
@@ -71,8 +88,11 @@ def save_corpus(corpus: Corpus, folder: Path) -> None:
         raise UserError(f"{folder} cannot be written ({error.strerror}); give another --cache_dir") from error
 
 
-def load_corpus(folder: Path) -> Corpus:
-    """The inverse of `save_corpus`. Raises ValueError or OSError where a file is missing or not as it was written."""
+def load_corpus(folder: Path, texts: bool = False) -> Corpus:
+    """The inverse of `save_corpus`; without the texts, unless they are asked for and were kept.
+
+    Raises ValueError or OSError where a file is missing or not as it was written.
+    """
     manifest = _read_json(folder / "corpus.json")
     if manifest.get("format") != FORMAT:
         raise ValueError(f"its format is {manifest.get('format')}, not {FORMAT}")
@@ -80,17 +100,24 @@ def load_corpus(folder: Path) -> Corpus:
         if _file_digest(folder / name) != digest:
             raise ValueError(f"{name} has changed")
     report = manifest["report"]
+    metadata = Metadata()
+    if _METADATA in manifest["sha256"]:
+        metadata = Metadata.from_json(_read_json(folder / _METADATA))
+    parts = {part: _load_documents(folder, part, metadata) for part in _PARTS}
+    if texts and _TEXTS in manifest["sha256"]:
+        parts = _with_texts(parts, folder)
     return Corpus(
         name=manifest["name"],
         digest=manifest["digest"],
         vocabulary=vocabulary_from_json(_read_json(folder / "vocabulary.json")),
-        train=_load_documents(folder, "train"),
-        valid=_load_documents(folder, "valid"),
-        test=_load_documents(folder, "test"),
+        train=parts["train"],
+        valid=parts["valid"],
+        test=parts["test"],
         test_h1=_load_counts(folder, "test_h1"),
         test_h2=_load_counts(folder, "test_h2"),
         text=_load_text(folder) if "text.npz" in manifest["sha256"] else None,
         report=None if report is None else FilterReport(**report),
+        metadata=metadata,
     )
 
 
@@ -130,6 +157,10 @@ def _write(corpus: Corpus, folder: Path) -> None:
     for name, documents in parts.items():
         _save_labels(documents, folder / f"{name}_documents.npz")
     _write_json(vocabulary_to_json(corpus.vocabulary), folder / "vocabulary.json")
+    if corpus.metadata.columns:
+        _write_json(corpus.metadata.to_json(), folder / _METADATA)
+    if isinstance(corpus.train.texts, CompressedTexts):
+        _save_texts(parts, folder)
     if corpus.text is not None:
         np.savez_compressed(folder / "text.npz", ids=corpus.text.ids, starts=corpus.text.starts)
         _write_json(corpus.text.words, folder / "text_words.json")
@@ -143,8 +174,10 @@ def _write(corpus: Corpus, folder: Path) -> None:
     _write_json(manifest, folder / "corpus.json")
 
 
-def _load_documents(folder: Path, part: str) -> Documents:
-    return Documents(_load_counts(folder, part), **_load_labels(folder, part))
+def _load_documents(folder: Path, part: str, metadata: Metadata) -> Documents:
+    labels = _load_labels(folder, part, len(metadata.columns))
+    meta = {name: labels.pop(_meta(i)) for i, name in enumerate(metadata.names)}
+    return Documents(_load_counts(folder, part), labels["ids"], labels["first_words"], meta)
 
 
 def _load_counts(folder: Path, name: str) -> sp.csr_matrix:
@@ -154,19 +187,54 @@ def _load_counts(folder: Path, name: str) -> sp.csr_matrix:
 
 
 def _save_labels(documents: Documents, path: Path) -> None:
+    labels: dict[str, Sequence[str]] = {name: getattr(documents, name) for name in _LABELS}
+    labels |= {_meta(i): values for i, values in enumerate(documents.meta.values())}
     arrays: dict[str, np.ndarray] = {}
-    for name in _LABELS:
-        texts = getattr(documents, name)
+    for name, texts in labels.items():
         packed = texts if isinstance(texts, PackedTexts) else PackedTexts.of(texts)
         arrays |= {name: packed.content, f"{name}_starts": packed.starts}
     np.savez_compressed(path, allow_pickle=False, **arrays)
 
 
-def _load_labels(folder: Path, part: str) -> dict[str, PackedTexts]:
+def _load_labels(folder: Path, part: str, num_fields: int) -> dict[str, PackedTexts]:
     path = folder / f"{part}_documents.npz"
+    names = (*_LABELS, *map(_meta, range(num_fields)))
     check_archive(path)
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return {name: PackedTexts(arrays[name], arrays[f"{name}_starts"]).checked() for name in _LABELS}
+        labels = {name: PackedTexts(arrays[name], arrays[f"{name}_starts"]).checked() for name in names}
+    if len({len(values) for values in labels.values()}) > 1:
+        raise ValueError(f"{path.name} holds more of one than of the other")
+    return labels
+
+
+def _meta(number: int) -> str:
+    """What a field is called in the archive. Its own name, which may be anything, is in `_METADATA`."""
+    return f"meta_{number}"
+
+
+def _save_texts(parts: dict[str, Documents], folder: Path) -> None:
+    """The texts of all documents that were read, in that order, and which part each is of: 0 for none, else 1, 2, 3."""
+    texts = [documents.texts for documents in parts.values() if isinstance(documents.texts, CompressedTexts)]
+    of_all = texts[0]
+    part_of = np.zeros(of_all.num_packed, np.uint8)
+    for number, of_part in enumerate(texts, start=1):
+        part_of[of_part.rows] = number
+    # The content is compressed already.
+    np.savez(folder / _TEXTS, allow_pickle=False, content=of_all.content, starts=of_all.starts, part_of=part_of)
+
+
+def _with_texts(parts: dict[str, Documents], folder: Path) -> dict[str, Documents]:
+    check_archive(folder / _TEXTS)
+    with (folder / _TEXTS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        part_of = arrays["part_of"]
+        of_all = CompressedTexts(arrays["content"], arrays["starts"], len(part_of)).checked()
+    found: dict[str, Documents] = {}
+    for number, (part, documents) in enumerate(parts.items(), start=1):
+        places = np.flatnonzero(part_of == number)
+        if len(places) != len(documents):
+            raise ValueError(f"{_TEXTS} is not of these documents")
+        found[part] = dataclasses.replace(documents, texts=of_all.take(places), places=places)
+    return found
 
 
 def _load_text(folder: Path) -> TokenStream:

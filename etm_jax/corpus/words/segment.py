@@ -23,6 +23,7 @@ from etm_jax.corpus.types import Document
 from etm_jax.corpus.words.normalize import chunks, clean_token, normalize
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
+from etm_jax.util.extras import missing
 from etm_jax.util.plain_pickle import load_plain_pickle
 
 Segment = Callable[[str], list[str]]
@@ -275,8 +276,6 @@ def _checked_model(folder: str) -> str:
 
 def _missing(name: str) -> str:
     if name == "pkuseg":
-        return (
-            "--segmenter=pkuseg (the default for Chinese) is not installed: BUILD.md says how; or pip install "
-            "'.[zh]' and give --segmenter=rjieba; for English text give --lang=en"
-        )
-    return f"--segmenter={name} is not installed: pip install '.[zh]', or choose another segmenter"
+        others = "pip install 'etm_jax[zh]' and give --segmenter=rjieba; for English text give --lang=en"
+        return missing(name, "--segmenter=pkuseg, the default for Chinese,", f"BUILD.md says how; or {others}")
+    return missing(name, f"--segmenter={name}", "pip install 'etm_jax[zh]', or give another segmenter")

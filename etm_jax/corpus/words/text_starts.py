@@ -9,11 +9,23 @@ from etm_jax.corpus.words.normalize import normalize
 
 FIRST_WORDS = 60  # characters
 
+SHOWN = 260
+"""Characters of a text that the report shows."""
+
 
 def beginning_of(text: str) -> str:
     """What a document is known by: its first words, blanks folded."""
     # Ten times as much as is shown leaves enough when blanks are folded.
     return _shortened(normalize(text[: 10 * FIRST_WORDS], nfkc=False, lowercase=False))
+
+
+def shown_text(text: str) -> str:
+    """What the report shows of a document: the beginning of its text, blanks folded."""
+    size = 2 * SHOWN
+    # Of a long text only as much is looked at as it takes.
+    while len(folded := " ".join(text[:size].split())) <= SHOWN and size < len(text):
+        size *= 4
+    return folded if len(folded) <= SHOWN else folded[:SHOWN] + "…"
 
 
 def commonest_words(counts: sp.csr_matrix, words: Sequence[str]) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """All that the page and the figures show of a run, as plain values."""
 
-import dataclasses
 import datetime
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,17 +8,18 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.config.settings import SECTIONS, VARIANTS, flag_name
+from etm_jax.config.variants import VARIANTS
 from etm_jax.corpus.new_documents import settings_like
 from etm_jax.corpus.types import Documents
-from etm_jax.metrics.topics import top_words, topic_shares
-from etm_jax.report.page.relations import flattened, nearest, overlap, tree_of
-from etm_jax.report.page.texts import dates_of, parts_of, read_texts
+from etm_jax.metrics.neighbours import nearest
+from etm_jax.metrics.topics import representative_documents, top_words, topic_shares
+from etm_jax.report.page.relations import flattened, overlap, tree_of
+from etm_jax.report.page.texts import dates_of, parts_of, prepared_dates, texts_of
 from etm_jax.results.evaluation import Evaluation
 from etm_jax.results.run import Run
 from etm_jax.util.console import silenced
 from etm_jax.util.errors import UserError
-from etm_jax.util.two_column_csv import read_pairs
+from etm_jax.util.keyed_csv import read_pairs
 
 MOST_DOCUMENTS = 20_000
 """In the list of documents; of more, so many are drawn."""
@@ -56,7 +56,8 @@ def contents(
 ) -> dict[str, Any]:
     """Of the run: settings, figures, topics, words, documents, map, tree, time, training. Numbers rounded for show.
 
-    date_field: the column or key of the corpus' file with the documents' dates. Raises UserError where it has none.
+    date_field: the field of the metadata, or of the corpus' file, with the documents' dates. Raises UserError where it
+    has none.
     names_of_topics: what to call topics in place of their first words.
     """
     config, corpus, model = run.record.config, run.corpus, run.model
@@ -64,16 +65,17 @@ def contents(
         lang = settings_like(config.corpus, corpus.vocabulary).lang
     every = _all_documents(run)
     theta = np.concatenate([model.theta_train, model.theta_valid, model.theta_test])
-    known = dict(zip(every.ids, every.first_words, strict=True))
     row = {name: i for i, name in enumerate(every.ids)}
 
     words = top_words(model.beta, WORDS)
     share = topic_shares(model.theta_train, corpus.train.counts)
-    represent = _representative(theta, every.counts)
+    represent = representative_documents(theta, every.counts, DOCUMENTS)
     wanted = {every.ids[i] for rows in represent for i in rows}
-    texts = read_texts(config.corpus, lang, known, wanted, FIRST)
+    texts = texts_of((corpus.train, corpus.valid, corpus.test), config.corpus, lang, wanted, FIRST)
     first = texts.first or every.ids[:FIRST]
-    dates = dates_of(every.ids, config.corpus, date_field)
+    dates = prepared_dates(every, corpus.metadata, date_field)
+    if dates is None:
+        dates = dates_of(every.ids, config.corpus, date_field)
 
     shared = overlap(model.beta)
     tree = tree_of(shared)
@@ -144,17 +146,8 @@ def _all_documents(run: Run) -> Documents:
     parts = (run.corpus.train, run.corpus.valid, run.corpus.test)
     counts = sp.csr_matrix(sp.vstack([part.counts for part in parts]))
     ids, first = ([x for part in parts for x in getattr(part, name)] for name in ("ids", "first_words"))
-    return Documents(counts, ids, first)
-
-
-def _representative(theta: np.ndarray, counts: sp.csr_matrix) -> list[list[int]]:
-    """For each topic the rows of the documents in which most words are its: [K] lists.
-
-    By θ alone they would be the shortest documents; by words alone the longest. θ·log(1 + words) is between.
-    """
-    lengths = np.asarray(counts.sum(axis=1)).ravel()
-    weight = theta * np.log1p(np.minimum(lengths, 100))[:, None]
-    return [[int(i) for i in np.argsort(-weight[:, k], kind="stable")[:DOCUMENTS]] for k in range(theta.shape[1])]
+    meta = {name: [value for part in parts for value in part.meta[name]] for name in run.corpus.metadata.names}
+    return Documents(counts, ids, first, meta)
 
 
 def _searchable(frequency: np.ndarray, words: np.ndarray) -> np.ndarray:
@@ -274,11 +267,8 @@ def _settings(run: Run) -> list[list[Any]]:
     """Rows of section, flag, value, and whether the value is another than its variant's own."""
     config, rows = run.record.config, []
     usual = VARIANTS[config.variant]
-    for section, kind in SECTIONS.items():
-        for f in dataclasses.fields(kind):
-            value = getattr(getattr(config, section), f.name)
-            told = ",".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
-            rows.append([section, flag_name(f), told, value != usual.get(f.name, f.default)])
+    for section, s, value in config.settings():
+        rows.append([section, s.flag, "" if value is None else s.text(value), value != usual.get(s.name, s.default)])
     return rows
 
 

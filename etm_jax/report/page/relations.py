@@ -6,6 +6,8 @@ import numpy as np
 from scipy.cluster.hierarchy import dendrogram, fcluster, leaves_list, linkage
 from scipy.spatial.distance import squareform
 
+from etm_jax.util.arrays import unit_rows
+
 MOST_FAMILIES = 8
 """Colours that can be told apart."""
 
@@ -23,8 +25,7 @@ class Tree(NamedTuple):
 
 def overlap(beta: np.ndarray) -> np.ndarray:
     """Bhattacharyya coefficients Σ_v √(β_kv β_lv) of every two topics: [K, V] → [K, K], in [0, 1]; 1 with itself."""
-    root = np.sqrt(beta.astype(np.float64))
-    root /= np.maximum(np.linalg.norm(root, axis=1, keepdims=True), 1e-300)
+    root = unit_rows(np.sqrt(beta.astype(np.float64)))
     return np.clip(root @ root.T, 0.0, 1.0)
 
 
@@ -48,26 +49,6 @@ def tree_of(shared: np.ndarray) -> Tree:
     return Tree(order, [number[c] for c in cluster], joints)
 
 
-def nearest(points: np.ndarray, others: np.ndarray, n: int, skip_self: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """For each of P points the n of Q others with the largest cosines, best first: [P, L], [Q, L] → two [P, n].
-
-    skip_self: points are the others, and none is its own neighbour. Ties go to the first.
-    """
-    left, right = _unit(points), _unit(others)
-    n = min(n, len(right) - skip_self)
-    found, cosines = np.empty((len(left), n), np.int64), np.empty((len(left), n))
-    for start in range(0, len(left), 1024):
-        cosine = left[start : start + 1024] @ right.T
-        rows = np.arange(len(cosine))[:, None]
-        if skip_self:
-            cosine[rows[:, 0], start + rows[:, 0]] = -np.inf
-        some = np.argpartition(-cosine, min(n, cosine.shape[1] - 1), axis=1)[:, :n]
-        some.sort(axis=1)
-        best = np.take_along_axis(some, np.argsort(-cosine[rows, some], axis=1, kind="stable"), axis=1)
-        found[start : start + 1024], cosines[start : start + 1024] = best, cosine[rows, best]
-    return found, cosines
-
-
 def flattened(points: np.ndarray) -> np.ndarray:
     """A map of points by their directions: [P, L] → [P, 2] in [0, 1], by t-SNE on cosine distances.
 
@@ -81,11 +62,6 @@ def flattened(points: np.ndarray) -> np.ndarray:
     with threadpool_limits(limits=1):
         flat = TSNE(
             perplexity=min(30.0, (len(points) - 1) / 3), metric="cosine", init="random", random_state=1, n_jobs=1
-        ).fit_transform(_unit(points))
+        ).fit_transform(unit_rows(points.astype(np.float64)))
     flat -= flat.min(axis=0)
     return flat / max(float(flat.max()), 1e-12)
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    rows = rows.astype(np.float64)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)

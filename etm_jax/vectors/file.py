@@ -14,9 +14,12 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
+from etm_jax.config.settings import VectorsConfig
+from etm_jax.corpus.types import Corpus
 from etm_jax.util.console import track
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import unpacked
+from etm_jax.vectors.base import Made
 
 MAX_DIM = 10_000
 """Longer vectors are taken for a broken header."""
@@ -60,10 +63,10 @@ def sniff(path: Path) -> Layout:
     count, dim = int(header[1]), int(header[2])
     if not (count >= 1 and 1 <= dim <= MAX_DIM):
         raise UserError(
-            f"{path}, line 1: the header says {count} vectors of {dim} numbers; mend it, or get a whole file"
+            f"{path}, line 1: the header says {count} vectors of {dim} numbers; correct it, or download the file again"
         )
     if not rest.strip():
-        raise UserError(f"{path} is cut off: its header says {count} vectors but none follows; get a whole file")
+        raise UserError(f"{path} is cut off: its header says {count} vectors but none follows; download it again")
     binary = _is_binary(rest.partition(b" ")[2][: 4 * dim])
     return Layout(f"word2vec {'binary' if binary else 'text'}", count, dim, binary)
 
@@ -96,7 +99,9 @@ def read(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
             else:
                 vector = _parse(cast(list[bytes], numbers), path, place)
             if not np.isfinite(vector).all():
-                raise UserError(f"{path}, {place}: the vector of {raw_word.decode()!r} holds nan or inf; mend the file")
+                raise UserError(
+                    f"{path}, {place}: the vector of {raw_word.decode()!r} holds nan or inf; remove that line"
+                )
             matrix[row], known[row] = vector, True
     return matrix, known
 
@@ -119,22 +124,26 @@ def _text_records(stream: BinaryIO, layout: Layout, path: Path) -> Iterator[_Rec
                 raise UserError(f"{path}, {place}: longer than any line of {layout.dim} numbers; the file is broken")
             raise UserError(
                 f"{path}, {place}: no line end, so its last number may be cut off; "
-                "get a whole file, or add a line end if this one is whole"
+                "download it again, or add a line end if nothing is missing"
             )
         fields = line.removeprefix(_BOM if line_number == 1 else b"").split()
         if not fields:
             continue
         found += 1
         if layout.count is not None and found > layout.count:
-            raise UserError(f"{path}, {place}: more vectors than the {layout.count} that the header says; mend line 1")
+            raise UserError(
+                f"{path}, {place}: more vectors than the {layout.count} that the header says; correct line 1"
+            )
         extra = len(fields) - 1 - layout.dim
         # Some published GloVe words hold spaces. Numbers before the vector are no words: then the vector is too long.
         if extra < 0 or any(_is_number(field) for field in fields[1 : 1 + extra]):
-            raise UserError(f"{path}, {place}: {len(fields) - 1} numbers where {layout.dim} are due; mend the line")
+            raise UserError(
+                f"{path}, {place}: {len(fields) - 1} numbers where {layout.dim} are expected; correct that line"
+            )
         yield place, b" ".join(fields[: 1 + extra]), fields[1 + extra :]
     if layout.count is not None and found < layout.count:
         raise UserError(
-            f"{path} is cut off: its header says {layout.count} vectors but it has {found}; get a whole file"
+            f"{path} is cut off: its header says {layout.count} vectors but it has {found}; download it again"
         )
 
 
@@ -155,7 +164,7 @@ def _binary_records(stream: BinaryIO, layout: Layout, path: Path) -> Iterator[_R
             if not more:
                 raise UserError(
                     f"{path} is cut off: its header says {layout.count} vectors of {layout.dim} numbers but it ends "
-                    f"within vector {index}; get a whole file"
+                    f"within vector {index}; download it again"
                 )
             buffer, position = buffer[position:] + more, 0
         # The original C program ends every vector with a newline, gensim does not.
@@ -164,14 +173,14 @@ def _binary_records(stream: BinaryIO, layout: Layout, path: Path) -> Iterator[_R
     if (buffer[position:] + stream.read(_CHUNK)).strip():
         raise UserError(
             f"{path} goes on after the {layout.count} vectors of {layout.dim} numbers that its header says; "
-            "mend the header, or get a whole file"
+            "correct the header, or download the file again"
         )
 
 
 def _parse(fields: list[bytes], path: Path, place: str) -> np.ndarray:
     for field in fields:
         if not _is_number(field):
-            raise UserError(f"{path}, {place}: {field[:40]!r} is not a number; mend the line")
+            raise UserError(f"{path}, {place}: {field[:40]!r} is not a number; correct that line")
     with np.errstate(over="ignore"):
         return np.array([float(field) for field in fields]).astype(np.float32)
 
@@ -206,4 +215,31 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise UserError(f"--vectors=file:{path} cannot be read: {error.strerror or error}") from error
     except (EOFError, zlib.error) as error:
-        raise UserError(f"{path} is broken or cut off ({error}); get a whole file") from error
+        raise UserError(f"{path} is broken or cut off ({error}); download it again") from error
+
+
+def check(config: VectorsConfig, counts_of: str | None) -> None:
+    """Raise UserError where the file is missing, of no known format, or of another dimension than --emb_dim."""
+    path = _path(config)
+    layout = sniff(path)
+    if config.embed_dim not in (None, layout.dim):
+        raise UserError(
+            f"{path} has {layout.dim} columns but --emb_dim={config.embed_dim}; "
+            f"drop --emb_dim or give vectors of {config.embed_dim}"
+        )
+
+
+def make(corpus: Corpus, config: VectorsConfig, seed: int) -> Made:
+    """The file's vectors of the words that it holds. Raises UserError where it is broken, or holds none of them."""
+    path, words = _path(config), corpus.vocabulary.words
+    matrix, known = read(path, words)
+    if not known.any():
+        raise UserError(
+            f"{path} holds none of the {len(words)} words of the vocabulary (such as {words[0]!r}); "
+            "give vectors of the corpus' language, in UTF-8"
+        )
+    return Made(matrix, known, f"{path}, {sniff(path).name}")
+
+
+def _path(config: VectorsConfig) -> Path:
+    return Path(config.vectors.removeprefix("file:")).expanduser()

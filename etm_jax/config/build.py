@@ -1,0 +1,161 @@
+"""A whole configuration from what a user gives, and to and from JSON."""
+
+import dataclasses
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from etm_jax.config.declaration import Setting, by_name, settings_of
+from etm_jax.config.models import LdaConfig, ModelCard, model_card
+from etm_jax.config.settings import (
+    MAX_SEED,
+    SECTIONS,
+    CorpusConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    OptimizerConfig,
+    RunOptions,
+    TrainConfig,
+    VectorsConfig,
+    all_sections,
+)
+from etm_jax.config.variants import VARIANTS
+from etm_jax.util.errors import UserError
+
+OF_TRAINING = (VectorsConfig, ModelConfig, ObjectiveConfig, OptimizerConfig, TrainConfig)
+"""The sections of which a model may leave settings unread: `ModelCard.reads`."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides what a run computes."""
+
+    variant: str
+    corpus: CorpusConfig
+    vectors: VectorsConfig
+    model: ModelConfig
+    objective: ObjectiveConfig
+    optimizer: OptimizerConfig
+    train: TrainConfig
+    lda: LdaConfig
+
+    def sections(self) -> dict[str, Any]:
+        """The objects of settings by section, that of the model's own settings among them."""
+        own = {} if self.model.own is None else {self.model.kind: self.model.own}
+        return {name: getattr(self, name) for name in SECTIONS} | own
+
+    def settings(self) -> Iterator[tuple[str, Setting, Any]]:
+        """Every section, setting and its value."""
+        for section, config in self.sections().items():
+            yield from ((section, s, getattr(config, s.name)) for s in settings_of(type(config)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Nested plain values, ready for `json.dump`."""
+        values: dict[str, Any] = {"variant": self.variant}
+        for section, s, value in self.settings():
+            values.setdefault(section, {})[s.name] = value
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Config":
+        """The inverse of `to_json`. A setting that is not there, as it is of a later version, takes its default.
+
+        Raises UnknownModelError where it is of a model that is not known here, and UserError where a section is missing
+        or a setting is unknown, mistyped or not allowed.
+        """
+        try:
+            kind = values["model"]["kind"]
+            own = model_card(kind).settings
+            sections = SECTIONS if own is None else SECTIONS | {kind: own}
+            flat: dict[str, Any] = {}
+            for section, declared in sections.items():
+                given = values[section] if section in SECTIONS else values.get(section, {})
+                if unknown := sorted(given.keys() - by_name(declared).keys()):
+                    raise UserError(f"section {section!r} has unknown settings: {', '.join(unknown)}")
+                flat |= given
+            return make_config(values["variant"], flat)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"not a configuration of etm_jax: {error!r}") from error
+
+
+def make_config(variant: str = "default", given: Mapping[str, Any] | None = None) -> Config:
+    """A whole configuration: the dataclasses' defaults, then the model's, the variant's, and what is `given` by name.
+
+    An `embed_dim` of None means that nothing was said about it: vectors with a length of their own (file:, use) then
+    keep it, whatever the variant's default; all others get the default.
+
+    Raises UserError for an unknown variant, model or setting, and for a value that is not allowed.
+    """
+    variant = by_name(RunOptions)["variant"].checked(variant)
+    given = dict(given or {})
+    dim_is_given = given.get("embed_dim") is not None
+    if not dim_is_given:
+        given.pop("embed_dim", None)
+    merged = VARIANTS[variant] | given
+    card = model_card(merged.get("kind", ModelConfig.kind))
+    _check_one_seed(card, merged)
+    merged = dict(card.defaults) | merged | _unread(card) | dict(card.forced)
+    if not dim_is_given and _has_own_dim(merged.get("vectors")):
+        merged["embed_dim"] = None
+
+    made = {}
+    for section, kind in all_sections().items():
+        settings = by_name(kind)
+        of_section = [name for name in merged if name in settings]
+        made[section] = kind(**{name: settings[name].checked(merged.pop(name)) for name in of_section})
+    if merged:
+        raise _unknown(next(iter(merged)))
+    if card.settings is not None:
+        made["model"] = dataclasses.replace(made["model"], own=made[card.name])
+    config = Config(variant=variant, **{section: made[section] for section in SECTIONS})
+    _check_together(config)
+    return config
+
+
+def _unread(card: ModelCard) -> dict[str, Any]:
+    """The defaults of the settings that a model does not read."""
+    if card.reads is None:
+        return {}
+    read = {"kind", *card.reads}
+    return {s.name: s.default for kind in OF_TRAINING for s in settings_of(kind) if s.name not in read}
+
+
+def _has_own_dim(vectors: object) -> bool:
+    return vectors == "use" or str(vectors).startswith("file:")
+
+
+def _unknown(name: str) -> UserError:
+    """Of a setting that there is none of, with what was meant, where that can be guessed."""
+    names = {word: s.name for kind in all_sections().values() for s in settings_of(kind) for word in (s.flag, s.name)}
+    close = difflib.get_close_matches(name, names, n=1)
+    return UserError(f"unknown setting {name!r}" + (f"; did you mean {names[close[0]]!r}?" if close else ""))
+
+
+# What no setting can be asked alone.
+
+
+def _check_one_seed(card: ModelCard, given: Mapping[str, Any]) -> None:
+    if card.reads is not None and "num_seeds" not in card.reads and given.get("num_seeds", 1) != 1:
+        raise UserError(
+            f"--num_seeds={given['num_seeds']} is not for --model={card.name}, which fits one seed a run; leave it "
+            "out, and give each --seed a --workdir of its own"
+        )
+
+
+def _check_together(config: Config) -> None:
+    c, m, t, refine_steps = config.corpus, config.model, config.train, config.objective.refine_steps
+    if c.valid_share + c.test_share >= 1:
+        raise UserError(
+            f"--valid_share={c.valid_share} is out of range; give less, so that with --test_share={c.test_share} "
+            "documents are left to train on"
+        )
+    for flag, steps in (("infer_steps", m.infer_steps), ("refine_steps", refine_steps)):
+        if steps and m.theta_layer:
+            raise UserError(
+                f"--{flag}={steps} is out of range; give 0, or --notheta_layer: the steps take θ for softmax(δ)"
+            )
+    if t.seed + t.num_seeds - 1 > MAX_SEED:
+        raise UserError(
+            f"--num_seeds={t.num_seeds} is out of range; give less, so that the last seed is at most {MAX_SEED}"
+        )

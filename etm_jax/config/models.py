@@ -1,0 +1,167 @@
+"""The topic models by name: which there are, and what each makes of the settings. Loads no JAX.
+
+A model of the user's is a `ModelCard` in a module that the environment variable `ETM_JAX_MODELS` names; the module is
+imported when the models are first asked for, before flags are parsed and before a run is read.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from etm_jax.config.declaration import setting
+from etm_jax.config.variants import PUBLISHED
+from etm_jax.util.errors import UserError
+
+VARIABLE = "ETM_JAX_MODELS"
+"""Names modules, with commas between them, that register models."""
+
+
+class UnknownModelError(UserError):
+    """There is no model of that name."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known of a topic model before its code is loaded.
+
+    name: as --model has it. about: a phrase for --help. implementation: where its class is, as
+    `etm_jax.models.etm:ETM`, or the class itself. settings: a frozen dataclass of settings that this model alone reads,
+    whose flags come with it; the model finds them as `own` of its `ModelConfig`. defaults: by name of a setting, what
+    it is unless it is given or a variant says otherwise. forced: what it is whatever is given. reads: of the settings
+    of vectors, model, objective, optimizer and training those that it reads, where it does not read all; the others
+    keep their defaults, whatever is given.
+    """
+
+    name: str
+    about: str
+    implementation: str | type
+    settings: type | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    forced: Mapping[str, Any] = field(default_factory=dict)
+    reads: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class LdaConfig:
+    """How --model=lda is fitted."""
+
+    lda_engine: str = setting(
+        "gensim",
+        "which LDA; of all other flags it reads the corpus', --n_topic and --seed alone",
+        choices=("gensim", "tomotopy"),
+    )
+    lda_iterations: int = setting(
+        0,
+        "passes of gensim or sweeps of tomotopy's sampler; 0: 20 passes, 500 sweeps",
+        at_least=0,
+        zero="the default",
+    )
+
+
+WITHOUT_EMBEDDINGS: dict[str, Any] = {
+    "vectors": "random",
+    "train_rho": True,
+    "read_rho": False,
+    "skip": False,
+    "warm_start": False,
+    "background": 0.0,
+    "temperature": 1.0,
+    "torch_bias": False,
+    "overlap_weight": 0.0,
+    # They take p(w | θ) for a mixture of topics.
+    "refine_steps": 0,
+    "infer_steps": 0,
+}
+"""What holds for a model without ρ and α, to which these settings mean nothing, whatever a flagfile for ETM says."""
+
+_CARDS: dict[str, ModelCard] = {}
+_imported: set[str] = set()
+
+
+def register_model(card: ModelCard) -> None:
+    """Make a model known; one that is registered again replaces itself. Raises UserError where another has its name."""
+    known = _CARDS.get(card.name)
+    if known is not None and _place(known) != _place(card):
+        raise UserError(f"there is a model {card.name} already, {_place(known)}; give {_place(card)} another name")
+    _CARDS[card.name] = card
+
+
+def model_card(name: str) -> ModelCard:
+    """What is known of the model of that name. Raises UnknownModelError where there is none."""
+    cards = _cards()
+    if name not in cards:
+        raise UnknownModelError(
+            f"--model={name!r} is unknown; the models are {', '.join(cards)}, and those of the modules that the "
+            f"environment variable {VARIABLE} names"
+        )
+    return cards[name]
+
+
+def model_names() -> tuple[str, ...]:
+    """Every model's name."""
+    return tuple(_cards())
+
+
+def model_phrases() -> dict[str, str]:
+    """Every model's name with the phrase that says what it is."""
+    return {name: card.about for name, card in _cards().items()}
+
+
+def _place(card: ModelCard) -> str:
+    made = card.implementation
+    return made if isinstance(made, str) else f"{made.__module__}:{made.__qualname__}"
+
+
+def _cards() -> dict[str, ModelCard]:
+    """All cards, those of the user's modules among them. Raises UserError where such a module cannot be imported."""
+    for module in filter(None, map(str.strip, os.environ.get(VARIABLE, "").split(","))):
+        if module not in _imported:
+            # Before it is imported, since it may ask for the models itself.
+            _imported.add(module)
+            try:
+                import_module(module)
+            except ImportError as error:
+                _imported.discard(module)
+                raise UserError(
+                    f"{VARIABLE}={os.environ[VARIABLE]}: {module} cannot be imported ({error}); correct the name, or "
+                    "put its folder on PYTHONPATH"
+                ) from error
+    return _CARDS
+
+
+register_model(
+    ModelCard("etm", "the embedded topic model, or what --variant makes of it", implementation="etm_jax.models.etm:ETM")
+)
+register_model(
+    ModelCard(
+        "gsm",
+        "NVDM-GSM, to compare with: topics from an MLP in place of ρ and α",
+        implementation="etm_jax.models.gsm:GSM",
+        # Its topics start at random and its decoder only slowly comes to use θ: under ETM's wide prior, few passes and
+        # falling steps the posterior collapses to the prior, and the topics are all the same.
+        defaults={
+            name: PUBLISHED[name]
+            for name in ("prior_variance", "thinning", "learning_rate", "lr_schedule", "num_epochs")
+        }
+        | {"export_from": "best"},
+        forced=WITHOUT_EMBEDDINGS
+        | {
+            # Gaussian Softmax: θ is the softmax of a linear map of the sample. That map is the model's name.
+            "theta_layer": True,
+            # p(w | θ) is a softmax: there is no θβ to guard from zero or to divide by its sum.
+            "likelihood_eps": 0.0,
+            "renormalize": False,
+        },
+    )
+)
+register_model(
+    ModelCard(
+        "lda",
+        "latent Dirichlet allocation, to compare with",
+        implementation="etm_jax.models.lda:LDA",
+        settings=LdaConfig,
+        reads=frozenset({"num_topics", "seed"}),
+    )
+)

@@ -1,0 +1,44 @@
+"""The sources of word vectors by name. Loads no JAX: flags and help are made from it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class VectorSource:
+    """Where word vectors come from.
+
+    name: as --vectors has it. about: a phrase for --help. module: has `check` and `make`, as `etm_jax.vectors.base`
+    says. argument: what follows the name and a colon, as PATH in file:PATH; empty for a name alone. own_length: whether
+    the vectors have a length of their own, which --emb_dim need not give.
+    """
+
+    name: str
+    about: str
+    module: str
+    argument: str = ""
+    own_length: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The name with its argument."""
+        return f"{self.name}:{self.argument}" if self.argument else self.name
+
+
+VECTOR_SOURCES = {
+    source.name: source
+    for source in (
+        VectorSource("ppmi", "from the documents' words alone", "etm_jax.vectors.ppmi"),
+        VectorSource("skipgram", "word2vec, from running text", "etm_jax.vectors.word2vec"),
+        VectorSource("cbow", "word2vec, from running text", "etm_jax.vectors.word2vec"),
+        VectorSource("use", "a sentence encoder (extra: use)", "etm_jax.vectors.use", own_length=True),
+        VectorSource("random", "as torch's Linear starts", "etm_jax.vectors.random"),
+        VectorSource("file", "word2vec's formats or GloVe's", "etm_jax.vectors.file", argument="PATH", own_length=True),
+    )
+}
+
+
+def vector_source(value: str) -> VectorSource | None:
+    """The source that a value of --vectors names; None where there is none."""
+    name, colon, argument = value.partition(":")
+    source = VECTOR_SOURCES.get(name)
+    return source if source and bool(source.argument) == bool(colon and argument) else None

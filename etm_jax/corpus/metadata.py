@@ -1,0 +1,218 @@
+"""What a document carries besides its text: fields, kept as text, and how each becomes numbers for batches.
+
+A value is text without blanks around it; "" says that the document has none. What a field is, is decided by the
+documents to train on:
+
+| their values                               | kind       | in a batch                                   | none   |
+|--------------------------------------------|------------|----------------------------------------------|--------|
+| all are finite numbers                     | `number`   | float32                                      | NaN    |
+| else, all begin with a date (`parse_date`) | `date`     | days since 1970-01-01, float32               | NaN    |
+| anything else                              | `category` | int32, the place in the sorted list of levels| −1     |
+| more than `MOST_LEVELS` different ones     | `text`     | not there                                    |        |
+
+A value of another document that is no number, no date, or no level stands for none. A field without any value is one
+of numbers.
+"""
+
+import datetime
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from etm_jax.util.files import spreadsheet_cell
+
+Kind = Literal["number", "date", "category", "text"]
+
+MOST_LEVELS = 100_000
+"""Different values of a category. A field of more, such as an address or a title, is text and not in batches."""
+
+MISSING_CODE = -1
+"""In place of a category. In place of a number stands NaN."""
+
+_SHOWN = {"number": "numbers", "date": "dates", "text": "text, which no batch holds"}
+_EPOCH = datetime.date(1970, 1, 1)
+_DATE = re.compile(r"\s*(\d{4})(?:\D{1,2}(\d{1,2})|(\d{2}))?(?:\D{1,2}(\d{1,2})|(\d{2}))?(?!\d)")
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class MetaColumn:
+    """One field. levels: of a category, its values in the documents to train on, sorted."""
+
+    name: str
+    kind: Kind
+    levels: tuple[str, ...] = ()
+
+    def encode(self, values: Iterable[str]) -> np.ndarray:
+        """The numbers that values stand for, as the table above says: D values → [D] float32 or int32."""
+        if self.kind == "category":
+            return np.array([self._codes.get(value, MISSING_CODE) for value in values], np.int32)
+        parse = parse_number if self.kind == "number" else _parse_days
+        numbers = (parse(value) for value in values)
+        return np.array([np.nan if number is None else number for number in numbers], np.float32)
+
+    def describe(self) -> str:
+        """`source (12 categories)`."""
+        return f"{self.name} ({_SHOWN.get(self.kind) or f'{len(self.levels):,} categories'})"
+
+    @cached_property
+    def _codes(self) -> dict[str, int]:
+        return {level: code for code, level in enumerate(self.levels)}
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """The fields that a corpus was prepared with, in the order in which they were asked for."""
+
+    columns: tuple[MetaColumn, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields."""
+        return tuple(column.name for column in self.columns)
+
+    def encode(self, meta: Mapping[str, Iterable[str]], num_docs: int) -> dict[str, np.ndarray]:
+        """What batches hold of D documents, by field: [D] float32 or int32. Of a field that `meta` lacks, none."""
+        none = [""] * num_docs
+        return {
+            column.name: column.encode(meta.get(column.name, none)) for column in self.columns if column.kind != "text"
+        }
+
+    def describe(self) -> str:
+        """`date (dates), source (12 categories)`."""
+        return ", ".join(column.describe() for column in self.columns)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Plain values."""
+        return [{"name": column.name, "kind": column.kind, "levels": list(column.levels)} for column in self.columns]
+
+    @classmethod
+    def from_json(cls, values: list[dict[str, Any]]) -> "Metadata":
+        """The inverse of `to_json`. Raises ValueError where they are something else."""
+        columns = tuple(MetaColumn(one["name"], one["kind"], tuple(one["levels"])) for one in values)
+        for column, one in zip(columns, values, strict=True):
+            texts = (column.name, *column.levels)
+            if column.kind not in get_args(Kind) or not all(isinstance(text, str) for text in texts):
+                raise ValueError("its metadata are of no known kind")
+            if not isinstance(one["levels"], list) or bool(column.levels) > (column.kind == "category"):
+                raise ValueError(f"the levels of {column.name!r} are none")
+            if any(a >= b for a, b in zip(column.levels, column.levels[1:], strict=False)):
+                raise ValueError(f"the levels of {column.name!r} are not sorted")
+        if len({column.name for column in columns}) != len(columns):
+            raise ValueError("two of its fields have the same name")
+        return cls(columns)
+
+
+def missing(dtype: np.dtype) -> float | int:
+    """What stands for no value in an array of a batch: NaN, or −1 among codes. Documents that are padding have it."""
+    return MISSING_CODE if dtype.kind == "i" else np.nan
+
+
+@dataclass
+class ValueTally:
+    """What is known of a field's values in some documents: tallies can be added in any order and grouping.
+
+    present: documents that have a value; numbers, dates: those whose value is one. different: their different values,
+    None where there are more than `MOST_LEVELS`.
+    """
+
+    docs: int = 0
+    present: int = 0
+    numbers: int = 0
+    dates: int = 0
+    different: set[str] | None = field(default_factory=set)
+
+    @classmethod
+    def of(cls, values: Iterable[str]) -> "ValueTally":
+        """Of some documents."""
+        counts = Counter(values)
+        docs, none = counts.total(), counts.pop("", 0)
+        numbers = sum(number for value, number in counts.items() if parse_number(value) is not None)
+        dates = sum(number for value, number in counts.items() if parse_date(value))
+        return cls(docs, docs - none, numbers, dates, _bounded(set(counts)))
+
+    def add(self, other: "ValueTally") -> None:
+        """Count the documents of another tally too."""
+        self.docs, self.present = self.docs + other.docs, self.present + other.present
+        self.numbers, self.dates = self.numbers + other.numbers, self.dates + other.dates
+        both = None if self.different is None or other.different is None else self.different | other.different
+        self.different = _bounded(both)
+
+    def column(self, name: str) -> MetaColumn:
+        """What the field is, where these are the documents to train on."""
+        if self.numbers == self.present:
+            return MetaColumn(name, "number")
+        if self.dates == self.present:
+            return MetaColumn(name, "date")
+        if self.different is None:
+            return MetaColumn(name, "text")
+        return MetaColumn(name, "category", tuple(sorted(self.different)))
+
+    def warnings(self, name: str) -> list[str]:
+        """What a person may not expect of the field: a line each."""
+        of_field = f"metadata field {name!r}"
+        if not self.present:
+            return [f"{of_field}: none of the {self.docs:,} documents to train on has a value"]
+        kind = self.column(name).kind
+        if kind == "text":
+            return [f"{of_field} has more than {MOST_LEVELS:,} different values: it is kept as text, not for training"]
+        if kind != "category":
+            return []
+        for number, parse, what in ((self.numbers, parse_number, "number"), (self.dates, parse_date, "date")):
+            if 2 * number >= self.present:
+                other = next(value for value in sorted(self.different or ()) if parse(value) is None)
+                return [
+                    f"{of_field}: {number:,} of {self.present:,} values are {what}s, but {other[:40]!r} is not; it is "
+                    f"taken for a category of {len(self.different or ()):,} values (leave blank what is no {what})"
+                ]
+        return []
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return vars(self) | {"different": None if self.different is None else sorted(self.different)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "ValueTally":
+        """The inverse of `to_json`."""
+        different = values["different"]
+        return cls(**{**values, "different": None if different is None else set(different)})
+
+
+def table_cell(value: str) -> object:
+    """A value as a cell of a table that spreadsheets read: a number as it is, what looks like a formula as text."""
+    return value if parse_number(value) is not None else spreadsheet_cell(value)
+
+
+def parse_number(text: str) -> float | None:
+    """The finite number that a text is, such as −3, 2.5 or 1e6, as long as float32 holds it."""
+    try:
+        number = float(text) if "_" not in text else np.nan
+    except ValueError:
+        return None
+    return number if abs(number) <= _LARGEST else None
+
+
+def parse_date(text: str) -> datetime.date | None:
+    """The date that a text begins with, such as 2024-05-31, 20240531, 2024/5/31, 2024年5月31日, 2024-05 or 2024."""
+    match = _DATE.match(text)
+    if not match:
+        return None
+    year, month, day = match[1], match[2] or match[3] or "1", match[4] or match[5] or "1"
+    try:
+        return datetime.date(int(year), int(month), int(day))
+    except ValueError:
+        return None
+
+
+def _parse_days(text: str) -> int | None:
+    date = parse_date(text)
+    return (date - _EPOCH).days if date else None
+
+
+def _bounded(different: set[str] | None) -> set[str] | None:
+    return None if different is None or len(different) > MOST_LEVELS else different

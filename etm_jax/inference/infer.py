@@ -1,0 +1,101 @@
+"""New documents in, their topic proportions out: what `etm_jax.infer` does."""
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from etm_jax.corpus.fields import fields_of
+from etm_jax.corpus.new_documents import read_new, settings_like
+from etm_jax.inference.predictor import Mixtures, mixtures, read_predictor
+from etm_jax.inference.theta_files import CsvWriter, writer
+from etm_jax.util.console import note, warn
+from etm_jax.util.errors import UserError
+
+MOSTLY_UNKNOWN = 0.7
+"""A share of the words."""
+
+
+def infer(
+    workdir: str,
+    source: str,
+    output: str = "",
+    *,
+    form: str = "lines",
+    text_field: str = "text",
+    encoding: str = "utf-8",
+    segmenter: str = "",
+    segmenter_model: str = "",
+    workers: int = 0,
+    meta_fields: str = "",
+    meta: str = "",
+) -> None:
+    """Write the topic proportions of the documents in `source`, by the model in `workdir`, and say how many were known.
+
+    source: what --corpus of a training may be, or `-`, standard input, of the given form. output: a file, whose name
+    says in what form; empty: CSV goes to the screen. segmenter, segmenter_model: in place of the run's. workers: 0 for
+    as many processes as repay their start. meta_fields, meta: fields of the documents that their rows get too. Raises
+    UserError where something cannot be read or written.
+    """
+    if Path(output).suffix.lower() == ".npy" and (meta_fields or meta):
+        raise UserError(
+            f"--output={output} holds proportions alone; with --meta_fields or --meta give a "
+            ".csv, .jsonl or .parquet file"
+        )
+    model = read_predictor(workdir)
+    like_the_run = settings_like(model.config.corpus, model.vocabulary, segmenter)
+    settings = dataclasses.replace(
+        like_the_run,
+        text_field=text_field,
+        encoding=encoding,
+        workers=workers,
+        segmenter_model=segmenter_model or like_the_run.segmenter_model,
+        meta_fields=meta_fields,
+        meta=meta,
+    )
+    tally = Tally()
+    documents = tally.counting(mixtures(model, read_new(source, form, settings, model.vocabulary)))
+    num_topics, fields = model.config.model.num_topics, fields_of(settings).names
+    if output:
+        with writer(Path(output).expanduser(), num_topics, fields) as out:
+            for some in documents:
+                out.write(some)
+    else:
+        to_screen = CsvWriter(sys.stdout.buffer, num_topics, fields, mark=False)
+        for some in documents:
+            to_screen.write(some)
+        to_screen.close()
+    tally.tell(output)
+
+
+class Tally:
+    """How many documents went by, and how many of their words the model knew."""
+
+    def __init__(self) -> None:
+        self.documents = self.without = self.tokens = 0
+        self.unknown = 0.0
+
+    def counting(self, documents: Iterator[Mixtures]) -> Iterator[Mixtures]:
+        """The same documents, counted as they go by."""
+        for some in documents:
+            yield some
+            self.documents += len(some.ids)
+            self.without += int((some.unknown == 1).sum())
+            self.tokens += int(some.tokens.sum())
+            self.unknown += float(some.unknown @ some.tokens)
+
+    def tell(self, output: str) -> None:
+        """Say it on stderr, with a warning where much is unknown."""
+        share = self.unknown / max(self.tokens, 1)
+        into = f"{Path(output).expanduser()}: " if output else ""
+        note(f"{into}{self.documents:,} documents; {share:.1%} of their words are not the model's")
+        if self.without:
+            warn(
+                f"{self.without:,} of {self.documents:,} documents hold no word that the model knows; they have the "
+                "prior's topics"
+            )
+        if share > MOSTLY_UNKNOWN:
+            warn(
+                f"more than {MOSTLY_UNKNOWN:.0%} of the words are unknown: is the text of another subject or language, "
+                "or cut by another segmenter?"
+            )

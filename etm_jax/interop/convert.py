@@ -1,0 +1,60 @@
+"""From a trained model to a file, ours or torch's: what `etm_jax.convert` does."""
+
+from pathlib import Path
+
+import numpy as np
+
+from etm_jax.config.variants import VARIANTS
+from etm_jax.interop import read_saved_model, save_torch, to_safetensors
+from etm_jax.interop.layouts import LAYOUTS
+from etm_jax.interop.tensor_files import is_tensor_file
+from etm_jax.training.saved_model import SavedModel
+from etm_jax.util.console import note, warn
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import DAMAGED
+
+
+def convert(source: str, target: str, layout: str = "", rho: str = "") -> None:
+    """Write the model that `source` holds to the file `target`, and say what it was.
+
+    target: a .safetensors file, or one for torch, whose names are those of `layout`. rho: a file of the word embeddings
+    that the weights lack. Raises UserError where something cannot be read or written, or `target` has no place for it.
+    """
+    file = Path(target)
+    for_torch = not is_tensor_file(file)
+    if for_torch and not layout:
+        raise UserError(f"--to={target} needs --layout, whose names torch is to find: {', '.join(LAYOUTS)}")
+    if layout and not for_torch:
+        raise UserError(f"--layout={layout} is for torch; leave it out, or give a --to that ends in .pt")
+    trained = read_saved_model(source, _rho(rho))
+    if for_torch:
+        _to_torch(file, trained, layout, source)
+    else:
+        to_safetensors(file, trained)
+    note(f"{file}: {trained.origin}; {trained.vocab_size:,} words, {trained.config.model.num_topics} topics")
+
+
+def _to_torch(file: Path, trained: SavedModel, layout: str, source: str) -> None:
+    constants = trained.variables.constants
+    if constants and constants["background"].any():
+        raise UserError(
+            f"{source} has a background, which torch's codes have no place for: its topics would be others there; "
+            "a model of --variant=ntm or --variant=paper can be written"
+        )
+    save_torch(file, trained.variables.params, layout)
+    model = trained.config.model
+    theirs = VARIANTS[LAYOUTS[layout].variant]["encoder_input"]
+    ours = "tfidf" if model.use_tfidf else model.encoder_input
+    if ours != theirs:
+        warn(f"this encoder reads {ours}, and the code that reads {file} gives it {theirs}: its θ will be others")
+    if trained.vocabulary:
+        note(f"{file} does not hold the words that its columns stand for; keep {source} with it")
+
+
+def _rho(path: str) -> np.ndarray | None:
+    if not path:
+        return None
+    try:
+        return np.load(Path(path).expanduser(), allow_pickle=False)
+    except DAMAGED as error:
+        raise UserError(f"--rho={path} cannot be read as an array ({error}); give a .npy file of V rows") from error

@@ -1,0 +1,166 @@
+"""The Embedded Topic Model: words and topics as vectors in one space. Dieng, Ruiz, Blei 2020, arXiv 1907.04907.
+
+Shapes: B documents of a batch, V words, K topics, L embedding size, N nonzeros of the batch.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from etm_jax.config.build import Config
+from etm_jax.config.settings import OptimizerConfig
+from etm_jax.models.base import Reading, Start, TopicModel
+from etm_jax.models.layers import Params, Variables, declare, init_variables, needs_no_parameters, torch_range
+from etm_jax.models.noise import Noise, Posterior
+from etm_jax.models.warm_start import WarmStart, warm_start
+from etm_jax.ops import sparse
+from etm_jax.ops.mesh import NEVER, VocabAxis
+from etm_jax.util.arrays import unit_rows
+
+READ_LIMIT = 30.0
+"""The most input that an encoder that reads ρ takes from a document, in the units of `encoder_input`, log(1 + x).
+
+The direction of a long document is known; a δ that grows with its length is one that no step of inference leaves.
+"""
+
+
+class ETM(TopicModel):
+    """Topics from word and topic embeddings; p(w | θ) = Σ_k θ_k β_kw. Dieng et al. 2020, Algorithm 1."""
+
+    has_embeddings: ClassVar[bool] = True
+    exports: ClassVar[tuple[str, ...]] = ("rho", "alpha", "background")
+
+    def setup(self) -> None:
+        super().setup()
+        c, v, k, dim = self.config, self.vocab_size, self.config.num_topics, self.embed_dim
+        half_width = torch_range(dim)
+        if c.skip:
+            self.skip_topics = self.param("skip_topics", declare(half_width), (dim, k))
+        self.rho = self.param("rho", declare(half_width, VocabAxis(-2)), (v, dim))
+        self.alpha = self.param("alpha", declare(half_width), (k, dim))
+        if c.torch_bias:
+            # Carried along for exchange with torch: ρ's bias is not used there, and α's cancels in the softmax.
+            self.rho_bias = self.param("rho_bias", declare(half_width, VocabAxis(-1)), (v,))
+            self.alpha_bias = self.param("alpha_bias", declare(half_width), (k,))
+        self.background = self.constant("background", VocabAxis(-1, NEVER), (v,))
+
+    @needs_no_parameters
+    def fixed(self, train_rho: bool) -> frozenset[str]:
+        # ρ's bias takes part in nothing: torch gives it no gradient, so that not even weight decay moves it.
+        return frozenset({"rho_bias"} if self.config.torch_bias else ()) | (set() if train_rho else {"rho"})
+
+    @needs_no_parameters
+    def step_scales(self, config: OptimizerConfig) -> dict[str, float]:
+        return {"rho": config.rho_lr, "alpha": config.alpha_lr}
+
+    @staticmethod
+    def sizes(params: Params) -> tuple[int, int]:
+        vocab_size, embed_dim = params["rho"].shape
+        return vocab_size, embed_dim
+
+    def document_vectors(self, inputs: sparse.Array, pattern: sparse.Pattern) -> jax.Array:
+        """Σ_v x_v ρ_v / |ρ_v|, over 1 + Σ_v x_v / READ_LIMIT: [N] → [B, L].
+
+        ρ is the decoder's, and gets no gradient from here.
+        """
+        rho = jax.lax.stop_gradient(self.rho)
+        # A vector of zeros counts as one of this length, or a large input over its length would be infinite.
+        length = jnp.maximum(jnp.linalg.norm(rho, axis=1), 1e-12)
+        documents = sparse.spmm(inputs / sparse.gather_words(length, pattern), pattern, rho)
+        return documents / (1 + sparse.sum_rows(inputs[..., None], pattern) / READ_LIMIT)
+
+    def encode(self, reading: Reading, noise: Noise | None = None) -> Posterior:
+        posterior = super().encode(reading, noise)
+        if not self.config.skip:
+            return posterior
+        return posterior._replace(mu=posterior.mu + reading.vectors @ self.skip_topics)
+
+    def beta(self) -> jax.Array:
+        """softmax_v(ρ_v·α_k + b_v): [K, V].
+
+        The background b, 0 in the published variants, is a share of the words' log frequencies, as in SAGE (Eisenstein,
+        Ahmed, Xing 2011) and SCHOLAR (Card, Tan, Smith 2018, arXiv 1705.09296).
+        """
+        return jax.nn.softmax(self.rho @ self.alpha.T + self.background[:, None], axis=0).T
+
+    @staticmethod
+    def tempered(variables: Variables, temperature: float) -> Variables:
+        """α and the background divided by `temperature`: β_k ∝ β_k^(1/temperature), of the same words in order.
+
+        What maximises the likelihood of some documents is too sure of them for others. Guo et al. 2017, arXiv
+        1706.04599, section 4.2, do so to classifiers. The encoder, which reads ρ, stays as it is.
+        """
+        if temperature == 1:
+            return variables
+        alpha, background = variables.params["alpha"] / temperature, variables.constants["background"] / temperature
+        return Variables(variables.params | {"alpha": alpha}, variables.constants | {"background": background})
+
+    @needs_no_parameters
+    def initial(self, key: jax.Array, start: Start) -> Variables:
+        """torch's initialisation with ρ from the word vectors and, with `warm_start`, topics from their clusters."""
+        assert start.vectors is not None
+        warm = None
+        if self.config.warm_start:
+            counts = start.corpus.train.counts
+            warm = warm_start(
+                start.vectors, counts, self.config.num_topics, self.config.rarity, start.seed, start.seed_words
+            )
+        return self.initial_from(key, start.corpus.vocabulary.term_freq, start.vectors, warm, start.seed_words)
+
+    @needs_no_parameters
+    def initial_from(
+        self,
+        key: jax.Array,
+        term_freq: np.ndarray,
+        rho: np.ndarray,
+        warm: WarmStart | None,
+        seed_words: Sequence[Sequence[int]] = (),
+    ) -> Variables:
+        """torch's initialisation with ρ from the word vectors and, where given, everything from the warm start.
+
+        term_freq: [V], the words' occurrences; rho: [V, L]. warm: ρ and α to start from, which then replace `rho`.
+        seed_words: columns for topics 0, 1, …; without a warm start, such a topic's α starts in the mean direction of
+        theirs, as long as it is drawn.
+        """
+        params, _ = init_variables(key, self)
+        params = params | {"rho": jnp.asarray(rho)}
+        if warm is not None:
+            params = self._warm(params, warm)
+        else:
+            for k, words in enumerate(seed_words):
+                if len(words):
+                    mean = jnp.asarray(unit_rows(rho[list(words)].mean(axis=0, keepdims=True)), jnp.float32)[0]
+                    params = params | {"alpha": params["alpha"].at[k].set(mean * jnp.linalg.norm(params["alpha"][k]))}
+        # The share of each word in the text, in log: common words then need no topic of their own.
+        log_unigram = np.log(term_freq + 1.0) - np.log(max(term_freq.sum(), 1))
+        background = self.config.background * log_unigram
+        return Variables(params, {"background": jnp.asarray(background, jnp.float32)})
+
+    @needs_no_parameters
+    def _warm(self, params: Params, warm: WarmStart) -> Params:
+        """Topics that differ from the first step on, and an encoder that can already tell them apart."""
+        c = self.config
+        heads = {
+            "mu": {"kernel": params["mu"]["kernel"] * 0.1, "bias": jnp.zeros_like(params["mu"]["bias"])},
+            "logvar": {
+                "kernel": params["logvar"]["kernel"] * 0.1,
+                "bias": jnp.full_like(params["logvar"]["bias"], np.log(c.prior_variance) - 1),
+            },
+        }
+        skip = {"skip_topics": jnp.asarray(unit_rows(warm.alpha), jnp.float32).T} if c.skip else {}
+        return params | heads | {"rho": jnp.asarray(warm.rho), "alpha": jnp.asarray(warm.alpha)} | skip
+
+    @classmethod
+    def collapse_advice(cls, config: Config) -> Iterator[str]:
+        if config.vectors.vectors in ("random", "cbow"):
+            yield "--vectors=ppmi"
+        if not config.model.warm_start:
+            yield "--warm_start"
+        yield from cls.fewer_common_words(config)
+        if config.objective.overlap_weight < 0.5:
+            yield "--overlap_weight=0.5"
+        yield cls.more_epochs(config)
+        yield from cls.last_resorts(config)

@@ -1,0 +1,108 @@
+"""The whole comparison, or parts of it: what `etm_jax.parity` does."""
+
+import csv
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+from etm_jax.parity.cases import CASES, DRAWN, TRAINED, Material, judges_of, material
+from etm_jax.parity.curves import check_drawing, draw, train_both, write_csv
+from etm_jax.parity.evaluation import evaluation_rows
+from etm_jax.parity.judges import PACKAGES, installed
+from etm_jax.parity.passes import image_rows, pass_rows, rendering_rows
+from etm_jax.parity.rows import Row, condensed, format_rows
+from etm_jax.parity.training import REGIMES, float32_rows, training_rows
+from etm_jax.util.console import note, track
+from etm_jax.util.errors import UserError
+
+FAILED = 1
+
+
+class Comparison:
+    """What is compared, on which documents. ntm: a clone of zll17/Neural_Topic_Models, or empty. out: a folder to fill.
+
+    Creating it writes nothing. Raises UserError where the clone is none.
+    """
+
+    def __init__(self, ntm: str, corpus: str, keep_n: int, num_docs: int, epochs: int, out: str) -> None:
+        self.clone = Path(ntm).expanduser() if ntm else None
+        self.corpus, self.keep_n, self.num_docs, self.epochs = corpus, keep_n, num_docs, epochs
+        self.out = Path(out).expanduser()
+        if self.clone and not (self.clone / "models" / "vae.py").is_file():
+            raise UserError(f"--ntm={ntm} holds no models/vae.py; give a clone of zll17/Neural_Topic_Models")
+
+    def run(self, parts: Collection[str]) -> int:
+        """Print the table of these parts, draw the curves; the exit status. parts: as --only names them."""
+        if "curves" in parts:
+            check_drawing()
+        self.out.mkdir(parents=True, exist_ok=True)
+        rows: list[Row] = []
+        for compute in track(list(self.jobs(parts)), "parity", unit="comparisons"):
+            rows += compute()
+        if rows:
+            print(format_rows(condensed(rows)))
+            self.write_rows(rows)
+        if "curves" in parts:
+            self.draw_curves()
+        for line in self.not_compared():
+            note(line)
+        failed = sum(not row.passed for row in rows)
+        if rows:
+            table = self.out / "rows.csv"
+            note(f"{len(rows)} quantities compared, {failed} outside their tolerance; each by itself: {table}")
+        return FAILED if failed else 0
+
+    def jobs(self, parts: Collection[str]) -> Iterator[Callable[[], Iterable[Row]]]:
+        """Each comparison, to be called for its rows."""
+        if set(parts) == {"curves"}:
+            return
+        documents = self.documents("paragraph")
+        if "passes" in parts:
+            for dtype in ("float64", "float32"):
+                for case in CASES:
+                    for make in judges_of(case, self.clone):
+                        yield partial(pass_rows, case, make, documents, dtype)
+                yield partial(image_rows, dtype)
+            for case in CASES:
+                for make in list(judges_of(case, self.clone))[1:]:
+                    yield partial(rendering_rows, case, make, documents)
+        if "training" in parts:
+            for case in TRAINED:
+                *_, make = judges_of(case, self.clone)
+                for regime in REGIMES:
+                    yield partial(training_rows, case, regime, make, documents)
+                yield partial(float32_rows, case, make, documents)
+        if "evaluation" in parts:
+            yield partial(evaluation_rows, documents)
+
+    def documents(self, unit: str) -> Material:
+        """The documents of the corpus, paragraphs or whole articles."""
+        return material(self.corpus, unit, self.keep_n, self.num_docs, self.out / "corpus")
+
+    def write_rows(self, rows: list[Row]) -> None:
+        """Each quantity by itself: rows.csv."""
+        with (self.out / "rows.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow([*Row._fields, "verdict"])
+            writer.writerows([*row, "ok" if row.passed else "FAIL"] for row in rows)
+
+    def draw_curves(self) -> None:
+        """On whole articles, of which the published models learn more than of paragraphs: there curves have a shape."""
+        documents, drawn = self.documents("document"), []
+        for case in DRAWN:
+            *_, make = judges_of(case, self.clone)
+            drawn.append(train_both(case, make, documents, self.epochs, "float64"))
+            write_csv(self.out / "curves.csv", drawn)
+        draw(self.out / "curves.png", drawn)
+        note(f"curves of {self.epochs} epochs: {self.out / 'curves.png'} and curves.csv beside it")
+
+    def not_compared(self) -> Iterator[str]:
+        """What would have judged too, had it been there."""
+        for name, pin in PACKAGES.items():
+            if not installed(name):
+                yield f"not compared: {name} is not installed (pip install --no-deps {name}=={pin})"
+        if not self.clone:
+            yield (
+                "not compared: the report's own code. neural-topic-models 0.1.0 on PyPI comes without its models; "
+                "clone zll17/Neural_Topic_Models and give --ntm=FOLDER. Our rendering of it was compared in its place"
+            )

@@ -1,0 +1,85 @@
+"""A run's page and the folders beside it: what `etm_jax.report` does."""
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from etm_jax.report import exports
+from etm_jax.report.page.contents import contents
+from etm_jax.report.page.contents import topic_names as read_topic_names
+from etm_jax.report.page.html import page
+from etm_jax.report.plots import write_figures
+from etm_jax.results.evaluation import evaluate
+from etm_jax.results.run import Run, read_run
+from etm_jax.util.console import note
+from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
+from etm_jax.util.files import check_writable, replace_folder, replace_text
+
+
+class Folder(NamedTuple):
+    """A folder that can stand beside the page.
+
+    write: fills it, from the run and from what the page shows. about: what people are told of it. package: what it
+    needs, which the extra of the folder's name brings; empty where it needs nothing.
+    """
+
+    write: Callable[[Run, dict[str, Any], Path], None]
+    about: str
+    package: str = ""
+
+
+FOLDERS = {
+    "figures": Folder(
+        lambda run, shown, folder: write_figures(shown, folder), "the page's pictures, as PNG and SVG", "matplotlib"
+    ),
+    "parquet": Folder(
+        lambda run, shown, folder: exports.write_parquet(run, folder),
+        "topics.parquet and doc_topics.parquet",
+        "pyarrow",
+    ),
+    "projector": Folder(
+        lambda run, shown, folder: exports.write_projector(run, folder),
+        "give tensors.tsv and metadata.tsv to https://projector.tensorflow.org; rho.vec and alpha.vec are word2vec's "
+        "format",
+    ),
+    "topicwizard": Folder(
+        lambda run, shown, folder: exports.write_topicwizard(run, folder),
+        "topicwizard.visualize(topic_data=etm_jax.report.exports.topic_data(FOLDER))",
+    ),
+    "pyldavis": Folder(
+        lambda run, shown, folder: exports.write_pyldavis(run, folder),
+        "prepare.json holds the arguments of pyLDAvis.prepare; pyldavis.html, its page, loads its scripts from the net "
+        "when it is opened",
+        "pyLDAvis",
+    ),
+}
+"""By the name of the flag, in the order in which they are written."""
+
+
+def write_report(
+    workdir: str, output: str = "", folders: Collection[str] = (), *, date_field: str = "", topic_names: str = ""
+) -> None:
+    """Write the page of the run in `workdir`, and of `FOLDERS` those that are asked for.
+
+    output: the page; empty for report.html in `workdir`. date_field: of the corpus, with the documents' dates.
+    topic_names: a file with what topics are to be called. Raises UserError where something cannot be read or written,
+    or a package is missing.
+    """
+    for name in folders:
+        if package := FOLDERS[name].package:
+            require(package, name, f"--{name}")
+    run = read_run(Path(workdir).expanduser(), texts=True)
+    place = Path(output).expanduser() if output else run.folder.path / "report.html"
+    if place.is_dir():
+        raise UserError(f"--output={place} is a folder; give a file such as {place / 'report.html'}")
+    check_writable(place.parent, "output" if output else "workdir")
+    names = read_topic_names(topic_names, len(run.model.beta)) if topic_names else {}
+    shown = contents(run, evaluate(run), date_field, names)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    for name in folders:
+        with replace_folder(place.parent / name) as folder:
+            FOLDERS[name].write(run, shown, folder)
+        note(f"{place.parent / name}: {FOLDERS[name].about}")
+    replace_text(place, page(shown))
+    note(f"{place}: {place.stat().st_size / 2**20:.1f} MiB; open it in a browser")

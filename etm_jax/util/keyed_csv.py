@@ -1,0 +1,58 @@
+"""Tables that a user gives, a row for each key: labels and metadata of documents, names of topics."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from etm_jax.util.errors import UserError
+
+
+def read_pairs(path: str, flag: str, key: str, value: str) -> dict[str, str]:
+    """The column `value` by the column `key` of a UTF-8 file, tabs between them in a .tsv, else commas; without blanks.
+
+    Raises UserError, which names `flag`, where the file cannot be read so.
+    """
+    with _opened(path, flag, (key, value)) as rows:
+        return {row[key]: row[value] for row in rows if row[key] and row[value]}
+
+
+def read_keyed(path: str, flag: str, key: str) -> tuple[list[str], dict[str, tuple[str, ...]]]:
+    """The names of all columns but `key`, and for each value of `key` its row, in the order of the names.
+
+    Rows without a key are left out. Raises UserError, which names `flag`, where the file cannot be read so, a row has
+    more or fewer fields than the header, or two rows have the same key.
+    """
+    with _opened(path, flag, (key,)) as rows:
+        columns = [name for name in dict.fromkeys(rows.fieldnames or ()) if name and name != key]
+        keyed: dict[str, tuple[str, ...]] = {}
+        for row in rows:
+            if None in row or None in row.values():
+                raise UserError(
+                    f"--{flag}={path}, line {rows.line_num}, has more or fewer fields than the header; correct that row"
+                )
+            if not row[key]:
+                continue
+            if row[key] in keyed:
+                raise UserError(f"--{flag}={path} has two rows for {key} {row[key]!r}; leave one of them")
+            keyed[row[key]] = tuple(row[name] for name in columns)
+        return columns, keyed
+
+
+@contextmanager
+def _opened(path: str, flag: str, needs: Sequence[str]) -> Iterator["csv.DictReader[str]"]:
+    """The rows of the file, by the names of its columns, without the blanks around these."""
+    place = Path(path).expanduser()
+    try:
+        with place.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file, delimiter="\t" if place.suffix == ".tsv" else ",")
+            rows.fieldnames = columns = [name.strip() for name in rows.fieldnames or ()]
+            if not set(needs) <= set(columns):
+                raise UserError(
+                    f"--{flag}={path} has columns {', '.join(columns) or 'none'}; it needs {' and '.join(needs)}"
+                )
+            yield rows
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(
+            f"--{flag}={path} cannot be read ({error}); give a UTF-8 file with columns {','.join(needs)}"
+        ) from error

@@ -1,0 +1,114 @@
+"""A whole configuration: who wins, what goes together, and what a file of another version holds."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from etm_jax.config.build import Config, make_config
+from etm_jax.config.models import model_card, model_names
+from etm_jax.config.settings import SECTIONS, RunOptions
+from etm_jax.config.variants import VARIANTS
+from etm_jax.util.errors import UserError
+
+
+def test_a_user_wins_over_a_variant_and_a_variant_over_a_model() -> None:
+    assert make_config().model.prior_variance == 15.0
+    assert make_config("paper").model.prior_variance == 1.0
+    gsm = make_config("default", {"kind": "gsm"})
+    assert (gsm.model.prior_variance, gsm.train.num_epochs, gsm.train.export_from) == (1.0, 100, "best")
+    assert make_config("paper", {"kind": "gsm"}).train.num_epochs == 1000
+    assert make_config("default", {"kind": "gsm", "num_epochs": 3}).train.num_epochs == 3
+
+
+@pytest.mark.parametrize("kind", ["gsm", "lda"])
+def test_what_a_model_forces_holds_whatever_is_given(kind: str) -> None:
+    given = {"kind": kind, "vectors": "cbow", "temperature": 2.0, "refine_steps": 3, "read_rho": True}
+    config = make_config("default", given)
+    forced = model_card(kind).forced or {"vectors": "ppmi", "temperature": 1.07, "refine_steps": 2}
+    values = {s.name: value for _, s, value in config.settings()}
+    assert {name: values[name] for name in forced} == forced
+
+
+def test_a_model_that_reads_few_settings_keeps_the_defaults_of_the_others() -> None:
+    given = {"kind": "lda", "num_topics": 7, "seed": 3, "learning_rate": 0.5, "no_above": 0.4, "lda_iterations": 9}
+    config = make_config("paper", given)
+    assert config.optimizer == make_config().optimizer
+    assert config.objective == make_config().objective
+    assert (config.model.num_topics, config.train.seed, config.corpus.no_above) == (7, 3, 0.4)
+    assert config.lda.lda_iterations == config.model.own.lda_iterations == 9
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"valid_share": 0.6, "test_share": 0.5}, "--valid_share=0.6 .*--test_share=0.5 documents are left to train"),
+        ({"infer_steps": 2, "theta_layer": True}, "--infer_steps=2 .*give 0, or --notheta_layer"),
+        ({"infer_steps": 0, "refine_steps": 2, "theta_layer": True}, "--refine_steps=2 .*give 0, or --notheta_layer"),
+        ({"seed": 2**32 - 1, "num_seeds": 2}, "--num_seeds=2 .*the last seed is at most 4294967295"),
+        ({"kind": "lda", "num_seeds": 2}, "--num_seeds=2 is not for --model=lda, which fits one seed a run"),
+        ({"kind": "prodlda"}, "--model='prodlda' is unknown; the models are etm, gsm, lda"),
+        ({"num_topic": 3}, "unknown setting 'num_topic'; did you mean 'num_topics'"),
+        ({"n_topic": 3}, "unknown setting 'n_topic'; did you mean 'num_topics'"),
+        ({"own": 3}, "unknown setting 'own'"),
+    ],
+)
+def test_what_no_setting_can_be_asked_alone(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        make_config("default", given)
+
+
+def test_settings_that_fit_together_alone_do_fit() -> None:
+    assert make_config("default", {"valid_share": 0.5, "test_share": 0.4}).corpus.valid_share == 0.5
+    assert make_config("default", {"seed": 2**32 - 2, "num_seeds": 2}).train.num_seeds == 2
+
+
+@pytest.mark.parametrize("kind", model_names())
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_settings_survive_json(variant: str, kind: str) -> None:
+    config = make_config(variant, {"kind": kind, "num_topics": 3, "hidden": (5,), "lowercase": True})
+    values = json.loads(json.dumps(config.to_json()))
+    assert list(values) == ["variant", *SECTIONS]
+    assert Config.from_json(values) == config
+
+
+def test_a_setting_that_an_older_version_did_not_have_takes_its_default() -> None:
+    values = make_config("default", {"rarity": 0.5, "no_below": 2}).to_json()
+    del values["model"]["rarity"], values["corpus"]["keep_n"]
+    assert Config.from_json(values) == make_config("default", {"no_below": 2})
+
+
+def test_a_former_name_of_a_variant_is_read_and_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+    config = make_config("ntm")
+    assert Config.from_json(config.to_json() | {"variant": "report"}) == config == make_config("report")
+    assert config.variant == "ntm"
+    assert capsys.readouterr().err == ""
+    assert RunOptions.variant in VARIANTS
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"model": {"num_topic": 3}}, "section 'model' has unknown settings: num_topic"),
+        ({"model": {"num_topics": 3.5}}, "--n_topic=3.5 must be a whole number"),
+        ({"model": {"num_topics": 1}}, "--n_topic=1 is out of range"),
+        ({"model": None}, "not a configuration of etm_jax"),
+        ({"optimizer": ["adam"]}, "not a configuration of etm_jax"),
+        ({"variant": "mine"}, "--variant='mine' is not one of default, ntm, paper"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused(changed: dict[str, Any], said: str) -> None:
+    values = copy.deepcopy(make_config().to_json())
+    for section, value in changed.items():
+        values[section] = values[section] | value if isinstance(value, dict) else value
+    with pytest.raises(UserError, match=said):
+        Config.from_json(values)
+
+
+def test_a_section_less_is_no_configuration() -> None:
+    for section in SECTIONS:
+        values = make_config().to_json()
+        del values[section]
+        with pytest.raises(UserError, match=f"not a configuration of etm_jax: .*{section}"):
+            Config.from_json(values)
