@@ -17,7 +17,7 @@ from etm_jax.training.steps import Spec, log_px_step, posterior_step, theta_step
 from etm_jax.util.console import track
 
 BATCHES_AHEAD = 8
-"""That the device may have before it."""
+"""Batches queued on the device while the host packs the next."""
 
 
 def infer_theta(variables: Variables, batcher: Batcher, spec: Spec) -> np.ndarray:

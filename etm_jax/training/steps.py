@@ -103,15 +103,10 @@ def abstract_state(spec: Spec) -> TrainState:
     return jax.eval_shape(lambda: new_state(init_variables(jax.random.key(0), spec.module()), spec))
 
 
-def batch_terms(params: Params, constants: Params, batch: Batch, noise: Noise, spec: Spec) -> dict[str, jax.Array]:
-    """The terms of the loss by name, as of `TopicModel.loss_terms`."""
-    model = spec.with_variables(Variables(params, constants))
-    return model.loss_terms(model.read(batch, noise), batch, noise)
-
-
 def batch_loss(params: Params, constants: Params, batch: Batch, noise: Noise, spec: Spec) -> tuple[jax.Array, Sums]:
     """The scalar that training minimises, in nats, and the batch's sums, as of `total_loss`."""
-    terms = batch_terms(params, constants, batch, noise, spec)
+    model = spec.with_variables(Variables(params, constants))
+    terms = model.loss_terms(model.read(batch, noise), batch, noise)
     return total_loss(terms, jnp.asarray(batch.real), spec.objective)
 
 
