@@ -83,7 +83,7 @@ def trained(kind: str, dtype: type, mesh: str) -> dict:
     if kind in ("default", "gsm"):
         batch = next(batcher.epoch())
         found["theta"] = np.asarray(theta_step(state.variables, batch, spec.on(layout)))[:B]
-        found["beta"] = layout.beta(state.variables)
+        found["beta"] = model_layout.beta(state.variables)
         found["valid"] = [float(x) for x in eval_step(state.variables, batch, key, spec.on(layout))]
     return found
 
