@@ -255,7 +255,8 @@ def test_without_matplotlib_the_example_says_so(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 2
-    assert done.stderr == "error: the picture needs matplotlib, which is not installed; pip install 'etm_jax[figures]'\n"
+    said = "error: the picture needs matplotlib, which is not installed; pip install 'etm_jax[figures]'\n"
+    assert done.stderr == said
 
 
 def test_a_number_out_of_range_is_named():
