@@ -61,20 +61,44 @@ class TopicInfo(NamedTuple):
 
 
 class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """A topic model in the embedding space: https://arxiv.org/abs/1907.04907, by `--variant` of the command line.
+    """A topic model in the embedding space (Dieng, Ruiz, Blei 2020), trained as `python -m etm_jax.train` does.
 
-    Documents are given as strings, as lists of words, or as a matrix of counts [D, V]. What is wrong with them, or with
-    a parameter, raises ValueError in one line.
+    Documents are strings, lists of words, or a matrix of counts [D, V]. A mistake in them, or in a parameter, raises
+    ValueError in one line.
 
-    num_topics: K. lang: zh or en; "" is zh. segmenter: how strings become words; "" is pkuseg for zh and words for en.
-    stopwords: a file of words to drop. no_below, no_above: drop words of fewer documents, or of more than this share of
-    them. vectors: the word vectors to start from. num_epochs: passes over the documents; 0 finds the number. variant:
-    default, ntm or paper. seed: the same gives the same bytes on the same machine. seed_words: lists of words that
-    topics 0, 1, … are to be about, [] for a free one. settings: any other settings of `python -m etm_jax.train`, by
-    name. callbacks: each is called with the figures of every epoch. verbose: 0 is silent.
+    Parameters
+    ----------
+    num_topics : int
+        K.
+    lang, segmenter : str
+        zh or en ("" is zh), and how strings become words ("" is pkuseg for zh, words for en).
+    stopwords : str
+        File of words to drop, one a line.
+    no_below, no_above : int, float
+        Drop words of fewer documents, or of more than this share of them.
+    vectors : str
+        Word vectors to start from: ppmi, skipgram, cbow, use, random or file:PATH.
+    num_epochs : int
+        Passes over the documents; 0 finds the number.
+    variant : str
+        default, ntm or paper.
+    seed : int
+        The same seed gives the same bytes on the same machine.
+    seed_words : list of lists of str
+        Words that topics 0, 1, … are to be about, [] for a free one.
+    settings : mapping
+        Any other settings of `python -m etm_jax.train`, by name.
+    callbacks : list of callables
+        Each is called with the metrics of every epoch, a dict.
+    verbose : int
+        0 is silent.
 
-    Afterwards: components_, β, [K, V]; vocab_, the V words; history_, the figures of every epoch; new_words_, those
-    that `partial_fit` met and the model does not know, with how often.
+    Attributes
+    ----------
+    components_, vocab_ : ndarray of shape (K, V), list of V str
+        The topics β, whose rows sum to 1, and the words of their columns.
+    history_, new_words_ : list of dict, Counter
+        The metrics of every epoch, and the words that `partial_fit` met and the model does not know.
     """
 
     def __init__(

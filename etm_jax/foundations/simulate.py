@@ -12,9 +12,15 @@ from scipy.special import softmax
 
 
 class Simulated(NamedTuple):
-    """Documents and what they were drawn from. counts: [D, V] CSR int32; theta: [D, K], beta: [K, V], rows sum to 1.
+    """Documents, and what they were drawn from.
 
-    rho: [V, L] and alpha: [K, L], where the topics come from embeddings.
+    Attributes
+    ----------
+    counts : csr_matrix of shape (D, V), int32
+    theta, beta : ndarray of shape (D, K), (K, V)
+        Rows sum to 1.
+    rho, alpha : ndarray of shape (V, L), (K, L), or None
+        Where the topics come from embeddings.
     """
 
     counts: sp.csr_matrix
@@ -34,10 +40,26 @@ def simulate_lda(
     alpha: float = 0.1,
     eta: float = 0.05,
 ) -> Simulated:
-    """β_k ~ Dir(η), θ_d ~ Dir(α); for each word z ~ Cat(θ_d), w ~ Cat(β_z). Blei, Ng and Jordan 2003, section 3.
+    """Draw documents by LDA: β_k ~ Dir(η), θ_d ~ Dir(α); for each word z ~ Cat(θ_d), w ~ Cat(β_z).
 
-    doc_length: words of every document, or [D] those of each. alpha, eta: parameters of the symmetric Dirichlets;
-    the smaller, the fewer topics a document has and the fewer words a topic.
+    Parameters
+    ----------
+    seed : int
+    num_docs, vocab_size, num_topics : int
+        D, V and K.
+    doc_length : int or ndarray of shape (D,)
+        Words of every document, or of each.
+    alpha, eta : float
+        Of the symmetric Dirichlets; the smaller, the fewer topics a document has and the fewer words a topic.
+
+    Returns
+    -------
+    Simulated
+        Without rho and alpha.
+
+    References
+    ----------
+    Blei, Ng, Jordan 2003, Latent Dirichlet Allocation, section 3.
     """
     rng = np.random.default_rng(seed)
     beta = rng.dirichlet(np.full(vocab_size, eta), num_topics)
@@ -56,11 +78,32 @@ def simulate_etm(
     logit_std: float = 3.0,
     prior_variance: float = 1.0,
 ) -> Simulated:
-    """δ_d ~ N(0, s·I), θ_d = softmax(δ_d); for each word z ~ Cat(θ_d), w ~ Cat(softmax(ρ α_z)). Dieng et al. 2020, 4.
+    """Draw documents by ETM: δ_d ~ N(0, s·I), θ_d = softmax(δ_d); for each word z ~ Cat(θ_d), w ~ Cat(softmax(ρ α_z)).
 
     The process takes ρ and α as given. Here their entries are normal, ρ's with variance 1 and α's with variance
-    logit_std² / L, so that `logit_std` is the standard deviation of ρα over words: near 0 all topics are uniform, and
-    the larger, the fewer words a topic has. prior_variance: the s above, 1 in the paper.
+    logit_std² / L.
+
+    Parameters
+    ----------
+    seed : int
+    num_docs, vocab_size, num_topics : int
+        D, V and K.
+    doc_length : int or ndarray of shape (D,)
+        Words of every document, or of each.
+    embed_dim : int
+        L.
+    logit_std : float
+        Standard deviation of ρα over words: near 0 all topics are uniform, and the larger, the fewer words a topic has.
+    prior_variance : float
+        s, 1 in the paper.
+
+    Returns
+    -------
+    Simulated
+
+    References
+    ----------
+    Dieng, Ruiz, Blei 2020, arXiv 1907.04907, section 4.
     """
     rng = np.random.default_rng(seed)
     rho = rng.normal(size=(vocab_size, embed_dim))
@@ -73,9 +116,21 @@ def simulate_etm(
 def draw_counts(
     rng: np.random.Generator, theta: np.ndarray, beta: np.ndarray, doc_length: int | np.ndarray
 ) -> sp.csr_matrix:
-    """For each word z ~ Cat(θ_d), w ~ Cat(β_z). theta: [D, K], beta: [K, V] → counts [D, V] CSR int32.
+    """Draw words from topic proportions and topics: z ~ Cat(θ_d), w ~ Cat(β_z).
 
     Words that share a topic are drawn together: a bag of words does not know their order.
+
+    Parameters
+    ----------
+    rng : Generator
+    theta, beta : ndarray of shape (D, K), (K, V)
+        Rows sum to 1.
+    doc_length : int or ndarray of shape (D,)
+        Words of every document, or of each.
+
+    Returns
+    -------
+    csr_matrix of shape (D, V), int32
     """
     num_docs, vocab_size = len(theta), beta.shape[1]
     of_topic = rng.multinomial(doc_length, theta)
@@ -87,9 +142,18 @@ def draw_counts(
 
 
 def shuffle_words(seed: int, counts: sp.csr_matrix) -> sp.csr_matrix:
-    """The same words shuffled over documents: each document keeps its length and each word its frequency, no more.
+    """Shuffle the words over documents: each document keeps its length and each word its frequency, no more.
 
-    counts: [D, V] CSR → [D, V] CSR int32. What a model still finds there is not of the documents.
+    What a model still finds in the result does not come from the documents.
+
+    Parameters
+    ----------
+    seed : int
+    counts : csr_matrix of shape (D, V)
+
+    Returns
+    -------
+    csr_matrix of shape (D, V), int32
     """
     lengths = np.asarray(counts.sum(axis=1)).ravel()
     words = np.random.default_rng(seed).permutation(np.repeat(counts.indices, counts.data))

@@ -70,7 +70,18 @@ def _read_metadata(folder: RunFolder) -> Metadata:
 
 
 def to_safetensors(path: str | Path, trained: SavedModel) -> None:
-    """Write a model as one file: arrays as they are, settings and words as its metadata. What is there is replaced."""
+    """Write a model as one file, replacing it: its arrays as they are, its settings and words as metadata.
+
+    Parameters
+    ----------
+    path : str or Path
+    trained : SavedModel
+
+    Raises
+    ------
+    UserError
+        Where the file cannot be written, or safetensors is not installed.
+    """
     variables = trained.variables
     arrays = {f"params.{key}": x for key, x in flatten(variables.params).items()}
     arrays |= {f"constants.{key}": x for key, x in variables.constants.items()}
@@ -83,7 +94,21 @@ def to_safetensors(path: str | Path, trained: SavedModel) -> None:
 
 
 def from_safetensors(path: str | Path) -> SavedModel:
-    """The inverse of `to_safetensors`, bit for bit. Raises UserError where the file is another, or damaged."""
+    """Read what `to_safetensors` wrote, bit for bit.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    SavedModel
+
+    Raises
+    ------
+    UserError
+        Where the file is another, or damaged.
+    """
     path = Path(path).expanduser()
     try:
         arrays, metadata = read_tensors(path), read_metadata(path)

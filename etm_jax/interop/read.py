@@ -19,11 +19,23 @@ TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
 
 
 def read_saved_model(path: str, rho: np.ndarray | None = None) -> SavedModel:
-    """The model in a run's folder (of the epoch that it exports), in one that `ETM.save` wrote, or in a file.
+    """Read a trained model from a run's folder, a folder of `ETM.save`, a .safetensors file or a torch checkpoint.
 
-    A file is a .safetensors file of ours or a torch checkpoint.
+    Parameters
+    ----------
+    path : str
+        Of a run it is the epoch that the run exports.
+    rho : ndarray of shape (V, L), optional
+        As for `from_torch`.
 
-    rho: as for `from_torch`. Raises UserError where there is none or it cannot be read.
+    Returns
+    -------
+    SavedModel
+
+    Raises
+    ------
+    UserError
+        Where there is none, or it cannot be read.
     """
     place = Path(path).expanduser()
     is_run = not place.is_file() and place.suffix not in (SUFFIX, *TORCH_SUFFIXES)

@@ -24,13 +24,25 @@ _ARCHIVE, _PICKLE = b"PK", b"\x80"
 
 
 def from_torch(source: str | Path | Mapping[str, Any], rho: np.ndarray | None = None) -> Weights:
-    """Our parameters from weights of zll17/Neural_Topic_Models, adjidieng/ETM, embedded-topic-model or TopMost's ETM.
+    """Read weights of zll17/Neural_Topic_Models, adjidieng/ETM, embedded-topic-model or TopMost's ETM.
 
-    source: a file of torch's, a .safetensors file of its tensors, or what such a file holds: a state dict of tensors or
-    arrays, by itself or in one of the dictionaries that zll17/Neural_Topic_Models saves. The keys tell whose it is.
-    rho: the word embeddings [V, L] of an adjidieng/ETM that was trained on fixed ones, which its state dict lacks.
+    Parameters
+    ----------
+    source : str, Path or mapping
+        A torch file, a .safetensors file of its tensors, or what such a file holds: a state dict of tensors or arrays,
+        by itself or in one of the dictionaries that zll17/Neural_Topic_Models saves. The keys say which package it is
+        from. rho : ndarray of shape (V, L), optional Word embeddings of an adjidieng/ETM that was trained on fixed
+        ones, which its state dict lacks.
 
-    Raises UserError where the file cannot be read, and where keys or shapes are not those of one model.
+    Returns
+    -------
+    Weights
+        The parameters under our names, bit for bit.
+
+    Raises
+    ------
+    UserError
+        Where the file cannot be read, or its keys and shapes are not those of one model.
     """
     if isinstance(source, Mapping):
         return from_state(_arrays(source), rho)
@@ -44,12 +56,26 @@ def from_torch(source: str | Path | Mapping[str, Any], rho: np.ndarray | None = 
 
 
 def to_torch(params: Params, layout: str) -> dict[str, Any]:
-    """A state dict of torch tensors, to be given to `load_state_dict`. layout: ntm, etm or topmost.
+    """Make a state dict of torch tensors, for `load_state_dict`.
 
     Module and weights agree bit for bit. An adjidieng/ETM or embedded-topic-model on fixed embeddings keeps ρ outside
     its state dict: there `model.rho = state.pop("rho.weight")` comes first.
 
-    Raises UserError where `params` have a part that the layout has no place for, or lack one that it needs.
+    Parameters
+    ----------
+    params : dict
+        Parameters of a model of ours.
+    layout : str
+        Whose names the tensors get: ntm, etm or topmost.
+
+    Returns
+    -------
+    dict of str to Tensor
+
+    Raises
+    ------
+    UserError
+        Where `params` have a part that the layout has no place for, or lack one that it needs.
     """
     state = to_state(params, layout)
     torch = _torch("writing weights for torch")
@@ -57,9 +83,18 @@ def to_torch(params: Params, layout: str) -> dict[str, Any]:
 
 
 def save_torch(path: str | Path, params: Params, layout: str) -> None:
-    """Write the file that the layout's package reads: for ntm the dictionary of `net` and `param`, else a state dict.
+    """Write the file that the layout's package reads, replacing it: for ntm a dictionary of `net` and `param`.
 
-    What is there is replaced. Raises UserError as `to_torch` does, and where the file cannot be written.
+    Parameters
+    ----------
+    path : str or Path
+    params, layout
+        As for `to_torch`.
+
+    Raises
+    ------
+    UserError
+        As `to_torch` does, and where the file cannot be written.
     """
     state: dict[str, Any] = to_torch(params, layout)
     if layout == "ntm":

@@ -84,15 +84,29 @@ def coherence(
     called: str = "documents",
     seed: int = 1,
 ) -> Coherence:
-    """One measure, of WINDOWS, of topics that are given by their words.
+    """One coherence measure of topics, with gensim's values.
 
-    words: [K, n] columns, best first; vocab: the V words; counts: [D, V] of the reference documents, which the record
-    says are `called`; text: their running text. Where there is none, each document is one window whatever a measure's
-    own, and C_W2V takes document-level PPMI vectors in place of skip-gram ones. seed: of the vectors.
+    Parameters
+    ----------
+    measure : str
+        A key of WINDOWS: UMass, C_V, C_UCI, C_NPMI or C_W2V.
+    words : ndarray of shape (K, n), int
+        Columns of the topics' words, best first.
+    vocab : sequence of V str
+    counts : csr_matrix of shape (D, V)
+        The reference documents; empty ones count as documents.
+    text : TokenStream, optional
+        Their running text. Without it each document is one window, and C_W2V takes document-level PPMI vectors in place
+        of skip-gram ones. called : str What the result says the documents are. seed : int Of the vectors of C_W2V.
 
+    Returns
+    -------
+    Coherence
+
+    Notes
+    -----
     A word that the reference lacks scores `LOWEST` with every other, and so does all of a topic without two others.
-    Empty documents count as documents. The values are gensim's, whose sliding windows undercount a word that repeats
-    within one; it rounds those of C_W2V to float32.
+    gensim's sliding windows undercount a word that repeats within one; it rounds the values of C_W2V to float32.
     """
     used, positions = np.unique(words, return_inverse=True)
     topics = positions.reshape(words.shape)

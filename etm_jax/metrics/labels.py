@@ -42,10 +42,24 @@ def evaluate(run: FittedRun) -> Measured:
 def label_figures(
     theta_train: np.ndarray, labels_train: Sequence[str], theta_test: np.ndarray, labels_test: Sequence[str]
 ) -> Labelled:
-    """How θ and labels go together. theta_*: [D, K], of as many documents as there are labels.
+    """How θ and labels go together, by the largest topics and by a linear classifier.
 
-    The classifier is scikit-learn's logistic regression on standardised θ. Raises ValueError without test documents,
-    and where the training documents have fewer than two labels.
+    The classifier is scikit-learn's logistic regression on standardised θ.
+
+    Parameters
+    ----------
+    theta_train, theta_test : ndarray of shape (·, K)
+    labels_train, labels_test : sequence of str
+        As many as the rows of θ.
+
+    Returns
+    -------
+    Labelled
+
+    Raises
+    ------
+    ValueError
+        Without test documents, and where the training documents have fewer than two labels.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import accuracy_score, f1_score, normalized_mutual_info_score

@@ -6,9 +6,20 @@ from etm_jax.util.arrays import unit_rows
 
 
 def nearest(points: np.ndarray, others: np.ndarray, n: int, skip_self: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """For each of P points the n of Q others with the largest cosines, best first: [P, L], [Q, L] → two [P, n].
+    """Find the vectors with the largest cosines.
 
-    skip_self: points are the others, and none is its own neighbour. Ties go to the first.
+    Parameters
+    ----------
+    points : ndarray of shape (P, L)
+    others : ndarray of shape (Q, L)
+    n : int
+    skip_self : bool
+        Whether points are the others, and none is its own neighbour.
+
+    Returns
+    -------
+    found, cosines : ndarray of shape (P, n)
+        Rows of `others`, best first, and their cosines. Ties go to the first.
     """
     left, right = (unit_rows(x.astype(np.float64)) for x in (points, others))
     n = min(n, len(right) - skip_self)

@@ -35,17 +35,39 @@ def evaluate(run: FittedRun) -> Measured:
 
 
 def completion_perplexity(theta: np.ndarray, beta: np.ndarray, half2: sp.csr_matrix) -> Perplexity:
-    """Document-completion perplexity of a mixture. theta: [T, K] from the first halves, beta: [K, V], half2: [T, V].
+    """Document-completion perplexity of a mixture of topics.
 
     The predictive quality of Dieng et al. 2020, as adjidieng/ETM computes it but for the 1e-12.
+
+    Parameters
+    ----------
+    theta : ndarray of shape (T, K)
+        Of the documents' first halves.
+    beta : ndarray of shape (K, V)
+    half2 : csr_matrix of shape (T, V)
+        Counts of their second halves.
+
+    Returns
+    -------
+    Perplexity
     """
     return perplexity_of(mixture_log_px(theta, beta, half2), half2)
 
 
 def perplexity_of(log_px: np.ndarray, counts: sp.csr_matrix) -> Perplexity:
-    """Perplexity of counts: [T, V] CSR. log_px: [nnz], log p(w | document) at their nonzeros, by whatever model.
+    """Perplexity of counts under any model.
 
-    Empty documents are left out; nan where all are.
+    Parameters
+    ----------
+    log_px : ndarray of shape (nnz,)
+        log p(w | document) at the nonzeros of `counts`, in nats.
+    counts : csr_matrix of shape (T, V)
+        Empty documents are left out.
+
+    Returns
+    -------
+    Perplexity
+        nan where all documents are empty.
     """
     entries = counts.tocoo()
     nats = -entries.data * log_px.astype(np.float64)

@@ -16,9 +16,17 @@ class Recovery(NamedTuple):
 
 
 def recovery(beta: np.ndarray, theta: np.ndarray, true_beta: np.ndarray, true_theta: np.ndarray) -> Recovery:
-    """Topics matched one to one for the largest sum of cosines (Hungarian method). beta: [K, V], theta: [D, K].
+    """How well topics recover true ones, matched one to one for the largest sum of cosines (Hungarian method).
 
-    A topic whose share is the same in every document correlates with nothing: 0.
+    Parameters
+    ----------
+    beta, true_beta : ndarray of shape (K, V)
+    theta, true_theta : ndarray of shape (D, K)
+
+    Returns
+    -------
+    Recovery
+        A topic whose share is the same in every document correlates with nothing: 0.
     """
     cosines = unit_rows(true_beta) @ unit_rows(beta).T
     true, found = linear_sum_assignment(cosines, maximize=True)

@@ -33,16 +33,36 @@ def evaluate(run: FittedRun) -> Measured:
 
 
 def top_words(beta: np.ndarray, n: int) -> np.ndarray:
-    """Columns of the n most probable words of each topic. beta: [K, V] → [K, n]. Ties go to the lower column."""
+    """Choose the most probable words of each topic.
+
+    Parameters
+    ----------
+    beta : ndarray of shape (K, V)
+    n : int
+
+    Returns
+    -------
+    ndarray of shape (K, n), int
+        Columns, best first. Ties go to the lower column.
+    """
     return np.argsort(-beta, axis=1, kind="stable")[:, :n]
 
 
 def npmi_coherence(words: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
-    """Mean document-level NPMI over the pairs of each topic's words. words: [K, n], counts: [D, V] → [K], in [−1, 1].
+    """Mean document-level NPMI over the pairs of each topic's words: the coherence of Dieng et al. 2020, where n = 10.
 
-    A pair that never occurs together, also one with a word that no document holds, counts as −1; a pair that is in
-    every document as 1. Empty documents count as documents; without any document, and for n = 1, which has no pairs, it
-    is −1. The topic coherence of Dieng et al. 2020, where n = 10.
+    Parameters
+    ----------
+    words : ndarray of shape (K, n), int
+        Columns of the topics' words.
+    counts : csr_matrix of shape (D, V)
+        The reference documents; empty ones count as documents.
+
+    Returns
+    -------
+    ndarray of shape (K,)
+        In [−1, 1]. A pair that never occurs together, also one with a word that no document holds, counts as −1; a pair
+        that is in every document as 1. −1 without documents, and for n = 1, which has no pairs.
     """
     num_docs = counts.shape[0]
     used, positions = np.unique(words, return_inverse=True)
@@ -64,7 +84,17 @@ def npmi_coherence(words: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
 
 
 def diversity(words: np.ndarray) -> float:
-    """Unique share of the words of all topics, in (0, 1]. words: [K, n]. As in Dieng et al. 2020, where n = 25."""
+    """Unique share of the words of all topics, as in Dieng et al. 2020, where n = 25.
+
+    Parameters
+    ----------
+    words : ndarray of shape (K, n)
+
+    Returns
+    -------
+    float
+        In (0, 1].
+    """
     return len(np.unique(words)) / words.size
 
 
@@ -102,7 +132,18 @@ def topics_used(theta: np.ndarray) -> int:
 
 
 def topic_shares(theta: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
-    """Share of the corpus' tokens that each topic explains. theta: [D, K], counts: [D, V] → [K], sums to 1."""
+    """Share of the corpus' tokens that each topic explains.
+
+    Parameters
+    ----------
+    theta : ndarray of shape (D, K)
+    counts : csr_matrix of shape (D, V)
+
+    Returns
+    -------
+    ndarray of shape (K,)
+        Sums to 1.
+    """
     tokens = np.asarray(counts.sum(1)).ravel().astype(np.float64)
     explained = np.zeros(theta.shape[1])
     for low in range(0, len(theta), DOCUMENTS_AT_ONCE):
