@@ -30,9 +30,9 @@ def from_torch(source: str | Path | Mapping[str, Any], rho: np.ndarray | None = 
     ----------
     source : str, Path or mapping
         A torch file, a .safetensors file of its tensors, or what such a file holds: a state dict of tensors or arrays,
-        by itself or in one of the dictionaries that zll17/Neural_Topic_Models saves. The keys say which package it is
-        from. rho : ndarray of shape (V, L), optional Word embeddings of an adjidieng/ETM that was trained on fixed
-        ones, which its state dict lacks.
+        by itself or in one of the dictionaries that zll17/Neural_Topic_Models saves. The keys say whose it is.
+    rho : ndarray of shape (V, L), optional
+        Word embeddings of an adjidieng/ETM that was trained on fixed ones, which its state dict lacks.
 
     Returns
     -------

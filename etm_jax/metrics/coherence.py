@@ -97,7 +97,11 @@ def coherence(
         The reference documents; empty ones count as documents.
     text : TokenStream, optional
         Their running text. Without it each document is one window, and C_W2V takes document-level PPMI vectors in place
-        of skip-gram ones. called : str What the result says the documents are. seed : int Of the vectors of C_W2V.
+        of skip-gram ones.
+    called : str
+        What the result says the documents are.
+    seed : int
+        Of the vectors of C_W2V.
 
     Returns
     -------
