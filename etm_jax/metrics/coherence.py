@@ -1,7 +1,8 @@
 """The five coherences of the report (Röder, Both and Hinneburg 2015), as gensim: UMass, C_V, C_UCI, C_NPMI, C_W2V.
 
-`etm_jax.metrics.topics.npmi_coherence` is the paper's, by documents. Most of these look at windows of running text, so
-that a value means something only with the text, the window and the number of words: it comes with the three.
+`etm_jax.metrics.topics.npmi_coherence` is the document-level coherence of Dieng et al. 2020. Most of the measures here
+look at windows of running text. A value can be compared only for the same text, window and number of words, so each
+result names all three.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,21 +17,36 @@ from etm_jax.metrics.topics import npmi_coherence
 from etm_jax.metrics.windows import Spans, document_spans, joint_counts, window_spans
 
 WINDOWS = {"UMass": 0, "C_V": 110, "C_UCI": 10, "C_NPMI": 10, "C_W2V": 5}
-"""Words at once, gensim's defaults; 0 for whole documents."""
+"""Window size in words, gensim's defaults; 0 for whole documents."""
 
 VECTOR_DIM, VECTOR_EPOCHS = 100, 5
-"""Of the skip-gram vectors of C_W2V: gensim's defaults. `etm_jax.vectors.word2vec` thins frequent words more."""
+"""Length of the skip-gram vectors of C_W2V and passes over the text: gensim's defaults.
+
+`etm_jax.vectors.word2vec` subsamples frequent words more than gensim does.
+"""
 
 _EPSILON = 1e-12
 _LOG_EPSILON = float(np.log(_EPSILON))
 LOWEST = {"UMass": _LOG_EPSILON, "C_V": 0.0, "C_UCI": _LOG_EPSILON, "C_NPMI": -1.0, "C_W2V": 0.0}
-"""What a word counts with every other where it cannot be looked up: gensim's log ε, −1, and in place of a cosine 0."""
+"""The score of a pair with a word that the reference lacks, by measure: log ε and −1 as in gensim, 0 for a cosine."""
 
 
 class Coherence(NamedTuple):
-    """One measure of all topics. value: the mean of per_topic, [K].
+    """One coherence measure of all topics.
 
-    reference: what the words were looked up in. window: words at once, 0 for whole documents. top_n: words of a topic.
+    Attributes
+    ----------
+    measure : str
+        Its name.
+    value : float
+        Mean of `per_topic`.
+    per_topic : ndarray of shape (K,)
+    reference : str
+        What the words were looked up in.
+    window : int
+        Window size in words; 0 for whole documents.
+    top_n : int
+        Number of words of a topic.
     """
 
     measure: str
@@ -42,7 +58,17 @@ class Coherence(NamedTuple):
 
 
 def evaluate(run: FittedRun) -> Measured:
-    """Document NPMI on the training and on the test documents, then gensim's five on the training documents."""
+    """Measure document-level NPMI on training and test documents, and gensim's five on the training documents.
+
+    Parameters
+    ----------
+    run : FittedRun
+
+    Returns
+    -------
+    Measured
+        `coherences`: a list of `Coherence`, and a row for each.
+    """
     corpus, words = run.corpus, run.words
     found = [
         _document_npmi("NPMI", words, corpus.train, "training"),
@@ -71,7 +97,18 @@ def coherences(
     called: str = "documents",
     seed: int = 1,
 ) -> list[Coherence]:
-    """All five of `coherence`: UMass, C_V, C_UCI, C_NPMI and C_W2V."""
+    """Compute all five measures of `coherence`: UMass, C_V, C_UCI, C_NPMI and C_W2V.
+
+    Parameters
+    ----------
+    words, vocab, counts, text, called, seed
+        As for `coherence`.
+
+    Returns
+    -------
+    list of Coherence
+        In the order of `WINDOWS`.
+    """
     return [coherence(measure, words, vocab, counts, text, called, seed) for measure in WINDOWS]
 
 
@@ -84,7 +121,7 @@ def coherence(
     called: str = "documents",
     seed: int = 1,
 ) -> Coherence:
-    """One coherence measure of topics, with gensim's values.
+    """Compute one coherence measure of topics, with gensim's values.
 
     Parameters
     ----------
@@ -93,15 +130,16 @@ def coherence(
     words : ndarray of shape (K, n), int
         Columns of the topics' words, best first.
     vocab : sequence of V str
+        The words of the columns.
     counts : csr_matrix of shape (D, V)
         The reference documents; empty ones count as documents.
     text : TokenStream, optional
-        Their running text. Without it each document is one window, and C_W2V takes document-level PPMI vectors in place
-        of skip-gram ones.
+        Running text of the documents. Without it each document is one window, and C_W2V takes document-level PPMI
+        vectors in place of skip-gram ones.
     called : str
-        What the result says the documents are.
+        Name of the documents in the result's `reference`.
     seed : int
-        Of the vectors of C_W2V.
+        Seed of the vectors of C_W2V.
 
     Returns
     -------
@@ -109,8 +147,12 @@ def coherence(
 
     Notes
     -----
-    A word that the reference lacks scores `LOWEST` with every other, and so does all of a topic without two others.
+    A pair with a word that the reference lacks scores `LOWEST`, and so does a topic with fewer than two known words.
     gensim's sliding windows undercount a word that repeats within one; it rounds the values of C_W2V to float32.
+
+    References
+    ----------
+    Röder, Both, Hinneburg 2015, Exploring the Space of Topic Coherence Measures.
     """
     used, positions = np.unique(words, return_inverse=True)
     topics = positions.reshape(words.shape)
@@ -135,9 +177,9 @@ def coherence(
 
 
 class _Shares(NamedTuple):
-    """Of the windows, the share that holds a word of each topic, [K, n], and two of its words, [K, n, n].
+    """Shares of the windows that hold a word of each topic, [K, n], and both of two of its words, [K, n, n].
 
-    known: whether any window holds the word; where none does, its share stands as 1, so that all logarithms exist.
+    known: whether any window holds the word; where none does, its share is set to 1, so that all logarithms exist.
     """
 
     word: np.ndarray
@@ -162,7 +204,7 @@ def _pmi(shares: _Shares) -> np.ndarray:
 
 
 def _npmi(shares: _Shares) -> np.ndarray:
-    """PMI / −log (p(u, v) + ε), [K, n, n]. A word of every window comes to −1 with itself."""
+    """PMI / −log (p(u, v) + ε), [K, n, n]. A word that is in every window has the value −1 with itself."""
     return _pmi(shares) / -np.log(shares.joint + _EPSILON)
 
 
@@ -172,13 +214,13 @@ def _log_conditional(shares: _Shares) -> np.ndarray:
 
 
 def _mean_of_pairs(values: np.ndarray, shares: _Shares, lowest: float) -> np.ndarray:
-    """The mean over each word u of a topic and each better one v, `lowest` where one is not known. [K, n, n] → [K]."""
+    """Mean over pairs of a word u and a higher-ranked word v; `lowest` where one is unknown. [K, n, n] → [K]."""
     worse, better = np.tril_indices(values.shape[1], -1)
     return np.where(shares.pairs, values, lowest)[:, worse, better].sum(axis=1) / max(len(worse), 1)
 
 
 def _mean_cosine(vectors: np.ndarray) -> np.ndarray:
-    """The mean cosine between a word's vector and the sum of its topic's: [K, n, L] → [K]. Of zeros it is 0."""
+    """Mean cosine between a word's vector and the sum of its topic's vectors: [K, n, L] → [K]. 0 for zero vectors."""
     together = vectors.sum(axis=1, keepdims=True)
     lengths = np.linalg.norm(vectors, axis=2) * np.linalg.norm(together, axis=2)
     products = (vectors * together).sum(axis=2)
@@ -191,7 +233,7 @@ _SCORES: dict[str, Callable[[_Shares], np.ndarray]] = {
     "C_UCI": lambda shares: _mean_of_pairs(_pmi(shares), shares, LOWEST["C_UCI"]),
     "C_NPMI": lambda shares: _mean_of_pairs(_npmi(shares), shares, LOWEST["C_NPMI"]),
 }
-"""Of the topics, [K], by measure."""
+"""Scores of the topics, [K], by measure."""
 
 
 def _text_vectors(text: TokenStream, names: list[str], seed: int) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""What an evaluator is: a function of a fitted model and its corpus, in the file of its metric.
+"""The interface of an evaluator: a function of a fitted model and its corpus, in the file of its metric.
 
-A row in `etm_jax.metrics.registry` makes it known: `python -m etm_jax.evaluate` and the report then show what it gives.
+A row in `etm_jax.metrics.registry` registers it: `python -m etm_jax.evaluate` and the report then show its results.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,11 @@ import numpy as np
 from etm_jax.corpus.types import Corpus
 
 TOP_WORDS = 10
-"""Words of a topic that coherences, inverted RBO and duplicates look at."""
+"""Words of a topic that coherences, inverted RBO and duplicates use."""
 
 
 class Labels(NamedTuple):
-    """Labels of some documents. train_rows, test_rows: which documents of θ have one; train, test: theirs."""
+    """Labels of some documents. train_rows, test_rows: the rows of θ that have one; train, test: their labels."""
 
     train_rows: list[int]
     train: list[str]
@@ -24,11 +24,11 @@ class Labels(NamedTuple):
 
 
 class FittedRun(NamedTuple):
-    """What there is to measure of a model of K topics and V words.
+    """What evaluators read of a model of K topics and V words.
 
     beta: [K, V]; theta_*: [·, K], of the training documents, the test documents and their first halves. words:
     [K, TOP_WORDS] columns, the topics' most probable words, best first. activity, kl: [K], of the encoder over the
-    training documents, as `etm_jax.metrics.posterior` has them; None for a model without encoder. log_px: [nnz],
+    training documents, as `etm_jax.metrics.posterior` defines them; None for a model without encoder. log_px: [nnz],
     log p(w | θ) at the nonzeros of the test documents' second halves; None where it is that of the mixture θβ. labels:
     None where none were given.
     """
@@ -59,10 +59,11 @@ class Row(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What an evaluator found.
+    """The results of an evaluator.
 
-    values: by their keys in metrics.json, which no other evaluator has; of plain values, arrays, named tuples, and
-    lists and dictionaries of these. None where there is nothing to measure. rows: lines of the table, maybe none.
+    values: by their keys in metrics.json, which no other evaluator uses; plain values, arrays, named tuples, and lists
+    and dictionaries of these. A value is None where there is nothing to measure. rows: lines of the table, may be
+    empty.
     """
 
     values: dict[str, Any]

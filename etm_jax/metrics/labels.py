@@ -1,4 +1,4 @@
-"""How well topic proportions tell labels apart that the model has not seen."""
+"""How well topic proportions separate labels that the model has not seen."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,11 +9,18 @@ from etm_jax.metrics.evaluator import FittedRun, Measured, Row
 
 
 class Labelled(NamedTuple):
-    """Figures in [0, 1], all of the test documents.
+    """Agreement of θ and labels on the test documents; all values are in [0, 1].
 
-    purity: share of documents that carry the commonest label of their largest topic. nmi: mutual information of
-    largest topic and label, divided by the mean of their entropies. accuracy, macro_f1: of a linear classifier fitted
-    on the training documents' θ. majority: the accuracy of always saying the training documents' commonest label.
+    Attributes
+    ----------
+    purity : float
+        Share of documents that carry the commonest label of their largest topic.
+    nmi : float
+        Mutual information of largest topic and label, divided by the mean of their entropies.
+    accuracy, macro_f1 : float
+        Of a linear classifier fitted on the training documents' θ.
+    majority : float
+        Accuracy of always predicting the training documents' commonest label.
     """
 
     purity: float
@@ -24,7 +31,17 @@ class Labelled(NamedTuple):
 
 
 def evaluate(run: FittedRun) -> Measured:
-    """How θ goes together with the documents' labels, where they have any."""
+    """Measure how well θ predicts the documents' labels.
+
+    Parameters
+    ----------
+    run : FittedRun
+
+    Returns
+    -------
+    Measured
+        `labelled`: a `Labelled`, or None where no labels were given.
+    """
     if run.labels is None:
         return Measured({"labelled": None}, [])
     train_rows, train, test_rows, test = run.labels
@@ -42,15 +59,16 @@ def evaluate(run: FittedRun) -> Measured:
 def label_figures(
     theta_train: np.ndarray, labels_train: Sequence[str], theta_test: np.ndarray, labels_test: Sequence[str]
 ) -> Labelled:
-    """How θ and labels go together, by the largest topics and by a linear classifier.
+    """Measure how well θ predicts labels, by the largest topics and by a linear classifier.
 
     The classifier is scikit-learn's logistic regression on standardised θ.
 
     Parameters
     ----------
     theta_train, theta_test : ndarray of shape (·, K)
+        Topic proportions of the training and the test documents.
     labels_train, labels_test : sequence of str
-        As many as the rows of θ.
+        One for each row of θ.
 
     Returns
     -------
@@ -59,7 +77,7 @@ def label_figures(
     Raises
     ------
     ValueError
-        Without test documents, and where the training documents have fewer than two labels.
+        Without test documents, and where the training documents have fewer than two different labels.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import accuracy_score, f1_score, normalized_mutual_info_score
@@ -69,7 +87,7 @@ def label_figures(
     if not len(labels_test) or len(set(labels_train)) < 2:
         raise ValueError("labels of test documents, and two different ones of training documents, are needed")
     largest, truth = theta_test.argmax(axis=1), np.asarray(labels_test)
-    # Proportions are small numbers; unscaled, the classifier's penalty on weights would decide more than they do.
+    # Proportions are small numbers: unscaled, the penalty on the classifier's weights would dominate.
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     classifier.fit(theta_train.astype(np.float64), np.asarray(labels_train))
     said = classifier.predict(theta_test.astype(np.float64))
@@ -84,6 +102,16 @@ def label_figures(
 
 
 def purity(clusters: np.ndarray, labels: np.ndarray) -> float:
-    """Share of documents that carry the commonest label of their cluster. clusters, labels: [D], D ≥ 1. In (0, 1]."""
+    """Compute the share of documents that carry the commonest label of their cluster.
+
+    Parameters
+    ----------
+    clusters, labels : ndarray of shape (D,), D ≥ 1
+
+    Returns
+    -------
+    float
+        In (0, 1].
+    """
     common = (np.unique(labels[clusters == cluster], return_counts=True)[1].max() for cluster in np.unique(clusters))
     return float(sum(common) / len(labels))

@@ -1,4 +1,4 @@
-"""Which vectors point in nearly the same direction."""
+"""Nearest vectors by cosine."""
 
 import numpy as np
 
@@ -11,15 +11,18 @@ def nearest(points: np.ndarray, others: np.ndarray, n: int, skip_self: bool = Fa
     Parameters
     ----------
     points : ndarray of shape (P, L)
+        The vectors whose neighbours are wanted.
     others : ndarray of shape (Q, L)
+        The candidates.
     n : int
+        Neighbours of a point; fewer where there are fewer candidates.
     skip_self : bool
-        Whether points are the others, and none is its own neighbour.
+        Whether `points` are `others`, and a point is not a neighbour of itself.
 
     Returns
     -------
     found, cosines : ndarray of shape (P, n)
-        Rows of `others`, best first, and their cosines. Ties go to the first.
+        Rows of `others`, best first, and their cosines. Ties go to the lower row.
     """
     left, right = (unit_rows(x.astype(np.float64)) for x in (points, others))
     n = min(n, len(right) - skip_self)

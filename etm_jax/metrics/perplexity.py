@@ -1,4 +1,4 @@
-"""How well topics inferred from one half of a document predict the other."""
+"""Document completion: how well topics inferred from one half of a document predict the other half."""
 
 import math
 from typing import NamedTuple
@@ -9,18 +9,36 @@ import scipy.sparse as sp
 from etm_jax.metrics.evaluator import FittedRun, Measured, Row
 
 ENTRIES_AT_ONCE = 20_000
-"""Bounds the memory to this many rows of K float64."""
+"""Nonzeros processed in one block, which bounds the memory needed to this many rows of K float64."""
 
 
 class Perplexity(NamedTuple):
-    """exp of nats per token. by_document: their mean over documents, as adjidieng/ETM; by_token: over all."""
+    """Perplexity: exp of the mean nats per token.
+
+    Attributes
+    ----------
+    by_document : float
+        Nats per token averaged over documents, as in adjidieng/ETM.
+    by_token : float
+        Nats per token averaged over all tokens.
+    """
 
     by_document: float
     by_token: float
 
 
 def evaluate(run: FittedRun) -> Measured:
-    """Document-completion perplexity of the test documents; nan without any."""
+    """Measure the document-completion perplexity of the test documents.
+
+    Parameters
+    ----------
+    run : FittedRun
+
+    Returns
+    -------
+    Measured
+        `perplexity`: a `Perplexity`, nan and without rows where there are no test documents.
+    """
     half2 = run.corpus.test_h2
     if run.log_px is None:
         found = completion_perplexity(run.theta_test_h1, run.beta, half2)
@@ -35,27 +53,30 @@ def evaluate(run: FittedRun) -> Measured:
 
 
 def completion_perplexity(theta: np.ndarray, beta: np.ndarray, half2: sp.csr_matrix) -> Perplexity:
-    """Document-completion perplexity of a mixture of topics.
+    """Compute the document-completion perplexity of a mixture of topics.
 
-    The predictive quality of Dieng et al. 2020, as adjidieng/ETM computes it but for the 1e-12.
+    This is the predictive quality of Dieng et al. 2020, as adjidieng/ETM computes it except for the 1e-12 that is added
+    to each probability.
 
     Parameters
     ----------
     theta : ndarray of shape (T, K)
-        Of the documents' first halves.
+        Topic proportions of the documents' first halves; rows sum to 1.
     beta : ndarray of shape (K, V)
+        Topics; rows sum to 1.
     half2 : csr_matrix of shape (T, V)
         Counts of their second halves.
 
     Returns
     -------
     Perplexity
+        nan where all second halves are empty.
     """
     return perplexity_of(mixture_log_px(theta, beta, half2), half2)
 
 
 def perplexity_of(log_px: np.ndarray, counts: sp.csr_matrix) -> Perplexity:
-    """Perplexity of counts under any model.
+    """Compute the perplexity of counts under any model.
 
     Parameters
     ----------
@@ -80,7 +101,21 @@ def perplexity_of(log_px: np.ndarray, counts: sp.csr_matrix) -> Perplexity:
 
 
 def mixture_log_px(theta: np.ndarray, beta: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
-    """log(θβ + 1e-12) at the nonzeros of counts: [T, V] → [nnz] float64, nats. theta: [T, K]; beta: [K, V]."""
+    """Compute log(θβ + 1e-12) at the nonzeros of counts.
+
+    Parameters
+    ----------
+    theta : ndarray of shape (T, K)
+        Topic proportions; rows sum to 1.
+    beta : ndarray of shape (K, V)
+        Topics; rows sum to 1.
+    counts : csr_matrix of shape (T, V)
+
+    Returns
+    -------
+    ndarray of shape (nnz,), float64
+        In nats, in the order of `counts.data`.
+    """
     entries = counts.tocoo()
     log_px = np.empty(entries.nnz)
     for start in range(0, entries.nnz, ENTRIES_AT_ONCE):

@@ -1,15 +1,25 @@
-"""What the encoder makes of its topics' dimensions: which vary from document to document, and what they cost."""
+"""The encoder's posterior, dimension by dimension: which ones vary with the document, and their KL divergence."""
 
 import numpy as np
 
 from etm_jax.metrics.evaluator import FittedRun, Measured, Row
 
 LEAST_VARIANCE = 0.01
-"""The threshold of Burda et al."""
+"""Activity above which a unit is active: the threshold of Burda et al. 2016."""
 
 
 def evaluate(run: FittedRun) -> Measured:
-    """How many dimensions are active, and each topic's KL [K], in nats. None of a model without encoder."""
+    """Count the active units, and measure the KL divergence of each topic's dimension.
+
+    Parameters
+    ----------
+    run : FittedRun
+
+    Returns
+    -------
+    Measured
+        `active`: an int, and `kl`: ndarray of shape (K,), in nats. Both are None for a model without an encoder.
+    """
     if run.activity is None or run.kl is None:
         return Measured({"active": None, "kl": None}, [])
     active = active_units(run.activity)
@@ -22,16 +32,34 @@ def evaluate(run: FittedRun) -> Measured:
 
 
 class Moments:
-    """Sums over documents that come a batch at a time. prior_variance: s of the prior N(0, s) of each of K topics."""
+    """Running moments of the posteriors q(δ | x) of documents that arrive a batch at a time.
+
+    Parameters
+    ----------
+    num_topics : int
+        K.
+    prior_variance : float
+        s of the prior N(0, s) of each topic's dimension.
+
+    Attributes
+    ----------
+    activity, kl_per_topic : ndarray of shape (K,)
+    """
 
     def __init__(self, num_topics: int, prior_variance: float = 1.0) -> None:
         self._s, self._docs = prior_variance, 0
         self._mean, self._squares, self._kl = (np.zeros(num_topics) for _ in range(3))
 
     def add(self, mu: np.ndarray, logvar: np.ndarray) -> None:
-        """Count in the posteriors of some documents, at least one. mu, logvar: [B, K]."""
+        """Add the posteriors of some documents.
+
+        Parameters
+        ----------
+        mu, logvar : ndarray of shape (B, K), B ≥ 1
+            Means and log-variances.
+        """
         mu, logvar = mu.astype(np.float64), logvar.astype(np.float64)
-        # Two parts' means and squared deviations as one's: Chan, Golub and LeVeque 1983.
+        # Merge means and squared deviations of two parts: Chan, Golub and LeVeque 1983.
         docs, mean = self._docs + len(mu), mu.mean(axis=0)
         apart = mean - self._mean
         self._squares += ((mu - mean) ** 2).sum(axis=0) + apart**2 * (self._docs * len(mu) / docs)
@@ -41,7 +69,7 @@ class Moments:
 
     @property
     def activity(self) -> np.ndarray:
-        """How far the posterior means go from document to document: Var_d(mu) / s, [K], without unit.
+        """Variance of the posterior means over documents, relative to the prior: Var_d(mu) / s, [K], without unit.
 
         0 for a single document and for none.
         """
@@ -49,16 +77,27 @@ class Moments:
 
     @property
     def kl_per_topic(self) -> np.ndarray:
-        """KL(q(δ_k|x) ‖ N(0, s)), its mean over documents: [K], nats; 0 without documents.
+        """Mean over documents of KL(q(δ_k | x) ‖ N(0, s)): [K], nats; 0 without documents.
 
-        ½ ((exp(logvar) + mu²)/s − 1 − logvar + log s); its sum over topics is the bound's KL.
+        It is ½ ((exp(logvar) + mu²)/s − 1 − logvar + log s); its sum over topics is the KL term of the ELBO.
         """
         return self._kl / max(self._docs, 1)
 
 
 def active_units(activity: np.ndarray) -> int:
-    """How many dimensions say something of the document, their activity above 0.01. activity: [K].
+    """Count the active units: dimensions whose posterior mean varies with the document, with activity above 0.01.
 
-    Burda, Grosse and Salakhutdinov 2016 (arXiv 1509.00519), section 5, where the prior's variance is 1.
+    Parameters
+    ----------
+    activity : ndarray of shape (K,)
+        As `Moments.activity`.
+
+    Returns
+    -------
+    int
+
+    References
+    ----------
+    Burda, Grosse, Salakhutdinov 2016, arXiv 1509.00519, section 5, where the prior's variance is 1.
     """
     return int((activity > LEAST_VARIANCE).sum())

@@ -9,24 +9,36 @@ from etm_jax.util.arrays import unit_rows
 
 
 class Recovery(NamedTuple):
-    """Means over topics, each matched with a true one: cosine of β's rows, Pearson correlation of θ's columns."""
+    """Agreement with the true topics, averaged over topics, each matched with a true one.
+
+    Attributes
+    ----------
+    cosine : float
+        Cosine of the rows of β.
+    correlation : float
+        Pearson correlation of the columns of θ.
+    """
 
     cosine: float
     correlation: float
 
 
 def recovery(beta: np.ndarray, theta: np.ndarray, true_beta: np.ndarray, true_theta: np.ndarray) -> Recovery:
-    """How well topics recover true ones, matched one to one for the largest sum of cosines (Hungarian method).
+    """Measure how well topics recover the true ones.
+
+    The topics are matched one to one, such that the sum of the cosines is largest (the Hungarian method, Kuhn 1955).
 
     Parameters
     ----------
     beta, true_beta : ndarray of shape (K, V)
+        Topics; rows sum to 1.
     theta, true_theta : ndarray of shape (D, K)
+        Topic proportions of the same documents; rows sum to 1.
 
     Returns
     -------
     Recovery
-        A topic whose share is the same in every document correlates with nothing: 0.
+        The correlation of a topic whose proportion is the same in every document counts as 0.
     """
     cosines = unit_rows(true_beta) @ unit_rows(beta).T
     true, found = linear_sum_assignment(cosines, maximize=True)

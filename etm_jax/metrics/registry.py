@@ -16,7 +16,7 @@ EVALUATORS: dict[str, str | Evaluator] = {
 
 
 def evaluators() -> Iterator[Evaluator]:
-    """All of them. A module is imported when it is its turn."""
+    """All evaluators, in order. Each module is imported only when its evaluator is reached."""
     for found in EVALUATORS.values():
         if isinstance(found, str):
             module, _, attribute = found.partition(":")

@@ -1,4 +1,4 @@
-"""How far several models of the same documents find the same topics."""
+"""Agreement between the topics of several models of the same documents."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -8,19 +8,19 @@ from scipy.optimize import linear_sum_assignment
 
 
 def matched_overlap(words: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Share of each topic's top words that its match has among its own.
+    """Compute the share of each topic's top words that are also top words of its match.
 
     The topics are matched one to one, such that the sum of the shares is largest (the Hungarian method, Kuhn 1955).
 
     Parameters
     ----------
     words, others : ndarray of shape (K, n), int
-        Columns of the topics' words, of two models.
+        Columns of the topics' words, of two models with the same K and n.
 
     Returns
     -------
     ndarray of shape (K,)
-        In [0, 1].
+        In [0, 1], in the order of `words`.
     """
     shared = np.array([[len(np.intersect1d(a, b)) for b in others] for a in words])
     rows, cols = linear_sum_assignment(shared, maximize=True)
@@ -28,18 +28,20 @@ def matched_overlap(words: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def stability(words: Sequence[np.ndarray]) -> float:
-    """Mean of `matched_overlap` over all topics of all pairs of models.
-
-    As in Greene, O'Callaghan, Cunningham 2014 (arXiv 1404.4606), who compare ranked words by their Jaccard index.
+    """Compute the mean of `matched_overlap` over all topics of all pairs of models.
 
     Parameters
     ----------
-    words : sequence of ndarray of shape (K, n)
-        Of each model, at least two.
+    words : sequence of ndarray of shape (K, n), int
+        Columns of the topics' words, of each of at least two models.
 
     Returns
     -------
     float
-        In [0, 1]; 1 where all find the same topics, in whatever order.
+        In [0, 1]; 1 where all models find the same topics, in any order.
+
+    References
+    ----------
+    Greene, O'Callaghan, Cunningham 2014, arXiv 1404.4606, who compare ranked words by their Jaccard index.
     """
     return float(np.mean([matched_overlap(a, b) for a, b in combinations(words, 2)]))

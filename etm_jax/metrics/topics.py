@@ -1,4 +1,4 @@
-"""How good the topics are as lists of words."""
+"""Quality of topics as lists of words."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -6,20 +6,32 @@ import scipy.sparse as sp
 from etm_jax.metrics.evaluator import FittedRun, Measured, Row
 
 DUPLICATE_WORDS = 6
-"""Of ten words, shared by two topics that a reader would call one."""
+"""Two topics that share this many of their ten words are duplicates: a reader would call them one topic."""
 
 DOCUMENTS_AT_ONCE = 100_000
-"""Bounds what is held besides the counts and θ."""
+"""Documents processed in one block, which bounds the memory needed besides the counts and θ."""
 
 WORDS_SHOWN, WORDS_OF_DIVERSITY = 10, 25
-"""Words of a topic that a run shows and coherence looks at; words that diversity looks at."""
+"""Words of a topic that a run shows and that coherence uses; words that diversity uses."""
 
 DIVERSITY_WORDS = (10, 15, 25)
-"""Words of a topic for each diversity of `evaluate`."""
+"""Numbers of words of a topic for which `evaluate` reports diversity."""
 
 
 def evaluate(run: FittedRun) -> Measured:
-    """The topics as lists of words, and how many of them are used: the largest of some test document's first half."""
+    """Measure diversity, inverted RBO, duplicates and how many topics are used.
+
+    A topic is used if it is the largest of the first half of at least one test document.
+
+    Parameters
+    ----------
+    run : FittedRun
+
+    Returns
+    -------
+    Measured
+        `diversity` (by number of words), `inverted_rbo`, `duplicates` and `used`.
+    """
     diversities = {n: diversity(top_words(run.beta, n)) for n in DIVERSITY_WORDS}
     rbo, duplicates, used = inverted_rbo(run.words), duplicate_topics(run.words), topics_used(run.theta_test_h1)
     top = f"top {run.words.shape[1]} words"
@@ -38,7 +50,9 @@ def top_words(beta: np.ndarray, n: int) -> np.ndarray:
     Parameters
     ----------
     beta : ndarray of shape (K, V)
+        Topics; rows sum to 1.
     n : int
+        Words of a topic.
 
     Returns
     -------
@@ -49,7 +63,9 @@ def top_words(beta: np.ndarray, n: int) -> np.ndarray:
 
 
 def npmi_coherence(words: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
-    """Mean document-level NPMI over the pairs of each topic's words: the coherence of Dieng et al. 2020, where n = 10.
+    """Compute the mean document-level NPMI over the pairs of each topic's words.
+
+    This is the coherence of Dieng et al. 2020, where n = 10.
 
     Parameters
     ----------
@@ -61,8 +77,8 @@ def npmi_coherence(words: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
     Returns
     -------
     ndarray of shape (K,)
-        In [−1, 1]. A pair that never occurs together, also one with a word that no document holds, counts as −1; a pair
-        that is in every document as 1. −1 without documents, and for n = 1, which has no pairs.
+        In [−1, 1]. A pair that never occurs together counts as −1, also where no document holds one of its words; a
+        pair that is in every document counts as 1. −1 without documents, and for n = 1, which has no pairs.
     """
     num_docs = counts.shape[0]
     used, positions = np.unique(words, return_inverse=True)
@@ -84,11 +100,12 @@ def npmi_coherence(words: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
 
 
 def diversity(words: np.ndarray) -> float:
-    """Unique share of the words of all topics, as in Dieng et al. 2020, where n = 25.
+    """Compute the unique share of the words of all topics, as in Dieng et al. 2020, where n = 25.
 
     Parameters
     ----------
-    words : ndarray of shape (K, n)
+    words : ndarray of shape (K, n), int
+        Columns of the topics' words.
 
     Returns
     -------
@@ -99,11 +116,30 @@ def diversity(words: np.ndarray) -> float:
 
 
 def inverted_rbo(words: np.ndarray, weight: float = 0.9) -> float:
-    """1 − the mean rank-biased overlap of every two topics' words. words: [K, n], best first → in [0, 1].
+    """Compute 1 − the mean rank-biased overlap of the words of every two topics.
 
-    0 where all topics are the same list, 1 where no two share a word, as for a single topic. The overlap is RBO_EXT of
-    Webber, Moffat and Zobel 2010 (eq. 32): with X_d words common to the first d ranks, p = `weight` and n ranks seen,
-    X_n/n · pⁿ + (1 − p)/p · Σ_{d≤n} X_d/d · p^d. Diversity asks whether words are shared; this, how high they stand.
+    Diversity measures whether words are shared; inverted RBO also how high they rank.
+
+    Parameters
+    ----------
+    words : ndarray of shape (K, n), int
+        Columns of the topics' words, best first.
+    weight : float
+        p below, in (0, 1); the smaller, the more the first ranks count.
+
+    Returns
+    -------
+    float
+        In [0, 1]: 0 where all topics are the same list, 1 where no two share a word and for a single topic.
+
+    Notes
+    -----
+    The overlap is RBO_EXT (eq. 32 of the reference). With X_d words common to the first d ranks and n ranks seen, it is
+    X_n/n · pⁿ + (1 − p)/p · Σ_{d≤n} X_d/d · p^d.
+
+    References
+    ----------
+    Webber, Moffat, Zobel 2010, A Similarity Measure for Indefinite Rankings.
     """
     num_topics, n = words.shape
     if num_topics < 2:
@@ -121,23 +157,49 @@ def inverted_rbo(words: np.ndarray, weight: float = 0.9) -> float:
 
 
 def duplicate_topics(words: np.ndarray, shared: int = DUPLICATE_WORDS) -> int:
-    """How many topics share at least `shared` of their words with a topic before them. words: [K, n]."""
+    """Count the topics that share at least `shared` of their words with a topic before them.
+
+    Parameters
+    ----------
+    words : ndarray of shape (K, n), int
+        Columns of the topics' words.
+    shared : int
+        Number of common words from which a topic is a duplicate.
+
+    Returns
+    -------
+    int
+        In [0, K − 1].
+    """
     sets = [set(row) for row in words.tolist()]
     return sum(any(len(topic & before) >= shared for before in sets[:k]) for k, topic in enumerate(sets))
 
 
 def topics_used(theta: np.ndarray) -> int:
-    """Topics that are the largest of at least one document. theta: [D, K]; 0 without documents. Ties go to the left."""
-    return len(np.unique(theta.argmax(axis=1)))
-
-
-def topic_shares(theta: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
-    """Share of the corpus' tokens that each topic explains.
+    """Count the topics that are the largest of at least one document.
 
     Parameters
     ----------
     theta : ndarray of shape (D, K)
+        Topic proportions; rows sum to 1.
+
+    Returns
+    -------
+    int
+        0 without documents. Ties go to the lower topic.
+    """
+    return len(np.unique(theta.argmax(axis=1)))
+
+
+def topic_shares(theta: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
+    """Compute the share of the corpus' tokens that each topic explains.
+
+    Parameters
+    ----------
+    theta : ndarray of shape (D, K)
+        Topic proportions; rows sum to 1.
     counts : csr_matrix of shape (D, V)
+        Word counts of the same documents.
 
     Returns
     -------
@@ -153,16 +215,45 @@ def topic_shares(theta: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
 
 
 def topic_quality(beta: np.ndarray, counts: sp.csr_matrix) -> dict[str, float]:
-    """`npmi`: coherence over the top 10 words, and `diversity` over the top 25. beta: [K, V]; counts: [D, V]."""
+    """Compute coherence over the top 10 words and diversity over the top 25.
+
+    Parameters
+    ----------
+    beta : ndarray of shape (K, V)
+        Topics; rows sum to 1.
+    counts : csr_matrix of shape (D, V)
+        The reference documents of the coherence.
+
+    Returns
+    -------
+    dict of str to float
+        `npmi`, the mean over topics, and `diversity`.
+    """
     coherence = npmi_coherence(top_words(beta, WORDS_SHOWN), counts)
     return {"npmi": float(coherence.mean()), "diversity": diversity(top_words(beta, WORDS_OF_DIVERSITY))}
 
 
 def representative_documents(theta: np.ndarray, counts: sp.csr_matrix, n: int) -> list[list[int]]:
-    """For each topic the rows of the n documents that show it best: [K] lists, best first.
+    """Find the n documents that represent each topic best.
 
-    theta: [D, K]; counts: [D, V] CSR. By θ alone they would be the shortest documents, by the number of a topic's words
-    the longest: they are those of the largest θ·log(1 + words), where more than 100 words count as 100.
+    Parameters
+    ----------
+    theta : ndarray of shape (D, K)
+        Topic proportions; rows sum to 1.
+    counts : csr_matrix of shape (D, V)
+        Word counts of the same documents.
+    n : int
+        Documents of a topic.
+
+    Returns
+    -------
+    list of K lists of int
+        Rows of `theta`, best first; fewer than n where there are fewer documents.
+
+    Notes
+    -----
+    Ranking by θ alone prefers the shortest documents, and ranking by the number of a topic's words the longest. The
+    rank is that of θ·log(1 + words), where more than 100 words count as 100.
     """
     lengths = np.asarray(counts.sum(axis=1)).ravel()
     weight = theta * np.log1p(np.minimum(lengths, 100))[:, None]

@@ -1,9 +1,10 @@
-"""How many windows of running text hold a word, and two words together: what `etm_jax.metrics.coherence` counts.
+"""Counts of the windows of running text that hold a word, or two words together, for `etm_jax.metrics.coherence`.
 
-A window moves on by one word at a time and never over the end of a document; a document no longer than the window is
-one, an empty one too. Windows are numbered through all documents. A word is seen from the window that it enters on the
-right up to the next that an occurrence of it has left on the left, even where another still stands inside. So gensim
-counts, and a word that repeats within a window is seen too rarely; its values are those that others report.
+A window moves by one word at a time and never crosses the end of a document; a document no longer than the window, also
+an empty one, is one window. Windows are numbered through all documents. A word is seen from the window that it enters
+on the right up to the first that an occurrence of it has left on the left, even where another occurrence is still
+inside. This is how gensim counts: a word that repeats within a window is undercounted, but the values are comparable
+with those that others report.
 """
 
 from collections.abc import Sequence
@@ -18,10 +19,16 @@ _BLOCK = 1 << 16
 
 
 class Spans(NamedTuple):
-    """The runs of windows that see each of U words, from `begins` up to and without `ends`.
+    """The runs of consecutive windows that see each of U words.
 
-    begins, ends: [S] int64, word after word, rising and disjoint for each. bounds: [U+1], where each word's begin and
-    the last one's end. total: all windows, also those that see none of the words.
+    Attributes
+    ----------
+    begins, ends : ndarray of shape (S,), int64
+        First window of each run, and the one after its last. Sorted by word; ascending and disjoint for each word.
+    bounds : ndarray of shape (U + 1,), int
+        The runs of word u are those from `bounds[u]` up to, not including, `bounds[u + 1]`.
+    total : int
+        Number of all windows, also those that see none of the words.
     """
 
     begins: np.ndarray
@@ -31,31 +38,53 @@ class Spans(NamedTuple):
 
 
 def document_spans(counts: sp.csr_matrix) -> Spans:
-    """Each document as one window, whatever its length. counts: [D, U]."""
+    """Treat each document as one window, whatever its length.
+
+    Parameters
+    ----------
+    counts : csr_matrix of shape (D, U)
+
+    Returns
+    -------
+    Spans
+    """
     present = sp.csc_matrix(counts > 0)
     documents = present.indices.astype(np.int64)
     return Spans(documents, documents + 1, present.indptr, counts.shape[0])
 
 
 def window_spans(text: TokenStream, words: Sequence[str], window: int) -> Spans:
-    """Windows of `window` ≥ 1 words of the text. words: U different ones, which the text may lack."""
+    """Find the sliding windows of a text that see each word.
+
+    Parameters
+    ----------
+    text : TokenStream
+    words : sequence of U str
+        All different; the text may lack some.
+    window : int
+        Words of a window, at least 1.
+
+    Returns
+    -------
+    Spans
+    """
     row = {word: i for i, word in enumerate(words)}
     of_id = np.array([row.get(word, -1) for word in text.words], np.int32)[text.ids]
     position = np.flatnonzero(of_id >= 0)
     num_tokens = max(len(text.ids), 1)
-    # One number for word and position together sorts and finds both at once.
+    # A single key for word and position sorts by both and can be searched for both.
     place = np.sort(of_id[position].astype(np.int64) * num_tokens + position)
     word, position = np.divmod(place, num_tokens)
 
     document = np.searchsorted(text.starts, position, side="right") - 1
     num_windows = np.maximum(np.diff(text.starts) - window + 1, 1)
     first_window = np.concatenate([[0], np.cumsum(num_windows)])
-    # A window's number is the position of its first word, moved by this.
+    # A window's number is the position of its first word plus this.
     moved = (first_window[:-1] - text.starts[:-1])[document]
 
     enters = np.maximum(position - window + 1, text.starts[document])
-    # Of the occurrences in the window that this one enters, the leftmost is the next to leave. Those that enter before
-    # it leaves have the same one, and find the word seen already.
+    # Of the occurrences in the window that this one enters, the leftmost is the next to leave. All that enter before it
+    # leaves share it, and only the first of them begins a run.
     leaves = np.searchsorted(place, word * num_tokens + enters)
     begins_run = np.diff(leaves, prepend=-1) > 0
     ends = np.minimum(position[leaves] + 1 + moved, first_window[document + 1])
@@ -64,9 +93,22 @@ def window_spans(text: TokenStream, words: Sequence[str], window: int) -> Spans:
 
 
 def joint_counts(spans: Spans, topics: np.ndarray) -> np.ndarray:
-    """Windows that see both of two words of a topic, [K, n, n]; on the diagonal, those that see the one.
+    """Count the windows that see both of two words of a topic.
 
-    topics: [K, n], words of `spans`. Only words of one topic are compared: memory goes with the occurrences of n words.
+    Parameters
+    ----------
+    spans : Spans
+    topics : ndarray of shape (K, n), int
+        Words of each topic, as numbers of the words of `spans`.
+
+    Returns
+    -------
+    ndarray of shape (K, n, n)
+        On the diagonal, the windows that see the word.
+
+    Notes
+    -----
+    Only words of the same topic are compared, so memory is proportional to the occurrences of n words.
     """
     num_topics, size = topics.shape
     joint = np.zeros((num_topics, size, size))
