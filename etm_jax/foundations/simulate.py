@@ -1,7 +1,7 @@
-"""Documents drawn from the generative processes of LDA and of ETM, whose topics and proportions are therefore known.
+"""Documents drawn from the generative processes of LDA and of ETM, so that their topics and proportions are known.
 
-Both are as Dieng, Ruiz and Blei 2020 (arXiv 1907.04907, sections 3 and 4) write them out. They differ in where θ and
-the topics come from; a document's words come from them in the same way, which is `draw_counts`.
+Both processes are defined as in Dieng, Ruiz and Blei 2020 (arXiv 1907.04907, sections 3 and 4). They differ in the
+distributions of θ and of the topics; given both, the words are drawn in the same way, by `draw_counts`.
 """
 
 from typing import NamedTuple
@@ -12,15 +12,20 @@ from scipy.special import softmax
 
 
 class Simulated(NamedTuple):
-    """Documents, and what they were drawn from.
+    """Documents, and the parameters that they were drawn from.
 
     Attributes
     ----------
     counts : csr_matrix of shape (D, V), int32
-    theta, beta : ndarray of shape (D, K), (K, V)
-        Rows sum to 1.
-    rho, alpha : ndarray of shape (V, L), (K, L), or None
-        Where the topics come from embeddings.
+        Words of the documents.
+    theta : ndarray of shape (D, K)
+        Topic proportions; rows sum to 1.
+    beta : ndarray of shape (K, V)
+        Topics; rows sum to 1.
+    rho : ndarray of shape (V, L), optional
+        Word embeddings; None where the topics do not come from embeddings.
+    alpha : ndarray of shape (K, L), optional
+        Topic embeddings; None where `rho` is.
     """
 
     counts: sp.csr_matrix
@@ -45,12 +50,14 @@ def simulate_lda(
     Parameters
     ----------
     seed : int
+        The same arguments give the same documents.
     num_docs, vocab_size, num_topics : int
         D, V and K.
     doc_length : int or ndarray of shape (D,)
-        Words of every document, or of each.
+        Words of a document: one number for all, or one for each.
     alpha, eta : float
-        Of the symmetric Dirichlets; the smaller, the fewer topics a document has and the fewer words a topic.
+        Concentrations of the symmetric Dirichlet priors. The smaller alpha is, the fewer topics a document has; the
+        smaller eta is, the fewer words a topic has.
 
     Returns
     -------
@@ -86,14 +93,16 @@ def simulate_etm(
     Parameters
     ----------
     seed : int
+        The same arguments give the same documents.
     num_docs, vocab_size, num_topics : int
         D, V and K.
     doc_length : int or ndarray of shape (D,)
-        Words of every document, or of each.
+        Words of a document: one number for all, or one for each.
     embed_dim : int
-        L.
+        L, the length of the embeddings.
     logit_std : float
-        Standard deviation of ρα over words: near 0 all topics are uniform, and the larger, the fewer words a topic has.
+        Standard deviation of ρα over words: near 0 all topics are uniform; the larger it is, the fewer words a topic
+        has.
     prior_variance : float
         s, 1 in the paper.
 
@@ -118,15 +127,17 @@ def draw_counts(
 ) -> sp.csr_matrix:
     """Draw words from topic proportions and topics: z ~ Cat(θ_d), w ~ Cat(β_z).
 
-    Words that share a topic are drawn together: a bag of words does not know their order.
+    All words of a topic are drawn at once, which is possible because a bag of words has no order.
 
     Parameters
     ----------
     rng : Generator
-    theta, beta : ndarray of shape (D, K), (K, V)
-        Rows sum to 1.
+    theta : ndarray of shape (D, K)
+        Topic proportions; rows sum to 1.
+    beta : ndarray of shape (K, V)
+        Topics; rows sum to 1.
     doc_length : int or ndarray of shape (D,)
-        Words of every document, or of each.
+        Words of a document: one number for all, or one for each.
 
     Returns
     -------
@@ -142,14 +153,15 @@ def draw_counts(
 
 
 def shuffle_words(seed: int, counts: sp.csr_matrix) -> sp.csr_matrix:
-    """Shuffle the words over documents: each document keeps its length and each word its frequency, no more.
+    """Shuffle the words over documents, which keeps only the documents' lengths and the words' frequencies.
 
-    What a model still finds in the result does not come from the documents.
+    Topics that a model finds in the result do not come from co-occurrence of words.
 
     Parameters
     ----------
     seed : int
-    counts : csr_matrix of shape (D, V)
+        The same arguments give the same documents.
+    counts : csr_matrix of shape (D, V), int
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""Weights from torch and to it, and a trained model as one file.
+"""Conversion of weights from and to torch, and of a trained model from and to one file.
 
 `from_torch` and `to_torch` translate parameters from and to zll17/Neural_Topic_Models, adjidieng/ETM and TopMost.
-`SavedModel` is a model with its settings and words: a run's, or that of a .safetensors file.
+`read_saved_model` reads a `SavedModel`, a model with its settings and words, from a run, a saved folder or a file.
 """
 
 from etm_jax.interop.native_files import from_safetensors, to_safetensors

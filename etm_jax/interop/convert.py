@@ -1,4 +1,4 @@
-"""From a trained model to a file, ours or torch's: what `etm_jax.convert` does."""
+"""Writing a trained model to a .safetensors or a torch file: what `etm_jax.convert` does."""
 
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from etm_jax.util.reading import read_array
 
 
 def convert(source: str, target: str, layout: str = "", rho: str = "") -> None:
-    """Write the model that `source` holds to the file `target`, and say what it was.
+    """Write the model that `source` holds to the file `target`, and print what was written.
 
-    target: a .safetensors file, or one for torch, whose names are those of `layout`. rho: a file of the word embeddings
-    that the weights lack. Raises UserError where something cannot be read or written, or `target` has no place for it.
+    target: a .safetensors file, or a torch file with the parameter names of `layout`. rho: a file of the word
+    embeddings that the weights lack. Raises UserError where something cannot be read or written, or the format of
+    `target` cannot represent the model.
     """
     file = Path(target)
     for_torch = not is_tensor_file(file)

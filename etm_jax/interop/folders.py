@@ -1,4 +1,4 @@
-"""A trained model as a folder that opens on any platform: arrays, settings, words. No pickle."""
+"""A trained model as a folder that can be read on any platform: arrays, settings and words, without pickle."""
 
 import json
 from pathlib import Path
@@ -22,9 +22,21 @@ MODEL, WEIGHTS, WORDS = "model.json", "weights.npz", "vocabulary.json"
 
 
 def save_folder(path: Path, trained: SavedModel, about: dict[str, Any]) -> None:
-    """Fill the folder `path`; what is there is replaced, if it is such a folder or empty.
+    """Write a trained model to a folder, replacing a saved model that is there.
 
-    about: more to keep, plain values. Raises UserError where the folder holds something else or cannot be written.
+    Parameters
+    ----------
+    path : Path
+        A folder that does not exist, is empty, or holds a saved model.
+    trained : SavedModel
+        With a vocabulary.
+    about : dict
+        Further values to keep, which JSON can hold.
+
+    Raises
+    ------
+    UserError
+        Where the folder holds something else, or cannot be written.
     """
     assert trained.vocabulary is not None
     if path.exists() and not (path / MODEL).is_file() and (not path.is_dir() or any(path.iterdir())):
@@ -44,7 +56,22 @@ def save_folder(path: Path, trained: SavedModel, about: dict[str, Any]) -> None:
 
 
 def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
-    """The inverse of `save_folder`, bit for bit. Raises UserError where the folder is another, or damaged."""
+    """Read what `save_folder` wrote, bit for bit.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    trained : SavedModel
+    about : dict
+
+    Raises
+    ------
+    UserError
+        Where the folder holds no saved model or one of an unknown kind, or is damaged.
+    """
     try:
         model = read_object(path / MODEL)
         vocabulary = vocabulary_from_json(read_object(path / WORDS))

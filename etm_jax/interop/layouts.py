@@ -1,4 +1,4 @@
-"""The published packages' names for our parameters, and back. Plain arrays in and out: no torch here.
+"""Translation between the parameter names of the published packages and ours, on plain arrays, without torch.
 
 torch keeps the weight of a linear layer as [out, in], we as [in, out]. V words, K topics, L embedding size.
 """
@@ -17,11 +17,18 @@ Flat = dict[str, np.ndarray]
 
 
 class Weights(NamedTuple):
-    """Parameters that came from torch.
+    """Parameters converted from torch.
 
-    layout: one of `LAYOUTS`. variant and settings: what `make_config` takes to make the model that the weights are of;
-    the settings are those that the shapes tell, and TopMost's likelihood_eps. params: as `etm_jax.models.base` names
-    them, numpy arrays of the dtype they had.
+    Attributes
+    ----------
+    layout : str
+        A key of `LAYOUTS`.
+    variant : str
+    settings : dict
+        What `make_config` takes, with `variant`, to build the model of these weights: the settings that follow from the
+        shapes, and TopMost's likelihood_eps.
+    params : dict
+        Named as in `etm_jax.models.base`; numpy arrays of the dtype that they had.
     """
 
     layout: str
@@ -35,9 +42,9 @@ class Weights(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """One package's names. table: its key to ours, where `{}` stands for a layer's number.
+    """One package's parameter names. table: its key to ours, where `{}` stands for a layer's number.
 
-    depth: how many hidden layers its encoder has, of equal width; None where any.
+    depth: number of hidden layers of its encoder, all of equal width; None where any number is possible.
     """
 
     package: str
@@ -48,7 +55,7 @@ class Layout(NamedTuple):
 
 
 def _linear(theirs: Mapping[str, str]) -> dict[str, str]:
-    """The table's rows for linear layers, given by our names with theirs."""
+    """The table's rows for linear layers. theirs: our name of each layer to the package's."""
     weights = {f"{key}.weight": f"{ours}.kernel" for ours, key in theirs.items()}
     return weights | {f"{key}.bias": f"{ours}.bias" for ours, key in theirs.items()}
 
@@ -76,16 +83,16 @@ _ZLL17 = Layout(
     | {"rho.weight": "rho", "rho.bias": "rho_bias", "alpha.weight": "alpha", "alpha.bias": "alpha_bias"},
 )
 LAYOUTS = {"ntm": _ZLL17, "etm": _DIENG, "topmost": _TOPMOST}
-"""`ntm` holds ETM (EVAE there) and, where there is a decoder in place of ρ and α, GSM."""
+"""`ntm` covers ETM (EVAE there) and GSM, which has a decoder in place of ρ and α."""
 
 _PREFIXES = ("module.", "vae.")
 """What DataParallel and the classes around a model put before every key."""
 
 
 def from_state(state: Mapping[str, np.ndarray], rho: np.ndarray | None = None) -> Weights:
-    """Our parameters from a state dict, whose layout its keys tell. rho: [V, L], where the state dict has none.
+    """Convert a state dict to our parameters; its keys determine the layout. rho: [V, L], if the state dict has none.
 
-    Raises UserError that names the key which is missing, unknown, or of a shape that the others contradict.
+    Raises UserError, which names the key, where one is missing or unknown, or its shape contradicts the others'.
     """
     state = _without_prefix(state)
     name = max(LAYOUTS, key=lambda name: len(_translated(state, LAYOUTS[name].table)))
@@ -114,7 +121,7 @@ def from_state(state: Mapping[str, np.ndarray], rho: np.ndarray | None = None) -
 def to_state(params: Params, layout: str) -> Flat:
     """The inverse of `from_state`: a state dict of new arrays, in the layout of that name.
 
-    Raises UserError that names the parameter which the layout has no place for, or which it needs and `params` lacks.
+    Raises UserError, which names the parameter, where the layout does not have it, or needs it and `params` lacks it.
     """
     if layout not in LAYOUTS:
         raise UserError(f"layout {layout!r} is unknown; choose from {', '.join(LAYOUTS)}")
@@ -166,16 +173,16 @@ def _without_prefix(state: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]
 
 
 def _translated(keys: Iterable[str], table: Mapping[str, str]) -> dict[str, str]:
-    """Each of `keys` that `table` knows, with its name there."""
+    """Each of `keys` that `table` has, with its name there."""
     patterns = [(re.escape(key).replace(r"\{\}", r"(0|[1-9]\d*)"), name) for key, name in table.items()]
     found = ((key, re.fullmatch(pattern, key), name) for key in keys for pattern, name in patterns)
     return {key: name.format(*match.groups()) for key, match, name in found if match}
 
 
 def _settings(layout: Layout, flat: Flat, from_torch: bool) -> dict[str, Any]:
-    """What the shapes tell. Raises UserError where parameters are missing or contradict each other.
+    """The settings that follow from the shapes. Raises UserError where parameters are missing or contradict each other.
 
-    from_torch: whether an error speaks of a parameter by its key and its shape in torch, or by ours.
+    from_torch: whether errors name a parameter by its key and shape in torch, or by ours.
     """
 
     def named(key: str) -> str:
@@ -218,7 +225,7 @@ def _settings(layout: Layout, flat: Flat, from_torch: bool) -> dict[str, Any]:
 def _shapes(
     layout: Layout, widths: Sequence[int], decoder: Sequence[int], num_topics: int, embed_dim: int
 ) -> dict[str, tuple[int, ...]]:
-    """Our shapes of all that a model of this layout has. widths: V and the hidden layers'; decoder: V last, or none."""
+    """Our shapes of all parameters of a layout. widths: V and the hidden layers'; decoder: widths, V last, or none."""
     layers = {f"hidden_{i}": pair for i, pair in enumerate(itertools.pairwise(widths))}
     layers |= {"mu": (widths[-1], num_topics), "logvar": (widths[-1], num_topics)}
     vocab_size, names = widths[0], set(layout.table.values())

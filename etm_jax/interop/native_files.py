@@ -1,4 +1,4 @@
-"""A trained model apart from its run: read from the run's folder, or from and to one file of ours."""
+"""A trained model without its run: read from the run's folder, or read from and written to a .safetensors file."""
 
 import json
 from collections.abc import Mapping
@@ -27,13 +27,25 @@ from etm_jax.util.files import DAMAGED
 from etm_jax.util.reading import parse_object, read_object
 
 MARK = "etm_jax"
-"""The key of the metadata that says whose file it is."""
+"""The key of the metadata that marks a file as written by etm_jax."""
 
 
 def read_run_weights(path: str) -> SavedModel:
-    """The run in a folder: the epoch that it exports, of its best seed.
+    """Read the model of a run: the epoch that it exports, of its best seed.
 
-    Raises UserError where none is there, or it is damaged.
+    Parameters
+    ----------
+    path : str
+        The run's folder.
+
+    Returns
+    -------
+    SavedModel
+
+    Raises
+    ------
+    UserError
+        Where the folder holds no run with a checkpoint, or the run is damaged.
     """
     folder = RunFolder(Path(path).expanduser())
     record, checkpoints = folder.record(), Checkpoints(folder.checkpoints)
@@ -50,7 +62,7 @@ def read_run_weights(path: str) -> SavedModel:
 
 
 def read_vocabulary(folder: RunFolder) -> Vocabulary:
-    """The words of a run. Raises UserError where they are damaged."""
+    """The vocabulary of a run. Raises UserError where its file is missing or damaged."""
     try:
         return vocabulary_from_json(read_object(folder.vocabulary))
     except DAMAGED as error:
@@ -60,7 +72,7 @@ def read_vocabulary(folder: RunFolder) -> Vocabulary:
 
 
 def _read_metadata(folder: RunFolder) -> Metadata:
-    """What the documents of a run carry; nothing where it lacks the file. Raises UserError where that is damaged."""
+    """The metadata of a run's documents; empty where the run has no such file. Raises UserError where it is damaged."""
     if not folder.metadata.exists():
         return Metadata()
     try:
@@ -70,11 +82,14 @@ def _read_metadata(folder: RunFolder) -> Metadata:
 
 
 def to_safetensors(path: str | Path, trained: SavedModel) -> None:
-    """Write a model as one file, replacing it: its arrays as they are, its settings and words as metadata.
+    """Write a model to one .safetensors file, replacing what is there.
+
+    The arrays keep their dtype; settings, words and the documents' metadata are in the file's metadata.
 
     Parameters
     ----------
     path : str or Path
+        The file to write.
     trained : SavedModel
 
     Raises
@@ -99,6 +114,7 @@ def from_safetensors(path: str | Path) -> SavedModel:
     Parameters
     ----------
     path : str or Path
+        The file to read.
 
     Returns
     -------
@@ -107,7 +123,7 @@ def from_safetensors(path: str | Path) -> SavedModel:
     Raises
     ------
     UserError
-        Where the file is another, or damaged.
+        Where the file cannot be read, was not written by `to_safetensors`, or is damaged.
     """
     path = Path(path).expanduser()
     try:
@@ -132,7 +148,7 @@ def from_safetensors(path: str | Path) -> SavedModel:
 
 
 def nested_parts(arrays: Mapping[str, np.ndarray]) -> dict[str, Params]:
-    """`params.mu.kernel` and `constants.background` as the two parts of `Variables`."""
+    """Arrays named as `params.mu.kernel` or `constants.background`, as the two parts of `Variables`."""
     parts: dict[str, dict[str, np.ndarray]] = {"params": {}, "constants": {}}
     for key, array in arrays.items():
         part, _, name = key.partition(".")
@@ -141,14 +157,14 @@ def nested_parts(arrays: Mapping[str, np.ndarray]) -> dict[str, Params]:
 
 
 def fits_settings(trained: SavedModel) -> bool:
-    """Whether its arrays have the names and the shapes of those of a model with its settings."""
+    """Whether the model's arrays have the names and shapes that its settings require."""
     kind = model_kind(trained.config.model.kind)
     if not issubclass(kind, TopicModel):
         return False
     try:
         kind.sizes(trained.variables.params)
     except (AttributeError, LookupError, TypeError, ValueError):
-        # The arrays are not where a model of this kind has them.
+        # A model of this kind has other arrays.
         return False
     spec = trained.spec()
     try:

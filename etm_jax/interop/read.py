@@ -1,4 +1,4 @@
-"""A trained model from wherever it is: a run, a folder that was saved, a file of ours, or one of torch's."""
+"""Reading a trained model from any source: a run, a saved folder, a .safetensors file or a torch checkpoint."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from etm_jax.training.saved_model import SavedModel
 from etm_jax.util.errors import UserError
 
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
-"""Of files that torch writes. A file that is there may be called otherwise."""
+"""Suffixes of files that torch writes. They decide only where no file exists: one that does may have any name."""
 
 
 def read_saved_model(path: str, rho: np.ndarray | None = None) -> SavedModel:
@@ -24,18 +24,19 @@ def read_saved_model(path: str, rho: np.ndarray | None = None) -> SavedModel:
     Parameters
     ----------
     path : str
-        Of a run it is the epoch that the run exports.
+        The folder or file. Of a run, the epoch that it exports is read.
     rho : ndarray of shape (V, L), optional
-        As for `from_torch`.
+        Word embeddings that a torch checkpoint lacks, as for `from_torch`.
 
     Returns
     -------
     SavedModel
+        Without a vocabulary where it comes from a torch checkpoint.
 
     Raises
     ------
     UserError
-        Where there is none, or it cannot be read.
+        Where there is no model, it cannot be read, or `rho` is given for one that has word embeddings.
     """
     place = Path(path).expanduser()
     is_run = not place.is_file() and place.suffix not in (SUFFIX, *TORCH_SUFFIXES)

@@ -1,4 +1,4 @@
-"""The weights that --ckpt names, to start a run from."""
+"""The initial weights of a run, named by --ckpt."""
 
 import dataclasses
 
@@ -15,11 +15,11 @@ from etm_jax.util.errors import UserError
 
 
 def read_start_weights(ckpt: str, model: ModelConfig) -> SavedModel:
-    """The model that --ckpt names. Raises UserError where there is none, and where its weights do not fit `model`."""
+    """Read the model that --ckpt names. Raises UserError where there is none, or its weights do not fit `model`."""
     try:
         trained = read_saved_model(ckpt)
     except UserError as error:
-        # What is wrong with the file itself begins with it; what is wrong inside a folder names the file there.
+        # A message on the file itself begins with its path; one on a file inside a folder names that file.
         message = str(error)
         raise UserError(f"--ckpt={message}" if message.startswith((f"{ckpt}:", f"{ckpt} ")) else message) from error
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(trained.variables)):

@@ -1,4 +1,4 @@
-"""Files of named arrays in the safetensors format. This file alone uses safetensors."""
+"""Files of named arrays in the safetensors format. Only this module imports safetensors."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,17 +16,17 @@ SUFFIX = ".safetensors"
 
 
 def is_tensor_file(path: Path) -> bool:
-    """Whether the name says that a file is one of these."""
+    """Whether a file has the suffix .safetensors."""
     return path.suffix.lower() == SUFFIX
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file. Raises UserError, which does not name it, where it cannot be read."""
+    """Read the arrays of a file. Raises UserError, which does not name the file, where it cannot be read."""
     return _read(path, lambda file: {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """What stands in a file beside its arrays. Raises UserError as `read_tensors` does."""
+    """Read the metadata of a file. Raises UserError as `read_tensors` does."""
     return _read(path, lambda file: file.metadata() or {})
 
 
@@ -40,7 +40,7 @@ def _read(path: Path, read: Callable[[Any], T]) -> T:
     try:
         with library.safe_open(path, framework="np") as file:
             return read(file)
-    except Exception as error:  # On bytes that are no such file the library raises what they lead it to.
+    except Exception as error:  # On other bytes the library can raise any error.
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise UserError(f"it cannot be read as safetensors ({reason}); copy or export it again") from error
 

@@ -1,6 +1,6 @@
-"""Weights from torch and to it. torch is imported only where its files or its tensors are asked for.
+"""Conversion of weights from and to torch, which is imported only where its files or its tensors are needed.
 
-No file is unpickled: torch reads it with `weights_only`, and one that would need more is refused.
+No file can run code: torch reads it with `weights_only`, and a file that needs more is refused.
 """
 
 import math
@@ -20,7 +20,7 @@ from etm_jax.util.extras import require
 from etm_jax.util.files import GIBIBYTE, MAX_UNPACKED, check_archive, replace_file
 
 _ARCHIVE, _PICKLE = b"PK", b"\x80"
-"""How a file of torch's begins, since version 1.6 and before."""
+"""First bytes of a torch file: a zip archive since version 1.6, a pickle before."""
 
 
 def from_torch(source: str | Path | Mapping[str, Any], rho: np.ndarray | None = None) -> Weights:
@@ -30,7 +30,7 @@ def from_torch(source: str | Path | Mapping[str, Any], rho: np.ndarray | None = 
     ----------
     source : str, Path or mapping
         A torch file, a .safetensors file of its tensors, or what such a file holds: a state dict of tensors or arrays,
-        by itself or in one of the dictionaries that zll17/Neural_Topic_Models saves. The keys say whose it is.
+        by itself or in one of the dictionaries that zll17/Neural_Topic_Models saves. Its keys determine the package.
     rho : ndarray of shape (V, L), optional
         Word embeddings of an adjidieng/ETM that was trained on fixed ones, which its state dict lacks.
 
@@ -58,15 +58,15 @@ def from_torch(source: str | Path | Mapping[str, Any], rho: np.ndarray | None = 
 def to_torch(params: Params, layout: str) -> dict[str, Any]:
     """Make a state dict of torch tensors, for `load_state_dict`.
 
-    Module and weights agree bit for bit. An adjidieng/ETM or embedded-topic-model on fixed embeddings keeps ρ outside
-    its state dict: there `model.rho = state.pop("rho.weight")` comes first.
+    The values are those of `params`, bit for bit. An adjidieng/ETM or embedded-topic-model on fixed embeddings keeps ρ
+    outside its state dict: call `model.rho = state.pop("rho.weight")` before `load_state_dict`.
 
     Parameters
     ----------
     params : dict
-        Parameters of a model of ours.
+        Parameters of a model of etm_jax.
     layout : str
-        Whose names the tensors get: ntm, etm or topmost.
+        The package whose names the tensors get: ntm, etm or topmost.
 
     Returns
     -------
@@ -75,7 +75,8 @@ def to_torch(params: Params, layout: str) -> dict[str, Any]:
     Raises
     ------
     UserError
-        Where `params` have a part that the layout has no place for, or lack one that it needs.
+        Where the layout is unknown or lacks a parameter of `params`, `params` lack one that it needs, or torch is not
+        installed.
     """
     state = to_state(params, layout)
     torch = _torch("writing weights for torch")
@@ -83,11 +84,14 @@ def to_torch(params: Params, layout: str) -> dict[str, Any]:
 
 
 def save_torch(path: str | Path, params: Params, layout: str) -> None:
-    """Write the file that the layout's package reads, replacing it: for ntm a dictionary of `net` and `param`.
+    """Write the file that the layout's package reads, replacing what is there.
+
+    For ntm it is a dictionary of `net` and `param`, else the state dict.
 
     Parameters
     ----------
     path : str or Path
+        The file to write.
     params, layout
         As for `to_torch`.
 
@@ -106,9 +110,9 @@ def save_torch(path: str | Path, params: Params, layout: str) -> None:
 
 
 def _arrays(loaded: object, file_bytes: float = math.inf) -> dict[str, np.ndarray]:
-    """The arrays of a state dict, also out of the dictionaries around it. They may share memory with it.
+    """The arrays of a state dict, which may lie inside other dictionaries. They may share memory with it.
 
-    file_bytes: length of the file that it is from.
+    file_bytes: length of the file that it was read from.
     """
     for key in ("state", "net"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
@@ -117,7 +121,7 @@ def _arrays(loaded: object, file_bytes: float = math.inf) -> dict[str, np.ndarra
         raise UserError(f"a {type(loaded).__name__} where a state dict should be; save model.state_dict()")
     arrays = {str(key): _array(str(key), value) for key, value in loaded.items()}
     if (claimed := sum(array.nbytes for array in arrays.values())) > max(GIBIBYTE, MAX_UNPACKED * file_bytes):
-        # A tensor can repeat one number as often as it says.
+        # A tensor with stride 0 repeats one stored number any number of times.
         raise UserError(f"its tensors would fill {claimed / GIBIBYTE:,.1f} GiB, far more than the file holds")
     return arrays
 
@@ -146,12 +150,12 @@ def _load(path: Path) -> object:
     torch = _torch("reading a torch checkpoint")
     try:
         with warnings.catch_warnings():
-            # What torch would say of a file, the error below says.
+            # The error below says what torch warns of.
             warnings.simplefilter("ignore")
             if begin == _ARCHIVE:
                 check_archive(path)
             return torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:  # On damaged files torch raises whatever the bytes lead it to.
+    except Exception as error:  # On a damaged file torch can raise any error.
         needed = re.search(r"GLOBAL ([\w.]+)", str(error))
         if needed:
             raise UserError(

@@ -1,4 +1,4 @@
-"""A trained model without its run: settings, weights and words, sufficient to apply it."""
+"""A trained model without its run: settings, weights and words, which is all that applying it needs."""
 
 from typing import NamedTuple
 
@@ -11,10 +11,20 @@ from etm_jax.training.steps import Spec
 
 
 class SavedModel(NamedTuple):
-    """A trained model without its run. Arrays are numpy's, of the dtype they had.
+    """A trained model without its run.
 
-    origin: where the weights come from, for people. vocabulary: None where they came from torch, which does not keep
-    the words. metadata: what the documents that it was trained on carry.
+    Attributes
+    ----------
+    config : Config
+        Settings of the run.
+    variables : Variables
+        Parameters and constants: numpy arrays of the dtype that they had.
+    vocabulary : Vocabulary or None
+        The V words; None where the weights come from torch, whose files do not hold them.
+    origin : str
+        Where the weights come from, for messages.
+    metadata : Metadata
+        Fields of the documents that the model was trained on.
     """
 
     config: Config
@@ -25,16 +35,16 @@ class SavedModel(NamedTuple):
 
     @property
     def vocab_size(self) -> int:
-        """V."""
+        """V, the number of words."""
         return gradient_model(self.config.model.kind).sizes(self.variables.params)[0]
 
     @property
     def embed_dim(self) -> int:
-        """Length of the word embeddings; 0 of a model without them."""
+        """L, the length of the word embeddings; 0 for a model without them."""
         return gradient_model(self.config.model.kind).sizes(self.variables.params)[1]
 
     def spec(self) -> Spec:
-        """What the compiled programs of the model depend on. Those of training are not meant: it has no steps."""
+        """What the compiled programs that apply the model depend on. It has no training steps: num_steps is 1."""
         c = self.config
         rho_moves = c.vectors.train_rho
         return Spec(
