@@ -1,4 +1,4 @@
-"""ETM for people who write Python: fit, transform, save and load, after scikit-learn's conventions."""
+"""ETM as a scikit-learn estimator: fit, transform, save and load."""
 
 import dataclasses
 import difflib
@@ -52,7 +52,7 @@ from etm_jax.util.reading import as_object
 
 
 class TopicInfo(NamedTuple):
-    """One topic. share: of the words that the model was fitted to; npmi: coherence of the ten words, in [−1, 1]."""
+    """One topic. share: of the words that the model was fitted to; npmi: coherence of the ten `words`, in [−1, 1]."""
 
     topic: int
     share: float
@@ -61,35 +61,35 @@ class TopicInfo(NamedTuple):
 
 
 class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """A topic model in the embedding space (Dieng, Ruiz, Blei 2020), trained as `python -m etm_jax.train` does.
+    """A topic model in the embedding space (Dieng, Ruiz, Blei 2020), trained as by `python -m etm_jax.train`.
 
-    Documents are strings, lists of words, or a matrix of counts [D, V]. A mistake in them, or in a parameter, raises
-    ValueError in one line.
+    Documents are strings, lists of words, or a matrix of counts [D, V]. Invalid documents or parameters raise
+    ValueError with a message of one line.
 
     Parameters
     ----------
     num_topics : int
-        K.
+        K, the number of topics.
     lang, segmenter : str
-        zh or en ("" is zh), and how strings become words ("" is pkuseg for zh, words for en).
+        Language, zh or en ("" is zh), and how strings are split into words ("" is pkuseg for zh, words for en).
     stopwords : str
-        File of words to drop, one a line.
+        File of words to drop, one per line.
     no_below, no_above : int, float
-        Drop words of fewer documents, or of more than this share of them.
+        Drop words that are in fewer documents than this number, or in more than this share of them.
     vectors : str
-        Word vectors to start from: ppmi, skipgram, cbow, use, random or file:PATH.
+        Initial word vectors: ppmi, skipgram, cbow, use, random or file:PATH.
     num_epochs : int
-        Passes over the documents; 0 finds the number.
+        Passes over the documents; 0 chooses the number automatically.
     variant : str
         default, ntm or paper.
     seed : int
         The same seed gives the same bytes on the same machine.
     seed_words : list of lists of str
-        Words that topics 0, 1, … are to be about, [] for a free one.
+        Seed words of topics 0, 1, …; [] for a topic without any.
     settings : mapping
         Any other settings of `python -m etm_jax.train`, by name.
     callbacks : list of callables
-        Each is called with the metrics of every epoch, a dict.
+        Called after every epoch with its metrics, a dict.
     verbose : int
         0 is silent.
 
@@ -98,7 +98,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     components_, vocab_ : ndarray of shape (K, V), list of V str
         The topics β, whose rows sum to 1, and the words of their columns.
     history_, new_words_ : list of dict, Counter
-        The metrics of every epoch, and the words that `partial_fit` met and the model does not know.
+        The metrics of every epoch, and the unknown words in the documents given to `partial_fit`, with their counts.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     # Fitting
 
     def fit(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> Self:
-        """Learn topics. X: documents, as of the class; vocab: the words that the columns of counts stand for."""
+        """Learn topics. X: documents in any form that `ETM` takes; vocab: the V words of the columns of counts."""
         with self._own_words():
             if renaming := by_name(RunOptions)["variant"].renaming(self.variant):
                 note(renaming)
@@ -150,14 +150,14 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self
 
     def fit_transform(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> np.ndarray:
-        """`fit`, then what `transform` gives of the same documents, which are not cut into words again."""
+        """`fit`, then `transform` of the same documents, which are not split into words again: [D, K] float32."""
         self.fit(X, vocab=vocab)
         return self._theta.copy()
 
     def partial_fit(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> Self:
-        """Go on with other documents from where the model stands, over the same words; the first time it is `fit`.
+        """Continue training on other documents with the same vocabulary; the first call is `fit`.
 
-        Words that the model does not know are left out, and counted in `new_words_`.
+        Words outside the vocabulary are left out, and counted in `new_words_`.
         """
         if not hasattr(self, "_trained"):
             return self.fit(X, vocab=vocab)
@@ -187,7 +187,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self._documents = given
 
     def _learn(self, corpus: Corpus, other: SavedModel | None, counts: sp.csr_matrix) -> None:
-        """Train on the corpus. counts: [D, V], of all documents that were given, in their order."""
+        """Train on the corpus. counts: [D, V], of all given documents, in their order."""
         history: list[dict[str, Any]] = []
 
         def on_epoch(row: dict[str, Any]) -> None:
@@ -220,13 +220,19 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     # Applying
 
     def transform(self, X: Any) -> np.ndarray:
-        """Topic proportions: [D, K] float32, rows sum to 1. Those of the prior for a document without a known word."""
+        """Infer topic proportions.
+
+        Returns
+        -------
+        ndarray of shape (D, K), float32
+            Rows sum to 1. A document without a known word gets the proportions of the prior.
+        """
         check_is_fitted(self, "components_")
         with self._own_words():
             return self._applied.theta(self._counts(X))
 
     def perplexity(self, X: Any) -> float:
-        """Of the second halves of the documents' words, given the first, by word. Lower is better."""
+        """Completion perplexity by token, of the second halves of documents given the first. Lower is better."""
         check_is_fitted(self, "components_")
         with self._own_words():
             counts = self._counts(X)
@@ -236,7 +242,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             return completion_perplexity(self._applied.theta(first), self.components_, second).by_token
 
     def score(self, X: Any, y: None = None) -> float:
-        """`perplexity` with a minus: scikit-learn's searches take the larger for the better."""
+        """Negative `perplexity`: scikit-learn's searches maximise the score."""
         return -self.perplexity(X)
 
     # Looking
@@ -247,13 +253,13 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return [[self.vocab_[j] for j in row] for row in top_words(self.components_, n)]
 
     def topic_info(self) -> list[TopicInfo]:
-        """Every topic's share, coherence and words, the largest first. `pandas.DataFrame` takes it as it is."""
+        """Share, coherence and ten words of every topic, largest share first. `pandas.DataFrame` accepts the list."""
         words = self.topics(10)
         rows = [TopicInfo(k, float(self._share[k]), float(self._npmi[k]), words[k]) for k in range(len(words))]
         return sorted(rows, key=lambda row: -row.share)
 
     def nearest(self, word: str, n: int = 10) -> list[tuple[str, float]]:
-        """The n words nearest to a word in the embedding space, with their cosines."""
+        """The n words nearest to a word in the embedding space, and their cosines. ValueError for an unknown word."""
         check_is_fitted(self, "components_")
         with self._own_words():
             if word not in self.vocab_:
@@ -268,9 +274,9 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             return [(self.vocab_[j], float(c)) for j, c in zip(found[0], cosines[0], strict=True) if j != own][:n]
 
     def representative_docs(self, n: int = 3, documents: Texts | None = None) -> list[list[Any]]:
-        """For each topic the n documents that show it best, of `documents` or those that it was fitted to.
+        """The n documents that represent each topic best, of `documents` or of those that the model was fitted to.
 
-        Of counts, the numbers of their rows. A model that was loaded has no documents of its own.
+        For counts, their row numbers. Raises ValueError for a loaded model without `documents`, as it keeps none.
         """
         check_is_fitted(self, "components_")
         with self._own_words():
@@ -286,7 +292,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     # Keeping
 
     def save(self, path: str | Path) -> None:
-        """Write a folder that `ETM.load` opens on any platform. It holds no document, and nothing that runs."""
+        """Write a folder that `ETM.load` reads on any platform. It contains no documents and no executable code."""
         check_is_fitted(self, "components_")
         given = {name: value for name, value in self.get_params(deep=False).items() if name != "callbacks"}
         given["settings"] = dict(self.settings) if self.settings is not None else None
@@ -302,7 +308,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """The model that `save` wrote. Raises ValueError where the folder holds none, or it is damaged."""
+        """Read the model that `save` wrote. Raises ValueError where the folder contains none, or it is damaged."""
         try:
             trained, about = read_folder(Path(path).expanduser())
             model = cls(**cls._saved_parameters(about))
@@ -325,7 +331,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     @classmethod
     def _saved_parameters(cls, about: Mapping[str, Any]) -> dict[str, Any]:
-        """The constructor's arguments out of what `save` wrote. Raises ValueError or KeyError where they are none."""
+        """The constructor's arguments that `save` wrote. Raises ValueError or KeyError where they are invalid."""
         known = set(inspect.signature(cls.__init__).parameters)
         given = {name: value for name, value in as_object(about["parameters"]).items() if name in known}
         if given["settings"]:
@@ -337,7 +343,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     # Documents to counts
 
     def _counts(self, documents: Any, unknown: Counter[str] | None = None) -> sp.csr_matrix:
-        """[D, V] CSR of documents in any form. unknown: counts the words that the model does not know."""
+        """Documents in any form as [D, V] CSR. unknown: counter to which words outside the vocabulary are added."""
         if not are_texts(documents):
             return self._checked(documents, reset=False)
         settings, given = settings_like(self._trained.config.corpus, self._vocabulary), list(as_documents(documents))
@@ -350,7 +356,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return sp.csr_matrix(sp.vstack([some.counts for some in counted(iter(pairs), self._vocabulary)]))
 
     def _checked(self, counts: Any, reset: bool) -> sp.csr_matrix:
-        """Counts as scikit-learn wants its data to be looked at: [D, V] CSR, of the type that they had."""
+        """Counts, validated by scikit-learn's rules: [D, V] CSR of the dtype that they had."""
         checked = validate_data(
             self, counts, accept_sparse="csr", dtype="numeric", reset=reset, ensure_non_negative=True
         )
@@ -359,7 +365,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _config(self) -> Config:
         given = {name: getattr(self, name) for name in _setting_parameters()}
         if not self.num_epochs:
-            # A published variant has a number of its own.
+            # A published variant sets its own number.
             del given["num_epochs"]
         config = make_config(self.variant, given | dict(self.settings or {}))
         if model_kind(config.model.kind).fits_itself:
@@ -368,7 +374,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     @contextmanager
     def _own_words(self) -> Iterator[None]:
-        """Silent where that was asked for; a user's mistake as the ValueError that Python's users expect."""
+        """Silence output for `verbose=0`, and raise a UserError as the ValueError that callers of a library expect."""
         with silenced(self.verbose == 0):
             try:
                 yield
@@ -388,6 +394,6 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
 
 def _setting_parameters() -> list[str]:
-    """The parameters of `ETM` that are settings of a run, under the same names."""
+    """The parameters of `ETM` that are also settings of a run, with the same names."""
     settings = {s.name for kind in SECTIONS.values() for s in settings_of(kind)}
     return [name for name in inspect.signature(ETM.__init__).parameters if name in settings]
