@@ -1,1 +1,1 @@
-"""What every floor may use: errors, the console, files."""
+"""Helpers that every folder may import: errors, the console, files."""

@@ -1,4 +1,4 @@
-"""Small operations on numpy and scipy arrays that several floors need."""
+"""Small operations on numpy and scipy arrays that several folders need."""
 
 from typing import Any
 
@@ -9,17 +9,18 @@ import scipy.sparse as sp
 def unit_rows(rows: np.ndarray, least: float = 1e-12) -> np.ndarray:
     """The rows divided by their Euclidean norm: [N, L] → [N, L], of the same dtype.
 
-    least: the smallest norm that a row is divided by, so that one of zeros stays as it is. A larger one keeps rows that
-    are zero but for rounding from being turned into directions of noise.
+    least: lower bound on the divisor, so that a row of zeros stays zero. A larger bound keeps rows that are zero except
+    for rounding from becoming unit vectors of noise.
     """
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), least)
 
 
 def canonical(matrix: Any, dtype: type | None = None, keep_zeros: bool = False) -> sp.csr_matrix:
-    """A matrix [D, V] as CSR with sorted columns, one entry a place, and no stored zeros; given as such, itself.
+    """A matrix [D, V] as CSR in canonical form: sorted columns, no duplicate entries and no stored zeros.
 
-    matrix: of any scipy format, which is left as it is. dtype: that of the result; None for the matrix's own.
-    keep_zeros: leave stored zeros in their places, for a matrix that is to have the sparsity of another.
+    matrix: of any scipy format; it is not modified, and is returned itself if it is canonical CSR already. dtype: that
+    of the result; None for the matrix's own. keep_zeros: keep stored zeros, for a matrix that is to have the sparsity
+    pattern of another.
     """
     csr = sp.csr_matrix(matrix, dtype=dtype)
     if csr.has_canonical_format and (keep_zeros or csr.data.all()):

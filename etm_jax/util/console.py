@@ -1,4 +1,4 @@
-"""What a person sees while something runs. Notes and progress go to stderr; results belong to stdout."""
+"""Messages and progress while a program runs, on stderr; results belong on stdout."""
 
 import sys
 import time
@@ -20,7 +20,7 @@ _silent: ContextVar[bool] = ContextVar("silent", default=False)
 
 @contextmanager
 def silenced(silent: bool = True) -> Iterator[None]:
-    """Within the block nothing is shown, unless `silent` is false."""
+    """Suppress all messages and progress within the block, unless `silent` is false."""
     token = _silent.set(silent)
     try:
         yield
@@ -29,20 +29,20 @@ def silenced(silent: bool = True) -> Iterator[None]:
 
 
 def note(message: str) -> None:
-    """Plain text on stderr, a line or a table."""
+    """Print plain text on stderr, a line or a table."""
     if not _silent.get():
         print("\n".join(map(one_line, message.split("\n"))), file=sys.stderr, flush=True)
 
 
 def warn(message: str) -> None:
-    """One line on stderr that begins with `warning:`."""
+    """Print one line on stderr that begins with `warning:`."""
     note(one_line(f"warning: {message}"))
 
 
 def track(items: Iterable[T], label: str, total: int | None = None, unit: str = "it") -> Iterator[T]:
-    """Yield `items`, showing how far it is: a bar on a terminal, a plain line every ten seconds in a log.
+    """Yield `items` and show progress: a bar on a terminal, a plain line every ten seconds in a log.
 
-    Work that ends within two seconds shows nothing.
+    Nothing is shown for work that ends within two seconds.
     """
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # type: ignore[arg-type]
@@ -55,7 +55,7 @@ def track(items: Iterable[T], label: str, total: int | None = None, unit: str = 
     start = 0.0
     for done, item in enumerate(items):
         now = time.monotonic()
-        # What comes before the first item, such as loading a model, says nothing of the speed.
+        # Time before the first item, such as loading a model, does not count towards the speed.
         start = start if done else now
         if now >= due and now > start:
             of_total = f" of {total:,}" if total else ""
@@ -66,9 +66,9 @@ def track(items: Iterable[T], label: str, total: int | None = None, unit: str = 
 
 
 class TrainingMeter:
-    """How far training is: a bar on a terminal; in a log a line an epoch, and one every ten seconds in a long epoch.
+    """Progress of training: a bar on a terminal; in a log a line per epoch, and every ten seconds in a long epoch.
 
-    first_step: steps that were made before.
+    first_step: number of steps done before, by the run that is resumed.
     """
 
     def __init__(self, first_step: int, num_epochs: int, steps_per_epoch: int) -> None:
@@ -85,7 +85,7 @@ class TrainingMeter:
             )
 
     def step(self) -> None:
-        """One step is under way or done."""
+        """Count one step, which is dispatched or done."""
         self.steps += 1
         if self.bar is not None:
             self.bar.update()
@@ -94,7 +94,7 @@ class TrainingMeter:
             self._line(f"epoch {epochs + 1}/{self.num_epochs}  step {steps}/{self.steps_per_epoch}")
 
     def epoch(self, epoch: int, figures: str) -> None:
-        """An epoch has ended with these figures."""
+        """Report that an epoch has ended. figures: its metrics, as text."""
         if self.bar is not None:
             self.bar.set_description(f"epoch {epoch}/{self.num_epochs}")
             self.bar.set_postfix_str(figures)
@@ -123,7 +123,7 @@ def duration(seconds: float) -> str:
 
 
 def table(rows: Iterable[Iterable[object]], header: Iterable[str], align: str = "") -> str:
-    """Rows as an aligned text table. `align`: one of `<` and `>` a column, `<` where it is too short.
+    """Rows as an aligned text table. align: `<` or `>` for each column; `<` for those beyond its end.
 
     East Asian wide characters count as two columns, so Chinese words line up on a terminal.
     """

@@ -1,20 +1,20 @@
-"""The one exception that a person's own mistake raises."""
+"""The exception for mistakes of the user."""
 
 import re
 
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""What no line of text can hold: control characters, line ends, and surrogates, which have no UTF-8."""
+"""Characters that a line of text cannot contain: controls, line ends, and surrogates, which UTF-8 cannot encode."""
 
 
 def one_line(text: str) -> str:
-    """The text with escapes for `CONTROLS`: names that come from data could end lines, or command a terminal."""
+    """The text with `CONTROLS` escaped: names from data could contain line ends or terminal escape sequences."""
     return CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 class UserError(Exception):
-    """Something the user gave cannot be used.
+    """An input of the user is invalid.
 
-    The message is one line that names the flag or file, the value and the way out. Entry points print it without a
+    The message is one line that names the flag or file, the value and the remedy. Entry points print it without a
     traceback and exit with status 2; library code raises it before anything is written.
     """
 

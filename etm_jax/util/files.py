@@ -1,6 +1,7 @@
-"""Writing that leaves either the old or the new behind, never half of one.
+"""Atomic writes of files and folders: afterwards a path holds either the old or the new content, never a part.
 
-What a killed process leaves beside, the next one that writes the same path takes over. One process writes a path.
+A process that is killed can leave a temporary file beside the path; the next write of the same path removes or reuses
+it. Only one process may write a path at a time.
 """
 
 import errno
@@ -22,8 +23,8 @@ from typing import Any, BinaryIO, cast
 from etm_jax.util.errors import UserError
 
 MAX_UNPACKED = 200
-"""Times the size of an archive of which more than GIBIBYTE comes out. Arrays and text pack to a third, logs to a
-fiftieth; what is made to fill a machine's memory packs to a thousandth."""
+"""Largest ratio of unpacked to packed size, for archives that unpack to more than GIBIBYTE. Arrays and text compress to
+a third, logs to a fiftieth; decompression bombs to a thousandth."""
 
 GIBIBYTE = 1 << 30
 
@@ -31,23 +32,23 @@ DAMAGED = (
     OSError, EOFError, ValueError, LookupError, TypeError, OverflowError, RecursionError, SyntaxError,
     lzma.LZMAError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-"""What reading and validating a file raises that is not as it was written.
+"""Errors that reading and validating a damaged file raises.
 
-AttributeError and RuntimeError, which a mistake in our own code raises, are not of them: `etm_jax.util.reading` turns
-those of the parsers into ValueError.
+AttributeError and RuntimeError are not among them, as a mistake in our own code raises them: `etm_jax.util.reading`
+turns those of the parsers into ValueError.
 """
 
 LONGEST_NAME = 255
-"""Bytes; no file system in use takes a longer one."""
+"""Longest file name in bytes; common file systems allow no longer one."""
 
 
 def check_writable(folder: Path, flag: str) -> None:
-    """Raise UserError, which names `flag`, where `folder` could not be made or written to. Leaves nothing behind."""
+    """Raise UserError, which names `flag`, where `folder` cannot be made or written to. Nothing is left behind."""
     try:
         nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         if not nearest.is_dir():
             raise UserError(f"--{flag}={folder}: {nearest} is a file; give another --{flag}")
-        # Permissions do not tell: root is above them, and a file system can be read-only.
+        # Permissions do not suffice: they do not bind root, and a file system can be read-only.
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
@@ -55,14 +56,14 @@ def check_writable(folder: Path, flag: str) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file beside `path` and rename it over. Raises UserError where it cannot be written."""
+    """Write a UTF-8 file atomically, replacing `path`. Raises UserError where it cannot be written."""
     with replace_file(path) as file:
         file.write(text.encode())
 
 
 @contextmanager
 def replace_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder to fill; when the block ends well it takes the place of `path`.
+    """Yield an empty folder to fill; it replaces `path` when the block ends without an error.
 
     Folders above it are made. Raises UserError where it cannot be written.
     """
@@ -85,7 +86,7 @@ def replace_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write bytes to; when the block ends well it takes the place of `path`.
+    """Yield a file to write bytes to; it replaces `path` when the block ends without an error.
 
     Folders above it are made. Raises UserError where it cannot be written.
     """
@@ -102,20 +103,20 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def written(path: Path) -> Iterator[None]:
-    """Turn what the system says while `path` is written into a UserError that names it, and the room on a full disk."""
+    """Turn an OSError while `path` is written into a UserError that names it, and the free space on a full disk."""
     try:
         yield
     except OSError as error:
-        # numpy tells a full disk without its number.
+        # numpy reports a full disk as an OSError without errno.
         full = error.errno in (None, errno.ENOSPC, errno.EDQUOT)
         room = f" ({free_space(path) / 2**20:,.1f} MiB are free there); make room, or" if full else ";"
         raise UserError(f"{path} cannot be written: {error.strerror or error}{room} give another path") from error
 
 
 def spreadsheet_cell(value: object) -> object:
-    """The value as a cell that no spreadsheet takes for a formula: text that begins like one gets an apostrophe.
+    """The value as a cell that no spreadsheet evaluates: text that begins like a formula gets an apostrophe.
 
-    As OWASP advises on CSV injection. Numbers stay as they are.
+    This is OWASP's advice on CSV injection. Numbers stay as they are.
     """
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
@@ -132,7 +133,7 @@ def check_archive(path: Path) -> None:
 
 
 class _Unpacked(io.RawIOBase):
-    """What a gzipped file unpacks to, as far as it may."""
+    """The decompressed content of a gzipped file, up to the limit of `MAX_UNPACKED`."""
 
     def __init__(self, packed: BinaryIO) -> None:
         self._packed, self._size = packed, os.fstat(packed.fileno()).st_size
@@ -159,21 +160,21 @@ class _Unpacked(io.RawIOBase):
 
 
 def unpacked(packed: BinaryIO) -> BinaryIO:
-    """The bytes of an open gzipped file, which is closed with them.
+    """The decompressed content of an open gzipped file, as a file; closing it closes both.
 
-    Reading raises OSError, EOFError or zlib.error where it is damaged, or unpacks to far more than text or numbers do.
+    Reading raises OSError, EOFError or zlib.error where the file is damaged or unpacks to more than `MAX_UNPACKED`.
     """
     return cast(BinaryIO, io.BufferedReader(_Unpacked(packed), 1 << 20))
 
 
 def free_space(path: Path) -> int:
-    """Bytes that are free where `path` is, or would be."""
+    """Free bytes on the file system of `path`, which need not exist."""
     there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
     return shutil.disk_usage(there).free
 
 
 def sync_all(folder: Path) -> None:
-    """Wait until a folder and all that is in it are on the disk, so that a renamed one is whole after a power cut."""
+    """Flush a folder and its contents to disk, so that once renamed it is complete even after a power failure."""
     for path in (folder, *folder.rglob("*")):
         _sync(path)
 
@@ -187,7 +188,7 @@ def _sync(path: Path) -> None:
 
 
 def _beside(path: Path, kind: str) -> Path:
-    """A hidden name in the same folder, the same at each call."""
+    """A hidden path in the same folder, the same at each call."""
     name = f".{path.name}.{kind}"
     if len(os.fsencode(name)) > LONGEST_NAME:
         name = f".{zlib.crc32(os.fsencode(path.name)):08x}.{kind}"

@@ -1,4 +1,4 @@
-"""Tables that a user gives, a row for each key: labels and metadata of documents, names of topics."""
+"""Tables given by the user, with a row for each key: labels and metadata of documents, names of topics."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -9,19 +9,19 @@ from etm_jax.util.errors import UserError
 
 
 def read_pairs(path: str, flag: str, key: str, value: str) -> dict[str, str]:
-    """The column `value` by the column `key` of a UTF-8 file, tabs between them in a .tsv, else commas; without blanks.
+    """Read the column `value` by the column `key` of a UTF-8 file: .tsv with tabs, else commas. Blanks are left out.
 
-    Raises UserError, which names `flag`, where the file cannot be read so.
+    Raises UserError, which names `flag`, where the file cannot be read or lacks a column.
     """
     with _opened(path, flag, (key, value)) as rows:
         return {row[key]: row[value] for row in rows if row[key] and row[value]}
 
 
 def read_keyed(path: str, flag: str, key: str) -> tuple[list[str], dict[str, tuple[str, ...]]]:
-    """The names of all columns but `key`, and for each value of `key` its row, in the order of the names.
+    """Read the names of all columns but `key`, and for each value of `key` its row, in the order of the names.
 
-    Rows without a key are left out. Raises UserError, which names `flag`, where the file cannot be read so, a row has
-    more or fewer fields than the header, or two rows have the same key.
+    Rows without a key are left out. Raises UserError, which names `flag`, where the file cannot be read or lacks a
+    column, a row has more or fewer fields than the header, or two rows have the same key.
     """
     with _opened(path, flag, (key,)) as rows:
         columns = [name for name in dict.fromkeys(rows.fieldnames or ()) if name and name != key]
@@ -41,7 +41,7 @@ def read_keyed(path: str, flag: str, key: str) -> tuple[list[str], dict[str, tup
 
 @contextmanager
 def _opened(path: str, flag: str, needs: Sequence[str]) -> Iterator["csv.DictReader[str]"]:
-    """The rows of the file, by the names of its columns, without the blanks around these."""
+    """Yield the rows of the file as dictionaries by column name; blanks around the names are removed."""
     place = Path(path).expanduser()
     try:
         with place.open(encoding="utf-8-sig", newline="") as file:

@@ -1,4 +1,4 @@
-"""One process at a time in the folder of a run."""
+"""A lock that lets one process at a time use the folder of a run."""
 
 import errno
 import fcntl
@@ -18,15 +18,15 @@ from etm_jax.util.errors import UserError
 NAME = ".lock"
 
 _UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-"""What a file system without locks says; there a run goes without one."""
+"""Errors of a file system without locks, where runs are not locked."""
 
 
 @contextmanager
 def locked(folder: Path, flag: str = "workdir") -> Iterator[None]:
-    """Keep other processes out of `folder` within the block. It is made, and removed again where it stays empty.
+    """Hold the lock of `folder` within the block. The folder is made, and removed again if it stays empty.
 
-    The system releases a lock when its process ends, however that ends: what a killed one leaves is only a file.
-    flag: what named the folder. Raises UserError, which names the other process, where one holds the lock.
+    The system releases a lock when its process ends, even if it is killed; only the file remains. flag: the flag that
+    named the folder. Raises UserError, which names the other process, where one holds the lock.
     """
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     file = None
@@ -67,13 +67,13 @@ def _lock(folder: Path, flag: str) -> IO[str]:
             if error.errno not in _UNSUPPORTED:
                 raise
             return file
-        except BaseException:  # Ctrl-C or SIGTERM, which come when they will.
+        except BaseException:  # Ctrl-C or SIGTERM, which can come at any time.
             file.close()
             raise
 
 
 def _sign(file: IO[str]) -> None:
-    """Write into a lock file who holds it."""
+    """Write into a lock file which process holds it."""
     file.truncate(0)
     since = datetime.now().isoformat(" ", "seconds")
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

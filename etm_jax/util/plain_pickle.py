@@ -1,4 +1,4 @@
-"""Pickles of plain values alone: lists, tuples, strings and numbers. Some corpora exist in no other format."""
+"""Safe reading of pickles of lists, tuples, strings and numbers. Some corpora exist in no other format."""
 
 import io
 import pickle
@@ -9,14 +9,14 @@ from etm_jax.util.errors import UserError
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """A pickle runs code only through the functions and classes that it names: here it can name none."""
+    """An unpickler that refuses functions and classes, the only way for a pickle to run code."""
 
     def find_class(self, module: str, name: str) -> object:
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
 
 
 def load_plain_pickle(path: Path) -> object:
-    """What `path` holds. Raises UserError where it is missing, damaged, or holds anything but plain values."""
+    """Read a pickle. Raises UserError where it is missing, damaged, or contains anything but plain values."""
     try:
         content = path.read_bytes()
         _check_memo(content)
@@ -28,9 +28,9 @@ def load_plain_pickle(path: Path) -> object:
 
 
 def _check_memo(content: bytes) -> None:
-    """Raise UnpicklingError for a number in the memo that no file of this length needs.
+    """Raise UnpicklingError for a memo index larger than a file of this length can need.
 
-    pickle makes room for all numbers below it: five bytes could ask for 60 GB.
+    pickle allocates memory for all indices below it: five bytes could allocate 60 GB.
     """
     for opcode, argument, _ in pickletools.genops(content):
         if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > len(content):

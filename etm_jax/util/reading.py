@@ -1,8 +1,8 @@
 """Reading JSON and arrays from files that may hold anything: a value, or an error of `etm_jax.util.files.DAMAGED`.
 
-Here, around the parsers alone, every error is caught: on bytes that were never written as such a file they raise
-whatever these lead them to (AttributeError, MemoryError and RuntimeError among it), and it becomes a ValueError.
-Callers, whose own faults are to be seen as such, catch `DAMAGED`.
+A parser's errors are caught here and become ValueError, except OSError: on arbitrary bytes parsers can raise any error,
+such as AttributeError, MemoryError and RuntimeError. Callers catch only `DAMAGED`, so that faults in their own code
+stay visible.
 """
 
 import json
@@ -18,26 +18,26 @@ from etm_jax.util.files import check_archive
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a UTF-8 file. Raises OSError where it cannot be read, ValueError where it holds none."""
+    """Read the JSON object in a UTF-8 file. Raises OSError where it cannot be read, ValueError where it has none."""
     return parse_object(path.read_text("utf-8"))
 
 
 def parse_object(text: str) -> dict[str, Any]:
-    """A text that is a JSON object. Raises ValueError where it is none."""
+    """Parse a text as a JSON object. Raises ValueError where it is not one."""
     with _parsing():
         value = json.loads(text)
     return as_object(value)
 
 
 def as_object(value: Any) -> dict[str, Any]:
-    """A value out of JSON that has to be an object. Raises ValueError where it is none."""
+    """The value, checked to be a JSON object. Raises ValueError where it is not one."""
     if not isinstance(value, dict):
         raise ValueError(f"it holds a {type(value).__name__} where a JSON object should be")
     return value
 
 
 def read_array(path: Path) -> np.ndarray:
-    """The array in a .npy file. Raises OSError where it cannot be read, ValueError where it holds none."""
+    """Read the array in a .npy file. Raises OSError where it cannot be read, ValueError where it has none."""
     with _parsing(), path.open("rb") as file:
         found = np.load(file, allow_pickle=False)
     if not isinstance(found, np.ndarray):
@@ -47,8 +47,8 @@ def read_array(path: Path) -> np.ndarray:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of a .npz file. Raises OSError where it cannot be read, ValueError where it holds none."""
-    # Given the path, numpy leaves a damaged file open.
+    """Read all arrays of a .npz file. Raises OSError where it cannot be read, ValueError where it is not one."""
+    # Opened here, because numpy does not close a damaged file that it opened by its path.
     with _parsing():
         check_archive(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
@@ -56,9 +56,9 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_sparse(path: Path) -> Any:
-    """The matrix in a file of `scipy.sparse.save_npz`, of any of scipy's formats.
+    """Read the matrix in a file of `scipy.sparse.save_npz`, in any of scipy's formats.
 
-    Raises OSError where it cannot be read, ValueError where it holds none.
+    Raises OSError where the file cannot be read, ValueError where it has no matrix.
     """
     with _parsing():
         check_archive(path)
@@ -68,7 +68,7 @@ def read_sparse(path: Path) -> Any:
 
 @contextmanager
 def _parsing() -> Iterator[None]:
-    """Around a parser's call, and nothing of ours."""
+    """Turn any error of a parser into OSError or ValueError. The block holds the parser's call, not our own code."""
     try:
         yield
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Word vectors: the ρ that a model starts from. One file a source; `etm_jax.config.vector_sources` lists them."""
+"""Word vectors, the initial ρ of a model. Each source is one file; `etm_jax.config.vector_sources` lists them."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,9 +15,10 @@ from etm_jax.vectors.base import Source
 
 @dataclass(frozen=True)
 class WordVectors:
-    """matrix: [V, L] float32, a row for every word of the vocabulary. covered: how many of the words had a vector.
+    """Vectors of the words of a vocabulary.
 
-    The others have a random one, of the same scale. source: what made the vectors, e.g. `skipgram, gensim 4.4.0`.
+    matrix: [V, L] float32, a row for every word. covered: how many words the source has a vector for; the others have a
+    random one of the same scale. source: what made the vectors, e.g. `skipgram, gensim 4.4.0`.
     """
 
     matrix: np.ndarray
@@ -25,7 +26,7 @@ class WordVectors:
     source: str
 
     def describe(self) -> str:
-        """One line for a person: source, size, and the share of the vocabulary covered."""
+        """One line for display: source, size, and the share of the vocabulary covered."""
         num_words, dim = self.matrix.shape
         size = f"word vectors ({self.source}): {num_words:,} words × {dim}"
         if not self.covered:
@@ -36,10 +37,10 @@ class WordVectors:
 
 
 def check_vectors(config: VectorsConfig, counts_of: str | None = None) -> None:
-    """Raise what `word_vectors` would, as far as it can be known before the corpus is read.
+    """Raise the errors of `word_vectors` that can be found before the corpus is read.
 
-    counts_of: the name of the corpus where it comes as counts. Raises UserError: a source that does not exist or lacks
-    its package, that needs running text and gets counts, or gives vectors of another length than --emb_dim.
+    counts_of: the name of the corpus if it consists of counts. Raises UserError where the source does not exist or its
+    package is not installed, it needs running text and gets counts, or its vectors have another length than --emb_dim.
     """
     source = vector_source(config.vectors)
     if source is None:
@@ -51,9 +52,9 @@ def check_vectors(config: VectorsConfig, counts_of: str | None = None) -> None:
 
 
 def word_vectors(corpus: Corpus, config: VectorsConfig, seed: int) -> WordVectors:
-    """The vectors of the corpus' vocabulary that `config` asks for. The same arguments give the same bytes.
+    """The vectors of the corpus' vocabulary, from the source in `config`. The same arguments give the same bytes.
 
-    `ppmi` gives at most V dimensions, with a warning where --emb_dim asks for more; the caller reads L off the matrix.
+    `ppmi` gives at most V dimensions, with a warning if --emb_dim is larger; the caller takes L from the matrix.
 
     Raises UserError as `check_vectors` does, and where the vector file is broken or knows none of the words.
     """
@@ -71,7 +72,7 @@ def _load(config: VectorsConfig) -> Source:
 
 
 def _fill(matrix: np.ndarray, known: np.ndarray, seed: int) -> np.ndarray:
-    """`matrix` with normal vectors of the known rows' mean norm in the other rows. [V, L] float32."""
+    """`matrix` with random normal vectors in the unknown rows, of the known rows' mean norm. [V, L] float32."""
     if known.all():
         return matrix
     dim = matrix.shape[1]

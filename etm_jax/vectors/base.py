@@ -1,6 +1,6 @@
-"""What a source of word vectors is: one file with a function `check` and a function `make`.
+"""The interface of a source of word vectors: one file with a function `check` and a function `make`.
 
-Its row in `etm_jax.config.vector_sources` makes it known; `etm_jax.vectors` does the rest.
+A row in `etm_jax.config.vector_sources` registers it; `etm_jax.vectors` calls the two functions.
 """
 
 from typing import NamedTuple, Protocol
@@ -12,11 +12,11 @@ from etm_jax.corpus.types import Corpus
 
 
 class Made(NamedTuple):
-    """Vectors as a source makes them. V words, L their length.
+    """Vectors of V words, of length L, as a source makes them.
 
-    matrix: [V, L] float32. known: [V] bool, the words that have a vector; the rows of the others are not read, and get
-    random vectors of the same scale. None where the source knows no word, but has a vector for each.
-    origin: what made them, for people.
+    matrix: [V, L] float32. known: [V] bool, the words that have a vector; the rows of the others are not read and get
+    random vectors of the same scale. None for a source whose vectors do not depend on the words. origin: what made the
+    vectors, for display.
     """
 
     matrix: np.ndarray
@@ -25,12 +25,12 @@ class Made(NamedTuple):
 
 
 class Source(Protocol):
-    """The functions of a source's file."""
+    """The functions that the file of a source defines."""
 
     def check(self, config: VectorsConfig, counts_of: str | None) -> None:
-        """Raise what `make` would, as far as it can be known before the corpus is read: UserError.
+        """Raise the UserErrors of `make` that can be found before the corpus is read.
 
-        counts_of: the name of the corpus where it comes as counts, without running text.
+        counts_of: the name of the corpus if it consists of counts, without running text.
         """
 
     def make(self, corpus: Corpus, config: VectorsConfig, seed: int) -> Made:

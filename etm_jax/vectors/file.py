@@ -1,7 +1,7 @@
 """Reading word vectors from a file: word2vec's text and binary formats and GloVe's headerless text, gzipped or not.
 
-The file is streamed, and only the vectors of the words asked for are held. The format is found from its bytes, never
-from its name.
+The file is streamed, and only the vectors of the requested words are kept in memory. The format is detected from the
+file's bytes, never from its name.
 """
 
 import re
@@ -22,10 +22,10 @@ from etm_jax.util.files import unpacked
 from etm_jax.vectors.base import Made
 
 MAX_DIM = 10_000
-"""Longer vectors are taken for a broken header."""
+"""A header with longer vectors than this is taken to be broken."""
 
 MAX_WORD = 10_000
-"""Bytes; a longer word is taken for a broken file."""
+"""In bytes; a file with a longer word is taken to be broken."""
 
 _HEAD = 1 << 20
 _CHUNK = 1 << 20
@@ -36,7 +36,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class Layout:
-    """What a vector file is. count: the vectors its header promises, None without a header. dim: numbers a vector."""
+    """Format of a vector file. count: vectors according to its header, None without one. dim: numbers per vector."""
 
     name: str
     count: int | None
@@ -45,7 +45,7 @@ class Layout:
 
 
 def sniff(path: Path) -> Layout:
-    """The format of a vector file, from its first bytes. Raises UserError where it has none that is known."""
+    """Detect the format of a vector file from its first bytes. Raises UserError where the format is unknown."""
     with _opened(path) as stream:
         head = stream.read(_HEAD)
     if not head:
@@ -74,10 +74,10 @@ def sniff(path: Path) -> Layout:
 def read(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Vectors [V, L] float32 of `words`, and which of them the file holds [V] bool; the others' rows are zero.
 
-    Where a word occurs twice in the file, its first vector counts.
+    Where a word occurs twice in the file, its first vector is used.
 
-    Raises UserError, naming the line or the vector: a file that is missing, cut off or not what its header says; a
-    vector of another length; a word that is not UTF-8; a number that is not one or not finite.
+    Raises UserError, which names the line or the vector, where the file is missing, truncated or contradicts its
+    header, a vector has another length, a word is not UTF-8, or a number is invalid or not finite.
     """
     layout = sniff(path)
     wanted = {word: row for row, word in enumerate(words)}
@@ -107,7 +107,7 @@ def read(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 _Record = tuple[str, bytes, bytes | list[bytes]]
-"""Where it stands in the file, the word, and its numbers: raw float32 or text fields."""
+"""Position in the file, the word, and its numbers: raw float32 or text fields."""
 
 
 def _text_records(stream: BinaryIO, layout: Layout, path: Path) -> Iterator[_Record]:
@@ -135,7 +135,7 @@ def _text_records(stream: BinaryIO, layout: Layout, path: Path) -> Iterator[_Rec
                 f"{path}, {place}: more vectors than the {layout.count} that the header says; correct line 1"
             )
         extra = len(fields) - 1 - layout.dim
-        # Some published GloVe words hold spaces. Numbers before the vector are no words: then the vector is too long.
+        # Some published GloVe words contain spaces. Numbers before the vector are not words: the vector is too long.
         if extra < 0 or any(_is_number(field) for field in fields[1 : 1 + extra]):
             raise UserError(
                 f"{path}, {place}: {len(fields) - 1} numbers where {layout.dim} are expected; correct that line"
@@ -196,7 +196,7 @@ def _is_number(field: bytes) -> bool:
 def _is_binary(numbers: bytes) -> bool:
     """Whether these bytes, the first of a vector, are raw floats: numbers as text are ASCII without control characters.
 
-    Text of short numbers reaches into the next line, whose word can be anything printable.
+    If the numbers are text and short, the bytes extend into the next line, whose word can have any printable character.
     """
     controls = any(byte < 0x20 and byte not in b"\t\r\n" for byte in numbers)
     return controls or not numbers.partition(b"\n")[0].isascii()
@@ -204,7 +204,7 @@ def _is_binary(numbers: bytes) -> bool:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    """The file's bytes, unpacked where they are gzipped. What goes wrong while it is open becomes a UserError."""
+    """Open the file, decompressing it if it is gzipped. Errors while it is open are raised as UserError."""
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
@@ -230,7 +230,7 @@ def check(config: VectorsConfig, counts_of: str | None) -> None:
 
 
 def make(corpus: Corpus, config: VectorsConfig, seed: int) -> Made:
-    """The file's vectors of the words that it holds. Raises UserError where it is broken, or holds none of them."""
+    """Read the vectors of the vocabulary's words. Raises UserError where the file is broken or has none of them."""
     path, words = _path(config), corpus.vocabulary.words
     matrix, known = read(path, words)
     if not known.any():

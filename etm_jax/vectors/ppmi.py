@@ -1,8 +1,8 @@
-"""Word vectors from the bag of words alone: document-level PPMI, factorised by a randomised SVD.
+"""Word vectors from bags of words: document-level PPMI, factorised by a randomised SVD.
 
 Positive pointwise mutual information with the context distribution smoothed to the power 0.75 and vectors U·√S follow
 Levy, Goldberg and Dagan 2015 (TACL 3); here a word's context is the whole document, and frequent words, whose PPMI is
-better known, count for more in the factorisation.
+estimated from more data, have larger weights in the factorisation.
 """
 
 import numpy as np
@@ -15,11 +15,11 @@ from etm_jax.vectors.base import Made
 
 CONTEXT_POWER = 0.75
 FREQUENCY_POWER = 0.5
-"""A word weighs as its document frequency to this power. Without, rare words' chance company fills the dimensions."""
+"""A word's weight is its document frequency to this power. Unweighted, rare words' chance pairs would dominate."""
 
 POWER_ITERATIONS = 3
 MAX_PAIRS = 200_000_000
-"""Pairs of words kept at most: 8 bytes each, so 1.6 GB. The pairs of 14,000 words always fit."""
+"""Upper bound on the pairs of words kept: 8 bytes each, so 1.6 GB. The pairs of 14,000 words always fit."""
 
 _BLOCK_ENTRIES = 4_000_000
 _SECONDS_PER_PAIR = 4e-7
@@ -28,9 +28,9 @@ _SECONDS_PER_PAIR = 4e-7
 def ppmi_vectors(counts: sp.csr_matrix, dim: int, seed: int) -> np.ndarray:
     """W⁻¹U·√S of the `dim` largest singular values of W·M·W. counts: [D, V] → [V, dim] float32; dim ≤ V.
 
-    M is the PPMI matrix and W the diagonal matrix of the words' weights, so that the squared errors of the fit, in
-    which it is the best one of this rank, are weighted by the product of both words' weights squared. A word that goes
-    with no other has a row of zeros. The same seed gives the same bytes, whatever the number of cores.
+    M is the PPMI matrix and W the diagonal matrix of the words' weights: the result is the best approximation of this
+    rank in squared error, where a pair's error is weighted by the squared product of both words' weights. A word that
+    co-occurs with no other has a row of zeros. The same seed gives the same bytes on any number of cores.
     """
     from sklearn.utils.extmath import randomized_svd
     from threadpoolctl import threadpool_limits
@@ -43,10 +43,10 @@ def ppmi_vectors(counts: sp.csr_matrix, dim: int, seed: int) -> np.ndarray:
     # In place: the matrix may fill much of the memory.
     matrix.data *= np.repeat(weight, np.diff(matrix.indptr))
     matrix.data *= weight[contexts][matrix.indices]
-    # The library's factorisation cannot tell how far it is.
+    # The library's factorisation reports no progress.
     if (seconds := matrix.nnz * _SECONDS_PER_PAIR) > 2:
         note(f"ppmi vectors: factorising {matrix.nnz / 1e6:.0f} million pairs of words, about {seconds:.0f} s")
-    # Sums in another order round otherwise: one thread, for the same bytes everywhere.
+    # Rounding depends on the order of summation: one thread gives the same bytes on any number of cores.
     with threadpool_limits(limits=1):
         left, singular, _ = randomized_svd(matrix, dim, n_iter=POWER_ITERATIONS, random_state=seed)
     vectors = (left * np.sqrt(singular) / weight[:, None]).astype(np.float32)
@@ -61,13 +61,13 @@ def ppmi_matrix(counts: sp.csr_matrix, contexts: np.ndarray) -> sp.csr_matrix:
 
     With y = log(1 + counts), each document's row divided by the root of its sum, and c = yᵀy without its diagonal,
     PMI_ij = log c_ij − log r_i − log q_j + log Σr, where r is the row sums of c and q ∝ r^0.75 has their total. The
-    result is the mean of the positive parts of PMI_ij and PMI_ji. c is never held whole.
+    result is the mean of the positive parts of PMI_ij and PMI_ji. c is computed in blocks and never stored as a whole.
     """
-    # Matrices of the same entries share the places of these: a third of the memory.
+    # Matrices with the same nonzeros share their index arrays, which saves memory.
     y = sp.csr_matrix((np.log1p(counts.data.astype(np.float32)), counts.indices, counts.indptr), counts.shape)
     y = (sp.diags_array(1 / np.sqrt(np.maximum(_row_sums(y), 1)), dtype=np.float32) @ y).tocsr()
     num_words = y.shape[1]
-    # Row sums of c, without c: a document's total times the word's share of it, less the word with itself.
+    # Row sums of c without c: Σ_d y_di · (row sum of y_d) − y_di², the word with itself.
     squares = sp.csr_matrix((y.data**2, y.indices, y.indptr), y.shape)
     r = y.T @ _row_sums(y) - np.asarray(squares.sum(axis=0)).ravel()
     del squares
@@ -90,7 +90,7 @@ def ppmi_matrix(counts: sp.csr_matrix, contexts: np.ndarray) -> sp.csr_matrix:
         data.append(values[kept] / 2)
         indices.append(block.indices[kept])
         lengths.append(np.bincount(rows[kept] - low, minlength=block.shape[0]))
-    # One array after the other, so that no more than half of the matrix is ever held twice.
+    # One array after the other, so that at most half of the matrix is in memory twice.
     all_data = np.concatenate(data)
     data.clear()
     all_indices = np.concatenate(indices)
@@ -104,13 +104,13 @@ def _row_sums(matrix: sp.csr_matrix) -> np.ndarray:
 
 
 def frequent_contexts(counts: sp.csr_matrix, max_pairs: int = MAX_PAIRS) -> np.ndarray:
-    """Columns to take as contexts [N]: all, or the most frequent whose pairs surely number `max_pairs` at most.
+    """Columns to use as contexts [N]: all, or the most frequent that are certain to have at most `max_pairs` pairs.
 
-    Those by falling frequency. counts: [D, V].
+    In the second case they are sorted by descending frequency. counts: [D, V].
     """
     num_words = counts.shape[1]
     present = counts.astype(bool)
-    # A word goes with no more words than its documents have in all.
+    # A word co-occurs with at most as many words as its documents have in total.
     partners = np.minimum(present.T @ np.diff(counts.indptr).astype(np.int64), num_words)
     if partners.sum() <= max_pairs:
         return np.arange(num_words)
@@ -121,11 +121,11 @@ def frequent_contexts(counts: sp.csr_matrix, max_pairs: int = MAX_PAIRS) -> np.n
 
 
 def check(config: VectorsConfig, counts_of: str | None) -> None:
-    """Nothing can be wrong with them: any corpus has counts."""
+    """Accept any corpus, as all have counts."""
 
 
 def make(corpus: Corpus, config: VectorsConfig, seed: int) -> Made:
-    """Vectors of at most V dimensions; words that go with no other have none."""
+    """Vectors of at most V dimensions; words that co-occur with no other have none."""
     dim, num_words = config.embed_dim, len(corpus.vocabulary)
     assert dim is not None
     if dim > num_words:

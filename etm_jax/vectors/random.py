@@ -1,4 +1,4 @@
-"""Random vectors: torch's Linear(L, V), with which both published models start."""
+"""Random vectors, initialised as torch's Linear(L, V), as in both published models."""
 
 import numpy as np
 
@@ -8,11 +8,11 @@ from etm_jax.vectors.base import Made
 
 
 def check(config: VectorsConfig, counts_of: str | None) -> None:
-    """Nothing can be wrong with them."""
+    """Accept any settings and corpus."""
 
 
 def make(corpus: Corpus, config: VectorsConfig, seed: int) -> Made:
-    """Uniform within ±1/√L."""
+    """Random vectors, uniform within ±1/√L."""
     assert config.embed_dim is not None
     bound = config.embed_dim**-0.5
     size = (len(corpus.vocabulary), config.embed_dim)

