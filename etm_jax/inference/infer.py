@@ -1,4 +1,4 @@
-"""New documents in, their topic proportions out: what `etm_jax.infer` does."""
+"""Topic proportions of new documents, from files to files: what `etm_jax.infer` does."""
 
 import dataclasses
 import sys
@@ -13,7 +13,7 @@ from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
 
 MOSTLY_UNKNOWN = 0.7
-"""A share of the words."""
+"""Share of unknown words above which a warning is printed."""
 
 
 def infer(
@@ -30,12 +30,12 @@ def infer(
     meta_fields: str = "",
     meta: str = "",
 ) -> None:
-    """Write the topic proportions of the documents in `source`, by the model in `workdir`, and say how many were known.
+    """Write the topic proportions of the documents in `source` by the model in `workdir`, and print a summary.
 
-    source: what --corpus of a training may be, or `-`, standard input, of the given form. output: a file, whose name
-    says in what form; empty: CSV goes to the screen. segmenter, segmenter_model: in place of the run's. workers: 0 for
-    as many processes as repay their start. meta_fields, meta: fields of the documents that their rows get too. Raises
-    UserError where something cannot be read or written.
+    source: anything that --corpus of training accepts, or `-` for standard input, in the given form. output: a file,
+    whose suffix determines the format; if empty, CSV is written to standard output. segmenter, segmenter_model: used
+    instead of the run's. workers: number of processes; 0 for as many as are worth starting. meta_fields, meta: fields
+    of the documents to add to their rows. Raises UserError where something cannot be read or written.
     """
     if Path(output).suffix.lower() == ".npy" and (meta_fields or meta):
         raise UserError(
@@ -69,14 +69,14 @@ def infer(
 
 
 class Tally:
-    """How many documents went by, and how many of their words the model knew."""
+    """Counts of documents, of their words, and of the words that the model does not know."""
 
     def __init__(self) -> None:
         self.documents = self.without = self.tokens = 0
         self.unknown = 0.0
 
     def counting(self, documents: Iterator[Mixtures]) -> Iterator[Mixtures]:
-        """The same documents, counted as they go by."""
+        """Yield the same documents, counting them."""
         for some in documents:
             yield some
             self.documents += len(some.ids)
@@ -85,7 +85,7 @@ class Tally:
             self.unknown += float(some.unknown @ some.tokens)
 
     def tell(self, output: str) -> None:
-        """Say it on stderr, with a warning where much is unknown."""
+        """Print the counts on stderr, with a warning where many words are unknown."""
         share = self.unknown / max(self.tokens, 1)
         into = f"{Path(output).expanduser()}: " if output else ""
         note(f"{into}{self.documents:,} documents; {share:.1%} of their words are not the model's")

@@ -1,4 +1,4 @@
-"""A trained model applied to new documents: their topic proportions, a few documents at a time."""
+"""Applying a trained model to new documents, a batch at a time, for their topic proportions."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,14 +22,14 @@ from etm_jax.training.saved_model import SavedModel
 from etm_jax.util.errors import UserError
 
 SIZES = tuple(2**i for i in range(12, 31))
-"""Nonzeros to pad a batch to: the same for any text, so that few programs are compiled however much there is of it."""
+"""Numbers of nonzeros that a batch is padded to: fixed, so that few programs are compiled for any amount of text."""
 
 
 class Mixtures(NamedTuple):
     """Topic proportions of D documents. ids: D; theta: [D, K] float32, rows sum to 1.
 
-    tokens: [D] int64, their words; unknown: [D] float64, the share of words that the model does not know. Where it is
-    1, theta is that of the prior. meta: the fields that were asked for, D values of each.
+    tokens: [D] int64, numbers of words; unknown: [D] float64, the share of words that the model does not know. Where it
+    is 1, theta is that of the prior. meta: the requested fields, D values of each.
     """
 
     ids: list[str]
@@ -40,12 +40,12 @@ class Mixtures(NamedTuple):
 
 
 class Predictor:
-    """A model with an encoder as a function of documents."""
+    """Inference with a model that has an encoder."""
 
     def __init__(self, trained: SavedModel, vocabulary: Vocabulary) -> None:
         self.spec, self.vocabulary, self.config = trained.spec(), vocabulary, trained.config
         self.metadata = trained.metadata
-        # Once for all calls.
+        # Transferred to the device once, for all calls.
         self.variables = jax.device_put(trained.variables)
         self.prior = np.asarray(self.spec.with_variables(self.variables).prior_theta())
 
@@ -64,20 +64,20 @@ class Predictor:
 
 
 class ExportPredictor:
-    """A model without an encoder as a function of documents, by the arrays of its export folder."""
+    """Inference with a model that has no encoder, from the arrays in its export folder."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray], vocabulary: Vocabulary, config: Config) -> None:
         self.arrays, self.vocabulary, self.config = arrays, vocabulary, config
 
     def theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
-        """Topic proportions: [D, V] CSR → [D, K] float32; the prior's mean for a row without words. Reads no meta."""
+        """Topic proportions: [D, V] CSR → [D, K] float32; the prior's mean for a row without words. meta is unused."""
         return model_kind(self.config.model.kind).infer_theta(self.arrays, counts).astype(np.float32)
 
 
 def read_predictor(path: str) -> Predictor | ExportPredictor:
-    """The model in a run's folder, of any --model, or in a file that `etm_jax.interop.read_saved_model` takes.
+    """Read the model in a run's folder, of any --model, or in a file that `etm_jax.interop.read_saved_model` reads.
 
-    Raises UserError where there is none, or it is damaged, or does not hold the words of its columns.
+    Raises UserError where there is no model, it is damaged, or it has no vocabulary.
     """
     folder = RunFolder(Path(path).expanduser())
     record = folder.record()
@@ -91,6 +91,6 @@ def read_predictor(path: str) -> Predictor | ExportPredictor:
 
 
 def mixtures(model: Predictor | ExportPredictor, documents: Iterable[CountedDocuments]) -> Iterator[Mixtures]:
-    """Topic proportions of documents as they come."""
+    """Yield the topic proportions of documents, a batch at a time."""
     for some in documents:
         yield Mixtures(some.ids, model.theta(some.counts, some.meta), some.tokens, some.unknown, some.meta)

@@ -1,4 +1,4 @@
-"""Topic proportions and validation figures of many documents, a batch at a time."""
+"""Topic proportions, posteriors and log-probabilities of many documents, computed a batch at a time."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ BATCHES_AHEAD = 8
 
 
 def infer_theta(variables: Variables, batcher: Batcher, spec: Spec) -> np.ndarray:
-    """Topic proportions as of `theta_step`, in the order of the rows: [D, K], of the parameters' dtype."""
+    """Topic proportions by `theta_step`, in the order of the rows: [D, K], of the parameters' dtype."""
     num_docs = batcher.num_docs
     theta = np.empty((num_docs, spec.model.num_topics), jnp.result_type(float))
     batches = (theta_step(variables, batch, spec) for batch in batcher.epoch())
@@ -32,7 +32,7 @@ def infer_theta(variables: Variables, batcher: Batcher, spec: Spec) -> np.ndarra
 
 
 def infer_posterior(variables: Variables, batcher: Batcher, spec: Spec) -> Moments:
-    """What the encoder makes of the documents: of mu and logvar of q(δ | x) the sums, so that they are never held."""
+    """Moments of the posteriors q(δ | x) of all documents; mu and logvar themselves are never kept."""
     num_docs, moments = batcher.num_docs, Moments(spec.model.num_topics, spec.model.prior_variance)
     epoch = track(batcher.epoch(), "posteriors", len(batcher), "batches")
     batches = (posterior_step(variables, batch, spec) for batch in epoch)
@@ -43,9 +43,9 @@ def infer_posterior(variables: Variables, batcher: Batcher, spec: Spec) -> Momen
 
 
 def _fetched(batches: Iterator[Any], batch_size: int) -> Iterator[tuple[int, Any]]:
-    """What the device makes of each batch, and the row that it begins with.
+    """Yield the result of each batch, after the index of its first row.
 
-    Some batches late, so that the host cuts a batch while the device works on those before it.
+    Results are fetched some batches late, so that the host packs a batch while the device computes those before it.
     """
     waiting: deque[Any] = deque()
     starts = count(0, batch_size)
@@ -60,7 +60,7 @@ def _fetched(batches: Iterator[Any], batch_size: int) -> Iterator[tuple[int, Any
 def log_px_at(
     variables: Variables, theta: np.ndarray, counts: sp.csr_matrix, batch_size: int, spec: Spec
 ) -> np.ndarray:
-    """Logarithm of p(w | θ) at the nonzeros of `counts`, of a model that is no mixture of topics: [nnz] float32, nats.
+    """log p(w | θ) at the nonzeros of `counts`, of a model that is not a mixture of topics: [nnz] float32, nats.
 
     theta: [D, K]; counts: [D, V] CSR.
     """

@@ -1,6 +1,7 @@
-"""Topic proportions written as they come: as CSV, JSON lines, a numpy array or Parquet.
+"""Streaming writers of topic proportions: CSV, JSON lines, a numpy array or Parquet.
 
-Each form but the array has the fields of the metadata too, behind all else: as text, blank or null for none.
+Each format but the array also has the metadata fields, after all other columns: as text, blank or null where a document
+has none.
 """
 
 import csv
@@ -20,7 +21,7 @@ from etm_jax.util.files import replace_file, spreadsheet_cell
 
 
 class Writer(Protocol):
-    """What takes documents until all have come."""
+    """The interface of the writers: `write` for each batch of documents, then `close`."""
 
     def write(self, some: Mixtures) -> None: ...
 
@@ -28,10 +29,10 @@ class Writer(Protocol):
 
 
 class CsvWriter:
-    """A row a document: its name, its words, the share of them that the model does not know, and θ, topic by topic."""
+    """A row per document: its name, its number of words, the share of unknown words, and θ, topic by topic."""
 
     def __init__(self, file: BinaryIO, num_topics: int, fields: Sequence[str] = (), mark: bool = True) -> None:
-        # The mark makes spreadsheets read UTF-8, without which Chinese names are shown as noise.
+        # With a byte order mark spreadsheets read UTF-8; without it they garble Chinese names.
         self._text = io.TextIOWrapper(file, "utf-8-sig" if mark else "utf-8", newline="", write_through=True)
         self._rows = csv.writer(self._text)
         self._rows.writerow(["document", "words", "unknown", *(f"topic_{k}" for k in range(num_topics)), *fields])
@@ -43,12 +44,12 @@ class CsvWriter:
             self._rows.writerow([spreadsheet_cell(doc), tokens, f"{unknown:.4f}", *shares, *map(table_cell, meta)])
 
     def close(self) -> None:
-        """Let go of the file, which stays open."""
+        """Detach from the file, which stays open."""
         self._text.detach()
 
 
 class JsonWriter:
-    """An object a line, with the columns of the CSV, θ as a list."""
+    """A JSON object per line, with the columns of the CSV; θ is a list."""
 
     def __init__(self, file: BinaryIO, num_topics: int, fields: Sequence[str] = ()) -> None:
         self._file = file
@@ -62,18 +63,18 @@ class JsonWriter:
             self._file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing, as every row is written already."""
 
 
 class ArrayWriter:
-    """θ alone, [D, K] float32, in the documents' order."""
+    """Only θ, [D, K] float32, in the documents' order."""
 
     def __init__(self, file: BinaryIO, num_topics: int, fields: Sequence[str] = ()) -> None:
         self._file, self._shape = file, (0, num_topics)
         self._header()
 
     def _header(self) -> None:
-        # numpy leaves room for the first number to grow, so that the header of the end is as long as the first.
+        # numpy pads the header so that the first dimension can grow: the final header has the same length.
         self._file.seek(0)
         values: Any = {"descr": "<f4", "fortran_order": False, "shape": self._shape}
         np.lib.format.write_array_header_1_0(self._file, values)
@@ -84,12 +85,12 @@ class ArrayWriter:
         self._shape = (self._shape[0] + len(some.theta), self._shape[1])
 
     def close(self) -> None:
-        """Write how many there were."""
+        """Rewrite the header with the final number of documents."""
         self._header()
 
 
 class ParquetWriter:
-    """The columns of the CSV, θ in full precision."""
+    """The columns of the CSV, with θ in full precision."""
 
     def __init__(self, file: BinaryIO, num_topics: int, fields: Sequence[str] = ()) -> None:
         require("pyarrow", "parquet", "--output=FILE.parquet")
@@ -109,7 +110,7 @@ class ParquetWriter:
         self._file.write_table(self._arrow.table(columns, schema=self._schema))
 
     def close(self) -> None:
-        """Write the list of what the file holds."""
+        """Write the footer of the file."""
         self._file.close()
 
 
@@ -122,15 +123,15 @@ FORMATS: dict[str, type[CsvWriter] | type[JsonWriter] | type[ArrayWriter] | type
 
 
 def _rows(some: Mixtures) -> Iterator[tuple[Any, ...]]:
-    """Of each document its name, words, share of unknown ones, θ, and a value for each field."""
+    """For each document its name, number of words, share of unknown words, θ, and a value for each field."""
     return zip(some.ids, some.tokens, some.unknown, some.theta, *some.meta.values(), strict=True)
 
 
 @contextmanager
 def writer(path: Path, num_topics: int, fields: Sequence[str] = ()) -> Iterator[Writer]:
-    """What writes a file in the form that its name ends in, of FORMATS. Only a whole file takes the place of `path`.
+    """Yield the writer for the suffix of `path`, from FORMATS. `path` is replaced only once the file is complete.
 
-    fields: of the metadata that documents carry.
+    fields: names of the documents' metadata fields.
     """
     with replace_file(path) as file:
         out = FORMATS[path.suffix.lower()](file, num_topics, fields)

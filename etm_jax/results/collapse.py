@@ -7,23 +7,23 @@ from etm_jax.models.registry import model_kind
 from etm_jax.models.topic_arrays import TopicArrays
 
 LEAST_DIVERSITY = 0.3
-"""Unique share of the top 25 words. Below, a word stands in more than three topics on average."""
+"""Unique share of the top 25 words. Below it, a word is in more than three topics on average."""
 
 MOST_DUPLICATES = 0.2
-"""Share of topics most of whose ten words are another topic's. Sound runs have hardly any, collapsed ones over half."""
+"""Share of topics most of whose ten words are another topic's. Good runs have hardly any, collapsed ones over half."""
 
 LEAST_ACTIVE = 0.5
-"""Share of active units. Where fewer are, most of θ is the same in every document."""
+"""Share of active units. Below it, most of θ is the same in every document."""
 
 
 def symptoms(model: TopicArrays) -> list[str]:
-    """What is beyond its limit, with its figures; nothing where the topics are sound, and for LDA."""
+    """The criteria of collapse that are met, each with its value; empty where none is, and for LDA."""
     if model.activity is None:
         return []
     num_topics, words = len(model.beta), top_words(model.beta, WORDS_OF_DIVERSITY)
     unique, duplicates = diversity(words), duplicate_topics(words[:, :WORDS_SHOWN])
     active = active_units(model.activity)
-    # Of a vocabulary too small for so many words, all of them unique would not do.
+    # A vocabulary smaller than the number of top words cannot reach a diversity of 1.
     least = LEAST_DIVERSITY * min(1.0, model.beta.shape[1] / words.size)
     out = []
     if unique < least:
@@ -36,7 +36,7 @@ def symptoms(model: TopicArrays) -> list[str]:
 
 
 def collapse_warning(model: TopicArrays, config: Config) -> str | None:
-    """One line with what is wrong and the two flags most likely to help; None where the topics are sound."""
+    """One line with the symptoms and the two flags most likely to help; None where the topics have not collapsed."""
     wrong = symptoms(model)
     if not wrong:
         return None
@@ -48,6 +48,6 @@ def collapse_warning(model: TopicArrays, config: Config) -> str | None:
 
 
 def advice(config: Config) -> tuple[str, str]:
-    """The two flags that help most, of those that `config` leaves, in the order of what they did: docs/collapse.md."""
+    """The two flags that help most and that `config` does not set yet, most effective first: docs/collapse.md."""
     first, second, *_ = model_kind(config.model.kind).collapse_advice(config)
     return first, second

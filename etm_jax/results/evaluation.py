@@ -1,4 +1,4 @@
-"""Every figure of merit of a run that has ended, from what its folder holds."""
+"""All metrics of a finished run, from its folder."""
 
 import math
 from collections.abc import Mapping
@@ -28,29 +28,29 @@ ORDER = (
     "num_topics", "coherences", "diversity", "inverted_rbo", "duplicates", "used", "perplexity", "active", "kl",
     "labelled",
 )  # fmt: skip
-"""Of the keys of metrics.json; those that it does not name come after them."""
+"""Order of the keys of metrics.json; all others come after them."""
 
 
 class Evaluation(NamedTuple):
-    """The figures of one model of K topics. values: of all evaluators by key; rows: the lines of the table."""
+    """The metrics of a model of K topics. values: of all evaluators, by key; rows: the lines of the table."""
 
     num_topics: int
     values: dict[str, Any]
     rows: list[Row]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; null for nan, which JSON lacks. of_top_words: of inverted RBO and duplicates."""
+        """Plain values; None for nan, which JSON lacks. of_top_words: words used by inverted RBO and duplicates."""
         values = {"num_topics": self.num_topics} | self.values
         ordered = {key: values[key] for key in ORDER if key in values} | values
         return {key: _plain(value) for key, value in ordered.items()} | {"of_top_words": TOP_WORDS}
 
     def to_table(self) -> str:
-        """A line a figure."""
+        """The metrics as a text table, one per line."""
         return table(self.rows, ("figure", "value", "measured on"), "<><")
 
 
 def evaluate(run: Run, labels: str = "") -> Evaluation:
-    """All figures of a run. labels: a file of `document,label`, or empty.
+    """Compute all metrics of a run. labels: a file of `document,label`, or empty.
 
     Raises UserError where its checkpoint or the labels cannot be used.
     """
@@ -67,7 +67,7 @@ def evaluate(run: Run, labels: str = "") -> Evaluation:
 
 
 def _fitted(run: Run, labels: Labels | None) -> FittedRun:
-    """What evaluators read, of which the checkpoint gives what the export does not hold."""
+    """The input of evaluators. What the export does not contain comes from the checkpoint."""
     folder, record, corpus, model, _ = run
     fitted = FittedRun(
         corpus=corpus,
@@ -105,12 +105,12 @@ def _read_labels(corpus: Corpus, path: str) -> Labels:
 
 
 def _variables(folder: RunFolder, record: RunRecord, beta: np.ndarray) -> Variables:
-    """What the export was made from. Raises UserError where the checkpoint is not the export's any more."""
+    """The variables of the exported model. Raises UserError where the checkpoint no longer belongs to the export."""
     checkpoints, spec = Checkpoints(folder.checkpoints), record.spec()
     num_seeds = record.config.train.num_seeds
     state, progress = checkpoints.restore(abstract_states(spec, num_seeds), record.exported)
     variables = as_models(state.variables, spec, num_seeds)[int(np.argmin(progress.by_seed))]
-    # Another device rounds otherwise; another epoch has moved more probability than that.
+    # Rounding on another device changes β by less than this; another epoch changes it by more.
     if np.abs(np.asarray(beta_step(variables, spec)) - beta).sum(axis=1).mean() > 0.02:
         raise UserError(
             f"{folder.export} is older than {folder.checkpoints}: training went on and was stopped; "
@@ -120,7 +120,7 @@ def _variables(folder: RunFolder, record: RunRecord, beta: np.ndarray) -> Variab
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON has it."""
+    """The value as JSON can represent it."""
     if isinstance(value, np.ndarray):
         return _plain(value.tolist())
     if isinstance(value, tuple) and hasattr(value, "_asdict"):

@@ -1,4 +1,4 @@
-"""The folder of results that anything can read: text, CSV, numpy and scipy arrays, no pickle."""
+"""The export folder, in formats that any program can read: text, CSV, numpy and scipy arrays, no pickle."""
 
 import csv
 import math
@@ -16,7 +16,7 @@ from etm_jax.results.summary import Summary
 from etm_jax.util.files import replace_folder, spreadsheet_cell
 
 ARRAYS = ("beta", "theta_train", "theta_valid", "theta_test", "theta_test_h1")
-"""Of every kind of model; each has its own besides."""
+"""Arrays that every kind of model exports, besides its own."""
 
 LEAST_WEIGHT_LISTED = 0.05
 
@@ -24,10 +24,10 @@ LEAST_WEIGHT_LISTED = 0.05
 def write_export(
     folder: Path, model: TopicArrays, corpus: Corpus, summary: Summary, seeds: SeedComparison | None = None
 ) -> None:
-    """Fill `folder`, replacing it whole. Arrays that the kind of model lacks have no file.
+    """Write the export to `folder`, replacing it as a whole. Arrays that the kind of model lacks have no file.
 
-    seeds: of a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them. The fields of
-    the metadata are the last columns of doc_topics.csv.
+    seeds: for a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them. The metadata
+    fields are the last columns of doc_topics.csv.
     """
     vocab = corpus.vocabulary.words
     with replace_folder(folder) as new:
@@ -74,7 +74,7 @@ def write_export(
 
 
 class _Figure(float):
-    """A number that is written with six decimals, which no spreadsheet takes for a formula."""
+    """A number that is written with six decimals and, unlike text, never escaped as a formula."""
 
     def __str__(self) -> str:
         return f"{self:.6f}"
@@ -83,7 +83,7 @@ class _Figure(float):
 
 
 def _seed_cells(row: SeedResult) -> list[object]:
-    """Empty where a figure is not defined, as spreadsheets have it."""
+    """The cells of a seed's row; empty where a metric is nan."""
     return _cells([("" if math.isnan(x) else _Figure(x)) if isinstance(x, float) else x for x in row])
 
 
@@ -92,13 +92,13 @@ def _cells(row: list[object]) -> list[object]:
 
 
 def _topics_of(theta: np.ndarray) -> str:
-    """`3:0.62 11:0.20`: the topics above LEAST_WEIGHT_LISTED by weight, the largest in any case."""
+    """`3:0.62 11:0.20`: the largest topic, and all of at least LEAST_WEIGHT_LISTED, by descending weight."""
     order = np.argsort(-theta, kind="stable")
     return " ".join(f"{k}:{theta[k]:.2f}" for i, k in enumerate(order) if i == 0 or theta[k] >= LEAST_WEIGHT_LISTED)
 
 
 def _write_csv(path: Path, header: list[str], rows: Iterable[list[object]]) -> None:
-    # The mark at the start makes spreadsheets read UTF-8, without which Chinese words are shown as noise.
+    # With a byte order mark spreadsheets read UTF-8; without it they garble Chinese words.
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(header)

@@ -1,4 +1,4 @@
-"""What fitting a model of any kind gives: topics as arrays, and of a trained model which epoch they are of."""
+"""The result of fitting a model of any kind: topics as arrays and, for a trained model, their epoch."""
 
 from typing import NamedTuple
 
@@ -22,9 +22,9 @@ from etm_jax.util.console import track
 class FitResult(NamedTuple):
     """A fitted model.
 
-    log_px: log p(w | θ) at the nonzeros of the test documents' second halves; None where that is log θβ. epoch: which
-    one the topics are of, for people; empty for a model without epochs. seeds: how several seeds of a run compare, of
-    which `topics` are the best one's.
+    log_px: log p(w | θ) at the nonzeros of the test documents' second halves; None where that is log θβ. epoch: the
+    epoch of the topics, for display; empty for a model without epochs. seeds: the comparison of several seeds, where
+    `topics` are those of the best one.
     """
 
     topics: TopicArrays
@@ -36,7 +36,7 @@ class FitResult(NamedTuple):
 def trained_result(
     trained: TrainResult, config: TrainConfig, corpus: Corpus, batchers: dict[str, Batcher]
 ) -> FitResult:
-    """The result of a training. batchers: of each part of the corpus, on the devices that are to compute it."""
+    """The result of training. batchers: one for each part of the corpus, on the devices that compute it."""
     topics = _topic_arrays(trained, batchers)
     log_px = _log_px(trained.variables, topics.theta_test_h1, corpus, batchers["test_h1"].batch_size, trained.spec)
     epoch = f"epoch {trained.epoch} of {trained.last_epoch}"
@@ -47,7 +47,7 @@ def trained_result(
 
 
 def _topic_arrays(trained: TrainResult, batchers: dict[str, Batcher]) -> TopicArrays:
-    """The best member as arrays."""
+    """The best member of the ensemble as arrays."""
     spec = trained.spec
     layout = ModelLayout(spec, batchers["train"].layout)
     variables = layout.shard(trained.variables)
@@ -62,12 +62,12 @@ def _topic_arrays(trained: TrainResult, batchers: dict[str, Batcher]) -> TopicAr
 
 
 def _log_px(variables: Variables, theta: np.ndarray, corpus: Corpus, batch_size: int, spec: Spec) -> np.ndarray | None:
-    """As in `FitResult`. theta: [T, K], of the first halves."""
+    """`log_px` as in `FitResult`. theta: [T, K], of the first halves."""
     return None if spec.module().is_mixture else log_px_at(variables, theta, corpus.test_h2, batch_size, spec)
 
 
 def _compare(trained: TrainResult, config: TrainConfig, corpus: Corpus, test_h1: Batcher) -> SeedComparison:
-    """All members, by their topics and by what they predict of the test documents' second halves."""
+    """Compare all members by their topics and by the perplexity of the test documents' second halves."""
     layout, betas, perplexities = ModelLayout(trained.spec, test_h1.layout), [], []
     for variables in track(trained.members, "quality of the seeds", unit="seeds"):
         beta = np.asarray(beta_step(variables, trained.spec))

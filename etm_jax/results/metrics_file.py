@@ -1,4 +1,4 @@
-"""The metrics of a run as a table and a file: what `etm_jax.evaluate` does."""
+"""Writing the metrics of a run to a table and a file: what `etm_jax.evaluate` does."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from etm_jax.util.files import check_writable, replace_text
 
 
 def write_metrics(workdir: str, labels: str = "") -> None:
-    """Measure the run in `workdir`, print the table, and write metrics.json there.
+    """Compute the metrics of the run in `workdir`, print the table, and write metrics.json there.
 
     labels: a file of the documents' labels, or empty. Raises UserError where something cannot be read or written.
     """

@@ -1,4 +1,4 @@
-"""A run that has ended, read back from its folder."""
+"""A finished run, read from its folder."""
 
 import dataclasses
 from pathlib import Path
@@ -17,7 +17,7 @@ from etm_jax.util.errors import UserError
 
 
 class Run(NamedTuple):
-    """What a run read and what it left. epochs: the figures of each, as in metrics.jsonl."""
+    """A finished run: its record, corpus and model. epochs: the metrics of each epoch, as in metrics.jsonl."""
 
     folder: RunFolder
     record: RunRecord
@@ -27,10 +27,10 @@ class Run(NamedTuple):
 
 
 def read_run(path: Path, texts: bool = False) -> Run:
-    """The run in the folder `path`.
+    """Read the run in the folder `path`.
 
-    texts: whether the documents of its corpus are to have the beginnings of their texts, where those were kept. Raises
-    UserError where there is no run, it has not ended, or its corpus is neither kept nor to be prepared again.
+    texts: whether to load the beginnings of the documents' texts, where they were kept. Raises UserError where there is
+    no run, it has not ended, or its corpus was not kept and cannot be prepared again.
     """
     folder = RunFolder(path)
     record = folder.record()
@@ -42,7 +42,7 @@ def read_run(path: Path, texts: bool = False) -> Run:
 
 
 def _corpus(folder: RunFolder, record: RunRecord, texts: bool) -> Corpus:
-    """The prepared corpus, from where the run keeps it, or prepared again."""
+    """The prepared corpus, from the cache of the run, or prepared again."""
     config = dataclasses.replace(record.config.corpus, rebuild=False)
     cache = Path(config.cache_dir).expanduser() if config.cache_dir else folder.corpus
     try:

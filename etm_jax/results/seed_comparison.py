@@ -1,4 +1,4 @@
-"""What each seed of a run came to, how far they lie apart, and how far they found the same topics."""
+"""Comparison of the seeds of a run: the metrics of each, their spread, and the agreement of their topics."""
 
 import math
 from typing import NamedTuple
@@ -13,11 +13,11 @@ from etm_jax.util.console import table
 
 
 class SeedResult(NamedTuple):
-    """What one seed came to after `epoch`.
+    """The metrics of one seed after `epoch`.
 
-    nelbo: nats a document of validation, or of training where there are no validation documents. coherence, diversity:
-    as a run's. perplexity: of completion, by token; nan without test documents. overlap: the mean share of the top 10
-    words that its topics have in common with those of the best seed, matched one to one.
+    nelbo: nats per validation document, or per training document where there are none. coherence, diversity: as in the
+    summary of a run. perplexity: completion perplexity by token; nan without test documents. overlap: mean share of the
+    top 10 words that its topics have in common with those of the best seed, matched one to one.
     """
 
     seed: int
@@ -30,7 +30,7 @@ class SeedResult(NamedTuple):
 
 
 class SeedComparison(NamedTuple):
-    """All seeds of a run. best: which row is exported. stability: of all pairs of seeds, as `overlap` is of one."""
+    """All seeds of a run. best: index of the exported row. stability: mean of `overlap` over all pairs of seeds."""
 
     rows: list[SeedResult]
     best: int
@@ -45,7 +45,7 @@ def compare_seeds(
     perplexities: list[Perplexity],
     counts: sp.csr_matrix,
 ) -> SeedComparison:
-    """Compare the members of a run, at least two. betas: [K, V] each; counts: [D, V], the training documents."""
+    """Compare the seeds of a run, at least two. betas: [K, V] each; counts: [D, V], the training documents."""
     words = [top_words(beta, WORDS_SHOWN) for beta in betas]
     best = int(np.argmin(nelbos))
     rows = []
@@ -57,7 +57,7 @@ def compare_seeds(
 
 
 def seed_table(seeds: SeedComparison) -> str:
-    """The seeds, their mean and, of three or more, sample standard deviation; and the line on stability."""
+    """A table of the seeds, their mean and, for three or more, sample standard deviation; then a line on stability."""
     shown = {"nelbo": ".2f", "coherence": ".3f", "diversity": ".3f", "perplexity": ",.0f", "overlap": ".2f"}
     if math.isnan(seeds.rows[0].perplexity):
         del shown["perplexity"]
@@ -68,7 +68,7 @@ def seed_table(seeds: SeedComparison) -> str:
 
     rows = [[f"{'* ' if i == seeds.best else ''}{row.seed}", *cells(row)] for i, row in enumerate(seeds.rows)]
     columns = {name: [getattr(row, name) for row in seeds.rows] for name in shown}
-    # Of the best seed with itself it says nothing.
+    # The overlap of the best seed with itself is always 1.
     columns["overlap"].pop(seeds.best)
     rows.append(["mean", *cells({name: float(np.mean(values)) for name, values in columns.items()})])
     if len(seeds.rows) > 2:

@@ -1,4 +1,4 @@
-"""What a run shows at its end: the quality of its topics, and the table of them."""
+"""The summary that a run shows at its end: the quality and the table of its topics."""
 
 import math
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from etm_jax.util.console import table
 
 
 class Summary(NamedTuple):
-    """What a run shows at its end. words: [K, 10] columns; share, npmi: [K]; topics in the order of β's rows."""
+    """Summary of a run. words: [K, 10] columns; share, npmi: [K]; topics are in the order of β's rows."""
 
     words: np.ndarray
     share: np.ndarray
@@ -24,7 +24,7 @@ class Summary(NamedTuple):
 
 
 def summarize(model: TopicArrays, corpus: Corpus, log_px: np.ndarray | None = None) -> Summary:
-    """Coherence over the top 10 words on the training documents, diversity over the top 25, completion perplexity.
+    """Compute coherence (training documents, top 10 words), diversity (top 25) and completion perplexity.
 
     log_px: log p(w | θ) at the nonzeros of the test documents' second halves; None where it is the mixture θβ.
     """
@@ -44,7 +44,7 @@ def completion(beta: np.ndarray, theta: np.ndarray, half2: sp.csr_matrix, log_px
 
 
 def topic_table(summary: Summary, vocab: list[str]) -> str:
-    """The topics by share, and below them the quality figures."""
+    """A table of the topics by descending share, followed by the quality metrics."""
     rows = (
         (k, f"{summary.share[k]:.1%}", f"{summary.npmi[k]:.2f}", " ".join(vocab[j] for j in summary.words[k]))
         for k in np.argsort(-summary.share, kind="stable")
