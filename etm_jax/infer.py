@@ -17,6 +17,13 @@ from etm_jax.config.declaration import setting
 from etm_jax.config.settings import SEGMENTERS, CorpusConfig
 
 
+def _forms() -> dict[str, str]:
+    """The forms that documents can be read in, without a phrase each."""
+    from etm_jax.corpus.sources import FORMATS
+
+    return dict.fromkeys(FORMATS, "")
+
+
 @dataclass(frozen=True)
 class InferFlags:
     """What the command takes."""
@@ -31,7 +38,7 @@ class InferFlags:
         shown="FILE",
         required=True,
     )
-    form: str = setting("lines", "what standard input holds", choices=("lines", "jsonl", "csv", "tsv"))
+    form: str = setting("lines", "what standard input holds", choices=_forms)
     text_field: str = setting(
         CorpusConfig.text_field, "the column or key of the text, in .csv, .tsv and .jsonl", shown="NAME"
     )

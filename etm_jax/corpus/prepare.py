@@ -52,7 +52,7 @@ def prepare(
     if expected_digest not in (None, digest):
         raise UserError(
             f"--corpus={source.name} is not what the run in --workdir was started with ({expected_name}): another "
-            f"text, or another stop-word file or segmenter (now {version}); restore that, or give another --workdir"
+            f"text, stop words, segmenter (now {version}) or file of --meta; restore that, or give another --workdir"
         )
     folder = cache_dir / digest[:16] if cache_dir else None
     if folder and folder.exists() and not config.rebuild:

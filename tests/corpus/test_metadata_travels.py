@@ -264,6 +264,16 @@ def test_a_run_that_goes_on_keeps_its_fields(trained, capsys):
     assert f"this command has no --meta_fields, but the run in {trained} was" in capsys.readouterr().err
 
 
+def test_a_table_that_has_changed_is_named_when_the_run_is_resumed(tmp_path, lines_file, capsys):
+    (table := tmp_path / "meta.csv").write_text("document,mood\n1,glad\n", encoding="utf-8")
+    given = ["train", f"--corpus={lines_file}", f"--meta={table}", f"--workdir={tmp_path / 'run'}", *SMALL]
+    assert cli.run(train.main, [*given, "--num_epochs=1"]) == 0
+    table.write_text("document,mood\n1,sad\n", encoding="utf-8")
+    capsys.readouterr()
+    assert cli.run(train.main, [*given, "--num_epochs=1"]) == 2
+    assert "file of --meta" in capsys.readouterr().err
+
+
 # Through shards
 
 

@@ -53,8 +53,10 @@ def test_a_format_is_a_reader_and_a_row(tmp_path, monkeypatch):
         assert [(doc.id, doc.text) for doc in source.documents()] == [("7", "甲"), ("9", "乙")]
 
 
-def test_infer_takes_every_format_from_standard_input():
+def test_infer_takes_every_format_from_standard_input(monkeypatch):
     assert list(by_name(InferFlags)["form"].choice_phrases) == list(FORMATS)
+    monkeypatch.setitem(FORMATS, "pipes", FORMATS["csv"])
+    assert by_name(InferFlags)["form"].checked("pipes") == "pipes"
 
 
 @pytest.mark.parametrize(
