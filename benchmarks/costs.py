@@ -29,10 +29,10 @@ def all_costs(place: Path) -> dict[str, Any]:
     """
     from etm_jax.config.settings import CorpusConfig
     from etm_jax.corpus.shard_writing.blocks import Block, next_block
-    from etm_jax.corpus.shard_writing.dealing import columns_of, deal, in_order
     from etm_jax.corpus.shard_writing.job import make_job
     from etm_jax.corpus.shard_writing.plan import make_plan
     from etm_jax.corpus.shard_writing.prepare import prepare_shards
+    from etm_jax.corpus.shard_writing.sharding import columns_of, in_order, shard_block
     from etm_jax.corpus.shard_writing.summary import add_up, summarize
     from etm_jax.corpus.shard_writing.tables import count, in_buckets, merge, without_rare
     from etm_jax.corpus.shard_writing.writing import write_shard
@@ -63,10 +63,10 @@ def all_costs(place: Path) -> dict[str, Any]:
     table, found["table_us"] = _per(len(texts), lambda: count(block))
     _, merging = _per(len(table.words), lambda: [merge([b, b]) for b in in_buckets(table)])
     found |= {"merge_us_a_word": merging / 2, "words": len(table.words), "block_bytes": len(record) / len(texts)}
-    plan = make_plan([without_rare(bucket, 5) for bucket in in_buckets(table)], add_up([summarize(block)]), job)
+    plan = make_plan([without_rare(bucket, 5) for bucket in in_buckets(table)], add_up([summarize(block, job)]), job)
     columns, again = columns_of(plan), Block.from_bytes(record)
-    dealt, found["deal_us"] = _per(len(texts), lambda: deal(again, columns, [8, 1, 1]))
-    rows = in_order([Rows.from_bytes(r.to_bytes()) for r in dealt[:8] if r is not None])
+    assigned, found["deal_us"] = _per(len(texts), lambda: shard_block(again, columns, plan._replace(shards=[8, 1, 1])))
+    rows = in_order([Rows.from_bytes(r.to_bytes()) for r in assigned[:8] if r is not None])
     found["nonzeros"] = rows.counts.nnz / len(rows)
     found["tokens"] = float(rows.tokens.mean())
     _, found["write_us"] = _per(len(rows), lambda: write_shard(place, 0, 0, [rows], plan, job)[0])

@@ -149,7 +149,7 @@ def test_a_damaged_or_foreign_folder_is_refused(fitted: ETM, tmp_path: Path) -> 
     with pytest.raises(ValueError, match=r"holds no saved model: model\.json is missing"):
         ETM.load(tmp_path)
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(ValueError, match="holds something else than a saved model"):
+    with pytest.raises(ValueError, match="holds something other than a saved model"):
         fitted.save(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
     folder = tmp_path / "model"

@@ -1,1 +1,1 @@
-"""What topic models build on: the variational auto-encoder of the report, and documents drawn from known topics."""
+"""What topic models build on: the variational auto-encoder of the report, and documents simulated from known topics."""

@@ -173,6 +173,7 @@ def shuffle_words(seed: int, counts: sp.csr_matrix) -> sp.csr_matrix:
 
 
 def _counts(rows: np.ndarray, words: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
+    """A matrix of word counts from N tokens. rows, words: [N] their documents and columns. → CSR int32, canonical."""
     counts = sp.csr_matrix((np.ones(len(words), np.int32), (rows, words)), shape=shape)
     counts.sum_duplicates()
     return counts

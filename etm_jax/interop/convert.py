@@ -25,7 +25,7 @@ def convert(source: str, target: str, layout: str = "", rho: str = "") -> None:
     file = Path(target)
     for_torch = not is_tensor_file(file)
     if for_torch and not layout:
-        raise UserError(f"--to={target} needs --layout, whose names torch is to find: {', '.join(LAYOUTS)}")
+        raise UserError(f"--to={target} needs --layout, the code whose parameter names to use: {', '.join(LAYOUTS)}")
     if layout and not for_torch:
         raise UserError(f"--layout={layout} is for torch; leave it out, or give a --to that ends in .pt")
     trained = read_saved_model(source, _rho(rho))
@@ -37,10 +37,11 @@ def convert(source: str, target: str, layout: str = "", rho: str = "") -> None:
 
 
 def _to_torch(file: Path, trained: SavedModel, layout: str, source: str) -> None:
+    """Write a model for torch, with a warning where that code feeds its encoder other inputs."""
     constants = trained.variables.constants
     if constants and constants["background"].any():
         raise UserError(
-            f"{source} has a background, which torch's codes have no place for: its topics would be others there; "
+            f"{source} has a background, which the torch codes have no place for, so its topics would differ there; "
             "a model of --variant=ntm or --variant=paper can be written"
         )
     save_torch(file, trained.variables.params, layout)
@@ -48,12 +49,13 @@ def _to_torch(file: Path, trained: SavedModel, layout: str, source: str) -> None
     theirs = VARIANTS[LAYOUTS[layout].variant]["encoder_input"]
     ours = "tfidf" if model.use_tfidf else model.encoder_input
     if ours != theirs:
-        warn(f"this encoder reads {ours}, and the code that reads {file} gives it {theirs}: its θ will be others")
+        warn(f"this encoder reads {ours}, but the code that reads {file} gives it {theirs}: its θ will differ")
     if trained.vocabulary:
-        note(f"{file} does not hold the words that its columns stand for; keep {source} with it")
+        note(f"{file} does not hold the vocabulary; keep {source} with it")
 
 
 def _rho(path: str) -> np.ndarray | None:
+    """The word embeddings [V, L] in a .npy file; None without a path. Raises UserError where it cannot be read."""
     if not path:
         return None
     try:

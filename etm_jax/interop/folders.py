@@ -40,7 +40,7 @@ def save_folder(path: Path, trained: SavedModel, about: dict[str, Any]) -> None:
     """
     assert trained.vocabulary is not None
     if path.exists() and not (path / MODEL).is_file() and (not path.is_dir() or any(path.iterdir())):
-        raise UserError(f"{path} holds something else than a saved model; give another folder")
+        raise UserError(f"{path} holds something other than a saved model; give another folder")
     arrays = {f"params.{key}": np.asarray(x) for key, x in flatten(trained.variables.params).items()}
     arrays |= {f"constants.{key}": np.asarray(x) for key, x in trained.variables.constants.items()}
     model = {
@@ -86,6 +86,6 @@ def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
     trained = SavedModel(config, variables, vocabulary, origin)
     if not fits_settings(trained) or len(vocabulary) != trained.vocab_size:
         raise UserError(
-            f"{path} is damaged (its arrays are not those of the model that its settings name); save the model again"
+            f"{path} is damaged (its arrays do not match the model that its settings name); save the model again"
         )
     return trained, about

@@ -1,6 +1,6 @@
 """Translation between the parameter names of the published packages and ours, on plain arrays, without torch.
 
-torch keeps the weight of a linear layer as [out, in], we as [in, out]. V words, K topics, L embedding size.
+torch stores the weight of a linear layer as [out, in], this package as [in, out]. V words, K topics, L embedding size.
 """
 
 import itertools
@@ -38,6 +38,7 @@ class Weights(NamedTuple):
 
     @property
     def vocab_size(self) -> int:
+        """Number of words V."""
         return self.params["hidden_0"]["kernel"].shape[0]
 
 
@@ -86,7 +87,7 @@ LAYOUTS = {"ntm": _ZLL17, "etm": _DIENG, "topmost": _TOPMOST}
 """`ntm` covers ETM (EVAE there) and GSM, which has a decoder in place of ρ and α."""
 
 _PREFIXES = ("module.", "vae.")
-"""What DataParallel and the classes around a model put before every key."""
+"""Prefixes of every key that DataParallel and classes around a model add."""
 
 
 def from_state(state: Mapping[str, np.ndarray], rho: np.ndarray | None = None) -> Weights:
@@ -131,22 +132,22 @@ def to_state(params: Params, layout: str) -> Flat:
     if without_place:
         package, variant = LAYOUTS[layout].package, LAYOUTS[layout].variant
         raise UserError(
-            f"layout {layout!r} has no place for {', '.join(without_place)}: there is no such part in {package}; "
-            f"a model of --variant={variant} goes into it"
+            f"layout {layout!r} has no place for {', '.join(without_place)}: {package} has no such part; "
+            f"a model of --variant={variant} can be written in it"
         )
     first, rho = flat.get("hidden_0.kernel"), flat.get("rho")
     if first is not None and rho is not None and len(first) != len(rho):
         package, variant = LAYOUTS[layout].package, LAYOUTS[layout].variant
         raise UserError(
-            f"layout {layout!r} has no place for an encoder that reads words through ρ (--read_rho): there is none in "
-            f"{package}; a model of --variant={variant} goes into it"
+            f"layout {layout!r} has no place for an encoder that reads words through ρ (--read_rho): "
+            f"{package} has none; a model of --variant={variant} can be written in it"
         )
     _settings(LAYOUTS[layout], flat, from_torch=False)
     return {theirs[key]: np.array(x.T if key.endswith(".kernel") else x, order="C") for key, x in flat.items()}
 
 
 def flatten(params: Params) -> dict[str, Any]:
-    """`{"mu": {"kernel": x}, "rho": y}` as `{"mu.kernel": x, "rho": y}`."""
+    """A nested dictionary with dotted names: `{"mu": {"kernel": x}, "rho": y}` as `{"mu.kernel": x, "rho": y}`."""
     flat: dict[str, Any] = {}
     for key, value in params.items():
         flat |= {f"{key}.{inner}": x for inner, x in value.items()} if isinstance(value, Mapping) else {key: value}
@@ -154,7 +155,7 @@ def flatten(params: Params) -> dict[str, Any]:
 
 
 def nested(flat: Mapping[str, Any]) -> Params:
-    """The inverse of `flatten`."""
+    """The inverse of `flatten`: dotted names as nested dictionaries."""
     params: Params = {}
     for key, value in flat.items():
         outer, _, inner = key.partition(".")
@@ -166,6 +167,7 @@ def nested(flat: Mapping[str, Any]) -> Params:
 
 
 def _without_prefix(state: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """The state dict without prefixes that all its keys have."""
     for prefix in _PREFIXES:
         if state and all(key.startswith(prefix) for key in state):
             return _without_prefix({key.removeprefix(prefix): value for key, value in state.items()})
@@ -201,7 +203,7 @@ def _settings(layout: Layout, flat: Flat, from_torch: bool) -> dict[str, Any]:
             raise UserError(f"no {named(key)}, which a model of {layout.package} has")
     for key, array in flat.items():
         if key not in needed:
-            raise UserError(f"{named(key)} is too much for a model of {layout.package} with the other weights")
+            raise UserError(f"{named(key)} is not part of a model of {layout.package} that has the other weights")
         if array.dtype.kind != "f":
             raise UserError(f"{named(key)} is of type {array.dtype}; weights are floating-point numbers")
         if array.ndim != len(needed[key]):
@@ -215,7 +217,7 @@ def _settings(layout: Layout, flat: Flat, from_torch: bool) -> dict[str, Any]:
     for key, shape in _shapes(layout, [vocab_size, *hidden], decoder, num_topics, embed_dim).items():
         if flat[key].shape != shape:
             found, wanted = shaped(key, flat[key].shape), shaped(key, shape)
-            raise UserError(f"{named(key)} has shape {found}, but by the other weights it is {wanted}")
+            raise UserError(f"{named(key)} has shape {found}, but the other weights require {wanted}")
     settings = {"num_topics": num_topics, "hidden": tuple(hidden)}
     if decoder:
         return settings | {"kind": "gsm", "decoder_hidden": tuple(decoder[:-1])}
@@ -244,13 +246,16 @@ def _shapes(
 
 
 def _inverse(table: Mapping[str, str]) -> dict[str, str]:
+    """The table from our names to theirs."""
     return {name: key for key, name in table.items()}
 
 
 def _count(flat: Flat, pattern: str) -> int:
+    """Number of parameters whose name matches the pattern."""
     return sum(bool(re.fullmatch(pattern, key)) for key in flat)
 
 
 def _some(keys: Iterable[str]) -> str:
+    """The first three keys, for an error."""
     first = [repr(key) for key in itertools.islice(keys, 4)]
     return ", ".join(first[:3]) + (", …" if len(first) > 3 else "") if first else "none"

@@ -129,7 +129,7 @@ def from_safetensors(path: str | Path) -> SavedModel:
     try:
         arrays, metadata = read_tensors(path), read_metadata(path)
         if MARK not in metadata:
-            raise UserError("it is not of etm_jax: it lacks the settings of the model")
+            raise UserError("it was not written by etm_jax: it lacks the settings of the model")
         config = Config.from_json(parse_object(metadata["config"]))
         words = metadata.get("vocabulary")
         vocabulary = vocabulary_from_json(parse_object(words)) if words else None
@@ -141,7 +141,7 @@ def from_safetensors(path: str | Path) -> SavedModel:
         raise UserError(f"{path}: its settings or its words are damaged ({error!r}); export it again") from error
     trained = SavedModel(config, variables, vocabulary, origin, carried)
     if not fits_settings(trained):
-        raise UserError(f"{path}: its arrays are not those of the model that its settings name")
+        raise UserError(f"{path}: its arrays do not match the model that its settings name; export it again")
     if vocabulary and len(vocabulary) != trained.vocab_size:
         raise UserError(f"{path}: {len(vocabulary)} words for {trained.vocab_size} word vectors; export it again")
     return trained

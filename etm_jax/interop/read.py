@@ -54,6 +54,7 @@ def read_saved_model(path: str, rho: np.ndarray | None = None) -> SavedModel:
 
 
 def _is_ours(path: Path) -> bool:
+    """Whether a .safetensors file was written by `to_safetensors`."""
     try:
         return MARK in read_metadata(path)
     except UserError as error:

@@ -37,4 +37,5 @@ def read_start_weights(ckpt: str, model: ModelConfig) -> SavedModel:
 
 
 def _shapes(spec: Spec) -> Variables:
+    """The shapes of all variables of a model."""
     return jax.tree.map(lambda leaf: leaf.shape, abstract_state(spec).variables)

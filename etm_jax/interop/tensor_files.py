@@ -31,6 +31,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def _read(path: Path, read: Callable[[Any], T]) -> T:
+    """What `read` returns for the open file. Raises UserError where the file cannot be read."""
     library = _safetensors()
     try:
         with path.open("rb"):
@@ -46,7 +47,10 @@ def _read(path: Path, read: Callable[[Any], T]) -> T:
 
 
 def write_tensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
-    """Write a file, replacing what is there. Raises UserError where it cannot be written."""
+    """Write arrays of any shape and metadata to a file; an existing one is replaced.
+
+    Raises UserError where it cannot be written.
+    """
     _safetensors()
     from safetensors.numpy import save
 
@@ -56,6 +60,7 @@ def write_tensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mappin
 
 
 def _safetensors() -> Any:
+    """The library. Raises UserError where it is not installed."""
     require("safetensors", "interop", "a .safetensors file")
     import safetensors
 

@@ -127,6 +127,7 @@ def _arrays(loaded: object, file_bytes: float = math.inf) -> dict[str, np.ndarra
 
 
 def _array(key: str, value: Any) -> np.ndarray:
+    """A tensor or array as a numpy array of the same shape. Raises UserError where it is neither."""
     if hasattr(value, "detach"):
         try:
             return np.asarray(value.detach().cpu().numpy())
@@ -140,13 +141,14 @@ def _array(key: str, value: Any) -> np.ndarray:
 
 
 def _load(path: Path) -> object:
+    """The content of a torch file. Raises UserError where it cannot be read, or holds more than weights."""
     try:
         with path.open("rb") as file:
             begin = file.read(2)
     except OSError as error:
         raise UserError(f"it cannot be read: {error.strerror}; correct the path") from error
     if not begin.startswith((_ARCHIVE, _PICKLE)):
-        raise UserError("it is no torch checkpoint; give a file that torch.save wrote from model.state_dict()")
+        raise UserError("it is not a torch checkpoint; give a file that torch.save wrote from model.state_dict()")
     torch = _torch("reading a torch checkpoint")
     try:
         with warnings.catch_warnings():
@@ -159,15 +161,16 @@ def _load(path: Path) -> object:
         needed = re.search(r"GLOBAL ([\w.]+)", str(error))
         if needed:
             raise UserError(
-                f"it holds more than weights ({needed[1]}), and to read that could run code from the file, which is "
-                "never done here; load it where the code that wrote it is installed, and save model.state_dict()"
+                f"it holds more than weights ({needed[1]}), and reading that could run code from the file; "
+                "load it where the code that wrote it is installed, and save model.state_dict()"
             ) from error
         raise UserError(
-            "it is damaged, or no torch checkpoint; copy it again, or save model.state_dict() again"
+            "it is damaged or not a torch checkpoint; copy it again, or save model.state_dict() again"
         ) from error
 
 
 def _torch(purpose: str) -> Any:
+    """torch. Raises UserError where it is not installed."""
     require("torch", "torch", purpose)
     import torch
 

@@ -1,1 +1,1 @@
-"""Figures of merit of a fitted topic model. numpy only: they score any model's β and θ."""
+"""Metrics of a fitted topic model. They use numpy only, and score the β and θ of any model."""

@@ -1,4 +1,4 @@
-"""The five coherences of the report (Röder, Both and Hinneburg 2015), as gensim: UMass, C_V, C_UCI, C_NPMI, C_W2V.
+"""The five coherences of the report (Röder, Both and Hinneburg 2015), as in gensim: UMass, C_V, C_UCI, C_NPMI, C_W2V.
 
 `etm_jax.metrics.topics.npmi_coherence` is the document-level coherence of Dieng et al. 2020. Most of the measures here
 look at windows of running text. A value can be compared only for the same text, window and number of words, so each
@@ -80,12 +80,14 @@ def evaluate(run: FittedRun) -> Measured:
 
 
 def _document_npmi(name: str, words: np.ndarray, documents: Documents, which: str) -> Coherence:
+    """The ETM paper's NPMI of words [K, n] over the bags of words of some documents."""
     scores = npmi_coherence(words, documents.counts)
     reference = f"bags of words of {len(documents):,} {which} documents"
     return Coherence(name, float(scores.mean()), scores, reference, 0, words.shape[1])
 
 
 def _window(words: int) -> str:
+    """The size of a window, for people."""
     return f"window {words}" if words else "whole documents"
 
 
@@ -94,14 +96,14 @@ def coherences(
     vocab: Sequence[str],
     counts: sp.csr_matrix,
     text: TokenStream | None = None,
-    called: str = "documents",
+    label: str = "documents",
     seed: int = 1,
 ) -> list[Coherence]:
     """Compute all five measures of `coherence`: UMass, C_V, C_UCI, C_NPMI and C_W2V.
 
     Parameters
     ----------
-    words, vocab, counts, text, called, seed
+    words, vocab, counts, text, label, seed
         As for `coherence`.
 
     Returns
@@ -109,7 +111,7 @@ def coherences(
     list of Coherence
         In the order of `WINDOWS`.
     """
-    return [coherence(measure, words, vocab, counts, text, called, seed) for measure in WINDOWS]
+    return [coherence(measure, words, vocab, counts, text, label, seed) for measure in WINDOWS]
 
 
 def coherence(
@@ -118,7 +120,7 @@ def coherence(
     vocab: Sequence[str],
     counts: sp.csr_matrix,
     text: TokenStream | None = None,
-    called: str = "documents",
+    label: str = "documents",
     seed: int = 1,
 ) -> Coherence:
     """Compute one coherence measure of topics, with gensim's values.
@@ -136,7 +138,7 @@ def coherence(
     text : TokenStream, optional
         Running text of the documents. Without it each document is one window, and C_W2V takes document-level PPMI
         vectors in place of skip-gram ones.
-    called : str
+    label : str
         Name of the documents in the result's `reference`.
     seed : int
         Seed of the vectors of C_W2V.
@@ -158,7 +160,7 @@ def coherence(
     topics = positions.reshape(words.shape)
     names = [vocab[j] for j in used]
     in_bags = measure == "UMass" or text is None
-    reference = f"{'bags of words' if in_bags else 'running text'} of {counts.shape[0]:,} {called}"
+    reference = f"{'bags of words' if in_bags else 'running text'} of {counts.shape[0]:,} {label}"
     if measure == "C_W2V":
         vectors = _bag_vectors(counts, seed)[used] if text is None else _text_vectors(text, names, seed)
         reference = f"{'PPMI' if text is None else 'skip-gram'} vectors of the {reference}"
@@ -188,11 +190,12 @@ class _Shares(NamedTuple):
 
     @property
     def pairs(self) -> np.ndarray:
-        """Whether both words of a pair are known, [K, n, n]."""
+        """Whether both words of a pair are known: [K, n, n]."""
         return self.known[:, :, None] & self.known[:, None, :]
 
 
 def _shares(spans: Spans, topics: np.ndarray) -> _Shares:
+    """The shares of words [K, n] in the windows of `spans`."""
     joint = joint_counts(spans, topics) / max(spans.total, 1)
     word = np.diagonal(joint, axis1=1, axis2=2)
     return _Shares(np.where(word > 0, word, 1), joint, word > 0)
@@ -237,12 +240,14 @@ _SCORES: dict[str, Callable[[_Shares], np.ndarray]] = {
 
 
 def _text_vectors(text: TokenStream, names: list[str], seed: int) -> np.ndarray:
+    """Skip-gram vectors of the U `names`, trained on the text: [U, 100] float32."""
     from etm_jax.vectors.word2vec import train
 
     return train(text, names, "skipgram", VECTOR_DIM, WINDOWS["C_W2V"], VECTOR_EPOCHS, seed)[0]
 
 
 def _bag_vectors(counts: sp.csr_matrix, seed: int) -> np.ndarray:
+    """Document-level PPMI vectors of all words: [V, L] float32, where L is at most 100."""
     from etm_jax.vectors.ppmi import ppmi_vectors
 
     return ppmi_vectors(counts, min(VECTOR_DIM, counts.shape[1]), seed)

@@ -46,12 +46,12 @@ class FittedRun(NamedTuple):
 
     @property
     def num_topics(self) -> int:
-        """K."""
+        """Number of topics K."""
         return len(self.beta)
 
 
 class Row(NamedTuple):
-    """A line of the table. measured_on: what the value depends on besides the model."""
+    """A row of the table. measured_on: what the value depends on besides the model."""
 
     name: str
     value: str

@@ -8,7 +8,7 @@ import numpy as np
 from etm_jax.metrics.evaluator import FittedRun, Measured, Row
 
 
-class Labelled(NamedTuple):
+class LabelMetrics(NamedTuple):
     """Agreement of θ and labels on the test documents; all values are in [0, 1].
 
     Attributes
@@ -40,25 +40,25 @@ def evaluate(run: FittedRun) -> Measured:
     Returns
     -------
     Measured
-        `labelled`: a `Labelled`, or None where no labels were given.
+        `labelled`: a `LabelMetrics`, or None where no labels were given.
     """
     if run.labels is None:
         return Measured({"labelled": None}, [])
     train_rows, train, test_rows, test = run.labels
-    found = label_figures(run.theta_train[train_rows], train, run.theta_test[test_rows], test)
-    said = f"logistic regression on θ; the commonest label alone gives {found.majority:.3f}"
+    found = label_metrics(run.theta_train[train_rows], train, run.theta_test[test_rows], test)
+    baseline = f"logistic regression on θ; the most common label alone gives {found.majority:.3f}"
     rows = [
         Row("purity", f"{found.purity:.3f}", "largest topics of test documents against the labels"),
         Row("NMI", f"{found.nmi:.3f}", "largest topics of test documents against the labels"),
-        Row("accuracy", f"{found.accuracy:.3f}", said),
+        Row("accuracy", f"{found.accuracy:.3f}", baseline),
         Row("macro F1", f"{found.macro_f1:.3f}", "logistic regression on θ"),
     ]
     return Measured({"labelled": found}, rows)
 
 
-def label_figures(
+def label_metrics(
     theta_train: np.ndarray, labels_train: Sequence[str], theta_test: np.ndarray, labels_test: Sequence[str]
-) -> Labelled:
+) -> LabelMetrics:
     """Measure how well θ predicts labels, by the largest topics and by a linear classifier.
 
     The classifier is scikit-learn's logistic regression on standardised θ.
@@ -72,7 +72,7 @@ def label_figures(
 
     Returns
     -------
-    Labelled
+    LabelMetrics
 
     Raises
     ------
@@ -90,13 +90,13 @@ def label_figures(
     # Proportions are small numbers: unscaled, the penalty on the classifier's weights would dominate.
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     classifier.fit(theta_train.astype(np.float64), np.asarray(labels_train))
-    said = classifier.predict(theta_test.astype(np.float64))
+    predicted = classifier.predict(theta_test.astype(np.float64))
     names, counts = np.unique(np.asarray(labels_train), return_counts=True)
-    return Labelled(
+    return LabelMetrics(
         purity=purity(largest, truth),
         nmi=float(normalized_mutual_info_score(truth, largest)),
-        accuracy=float(accuracy_score(truth, said)),
-        macro_f1=float(f1_score(truth, said, average="macro", zero_division=0.0)),
+        accuracy=float(accuracy_score(truth, predicted)),
+        macro_f1=float(f1_score(truth, predicted, average="macro", zero_division=0.0)),
         majority=float((truth == names[counts.argmax()]).mean()),
     )
 

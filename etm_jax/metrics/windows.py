@@ -16,6 +16,7 @@ import scipy.sparse as sp
 from etm_jax.corpus.types import TokenStream
 
 _BLOCK = 1 << 16
+"""Begins and ends of runs processed in one step."""
 
 
 class Spans(NamedTuple):
@@ -79,17 +80,17 @@ def window_spans(text: TokenStream, words: Sequence[str], window: int) -> Spans:
     document = np.searchsorted(text.starts, position, side="right") - 1
     num_windows = np.maximum(np.diff(text.starts) - window + 1, 1)
     first_window = np.concatenate([[0], np.cumsum(num_windows)])
-    # A window's number is the position of its first word plus this.
-    moved = (first_window[:-1] - text.starts[:-1])[document]
+    # A window's number is the position of its first word plus this offset.
+    offset = (first_window[:-1] - text.starts[:-1])[document]
 
     enters = np.maximum(position - window + 1, text.starts[document])
     # Of the occurrences in the window that this one enters, the leftmost is the next to leave. All that enter before it
     # leaves share it, and only the first of them begins a run.
     leaves = np.searchsorted(place, word * num_tokens + enters)
     begins_run = np.diff(leaves, prepend=-1) > 0
-    ends = np.minimum(position[leaves] + 1 + moved, first_window[document + 1])
+    ends = np.minimum(position[leaves] + 1 + offset, first_window[document + 1])
     bounds = np.searchsorted(word[begins_run], np.arange(len(words) + 1))
-    return Spans((enters + moved)[begins_run], ends[begins_run], bounds, int(first_window[-1]))
+    return Spans((enters + offset)[begins_run], ends[begins_run], bounds, int(first_window[-1]))
 
 
 def joint_counts(spans: Spans, topics: np.ndarray) -> np.ndarray:
@@ -117,7 +118,7 @@ def joint_counts(spans: Spans, topics: np.ndarray) -> np.ndarray:
         at = np.concatenate([spans.begins[run] for run in runs] + [spans.ends[run] for run in runs])
         which = np.repeat(np.tile(np.arange(size), 2), [run.stop - run.start for run in runs * 2])
         order = np.argsort(at, kind="stable")
-        # Between one begin or end and the next, all windows see the same words.
+        # Between one begin or end of a run and the next, all windows see the same words.
         windows = np.diff(at[order], append=at[order[-1:]])
         seen = np.zeros((size, 1))
         for low in range(0, len(at), _BLOCK):

@@ -3,10 +3,10 @@
     python -m etm_jax.parity
     python -m etm_jax.parity --ntm=Neural_Topic_Models --only=passes
 
-Carries torch's weights over, gives the same documents, noise and dropout masks to both, and prints a row a quantity;
-exit status 1 if one is outside its tolerance. torch's side is embedded-topic-model and TopMost where they are
+Both sides get the same weights, documents, noise and dropout masks. The command prints a row for each quantity, and
+exits with status 1 if one is outside its tolerance. torch's side is embedded-topic-model and TopMost where they are
 installed, the report's own code where --ntm names a clone of it, and our rendering of both in torch. Needs the extra
-torch; `make parity` installs it all.
+torch; `make parity` installs everything.
 """
 
 import sys
@@ -22,7 +22,7 @@ PARTS = ("passes", "training", "evaluation", "curves")
 
 @dataclass(frozen=True)
 class ParityFlags:
-    """What the command takes."""
+    """The options of the command."""
 
     only: tuple[str, ...] = setting(PARTS, "the parts to do", choices=PARTS, example="passes,training")
     ntm: str = setting("", "a clone of zll17/Neural_Topic_Models, to compare with its code", shown="FOLDER")
@@ -34,7 +34,7 @@ class ParityFlags:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Print the table; draw the curves. Returns the exit status."""
+    """Print the table and plot the curves. Returns the exit status."""
     given = cli.parse_small(ParityFlags, argv, __doc__)
     if given is None:
         return 0

@@ -1,4 +1,4 @@
-"""Which settings are compared, on which documents, against whom."""
+"""The cases of the comparison: which settings are compared, on which documents, with which torch code."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -26,14 +26,14 @@ DROPOUT = 0.5
 
 
 class Case(NamedTuple):
-    """Settings that are compared. name: as the table has it. given: by field name, over the variant's own."""
+    """Settings to compare. name: as in the table. given: settings by field name, over those of the variant."""
 
     name: str
     variant: str
     given: dict[str, Any]
 
     def config(self, **more: Any) -> Config:
-        """The whole configuration. ρ is trained unless the case says otherwise, as in both published codes."""
+        """The complete configuration. Unless the case says otherwise ρ is trained, as in both published codes."""
         return make_config(self.variant, {"train_rho": True, "vectors": "random"} | self.given | more)
 
 
@@ -56,16 +56,18 @@ CASES = (
 )
 
 TRAINED = tuple(case for case in CASES if case.name in ("report", "gsm", "paper"))
-"""Those that are compared over many steps."""
+"""Cases that are compared over many training steps."""
 
 DRAWN = tuple(case for case in CASES if case.name in ("report", "paper"))
-"""Those whose curves are drawn. GSM is no mixture of topics, of which the perplexity there is."""
+"""Cases whose curves are plotted. GSM is left out: the perplexity here assumes a mixture of topics."""
 
 Make = Callable[[Config, Shape, torch.dtype], Judge]
 
 
 def judges_of(case: Case, clone: Path | None) -> Iterator[Make]:
-    """Whose numbers a case is compared with: our rendering, and the live code that has this variant."""
+    """The torch models that a case is compared with: our rendering, and the published code of this variant if it is
+    there.
+    """
     yield judges.rendering
     if case.variant == "ntm" and clone:
         yield lambda config, shape, dtype: judges.report_clone(clone, config, shape, dtype)
@@ -78,19 +80,19 @@ def judges_of(case: Case, clone: Path | None) -> Iterator[Make]:
 
 
 def shape_of(config: Config, vocab_size: int) -> Shape:
-    """The published sizes over this vocabulary."""
+    """The published sizes, for this vocabulary."""
     model = config.model
     embed_dim = (config.vectors.embed_dim or 0) if model_kind(model.kind).has_embeddings else 0
     return Shape(vocab_size, model.hidden, model.num_topics, embed_dim, model.decoder_hidden)
 
 
 class Material(NamedTuple):
-    """A real corpus, and its documents as the two sides read them."""
+    """A real corpus, and its documents as both sides read them."""
 
     corpus: Corpus
 
     def batches(self, config: Config, dtype: str, batch_size: int) -> "Batches":
-        """Training documents in this configuration."""
+        """Batches of the training documents in this configuration."""
         counts = self.corpus.train.counts
         kind = "tfidf" if config.model.use_tfidf else config.model.encoder_input
         inputs = encoder_input(counts, kind, self.corpus.vocabulary, np.dtype(dtype).type)
@@ -98,7 +100,7 @@ class Material(NamedTuple):
 
 
 class Batches:
-    """The same documents and the same noise for torch and for us."""
+    """The same documents and the same noise for torch and for JAX. counts, inputs: [D, V] CSR."""
 
     def __init__(self, counts: sp.csr_matrix, inputs: sp.csr_matrix, batcher: Batcher, config: Config) -> None:
         self.counts, self.inputs, self.batcher, self.config = counts, inputs, batcher, config
@@ -107,20 +109,20 @@ class Batches:
     def of(
         cls, counts: sp.csr_matrix, inputs: sp.csr_matrix, batch_size: int, dtype: type, config: Config
     ) -> "Batches":
-        """Batches of the rows of these matrices: [D, V] each."""
+        """Batches of the rows of these matrices: [D, V] CSR each."""
         return cls(counts, inputs, Batcher(counts, inputs, batch_size, dtype=dtype), config)
 
     def __len__(self) -> int:
         return len(self.batcher)
 
     def epoch(self, epoch: int) -> Iterator[np.ndarray]:
-        """Rows of each batch, in an order of the epoch's own. The last batch may be short."""
+        """The rows [≤ B] of each batch, in a random order that depends on the epoch. The last batch may be short."""
         order = np.random.default_rng([0, epoch]).permutation(self.counts.shape[0])
         for start in range(0, len(order), self.batcher.batch_size):
             yield order[start : start + self.batcher.batch_size]
 
     def pair(self, rows: np.ndarray, step: int) -> tuple[TorchBatch, Batch, Noise]:
-        """The documents `rows` with the noise of `step`, for torch and for us."""
+        """The documents `rows` [≤ B] with the noise of `step`, for torch and for JAX."""
         model, size, dtype = self.config.model, self.batcher.batch_size, self.batcher.dtype
         rng = np.random.default_rng([1, step])
         eps: np.ndarray = rng.normal(size=(size, model.num_topics)).astype(dtype)
@@ -140,7 +142,7 @@ class Batches:
 
 
 def material(corpus: str, unit: str, keep_n: int, num_docs: int, cache: Path) -> Material:
-    """The corpus by name or file: its `keep_n` most common words, and `num_docs` documents from all over it."""
+    """The corpus by name or file: its `keep_n` most frequent words, and `num_docs` documents evenly spaced in it."""
     config = CorpusConfig(corpus=corpus, keep_n=keep_n, unit=unit)
     prepared = prepare(find_source(config), config, cache)
     picked = np.linspace(0, len(prepared.train) - 1, min(num_docs, len(prepared.train))).astype(int)

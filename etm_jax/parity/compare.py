@@ -16,12 +16,14 @@ from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
 
 FAILED = 1
+"""Exit status where a quantity is outside its tolerance."""
 
 
 class Comparison:
-    """What is compared, on which documents. ntm: a clone of zll17/Neural_Topic_Models, or empty. out: a folder to fill.
+    """What is compared, and on which documents.
 
-    Creating it writes nothing. Raises UserError where the clone is none.
+    ntm: a clone of zll17/Neural_Topic_Models, or empty. out: the folder for results. Creating a comparison writes
+    nothing. Raises UserError where the clone lacks the models.
     """
 
     def __init__(self, ntm: str, corpus: str, keep_n: int, num_docs: int, epochs: int, out: str) -> None:
@@ -32,7 +34,7 @@ class Comparison:
             raise UserError(f"--ntm={ntm} holds no models/vae.py; give a clone of zll17/Neural_Topic_Models")
 
     def run(self, parts: Collection[str]) -> int:
-        """Print the table of these parts, draw the curves; the exit status. parts: as --only names them."""
+        """Print the table of these parts and plot the curves; returns the exit status. parts: as in --only."""
         if "curves" in parts:
             check_drawing()
         self.out.mkdir(parents=True, exist_ok=True)
@@ -49,11 +51,11 @@ class Comparison:
         failed = sum(not row.passed for row in rows)
         if rows:
             table = self.out / "rows.csv"
-            note(f"{len(rows)} quantities compared, {failed} outside their tolerance; each by itself: {table}")
+            note(f"{len(rows)} quantities compared, {failed} outside their tolerance; all of them: {table}")
         return FAILED if failed else 0
 
     def jobs(self, parts: Collection[str]) -> Iterator[Callable[[], Iterable[Row]]]:
-        """Each comparison, to be called for its rows."""
+        """Yield the comparisons as functions that return rows."""
         if set(parts) == {"curves"}:
             return
         documents = self.documents("paragraph")
@@ -76,18 +78,18 @@ class Comparison:
             yield partial(evaluation_rows, documents)
 
     def documents(self, unit: str) -> Material:
-        """The documents of the corpus, paragraphs or whole articles."""
+        """The documents of the corpus: paragraphs, or whole articles."""
         return material(self.corpus, unit, self.keep_n, self.num_docs, self.out / "corpus")
 
     def write_rows(self, rows: list[Row]) -> None:
-        """Each quantity by itself: rows.csv."""
+        """Write every quantity on a line of its own to rows.csv."""
         with (self.out / "rows.csv").open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow([*Row._fields, "verdict"])
             writer.writerows([*row, "ok" if row.passed else "FAIL"] for row in rows)
 
     def draw_curves(self) -> None:
-        """On whole articles, of which the published models learn more than of paragraphs: there curves have a shape."""
+        """Plot curves on whole articles: the published models learn more from them than from paragraphs."""
         documents, drawn = self.documents("document"), []
         for case in DRAWN:
             *_, make = judges_of(case, self.clone)
@@ -97,12 +99,12 @@ class Comparison:
         note(f"curves of {self.epochs} epochs: {self.out / 'curves.png'} and curves.csv beside it")
 
     def not_compared(self) -> Iterator[str]:
-        """What would have judged too, had it been there."""
+        """Yield messages on torch code that is not installed and was therefore not compared."""
         for name, pin in PACKAGES.items():
             if not installed(name):
                 yield f"not compared: {name} is not installed (pip install --no-deps {name}=={pin})"
         if not self.clone:
             yield (
                 "not compared: the report's own code. neural-topic-models 0.1.0 on PyPI comes without its models; "
-                "clone zll17/Neural_Topic_Models and give --ntm=FOLDER. Our rendering of it was compared in its place"
+                "clone zll17/Neural_Topic_Models and give --ntm=FOLDER. Our rendering was compared in its place"
             )

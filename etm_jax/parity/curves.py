@@ -1,4 +1,4 @@
-"""A whole training in torch and in JAX, on the same order and noise, as a table and a picture of its curves."""
+"""A complete training in torch and in JAX, with the same order and noise: a table and a plot of its curves."""
 
 import csv
 import itertools
@@ -29,7 +29,7 @@ SIDES = ("torch", "jax")
 
 
 class Point(NamedTuple):
-    """One epoch of one side, in the order of MEASURES."""
+    """The measures of one side after one epoch, in the order of MEASURES."""
 
     loss: float
     perplexity: float
@@ -38,7 +38,7 @@ class Point(NamedTuple):
 
 
 class Curves(NamedTuple):
-    """A case's epochs: pairs of torch's and ours."""
+    """The epochs of a case: pairs of torch's and our point."""
 
     case: str
     against: str
@@ -46,7 +46,7 @@ class Curves(NamedTuple):
 
 
 def train_both(case: Case, make: Make, material: Material, epochs: int, dtype: str) -> Curves:
-    """Train both sides for `epochs`, shown as progress."""
+    """Train both sides for `epochs`, with a progress bar."""
     config = case.config()
     shape = shape_of(config, len(material.corpus.vocabulary))
     batches = material.batches(config, dtype, config.train.batch_size)
@@ -61,6 +61,7 @@ def train_both(case: Case, make: Make, material: Material, epochs: int, dtype: s
 
 
 def _our_epochs(state: TrainState, spec: Spec, batches: Batches, material: Material, epochs: int) -> Iterator[Point]:
+    """Our point after each epoch."""
     update = jax.jit(update_step, static_argnames="spec", donate_argnames="state")
     half = _first_halves(material, batches.config, batches.batcher.dtype)
     steps = itertools.count()
@@ -75,6 +76,7 @@ def _our_epochs(state: TrainState, spec: Spec, batches: Batches, material: Mater
 
 
 def _torch_epochs(judge: Judge, batches: Batches, material: Material, epochs: int) -> Iterator[Point]:
+    """torch's point after each epoch."""
     config = batches.config
     optimizer = torch.optim.Adam(
         [p for p in judge.module.parameters() if p.requires_grad],
@@ -100,12 +102,14 @@ def _torch_epochs(judge: Judge, batches: Batches, material: Material, epochs: in
 
 
 def _first_halves(material: Material, config: Config, dtype: Any) -> Batcher:
+    """The first halves of the test documents, as the encoder reads them."""
     counts = material.corpus.test_h1
     kind = "tfidf" if config.model.use_tfidf else config.model.encoder_input
     return Batcher(counts, encoder_input(counts, kind, material.corpus.vocabulary, dtype), 512, dtype=dtype)
 
 
 def _point(loss: float, beta: np.ndarray, theta: np.ndarray, material: Material) -> Point:
+    """A point. beta: [K, V]; theta: [T, K], of the first halves of the test documents."""
     return Point(
         loss,
         completion_perplexity(theta, beta, material.corpus.test_h2).by_document,
@@ -115,12 +119,12 @@ def _point(loss: float, beta: np.ndarray, theta: np.ndarray, material: Material)
 
 
 def check_drawing() -> None:
-    """Raise UserError where matplotlib is missing, before hours were spent on what it would draw."""
+    """Raise UserError where matplotlib is missing, before hours of training."""
     require("matplotlib", "figures", "--only=curves")
 
 
 def write_csv(path: Path, all_curves: list[Curves]) -> None:
-    """A line an epoch: torch's measures and ours."""
+    """Write a line for each epoch, with torch's measures and ours."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         columns = [f"{measure}_{side}" for measure in MEASURES for side in SIDES]
@@ -132,7 +136,7 @@ def write_csv(path: Path, all_curves: list[Curves]) -> None:
 
 
 def draw(path: Path, all_curves: list[Curves]) -> None:
-    """A row a variant, a panel a measure; torch as a broad pale line under ours."""
+    """Plot a row of panels for each variant, one panel for each measure; torch as a broad pale line under ours."""
     import matplotlib
 
     matplotlib.use("Agg")

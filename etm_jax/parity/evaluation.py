@@ -1,4 +1,4 @@
-"""The figures that models are judged by, from the same β and θ."""
+"""Metrics of models, computed by published packages and by us from the same β and θ."""
 
 import importlib.metadata
 import importlib.util
@@ -22,7 +22,7 @@ NUM_TOPICS, EMBED_DIM, HIDDEN, EPOCHS, NUM_DOCS = 20, 50, 100, 5, 1000
 
 
 def evaluation_rows(material: Material) -> Iterator[Row]:
-    """Perplexity, coherence and diversity of a model that embedded-topic-model trains; tf-idf against gensim."""
+    """Perplexity, coherence and diversity of a model that embedded-topic-model trains; tf-idf against gensim's."""
     yield _tfidf_row(material)
     if not judges.installed("embedded-topic-model"):
         return
@@ -31,7 +31,7 @@ def evaluation_rows(material: Material) -> Iterator[Row]:
 
     package = judges.version("embedded-topic-model")
     words = material.corpus.vocabulary.words
-    # Its coherence fails on documents of one distinct word, and its perplexity on empty halves.
+    # The package's coherence fails on documents of one distinct word, and its perplexity on empty halves.
     train = _rows_of(material.corpus.train.counts, at_least=2)[:NUM_DOCS]
     halves = material.corpus.test_h1, material.corpus.test_h2
     kept = np.flatnonzero(np.minimum(*(np.diff(half.indptr) for half in halves)) >= 2)
@@ -45,12 +45,12 @@ def evaluation_rows(material: Material) -> Iterator[Row]:
         rho_size=EMBED_DIM,
         t_hidden_size=HIDDEN,
         epochs=EPOCHS,
-        # All at once: it averages the means of its batches, so that documents of a short last one would weigh more.
+        # A single batch: it averages the means of batches, so that documents of a short last one would weigh more.
         eval_batch_size=len(kept),
     )
     model.fit(_as_tokens(train))
     test = {name: _as_tokens(half) for name, half in zip(("test", "test1", "test2"), (halves[0], *halves), strict=True)}
-    # It rounds the perplexity to one decimal, which would hide differences.
+    # The package rounds perplexity to one decimal, which would hide differences.
     with mock.patch.object(etm, "round", lambda number, digits: number, create=True):
         wanted = model._perplexity(test)
     beta = model.get_topic_word_dist().numpy()
@@ -74,6 +74,7 @@ def evaluation_rows(material: Material) -> Iterator[Row]:
 
 
 def _tfidf_row(material: Material) -> Row:
+    """Our tf-idf input compared with gensim's."""
     from gensim.models import TfidfModel
 
     counts = material.corpus.train.counts
@@ -96,16 +97,18 @@ def _tfidf_row(material: Material) -> Row:
 
 
 def _rows_of(counts: sp.csr_matrix, at_least: int) -> sp.csr_matrix:
+    """The rows of counts [D, V] CSR with at least so many distinct words."""
     return counts[np.flatnonzero(np.diff(counts.indptr) >= at_least)]
 
 
 def _as_tokens(counts: sp.csr_matrix) -> dict[str, list[np.ndarray]]:
-    """The paper's own format: the distinct words of each document, and how often each occurs."""
+    """Counts [D, V] CSR in the paper's format: distinct words of each document, and how often each occurs."""
     rows = [counts[i] for i in range(counts.shape[0])]
     return {"tokens": [row.indices for row in rows], "counts": [row.data for row in rows]}
 
 
 def _topmost_diversity() -> Any:
+    """TopMost's module of topic diversity, without importing the whole package."""
     file = Path(str(importlib.metadata.distribution("topmost").locate_file("topmost/eva/topic_diversity.py")))
     spec = importlib.util.spec_from_file_location("topmost_diversity", file)
     assert spec

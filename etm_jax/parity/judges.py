@@ -1,7 +1,7 @@
-"""Where torch's numbers come from: the live packages, a clone of the report's code, and our rendering of both.
+"""Sources of torch's numbers: the installed packages, a clone of the report's code, and our rendering of both in torch.
 
-A judge runs one batch in torch. Third-party classes get what they would draw themselves: ε in place of
-`torch.randn_like`, and the dropout mask in place of their `nn.Dropout`.
+A judge runs one batch in torch. Third-party classes are given what they would draw themselves: ε in place of
+`torch.randn_like`, and dropout masks in place of their `nn.Dropout`.
 """
 
 import ast
@@ -22,15 +22,18 @@ from etm_jax.parity.torch_models import EVAE, VAE, DiengETM, Masks, Pass, kl_div
 from etm_jax.util.errors import UserError
 
 REPORT_EPS, TOPMOST_EPS = 1e-6, 1e-12
-"""What is added to θβ: by both published codes, and by TopMost's ETM."""
+"""Constant added to θβ inside the logarithm: by both published codes, and by TopMost's ETM."""
 
 
 PACKAGES = {"embedded-topic-model": "1.2.1", "topmost": "1.0.2"}
-"""Live implementations, and the versions that were compared with."""
+"""Published packages, and the versions that were compared."""
 
 
 class TorchBatch(NamedTuple):
-    """counts, inputs: [B, V], of which the encoder reads the inputs; eps: [B, K]; masks: as in `model.Noise`."""
+    """A batch.
+
+    counts, inputs: [B, V], where the encoder reads the inputs; eps: [B, K]; masks: as in `models.noise.Noise`.
+    """
 
     counts: Tensor
     inputs: Tensor
@@ -39,7 +42,7 @@ class TorchBatch(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """The sizes of a model."""
+    """The sizes of a model: V, widths of hidden layers, K, L, and widths of the decoder's hidden layers."""
 
     vocab_size: int
     hidden: tuple[int, ...]
@@ -51,9 +54,9 @@ class Shape(NamedTuple):
 class Judge(NamedTuple):
     """A model in torch.
 
-    run: the quantities of a batch by name, with their graph: mu, logvar, theta [B, K], beta [K, V], log_px [B, V],
-    and the scalars recon, kl and loss. fixed: parameters that are no part of the module's state, under the names that
-    they would have in it.
+    run: from a batch to quantities by name, with their autograd graph: mu, logvar and theta [B, K], beta [K, V], log_px
+    [B, V], and the scalars recon, kl and loss. fixed: parameters outside the module's state, by the names that they
+    would have in it.
     """
 
     name: str
@@ -62,16 +65,17 @@ class Judge(NamedTuple):
     fixed: Mapping[str, Tensor]
 
     def state(self) -> dict[str, Tensor]:
-        """All parameters by torch's names."""
+        """All parameters by torch's names and in torch's shapes, such as [out, in] for weights."""
         return dict(self.module.state_dict()) | dict(self.fixed)
 
 
 def _is_mixture(config: Config) -> bool:
+    """Whether p(w) of the configured model is a mixture of topics."""
     return model_kind(config.model.kind).is_mixture
 
 
 def rendering(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
-    """Our own rendering of the variant and model that `config` names."""
+    """Our own rendering in torch of the variant and model that `config` names."""
     encode_dims = (shape.vocab_size, *shape.hidden, shape.num_topics)
     module: nn.Module
     if not _is_mixture(config):
@@ -86,7 +90,7 @@ def rendering(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
 
 
 def report_clone(clone: Path, config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
-    """`EVAE` or its base `VAE` out of a clone of zll17/Neural_Topic_Models."""
+    """`EVAE`, or its base class `VAE`, from a clone of zll17/Neural_Topic_Models."""
     base = _class_from(clone / "models" / "vae.py", "VAE", {})
     encode_dims = [shape.vocab_size, *shape.hidden, shape.num_topics]
     decode_dims = [shape.num_topics, *shape.decoder_hidden, shape.vocab_size]
@@ -118,7 +122,7 @@ def report_clone(clone: Path, config: Config, shape: Shape, dtype: torch.dtype) 
 
 
 def embedded_topic_model(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
-    """The model of embedded-topic-model, the paper's code as a package."""
+    """The model of embedded-topic-model, which is the paper's code as a package."""
     from embedded_topic_model.models.model import Model
 
     vocab_size, hidden, num_topics = _dieng_sizes(shape)
@@ -145,8 +149,8 @@ def embedded_topic_model(config: Config, shape: Shape, dtype: torch.dtype) -> Ju
 
 
 def topmost(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
-    """TopMost's ETM: the paper's, with another constant inside the logarithm."""
-    # The class alone: the package as a whole imports transformers and torchvision, which it has no use for here.
+    """TopMost's ETM: the paper's model with another constant inside the logarithm."""
+    # Only the class: the package imports transformers and torchvision, which are not needed here.
     file = importlib.metadata.distribution("topmost").locate_file("topmost/models/basic/ETM.py")
     vocab_size, hidden, num_topics = _dieng_sizes(shape)
     rho = torch.randn(vocab_size, shape.embed_dim).numpy()
@@ -169,7 +173,7 @@ def topmost(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
 
 
 def _quantities(out: Pass, batch: TorchBatch, config: Config) -> dict[str, Tensor]:
-    """What a pass of ours, or of the report's classes, amounts to: they leave the loss to the caller."""
+    """The quantities of `Judge.run` from a pass whose classes leave the loss to the caller. out.logits: [B, V]."""
     renormalized = config.objective.renormalize or not _is_mixture(config)
     log_px = torch.log_softmax(out.logits, dim=1) if renormalized else out.logits
     recon = reconstruction(out.logits, batch.counts, config.objective.criterion, renormalized)
@@ -180,7 +184,7 @@ def _quantities(out: Pass, batch: TorchBatch, config: Config) -> dict[str, Tenso
 
 
 class _Given(nn.Module):
-    """Dropout by given masks, one a call; the identity where there is none."""
+    """Dropout with given masks [B, width], one a call; the identity where there is none."""
 
     def __init__(self, masks: Masks) -> None:
         super().__init__()
@@ -194,28 +198,30 @@ class _Given(nn.Module):
 
 @contextlib.contextmanager
 def _draws(eps: Tensor) -> Iterator[None]:
-    """Let `torch.randn_like` give ε. A copy, for some multiply it in place."""
+    """Let `torch.randn_like` return ε, [B, K]: a copy, since some classes change it in place."""
     with mock.patch.object(torch, "randn_like", side_effect=lambda like: eps.clone()):
         yield
 
 
 def _inputs(batch: TorchBatch) -> tuple[Tensor, Tensor, Masks]:
+    """The arguments of a module of ours: inputs [B, V], ε [B, K] and masks."""
     return batch.inputs, batch.eps, batch.masks
 
 
 def _dieng_sizes(shape: Shape) -> tuple[int, int, int]:
-    """Vocabulary, the one width of both hidden layers, and topics."""
+    """V, the one width of both hidden layers, and K."""
     (hidden,) = set(shape.hidden)
     return shape.vocab_size, hidden, shape.num_topics
 
 
 def _fix_rho(module: Any, config: Config) -> None:
+    """Fix ρ if the configuration does not train it."""
     if not config.vectors.train_rho:
         module.rho.weight.requires_grad_(False)
 
 
 def _class_from(file: Path, name: str, names: dict[str, Any]) -> Any:
-    """A class of a source file as it stands there, without the imports of the file, which may not be installed."""
+    """A class from a source file, without the file's imports, which may not be installed."""
     try:
         tree = ast.parse(file.read_text("utf-8"))
     except (OSError, SyntaxError, UnicodeDecodeError) as error:
@@ -234,7 +240,7 @@ def version(package: str) -> str:
 
 
 def installed(package: str) -> bool:
-    """Whether a distribution is installed."""
+    """Whether a distribution of this name is installed."""
     try:
         importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Our side of the comparison: the package's own functions, on a batch and noise that torch gets too."""
+"""Our side of the comparison: the functions of this package, on the batch and noise that torch gets."""
 
 import contextlib
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from etm_jax.training.steps import Spec, batch_loss
 
 
 class Weights(NamedTuple):
-    """Parameters from torch, and what shapes our compiled programs."""
+    """Parameters from torch, and the static specification of our compiled programs."""
 
     spec: Spec
     variables: Variables
@@ -27,7 +27,7 @@ class Weights(NamedTuple):
 
 @contextlib.contextmanager
 def precision(dtype: str) -> Iterator[None]:
-    """Let JAX compute in `dtype`, and multiply matrices in full precision on every platform."""
+    """Within the block, compute in `dtype`, with full precision of matrix products on every platform."""
     wide = jax.config.read("jax_enable_x64")
     jax.config.update("jax_enable_x64", dtype == "float64")
     try:
@@ -38,7 +38,7 @@ def precision(dtype: str) -> Iterator[None]:
 
 
 def weights_of(judge: Judge, config: Config, shape: Shape, num_steps: int) -> Weights:
-    """The judge's parameters as ours."""
+    """The judge's parameters under our names and in our shapes, with the specification that fits them."""
     spec = Spec(
         model=config.model,
         objective=config.objective,
@@ -54,12 +54,12 @@ def weights_of(judge: Judge, config: Config, shape: Shape, num_steps: int) -> We
 
 
 def params_of(state: Any) -> Params:
-    """Arrays under torch's names, be they parameters, gradients or moments, under ours."""
+    """Arrays by torch's names, be they parameters, gradients or moments, under our names."""
     return from_torch({name: tensor.detach().numpy() for name, tensor in state.items()}).params
 
 
 def quantities(weights: Weights, batch: Batch, noise: Noise) -> tuple[dict[str, np.ndarray], Params]:
-    """What `Judge.run` gives, but log_px at the nonzeros alone, [nnz]; and the gradient of every parameter."""
+    """The quantities of `Judge.run`, with log_px at the nonzeros, [nnz]; and the gradient of every parameter."""
     spec, variables = weights
     eps, num_docs = spec.objective.likelihood_eps, int(batch.real.sum())
 

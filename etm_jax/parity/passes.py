@@ -1,4 +1,4 @@
-"""One batch, once: every quantity of the forward pass, and the gradient of every parameter."""
+"""One batch: every quantity of the forward pass, and the gradient of every parameter."""
 
 from collections.abc import Iterator
 
@@ -19,11 +19,11 @@ from etm_jax.parity.vae_rows import vae_rows
 
 BATCH_SIZE = 256
 CANCELS = "alpha_bias"
-"""The one parameter whose gradient is zero but for rounding: it cancels in the softmax. Ours is zero exactly."""
+"""The parameter that cancels in the softmax. Its gradient is zero up to rounding in torch, and exactly zero here."""
 
 
 def pass_rows(case: Case, make: Make, material: Material, dtype: str) -> Iterator[Row]:
-    """The rows of one case against one judge."""
+    """The rows of one case and one judge."""
     config = case.config()
     shape = shape_of(config, len(material.corpus.vocabulary))
     batches = material.batches(config, dtype, BATCH_SIZE)
@@ -49,12 +49,12 @@ def pass_rows(case: Case, make: Make, material: Material, dtype: str) -> Iterato
             tolerance = max(tolerance * float(np.abs(flat_wanted["alpha"]).max()), SPREAD * own[0])
             yield Row(dtype, case.name, judge.name, f"{quantity} (zero)", *difference, tolerance, is_absolute=True)
         else:
-            # A gradient that nearly cancels is as inexact in torch's float32.
+            # Where a gradient nearly cancels, torch's float32 is inexact too.
             yield Row(dtype, case.name, judge.name, quantity, *difference, max(tolerance, SPREAD * own[1]))
 
 
 def _exact_gradients(case: Case, make: Make, material: Material, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """The judge's gradients in float64."""
+    """The judge's gradients in float64, by our names. rows: [B]."""
     config = case.config()
     batch, _, _ = material.batches(config, "float64", BATCH_SIZE).pair(rows, 0)
     torch.manual_seed(0)
@@ -63,7 +63,9 @@ def _exact_gradients(case: Case, make: Make, material: Material, rows: np.ndarra
 
 
 def rendering_rows(case: Case, make: Make, material: Material) -> Iterator[Row]:
-    """One row, in float64: all that our rendering in torch gives, beside a live judge of the same weights."""
+    """One row, in float64: all quantities of our rendering in torch, compared with a published model of the same
+    weights.
+    """
     config, dtype = case.config(), "float64"
     shape = shape_of(config, len(material.corpus.vocabulary))
     batches = material.batches(config, dtype, BATCH_SIZE)
@@ -83,7 +85,7 @@ def rendering_rows(case: Case, make: Make, material: Material) -> Iterator[Row]:
 
 
 def image_rows(dtype: str) -> Iterator[Row]:
-    """The rows of the VAE of images; those of its training in float64 alone, as `training.float32_rows` explains."""
+    """The rows of the image VAE; those of its training in float64 only, for the reason in `training.float32_rows`."""
     with precision(dtype):
         for case, quantity, theirs, ours in vae_rows(dtype):
             if "steps" in quantity and dtype == "float32":
@@ -93,7 +95,7 @@ def image_rows(dtype: str) -> Iterator[Row]:
 
 
 def torch_quantities(judge: Judge, batch: TorchBatch) -> tuple[dict[str, np.ndarray], Params]:
-    """The judge's quantities, and its gradients under our names; zero where torch has none."""
+    """The judge's quantities, [B, …] or scalars, and its gradients under our names; zero where torch has none."""
     judge.module.zero_grad()
     out = judge.run(batch)
     out["loss"].backward()
@@ -103,17 +105,18 @@ def torch_quantities(judge: Judge, batch: TorchBatch) -> tuple[dict[str, np.ndar
 
 
 def at_nonzeros(dense: np.ndarray, batch: Batch) -> np.ndarray:
-    """[B, V] → [nnz], in the order of the batch."""
+    """The entries of a dense array at the nonzeros of the batch, in their order: [B, V] → [nnz]."""
     nnz = int(batch.pattern.row_starts[-1])
     picked: np.ndarray = dense[np.asarray(batch.pattern.rows)[:nnz], np.asarray(batch.pattern.cols)[:nnz]]
     return picked
 
 
 def flat(params: Params) -> dict[str, np.ndarray]:
-    """`hidden_0.kernel` → array."""
+    """Arrays of any shape by dotted names such as `hidden_0.kernel`."""
     leaves = jax.tree.leaves_with_path(params)
     return {".".join(key.key for key in path): np.asarray(leaf) for path, leaf in leaves}
 
 
 def _gradient(parameter: Tensor) -> Tensor:
+    """The gradient of a parameter, in its shape; zero where torch has none."""
     return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad

@@ -1,4 +1,4 @@
-"""One row of the comparison, and the table of all of them."""
+"""Rows of the comparison, and the table of all rows."""
 
 import itertools
 from collections.abc import Iterable
@@ -12,17 +12,16 @@ TOLERANCE = {"float64": 1e-9, "float32": 1e-5}
 GRADIENT_TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
 
 SPREAD = 10.0
-"""Where torch in float32 is far from torch in float64, how many times that distance ours may be."""
+"""Tolerance where float32 is inexact, in multiples of the distance of torch in float32 from torch in float64."""
 
 GRADIENT = "gradient of "
 
 
 class Row(NamedTuple):
-    """A quantity of torch's and ours.
+    """A quantity of torch and its counterpart here.
 
-    case: variant and settings. against: whose numbers torch's are. absolute, relative: largest differences, the second
-    divided by the array's largest magnitude. verdict by `tolerance`, which bounds the relative one, or where
-    `is_absolute` the other.
+    case: variant and settings. against: which torch code. absolute, relative: the largest difference, and that divided
+    by the array's largest magnitude. tolerance: bounds the relative difference, or the absolute one if `is_absolute`.
     """
 
     dtype: str
@@ -36,12 +35,15 @@ class Row(NamedTuple):
 
     @property
     def passed(self) -> bool:
-        """Whether the difference is within the tolerance. A difference that is no number is not."""
+        """Whether the difference is within the tolerance; a difference of nan is not."""
         return (self.absolute if self.is_absolute else self.relative) <= self.tolerance
 
 
 def compare(theirs: np.ndarray | float, ours: np.ndarray | float) -> tuple[float, float]:
-    """Largest |a − b|, and that divided by the largest |b|. Raises ValueError where the shapes differ."""
+    """Largest |a − b|, and that divided by the largest |b|, for arrays of any one shape, b being torch's.
+
+    Raises ValueError where the shapes differ.
+    """
     a, b = (np.asarray(x, np.float64) for x in (ours, theirs))
     if a.shape != b.shape:
         raise ValueError(f"shapes differ: torch has {b.shape}, ours is {a.shape}")
@@ -53,14 +55,14 @@ def compare(theirs: np.ndarray | float, ours: np.ndarray | float) -> tuple[float
 
 
 def worst(rows: Iterable[Row], quantity: str) -> Row:
-    """The row of largest difference relative to its tolerance, under another name that says how many it stands for."""
+    """The row with the largest difference relative to its tolerance, renamed to say how many rows it stands for."""
     rows = list(rows)
     row = max(rows, key=lambda r: np.nan_to_num(r.relative, nan=np.inf) / r.tolerance)
     return row._replace(quantity=f"{quantity} ({len(rows)} arrays; worst {row.quantity})")
 
 
 def condensed(rows: Iterable[Row]) -> list[Row]:
-    """The rows with those of a kind folded into the worst, but for a variant's plain case, where each has its own."""
+    """The rows with those of the same kind replaced by the worst, except in the plain case of a variant."""
     found: list[Row] = []
     for (_, case, _), group in itertools.groupby(rows, key=lambda r: (r.dtype, r.case, r.against)):
         for kind, members in itertools.groupby(group, key=_kind):
@@ -72,7 +74,7 @@ def condensed(rows: Iterable[Row]) -> list[Row]:
 
 
 def _kind(row: Row) -> str:
-    """What a row can be folded with; nothing where it stands for several arrays itself, or for none."""
+    """The kind of a row that can be condensed; empty for a row that stands for several arrays, or for none."""
     if row.is_absolute or "arrays" in row.quantity or row.quantity.startswith("step size"):
         return ""
     if row.quantity.startswith(GRADIENT):
@@ -81,7 +83,7 @@ def _kind(row: Row) -> str:
 
 
 def format_rows(rows: Iterable[Row]) -> str:
-    """The table that a person reads, or pastes."""
+    """The table, for people to read or paste."""
     header = ("numbers", "variant", "against", "quantity", "max abs", "max rel", "tolerance", "verdict")
     cells = (
         (

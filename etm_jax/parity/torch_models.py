@@ -1,7 +1,7 @@
-"""The published models in torch, written from their formulas, with their names of parameters.
+"""The published models in torch, written from their formulas, with their parameter names.
 
-They are what our numbers are compared with where the published code itself cannot be installed. Everything random
-comes from outside: ε and the dropout masks are arguments. B documents, V words, K topics, L embedding size.
+They stand for the published code where that cannot be installed. All randomness comes from outside: ε and dropout masks
+are arguments. B documents, V words, K topics, L embedding size.
 """
 
 import itertools
@@ -16,7 +16,7 @@ Masks = Sequence[Tensor | None]
 
 
 class Pass(NamedTuple):
-    """One pass. mu, logvar, theta: [B, K]; beta: [K, V]; logits: [B, V], whose softmax over V is p(w | θ)."""
+    """One forward pass. mu, logvar, theta: [B, K]; beta: [K, V]; logits: [B, V], whose softmax over V is p(w | θ)."""
 
     mu: Tensor
     logvar: Tensor
@@ -26,10 +26,10 @@ class Pass(NamedTuple):
 
 
 class VAE(nn.Module):
-    """zll17/Neural_Topic_Models' base class, and with a softmax over fc1 its GSM.
+    """The base class of zll17/Neural_Topic_Models, which with a softmax after fc1 is its GSM.
 
-    Encoder: ReLU(mask · linear) layers `enc_0`, …, and the heads `fc_mu` and `fc_logvar`. `fc1`, square, follows the
-    sample. Decoder: linear layers `dec_0`, …, with ReLU between them.
+    Encoder: layers `enc_0`, …, each ReLU(mask · linear), and the heads `fc_mu` and `fc_logvar`. The square layer `fc1`
+    follows the sample. Decoder: linear layers `dec_0`, … with ReLU between them.
     """
 
     def __init__(self, encode_dims: Sequence[int], decode_dims: Sequence[int]) -> None:
@@ -42,36 +42,37 @@ class VAE(nn.Module):
         self.decoder = _named_linears("dec", decode_dims)
 
     def encode(self, x: Tensor, masks: Masks = ()) -> tuple[Tensor, Tensor]:
-        """x: [B, V] → mu, logvar: [B, K]."""
+        """Mean and log variance: x [B, V] → mu, logvar [B, K]. masks: [B, width] of each hidden layer."""
         for layer, mask in itertools.zip_longest(self.encoder.values(), masks):
             x = layer(x)
             x = functional.relu(x if mask is None else x * mask)
         return self.fc_mu(x), self.fc_logvar(x)
 
     def decode(self, z: Tensor) -> Tensor:
-        """[B, K] → [B, V]."""
+        """The decoder's output: z [B, K] → [B, V]."""
         *inner, last = self.decoder.values()
         for layer in inner:
             z = functional.relu(layer(z))
         return last(z)
 
     def sample(self, x: Tensor, eps: Tensor, masks: Masks = ()) -> tuple[Tensor, Tensor, Tensor]:
-        """mu, logvar, and the sample behind `fc1`: [B, K] each."""
+        """mu, logvar, and the sample after `fc1`: [B, K] each. x: [B, V]; eps: [B, K]."""
         mu, logvar = self.encode(x, masks)
         return mu, logvar, self.fc1(mu + torch.exp(logvar / 2) * eps)
 
     def topics(self) -> Tensor:
-        """β: what each topic alone is decoded to, [K, V]."""
+        """β, the output for each topic alone: [K, V]."""
         return functional.softmax(self.decode(torch.eye(self.fc1.in_features, dtype=self.fc1.weight.dtype)), dim=1)
 
     def forward(self, x: Tensor, eps: Tensor, masks: Masks = ()) -> Pass:
+        """A pass of GSM. x: [B, V]; eps: [B, K]."""
         mu, logvar, z = self.sample(x, eps, masks)
         theta = functional.softmax(z, dim=1)
         return Pass(mu, logvar, theta, self.topics(), self.decode(theta))
 
 
 class EVAE(VAE):
-    """zll17/Neural_Topic_Models' ETM: the `ntm` variant."""
+    """The ETM of zll17/Neural_Topic_Models: the `ntm` variant."""
 
     def __init__(self, encode_dims: Sequence[int], embed_dim: int) -> None:
         super().__init__(encode_dims, ())
@@ -79,14 +80,16 @@ class EVAE(VAE):
         self.alpha = nn.Linear(embed_dim, encode_dims[-1])
 
     def topics(self) -> Tensor:
+        """β = softmax(ρα): [K, V]."""
         return functional.softmax(self.alpha(self.rho.weight), dim=0).T
 
     def decode(self, z: Tensor) -> Tensor:
+        """log(θβ + 1e-6): [B, K] → [B, V]."""
         return torch.log(z @ self.topics() + 1e-6)
 
 
 class DiengETM(nn.Module):
-    """adjidieng/ETM: the `paper` variant. The mask falls on the last hidden layer, after its ReLU."""
+    """adjidieng/ETM: the `paper` variant. The dropout mask applies to the last hidden layer, after its ReLU."""
 
     def __init__(self, vocab_size: int, hidden: int, num_topics: int, embed_dim: int, eps: float = 1e-6) -> None:
         super().__init__()
@@ -98,7 +101,7 @@ class DiengETM(nn.Module):
         self.logsigma_q_theta = nn.Linear(hidden, num_topics)
 
     def forward(self, x: Tensor, eps: Tensor, masks: Masks = ()) -> Pass:
-        """x: [B, V], counts divided by their sum."""
+        """A pass. x: [B, V], counts divided by their sum; eps: [B, K]."""
         hidden = self.q_theta(x)
         if masks and masks[-1] is not None:
             hidden = hidden * masks[-1]
@@ -109,7 +112,7 @@ class DiengETM(nn.Module):
 
 
 class ImageVAE(nn.Module):
-    """The report's Figure 2: a hidden layer each way, LeakyReLU(0.2) in the encoder, sigmoid at the end."""
+    """The VAE of the report's Figure 2: one hidden layer each way, LeakyReLU(0.2) in the encoder, a sigmoid last."""
 
     def __init__(self, image_size: int = 784, h_dim: int = 400, z_dim: int = 20) -> None:
         super().__init__()
@@ -117,20 +120,21 @@ class ImageVAE(nn.Module):
         self.decoder = nn.Sequential(nn.Linear(z_dim, h_dim), nn.ReLU(), nn.Linear(h_dim, image_size), nn.Sigmoid())
 
     def forward(self, x: Tensor, eps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """x: [B, pixels] → mu, logvar: [B, z], and the reconstruction: [B, pixels]."""
+        """x: [B, pixels] → mu, logvar: [B, z], and the reconstruction: [B, pixels]. eps: [B, z]."""
         mu, logvar = self.encoder(x).chunk(2, dim=1)
         return mu, logvar, self.decoder(mu + torch.exp(logvar / 2) * eps)
 
 
 def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
-    """KL(q‖N(0, I)): [B]."""
+    """KL(q‖N(0, I)) of each document: mu, logvar [B, K] → [B], nats."""
     return -0.5 * (1 + logvar - mu.square() - logvar.exp()).sum(1)
 
 
 def reconstruction(logits: Tensor, counts: Tensor, criterion: str, normalized: bool) -> Tensor:
-    """−log p(x | θ) by the report's criteria: [B]. normalized: whether the logits pass through a softmax over V first.
+    """−log p(x | θ) by the report's criteria: logits, counts [B, V] → [B], nats.
 
-    The two binary cross entropies take the words' presence for target.
+    normalized: whether the logits first pass through a softmax over V. The two binary cross entropies have the presence
+    of words as targets.
     """
     if criterion == "cross_entropy":
         return -(counts * (functional.log_softmax(logits, dim=1) if normalized else logits)).sum(1)
@@ -139,4 +143,5 @@ def reconstruction(logits: Tensor, counts: Tensor, criterion: str, normalized: b
 
 
 def _named_linears(name: str, widths: Sequence[int]) -> nn.ModuleDict:
+    """Linear layers between the widths, named `name_0`, `name_1`, …."""
     return nn.ModuleDict({f"{name}_{i}": nn.Linear(*pair) for i, pair in enumerate(itertools.pairwise(widths))})

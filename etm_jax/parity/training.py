@@ -1,4 +1,4 @@
-"""Many steps from the same weights on the same batches with the same noise: parameters and Adam's moments."""
+"""Many training steps from the same weights, on the same batches with the same noise: parameters and Adam's moments."""
 
 import itertools
 from collections.abc import Iterator
@@ -28,11 +28,11 @@ COMPARED_AFTER = (1, 10, 200)
 TOLERANCE = {1: 1e-9, 10: 1e-9, 200: 1e-6}
 
 ANNEAL_EVERY, ANNEAL_PATIENCE, ANNEAL_FACTOR = 10, 3, 4.0
-"""The plateau schedule looks at one batch's loss every ten steps, which is often enough for it to act."""
+"""The plateau schedule reads the loss of one batch every ten steps, which is often enough for it to act here."""
 
 
 class Regime(NamedTuple):
-    """What is on. given: settings by field name; plateau: whether the step size is annealed."""
+    """What is switched on. given: settings by field name; plateau: whether the learning rate is annealed."""
 
     name: str
     given: dict[str, Any]
@@ -51,7 +51,7 @@ REGIMES = (
 
 
 def training_rows(case: Case, regime: Regime, make: Make, material: Material) -> Iterator[Row]:
-    """The rows of one case under one regime, in float64."""
+    """The rows of one case in one regime, in float64."""
     name = f"{case.name}, {regime.name}"
     both = _Both.of(case, regime, make, material, "float64")
     theirs, ours = _torch_training(both), _our_training(both)
@@ -61,11 +61,11 @@ def training_rows(case: Case, regime: Regime, make: Make, material: Material) ->
 
 
 def float32_rows(case: Case, make: Make, material: Material) -> Iterator[Row]:
-    """The same by plain Adam in float32, where Adam makes whole steps out of rounding errors.
+    """The same with plain Adam in float32, where Adam turns rounding errors into full steps.
 
-    There torch itself parts from torch in float64. What is compared is ours in float32 with torch in float64; the
-    tolerance is SPREAD times the distance of torch in float32 from it, measured here. By the last of COMPARED_AFTER
-    every pair of trainings is as far apart as any other, and there is nothing left to compare.
+    torch in float32 itself diverges from torch in float64. So ours in float32 is compared with torch in float64, and
+    the tolerance is SPREAD times the distance of torch in float32 from it, measured here. By the last of COMPARED_AFTER
+    all pairs of trainings are equally far apart, and nothing is left to compare.
     """
     plain = REGIMES[0]
     name = f"{case.name}, {plain.name}"
@@ -79,7 +79,7 @@ def float32_rows(case: Case, make: Make, material: Material) -> Iterator[Row]:
 
 
 class _Both(NamedTuple):
-    """What both sides train with."""
+    """What both sides train with: a regime, settings, sizes and batches, and a function that makes the torch model."""
 
     regime: Regime
     config: Config
@@ -95,26 +95,26 @@ class _Both(NamedTuple):
         return cls(regime, config, shape, material.batches(config, dtype, BATCH_SIZE), make, dtype)
 
     def judge(self) -> Judge:
-        """A fresh one, of the same weights each time."""
+        """A new torch model, with the same weights each time."""
         torch.manual_seed(0)
         return self.make(self.config, self.shape, getattr(torch, self.dtype))
 
     def steps(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Number, from 1 on, and rows of each step, over as many epochs as it takes."""
+        """The number, from 1, and the rows [≤ B] of each step, over as many epochs as needed."""
         rows = itertools.chain.from_iterable(self.batches.epoch(epoch) for epoch in itertools.count())
         return enumerate(itertools.islice(rows, max(COMPARED_AFTER)), 1)
 
     def watches(self, step: int) -> bool:
-        """Whether the plateau schedule looks at the loss of `watched` after this step."""
+        """Whether the plateau schedule reads the loss of `watched` after this step."""
         return self.regime.plateau and step % ANNEAL_EVERY == 0
 
     def watched(self) -> tuple[TorchBatch, Batch, Noise]:
-        """The batch by whose loss the plateau schedule goes."""
+        """The batch whose loss the plateau schedule reads."""
         return self.batches.pair(np.arange(BATCH_SIZE), 0)
 
 
 class _Snapshot(NamedTuple):
-    """Where a training is. params, first, second: under our names; a parameter that never moves has moments of 0."""
+    """The state of a training, under our names. A parameter that is not trained has moments of 0."""
 
     params: Params
     first: Params
@@ -124,7 +124,7 @@ class _Snapshot(NamedTuple):
 
 
 def _apart(dtype: str, case: str, step: int, wanted: _Snapshot, found: _Snapshot) -> list[Row]:
-    """Rows, without a tolerance, for parameters, moments and step size."""
+    """Rows, with tolerances still to be set, for parameters, moments and learning rate."""
     rows = []
     for part, label in (("params", "parameters"), ("first", "first moments"), ("second", "second moments")):
         theirs, ours = flat(getattr(wanted, part)), flat(getattr(found, part))
@@ -140,6 +140,7 @@ def _apart(dtype: str, case: str, step: int, wanted: _Snapshot, found: _Snapshot
 
 
 def _our_training(both: _Both) -> list[_Snapshot]:
+    """Our snapshots after COMPARED_AFTER steps."""
     rate, snapshots, losses = both.config.optimizer.learning_rate, [], [np.inf]
     update = jax.jit(update_step, static_argnames="spec")
     with precision(both.dtype):
@@ -159,11 +160,13 @@ def _our_training(both: _Both) -> list[_Snapshot]:
 
 
 def _loss(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> float:
+    """The loss of a batch."""
     params, constants = state.variables
     return float(batch_loss(params, constants, batch, noise, spec)[0])
 
 
 def _our_snapshot(state: TrainState, learning_rate: float) -> _Snapshot:
+    """The state of our training."""
     params = state.variables.params
     leaves = jax.tree.leaves(state.opt_state, is_leaf=lambda leaf: isinstance(leaf, optax.ScaleByAdamState))
     (adam,) = (leaf for leaf in leaves if isinstance(leaf, optax.ScaleByAdamState))
@@ -172,7 +175,7 @@ def _our_snapshot(state: TrainState, learning_rate: float) -> _Snapshot:
 
 
 def _filled(moments: Params, params: Params) -> Params:
-    """The moments, and 0 for the parameters that have none."""
+    """The moments, with 0 for parameters that have none."""
     return {
         name: jax.tree.map(jnp.zeros_like, value) if isinstance(moments[name], optax.MaskedNode) else moments[name]
         for name, value in params.items()
@@ -180,7 +183,7 @@ def _filled(moments: Params, params: Params) -> Params:
 
 
 def _torch_training(both: _Both) -> list[_Snapshot]:
-    """Training as the published scripts do it; the plateau rule is adjidieng/ETM's, by the watched loss."""
+    """torch's snapshots, trained as in the published scripts, with adjidieng/ETM's plateau rule on the watched loss."""
     judge, settings = both.judge(), both.config.optimizer
     parameters = [p for p in judge.module.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
@@ -206,7 +209,7 @@ def _torch_training(both: _Both) -> list[_Snapshot]:
 
 
 def torch_snapshot(judge: Judge, optimizer: torch.optim.Optimizer) -> _Snapshot:
-    """Where torch's training is: copies, for torch writes on into the same memory."""
+    """The state of torch's training: copies, since torch updates its memory in place."""
 
     def moment(name: str) -> Params:
         named: dict[str, Tensor] = {

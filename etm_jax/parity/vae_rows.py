@@ -1,6 +1,6 @@
-"""The VAE beside torch's: one pass, the gradient of every parameter, and ten steps of Adam.
+"""The VAE compared with torch: one pass, the gradient of every parameter, and ten steps of Adam.
 
-JAX computes in float64 only where `jax_enable_x64` is on: that is the caller's to set.
+JAX computes in float64 only with `jax_enable_x64`, which the caller sets.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ _loss_and_gradients = jax.jit(jax.value_and_grad(vae_loss, has_aux=True), static
 
 
 class Compared(NamedTuple):
-    """A quantity on both sides. case: which VAE and which loss."""
+    """A quantity on both sides, of the same shape. case: which VAE and which loss."""
 
     case: str
     quantity: str
@@ -44,7 +44,7 @@ class Compared(NamedTuple):
 
 
 class Case(NamedTuple):
-    """A VAE under an objective. dropped: share of the encoder's hidden units that the masks drop."""
+    """A VAE with a loss. dropped: share of the encoder's hidden units that the masks drop."""
 
     name: str
     spec: VAESpec
@@ -63,13 +63,16 @@ CASES = (
 
 
 def vae_rows(dtype: str) -> Iterator[Compared]:
-    """mu, logvar, reconstruction, recon, kl, loss, gradients, and the parameters after STEPS steps, of every case."""
+    """mu, logvar, reconstruction, recon, kl, loss, gradients, and the parameters after STEPS steps, for every case."""
     for case in CASES:
         yield from _rows_of(case, dtype)
 
 
 def params_from_torch(state: Mapping[str, Tensor]) -> Params:
-    """Weights or gradients of `torch_models.ImageVAE` or `torch_models.VAE` as ours. state: by torch's names."""
+    """Weights or gradients of `torch_models.ImageVAE` or `torch_models.VAE` as ours.
+
+    state: by torch's names, [out, in].
+    """
     arrays = {name: tensor.detach().numpy().copy() for name, tensor in state.items()}
     found: Params = {}
     for name in sorted({name.rpartition(".")[0] for name in arrays}):
@@ -84,6 +87,7 @@ def params_from_torch(state: Mapping[str, Tensor]) -> Params:
 
 
 def _ours(name: str) -> str:
+    """Our name of a layer of torch's."""
     fixed = {
         "fc_mu": "mu",
         "fc_logvar": "logvar",
@@ -96,6 +100,7 @@ def _ours(name: str) -> str:
 
 
 def _rows_of(case: Case, dtype: str) -> Iterator[Compared]:
+    """All quantities of one case."""
     spec, rng = case.spec, np.random.default_rng(0)
     torch.manual_seed(0)
     module = _torch_module(spec.config).to(getattr(torch, dtype))
@@ -135,12 +140,14 @@ def _rows_of(case: Case, dtype: str) -> Iterator[Compared]:
 
 
 def _torch_module(config: VAEConfig) -> nn.Module:
+    """The torch module of a configuration."""
     if config.sample_layer:
         return torch_models.VAE(config.encode_dims, config.decode_dims)
     return torch_models.ImageVAE(*config.encode_dims)
 
 
 def _noise(case: Case, rng: np.random.Generator, dtype: str) -> Noise:
+    """Noise of a step: ε [B, latent] and, if the case has dropout, masks [B, width]."""
     eps = rng.normal(size=(BATCH, case.spec.config.encode_dims[-1])).astype(dtype)
     if not case.dropped:
         return Noise(jnp.asarray(eps))
@@ -150,6 +157,7 @@ def _noise(case: Case, rng: np.random.Generator, dtype: str) -> Noise:
 
 
 def _torch_pass(module: nn.Module, spec: VAESpec, x: np.ndarray, noise: Noise) -> dict[str, Tensor]:
+    """The quantities of a pass in torch, by name. x: [B, data]."""
     images, eps = torch.from_numpy(x), torch.from_numpy(np.array(noise.eps))
     if isinstance(module, torch_models.VAE):
         mu, logvar, z = module.sample(images, eps, [torch.from_numpy(np.array(mask)) for mask in noise.dropout])
@@ -166,11 +174,13 @@ def _torch_pass(module: nn.Module, spec: VAESpec, x: np.ndarray, noise: Noise) -
 
 
 def _gradient(parameter: Tensor) -> Tensor:
+    """The gradient of a parameter, in its shape."""
     assert parameter.grad is not None
     return parameter.grad
 
 
 def _leaves(case: Case, quantity: str, theirs: Params, ours: Params) -> Iterator[Compared]:
+    """A row for each parameter, named by the pattern `quantity`."""
     assert set(theirs) == set(ours)
     for layer, arrays in theirs.items():
         for name, array in arrays.items():

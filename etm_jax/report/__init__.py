@@ -1,1 +1,1 @@
-"""A run that has ended, as a page, as figures, as tables for other tools."""
+"""A finished run as a page, as plots, and as tables for other tools."""

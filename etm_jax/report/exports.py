@@ -1,4 +1,4 @@
-"""A run's topics for other tools: pyLDAvis, topicwizard, the TensorFlow Projector, tables of Parquet."""
+"""A run's topics in formats of other tools: pyLDAvis, topicwizard, the TensorFlow Projector, Parquet."""
 
 import json
 import warnings
@@ -16,7 +16,7 @@ from etm_jax.util.reading import read_array, read_object, read_sparse
 
 
 def all_theta(run: Run) -> tuple[list[str], sp.csr_matrix, np.ndarray]:
-    """Training, validation and test documents one after another: ids, counts [D, V], θ [D, K]."""
+    """Ids, counts [D, V] CSR and θ [D, K] of the training, validation and test documents, one part after the other."""
     parts = (run.corpus.train, run.corpus.valid, run.corpus.test)
     theta = np.concatenate([run.model.theta_train, run.model.theta_valid, run.model.theta_test])
     counts = sp.csr_matrix(sp.vstack([part.counts for part in parts]))
@@ -24,13 +24,17 @@ def all_theta(run: Run) -> tuple[list[str], sp.csr_matrix, np.ndarray]:
 
 
 def topic_names(run: Run) -> list[str]:
-    """`12 两岸 台湾 统一`: the number and the first three words."""
+    """Names of topics such as `12 两岸 台湾 统一`: the number and the first three words."""
     words = run.corpus.vocabulary.words
     return [f"{k} {' '.join(words[j] for j in row)}" for k, row in enumerate(top_words(run.model.beta, 3))]
 
 
 def write_parquet(run: Run, folder: Path) -> None:
-    """topics.parquet: topic, share, words, npmi. doc_topics.parquet: document, split, tokens, topic_0, …, metadata"""
+    """Write topics.parquet and doc_topics.parquet.
+
+    topics.parquet has the columns topic, share, words and npmi; doc_topics.parquet document, split, tokens, topic_0, …,
+    and the fields of the metadata.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -56,13 +60,14 @@ def write_parquet(run: Run, folder: Path) -> None:
 
 
 def write_projector(run: Run, folder: Path) -> None:
-    """ρ and α as the Projector reads them, tensors.tsv beside metadata.tsv, and each in word2vec's text format.
+    """Write ρ and α for the TensorFlow Projector, tensors.tsv and metadata.tsv, and each in word2vec's text format.
 
     Raises UserError where the model has no embeddings.
     """
     rho, alpha = run.model.rho, run.model.alpha
     if rho is None or alpha is None:
-        raise UserError(f"--projector is for embeddings, which --model={run.record.config.model.kind} has none of")
+        kind = run.record.config.model.kind
+        raise UserError(f"--projector needs embeddings, which --model={kind} does not have; leave it out")
     words, names = run.corpus.vocabulary.words, topic_names(run)
     of_word = run.model.beta.argmax(axis=0)
     frequency = run.corpus.vocabulary.term_freq
@@ -77,7 +82,7 @@ def write_projector(run: Run, folder: Path) -> None:
 
 
 def write_topicwizard(run: Run, folder: Path) -> None:
-    """The fields of topicwizard's TopicData, in formats that anything reads; `topic_data` puts them together."""
+    """Write the fields of topicwizard's TopicData in open formats, which `topic_data` reads."""
     ids, counts, theta = all_theta(run)
     parts = (run.corpus.train, run.corpus.valid, run.corpus.test)
     texts = [f"{name}: {first}" for part in parts for name, first in zip(part.ids, part.first_words, strict=True)]
@@ -90,9 +95,24 @@ def write_topicwizard(run: Run, folder: Path) -> None:
 
 
 def topic_data(folder: str | Path) -> dict[str, Any]:
-    """What `topicwizard.visualize(topic_data=…)` takes, from the folder that `--topicwizard` wrote.
+    """The argument of `topicwizard.visualize(topic_data=…)`, from a folder that `--topicwizard` wrote.
 
-    document_representation is θ: documents lie on the map by their topics. There is no transform.
+    Parameters
+    ----------
+    folder : str or Path
+        The folder `topicwizard` beside the page.
+
+    Returns
+    -------
+    dict
+        The fields of TopicData, with D documents, V words and K topics: document_term_matrix [D, V] CSR,
+        document_topic_matrix [D, K], topic_term_matrix [K, V]. document_representation is θ, so that the map shows
+        documents by their topics; transform is None, so that new documents cannot be added.
+
+    Raises
+    ------
+    UserError
+        If the folder is not one that `--topicwizard` wrote.
     """
     folder = Path(folder).expanduser()
     try:
@@ -102,7 +122,7 @@ def topic_data(folder: str | Path) -> dict[str, Any]:
         beta = read_array(folder / "topic_term_matrix.npy")
         counts = sp.csr_matrix(read_sparse(folder / "document_term_matrix.npz"))
     except DAMAGED as error:
-        raise UserError(f"{folder} is not what etm_jax.report --topicwizard writes ({error})") from error
+        raise UserError(f"{folder} is not what etm_jax.report --topicwizard writes ({error}); run it again") from error
     return {
         "corpus": texts,
         "vocab": words,
@@ -116,7 +136,11 @@ def topic_data(folder: str | Path) -> dict[str, Any]:
 
 
 def pyldavis_arguments(run: Run) -> dict[str, Any]:
-    """What `pyLDAvis.prepare(**arguments)` takes. Its default map fails on current numpy; mds="mmds" works."""
+    """The arguments of `pyLDAvis.prepare`.
+
+    topic_term_dists [K, V] and doc_topic_dists [D, K], of the documents that are not empty. pyLDAvis' default map fails
+    on current numpy; mds="mmds" works.
+    """
     _, counts, theta = all_theta(run)
     kept = np.flatnonzero(np.diff(counts.indptr))
     theta = theta[kept].astype(np.float64)
@@ -132,19 +156,20 @@ def pyldavis_arguments(run: Run) -> dict[str, Any]:
 
 
 def write_pyldavis(run: Run, folder: Path) -> None:
-    """prepare.json, the arguments, and pyldavis.html, the page that pyLDAvis makes of them."""
+    """Write prepare.json, the arguments, and pyldavis.html, the page that pyLDAvis makes from them."""
     import pyLDAvis
 
     arguments = pyldavis_arguments(run)
     plain = {name: x.tolist() if isinstance(x, np.ndarray) else x for name, x in arguments.items()}
     (folder / "prepare.json").write_text(json.dumps(plain, ensure_ascii=False), encoding="utf-8")
-    # Topics keep their numbers; pyLDAvis would number them again by share, from 1.
+    # Topics keep their numbers; by default pyLDAvis renumbers them by share, from 1.
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of scikit-learn's, at what pyLDAvis asks of it
+        warnings.simplefilter("ignore", FutureWarning)  # from scikit-learn, on how pyLDAvis calls it
         prepared = pyLDAvis.prepare(**arguments, sort_topics=False, start_index=0, n_jobs=1)
     (folder / "pyldavis.html").write_text(pyLDAvis.prepared_data_to_html(prepared), encoding="utf-8")
 
 
 def _write_lines(path: Path, lines: Any) -> None:
+    """Write lines to a UTF-8 file."""
     with path.open("w", encoding="utf-8") as file:
         file.writelines(line + "\n" for line in lines)

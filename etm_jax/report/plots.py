@@ -1,4 +1,4 @@
-"""Plots of a run for papers and slides, PNG and SVG by matplotlib, of what `etm_jax.report.page.contents` gives."""
+"""Plots of a run for papers and slides, as PNG and SVG by matplotlib, of the data of `etm_jax.report.page.contents`."""
 
 import warnings
 from collections.abc import Iterator
@@ -13,23 +13,23 @@ CJK_FAMILIES = (
     "Noto Sans CJK SC", "Source Han Sans SC", "Noto Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "PingFang SC",
     "Heiti SC", "Microsoft YaHei", "SimHei", "Arial Unicode MS",
 )  # fmt: skip
-"""Of Debian, macOS and Windows."""
+"""Font families with Chinese characters, on Debian, macOS and Windows."""
 
 CJK_FILES = ("cjk", "wqy", "sourcehansans", "notosanssc", "pingfang", "heiti", "msyh", "simhei", "arial unicode")
-"""Parts of the names of their files."""
+"""Parts of the names of files of these fonts, in lower case."""
 
 INK, SOFT, FAINT, GRID = "#14213d", "#5b6579", "#8a93a3", "#e3e0d8"
 FAMILIES = ("#3b6fb6", "#d1495b", "#c98512", "#2f8f6b", "#8a63b8", "#b5652f", "#2d8ea3", "#b0567f")
-"""As on the page."""
+"""Colours of families of topics, as on the page."""
 
 BARS = 12
-"""Topics to a picture of bars."""
+"""Topics of a plot of bars, and of curves over time."""
 
 
-def write_figures(contents: dict[str, Any], folder: Path) -> None:
-    """Each figure that the run has data for as NAME.png and NAME.svg. Needs matplotlib (extra: figures).
+def write_plots(contents: dict[str, Any], folder: Path) -> None:
+    """Write each plot that the run has data for as NAME.png and NAME.svg. Needs matplotlib (extra: figures).
 
-    Where Chinese is to be drawn and no font has it, that is said with the package that brings one.
+    Warns where a plot has Chinese text and no installed font has Chinese characters, and names a package that has one.
     """
     import matplotlib as mpl
 
@@ -38,7 +38,7 @@ def write_figures(contents: dict[str, Any], folder: Path) -> None:
 
     found = cjk_family()
     if found is None and contents["run"]["lang"] == "zh":
-        warn("no font for Chinese is installed, so figures show boxes: apt install fonts-wqy-microhei, or its like")
+        warn("no font for Chinese is installed, so plots show boxes; apt install fonts-wqy-microhei, or a similar one")
     style: Any = {
         "font.family": [*([found] if found else []), "DejaVu Sans"], "text.color": INK, "axes.edgecolor": "#c3c9d3",
         "axes.spines.top": False, "axes.spines.right": False, "xtick.color": SOFT, "ytick.color": SOFT,
@@ -46,8 +46,8 @@ def write_figures(contents: dict[str, Any], folder: Path) -> None:
         "figure.facecolor": "white",
     }  # fmt: skip
     with plt.rc_context(style), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # said above, once
-        for name, figure in _figures(contents):
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # the warning above says it once
+        for name, figure in _plots(contents):
             figure.savefig(folder / f"{name}.png", dpi=200, bbox_inches="tight", pad_inches=0.15)
             # Without the date, the same run gives the same bytes.
             figure.savefig(folder / f"{name}.svg", bbox_inches="tight", pad_inches=0.15, metadata={"Date": None})
@@ -55,7 +55,7 @@ def write_figures(contents: dict[str, Any], folder: Path) -> None:
 
 
 def cjk_family() -> str | None:
-    """The first installed font family that has Chinese characters."""
+    """The first of `CJK_FAMILIES` that is installed; None where none is."""
     from matplotlib import font_manager
 
     def installed() -> str | None:
@@ -63,14 +63,15 @@ def cjk_family() -> str | None:
         return next((name for name in CJK_FAMILIES if name in names), None)
 
     if installed() is None:
-        # matplotlib keeps a list of fonts, and does not see those that were installed after it was made.
+        # matplotlib caches its list of fonts, and misses fonts that were installed later.
         for path in font_manager.findSystemFonts():
             if any(part in Path(path).name.lower() for part in CJK_FILES):
                 font_manager.fontManager.addfont(path)
     return installed()
 
 
-def _figures(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _plots(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Each plot with its name."""
     yield from _topics(contents)
     yield "shares", _shares(contents)
     if len(contents["topics"]) > 1:
@@ -84,20 +85,23 @@ def _figures(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _label(contents: dict[str, Any], k: int, n: int = 3) -> str:
+    """A topic's number with its name or its first n words."""
     topic = contents["topics"][k]
     return f"{k}  {topic['name'] or ' '.join(contents['words']['text'][j] for j in topic['words'][:n])}"
 
 
 def _colour(contents: dict[str, Any], k: int) -> str:
+    """The colour of a topic's family."""
     return FAMILIES[contents["topics"][k]["family"]]
 
 
 def _by_share(contents: dict[str, Any]) -> list[int]:
+    """The topics by falling share."""
     return sorted(range(len(contents["topics"])), key=lambda k: -contents["topics"][k]["share"])
 
 
 def _topics(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Bars of the ten first words, a dozen topics a picture."""
+    """Bars of the ten most probable words of each topic, `BARS` topics a plot."""
     from matplotlib import pyplot as plt
     from matplotlib.ticker import MaxNLocator
 
@@ -121,6 +125,7 @@ def _topics(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _shares(contents: dict[str, Any]) -> Any:
+    """Bars of the topics' shares."""
     from matplotlib import pyplot as plt
 
     order = _by_share(contents)
@@ -141,6 +146,7 @@ def _shares(contents: dict[str, Any]) -> Any:
 
 
 def _similarity(contents: dict[str, Any]) -> Any:
+    """The tree of topics, and the matrix of their overlaps."""
     from matplotlib import pyplot as plt
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -174,10 +180,10 @@ def _similarity(contents: dict[str, Any]) -> Any:
 
 
 def _map(contents: dict[str, Any]) -> Any:
-    """As on the page: a label goes where it covers no disc and no other label, or is left out."""
+    """The map of topics and words. A label is left out where it would cover a disc or another label."""
     from matplotlib import pyplot as plt
 
-    size = np.array([936.0, 648.0])  # points
+    size = np.array([936.0, 648.0])  # in points
     topics, words = contents["map"]["topics"], contents["map"]["words"]
     points = np.array([*topics, *(word[2:] for word in words)])
     points = 30 + (size - 60) * (points - points.min(axis=0)) / np.maximum(np.ptp(points, axis=0), 1e-9)
@@ -209,7 +215,7 @@ def _map(contents: dict[str, Any]) -> Any:
 
 
 def _time(contents: dict[str, Any]) -> Any:
-    """The topics that move most, each by itself."""
+    """The topics whose shares change most, each in a panel of its own."""
     from matplotlib import pyplot as plt
 
     time = contents["time"]
@@ -235,10 +241,11 @@ CURVES = {
     "loss": (("nelbo", "Loss", "nelbo, nats a document"), ("recon", "Reconstruction", "nats"), ("kl", "KL", "nats")),
     "quality": (("c_v", "Coherence", "C_V"), ("npmi", "Coherence", "NPMI"), ("diversity", "Diversity", "top 25 words")),
 }
-"""Figures 4 and 6 of the report: panels of curves by epoch."""
+"""Panels of curves by epoch, as in Figures 4 and 6 of the report."""
 
 
 def _training(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Curves of training by epoch, as far as the run logged them."""
     from matplotlib import pyplot as plt
     from matplotlib.ticker import MaxNLocator
 
@@ -267,7 +274,7 @@ def _training(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _documents(contents: dict[str, Any]) -> Any:
-    """Figure 5 of the report: the first documents with their topics."""
+    """The first documents with their topics, as in Figure 5 of the report."""
     from matplotlib import pyplot as plt
 
     documents = contents["first"]

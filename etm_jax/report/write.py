@@ -1,4 +1,4 @@
-"""A run's page and the folders beside it: what `etm_jax.report` does."""
+"""Writing a run's page and the folders beside it: what `etm_jax.report` does."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -8,7 +8,7 @@ from etm_jax.report import exports
 from etm_jax.report.page.contents import contents
 from etm_jax.report.page.contents import topic_names as read_topic_names
 from etm_jax.report.page.html import page
-from etm_jax.report.plots import write_figures
+from etm_jax.report.plots import write_plots
 from etm_jax.results.evaluation import evaluate
 from etm_jax.results.run import Run, read_run
 from etm_jax.util.console import note
@@ -18,10 +18,10 @@ from etm_jax.util.files import check_writable, replace_folder, replace_text
 
 
 class Folder(NamedTuple):
-    """A folder that can stand beside the page.
+    """A folder that can be written beside the page.
 
-    write: fills it, from the run and from what the page shows. about: what it holds, for people. package: what it
-    needs, which the extra of the folder's name brings; empty where it needs nothing.
+    write: fills it, from the run and from the data of the page. about: its content, for people. package: the package
+    that it needs, which the extra of the same name installs; empty for none.
     """
 
     write: Callable[[Run, dict[str, Any], Path], None]
@@ -31,7 +31,7 @@ class Folder(NamedTuple):
 
 FOLDERS = {
     "figures": Folder(
-        lambda run, shown, folder: write_figures(shown, folder), "the page's pictures, as PNG and SVG", "matplotlib"
+        lambda run, shown, folder: write_plots(shown, folder), "the plots of the page, as PNG and SVG", "matplotlib"
     ),
     "parquet": Folder(
         lambda run, shown, folder: exports.write_parquet(run, folder),
@@ -49,22 +49,36 @@ FOLDERS = {
     ),
     "pyldavis": Folder(
         lambda run, shown, folder: exports.write_pyldavis(run, folder),
-        "prepare.json holds the arguments of pyLDAvis.prepare; pyldavis.html, its page, loads its scripts from the net "
-        "when it is opened",
+        "prepare.json holds the arguments of pyLDAvis.prepare; pyldavis.html, its page, loads scripts from the "
+        "internet when it is opened",
         "pyLDAvis",
     ),
 }
-"""By the name of the flag, in the order in which they are written."""
+"""The folders by the name of their flag, in the order in which they are written."""
 
 
 def write_report(
     workdir: str, output: str = "", folders: Collection[str] = (), *, date_field: str = "", topic_names: str = ""
 ) -> None:
-    """Write the page of the run in `workdir`, and of `FOLDERS` those that are asked for.
+    """Write the page of a run, and the folders that are asked for.
 
-    output: the page; empty for report.html in `workdir`. date_field: of the corpus, with the documents' dates.
-    topic_names: a file with what topics are to be called. Raises UserError where something cannot be read or written,
-    or a package is missing.
+    Parameters
+    ----------
+    workdir : str
+        The folder of a finished run.
+    output : str
+        The page; empty for report.html in `workdir`.
+    folders : collection of str
+        Names of `FOLDERS`, which are written beside the page.
+    date_field : str
+        The field of the metadata, or of the corpus' file, that holds the documents' dates; empty to find one.
+    topic_names : str
+        A .csv or .tsv file with columns topic and name; empty to call topics by their words.
+
+    Raises
+    ------
+    UserError
+        If something cannot be read or written, or a package is missing.
     """
     for name in folders:
         if package := FOLDERS[name].package:

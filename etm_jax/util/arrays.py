@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 
 def unit_rows(rows: np.ndarray, least: float = 1e-12) -> np.ndarray:
-    """The rows divided by their Euclidean norm: [N, L] → [N, L], of the same dtype.
+    """Rows divided by their Euclidean norms: [N, L] → [N, L], of the same dtype.
 
     least: lower bound on the divisor, so that a row of zeros stays zero. A larger bound keeps rows that are zero except
     for rounding from becoming unit vectors of noise.

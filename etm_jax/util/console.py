@@ -93,27 +93,28 @@ class TrainingMeter:
             epochs, steps = divmod(self.first_step + self.steps, self.steps_per_epoch)
             self._line(f"epoch {epochs + 1}/{self.num_epochs}  step {steps}/{self.steps_per_epoch}")
 
-    def epoch(self, epoch: int, figures: str) -> None:
-        """Report that an epoch has ended. figures: its metrics, as text."""
+    def epoch(self, epoch: int, metrics: str) -> None:
+        """Report that an epoch has ended. metrics: of the epoch, as text."""
         if self.bar is not None:
             self.bar.set_description(f"epoch {epoch}/{self.num_epochs}")
-            self.bar.set_postfix_str(figures)
+            self.bar.set_postfix_str(metrics)
         else:
-            self._line(f"epoch {epoch}/{self.num_epochs}  {figures}")
+            self._line(f"epoch {epoch}/{self.num_epochs}  {metrics}")
 
     def close(self) -> None:
-        """Leave the terminal ready for the next line."""
+        """Remove the bar, so that the terminal is ready for the next line."""
         if self.bar is not None:
             self.bar.close()
 
     def _line(self, text: str) -> None:
+        """Print a line that ends with the time left."""
         self.last_line = time.monotonic()
         steps_left = self.num_epochs * self.steps_per_epoch - self.first_step - self.steps
         note(f"{text}  {duration((self.last_line - self.start) / self.steps * steps_left)} left")
 
 
 def duration(seconds: float) -> str:
-    """`8 s`, `3 min 20 s`, `2 h 5 min`."""
+    """Seconds as `8 s`, `3 min 20 s` or `2 h 5 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -125,7 +126,7 @@ def duration(seconds: float) -> str:
 def table(rows: Iterable[Iterable[object]], header: Iterable[str], align: str = "") -> str:
     """Rows as an aligned text table. align: `<` or `>` for each column; `<` for those beyond its end.
 
-    East Asian wide characters count as two columns, so Chinese words line up on a terminal.
+    East Asian wide characters count as two columns, so that Chinese words line up on a terminal.
     """
     cells = [[str(cell) for cell in row] for row in [list(header), *rows]]
     widths = [max(display_width(row[j]) for row in cells) for j in range(len(cells[0]))]
@@ -141,7 +142,7 @@ def table(rows: Iterable[Iterable[object]], header: Iterable[str], align: str = 
 
 
 def display_width(text: str) -> int:
-    """Columns that `text` takes on a terminal."""
+    """Number of columns that `text` takes on a terminal."""
     from unicodedata import combining, east_asian_width
 
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)

@@ -65,7 +65,7 @@ def replace_text(path: Path, text: str) -> None:
 def replace_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder to fill; it replaces `path` when the block ends without an error.
 
-    Folders above it are made. Raises UserError where it cannot be written.
+    Parent folders are made. Raises UserError where it cannot be written.
     """
     with written(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ def replace_folder(path: Path) -> Iterator[Path]:
 def replace_file(path: Path) -> Iterator[BinaryIO]:
     """Yield a file to write bytes to; it replaces `path` when the block ends without an error.
 
-    Folders above it are made. Raises UserError where it cannot be written.
+    Parent folders are made. Raises UserError where it cannot be written.
     """
     with written(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def spreadsheet_cell(value: object) -> object:
 def check_archive(path: Path) -> None:
     """Raise ValueError for a zip file, such as .npz, whose members unpack to far more than arrays do.
 
-    Raises BadZipFile and OSError where it cannot be read.
+    Raises BadZipFile or OSError where it cannot be read.
     """
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(member.file_size for member in archive.infolist())
@@ -180,6 +180,7 @@ def sync_all(folder: Path) -> None:
 
 
 def _sync(path: Path) -> None:
+    """Flush a file or folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -48,6 +48,7 @@ def locked(folder: Path, flag: str = "workdir") -> Iterator[None]:
 
 
 def _lock(folder: Path, flag: str) -> IO[str]:
+    """The locked file. Raises UserError if another process holds the lock."""
     while True:
         file = (folder / NAME).open("a+", encoding="utf-8")
         try:
@@ -55,7 +56,7 @@ def _lock(folder: Path, flag: str) -> IO[str]:
             if _is_there(file, folder / NAME):
                 _sign(file)
                 return file
-            file.close()  # The process that held it has just ended, and removed the file.
+            file.close()  # The process that held the lock has just ended and removed the file.
         except BlockingIOError:
             file.seek(0)
             holder = _holder(file.read())
@@ -92,6 +93,7 @@ def _remove_unheld(path: Path) -> None:
 
 
 def _is_there(file: IO[str], path: Path) -> bool:
+    """Whether an open file is still the one at `path`."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
@@ -99,6 +101,7 @@ def _is_there(file: IO[str], path: Path) -> bool:
 
 
 def _holder(text: str) -> str:
+    """The process that a lock file names, for an error."""
     try:
         about = json.loads(text)
         place = "" if about["host"] == socket.gethostname() else f" on {about['host']}"

@@ -21,9 +21,9 @@ def load_plain_pickle(path: Path) -> object:
         content = path.read_bytes()
         _check_memo(content)
         return _PlainUnpickler(io.BytesIO(content)).load()
-    except Exception as error:  # A damaged pickle can raise nearly anything, as the library's documentation says.
+    except Exception as error:  # A damaged pickle can raise nearly any error, as the documentation of pickle says.
         raise UserError(
-            f"{path} is not a pickle of plain values and was not loaded ({error}); get the file again from its source"
+            f"{path} is not a pickle of plain values and was not loaded ({error}); download it again from its source"
         ) from error
 
 

@@ -56,7 +56,7 @@ def word_vectors(corpus: Corpus, config: VectorsConfig, seed: int) -> WordVector
 
     `ppmi` gives at most V dimensions, with a warning if --emb_dim is larger; the caller takes L from the matrix.
 
-    Raises UserError as `check_vectors` does, and where the vector file is broken or knows none of the words.
+    Raises UserError as `check_vectors` does, and where the file of vectors is damaged or has none of the words.
     """
     check_vectors(config, corpus.name if corpus.text is None else None)
     matrix, known, origin = _load(config).make(corpus, config, seed)
@@ -66,6 +66,7 @@ def word_vectors(corpus: Corpus, config: VectorsConfig, seed: int) -> WordVector
 
 
 def _load(config: VectorsConfig) -> Source:
+    """The module of the source that `config` names, which exists."""
     source = vector_source(config.vectors)
     assert source is not None
     return cast(Source, import_module(source.module))

@@ -11,7 +11,7 @@ from etm_jax.config.settings import VectorsConfig
 from etm_jax.corpus.types import Corpus
 
 
-class Made(NamedTuple):
+class SourceVectors(NamedTuple):
     """Vectors of V words, of length L, as a source makes them.
 
     matrix: [V, L] float32. known: [V] bool, the words that have a vector; the rows of the others are not read and get
@@ -33,5 +33,5 @@ class Source(Protocol):
         counts_of: the name of the corpus if it consists of counts, without running text.
         """
 
-    def make(self, corpus: Corpus, config: VectorsConfig, seed: int) -> Made:
+    def make(self, corpus: Corpus, config: VectorsConfig, seed: int) -> SourceVectors:
         """Vectors of the corpus' vocabulary. The same arguments give the same bytes. Raises UserError."""

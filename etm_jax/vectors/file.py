@@ -19,7 +19,7 @@ from etm_jax.corpus.types import Corpus
 from etm_jax.util.console import track
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import unpacked
-from etm_jax.vectors.base import Made
+from etm_jax.vectors.base import SourceVectors
 
 MAX_DIM = 10_000
 """A header with longer vectors than this is taken to be broken."""
@@ -66,13 +66,13 @@ def sniff(path: Path) -> Layout:
             f"{path}, line 1: the header says {count} vectors of {dim} numbers; correct it, or download the file again"
         )
     if not rest.strip():
-        raise UserError(f"{path} is cut off: its header says {count} vectors but none follows; download it again")
+        raise UserError(f"{path} is truncated: its header says {count} vectors but none follows; download it again")
     binary = _is_binary(rest.partition(b" ")[2][: 4 * dim])
     return Layout(f"word2vec {'binary' if binary else 'text'}", count, dim, binary)
 
 
 def read(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors [V, L] float32 of `words`, and which of them the file holds [V] bool; the others' rows are zero.
+    """Vectors [V, L] float32 of `words`, and which of them the file has, [V] bool; the rows of the others are zero.
 
     Where a word occurs twice in the file, its first vector is used.
 
@@ -111,6 +111,7 @@ _Record = tuple[str, bytes, bytes | list[bytes]]
 
 
 def _text_records(stream: BinaryIO, layout: Layout, path: Path) -> Iterator[_Record]:
+    """The vectors of a text file. Raises UserError where they do not match the layout."""
     longest = MAX_WORD + _NUMBER_BYTES * layout.dim
     line_number, found = 0, 0
     if layout.count is not None:
@@ -121,9 +122,9 @@ def _text_records(stream: BinaryIO, layout: Layout, path: Path) -> Iterator[_Rec
         place = f"line {line_number}"
         if not line.endswith(b"\n"):
             if len(line) == longest:
-                raise UserError(f"{path}, {place}: longer than any line of {layout.dim} numbers; the file is broken")
+                raise UserError(f"{path}, {place}: longer than any line of {layout.dim} numbers; download it again")
             raise UserError(
-                f"{path}, {place}: no line end, so its last number may be cut off; "
+                f"{path}, {place}: no line end, so its last number may be truncated; "
                 "download it again, or add a line end if nothing is missing"
             )
         fields = line.removeprefix(_BOM if line_number == 1 else b"").split()
@@ -143,11 +144,12 @@ def _text_records(stream: BinaryIO, layout: Layout, path: Path) -> Iterator[_Rec
         yield place, b" ".join(fields[: 1 + extra]), fields[1 + extra :]
     if layout.count is not None and found < layout.count:
         raise UserError(
-            f"{path} is cut off: its header says {layout.count} vectors but it has {found}; download it again"
+            f"{path} is truncated: its header says {layout.count} vectors but it has {found}; download it again"
         )
 
 
 def _binary_records(stream: BinaryIO, layout: Layout, path: Path) -> Iterator[_Record]:
+    """The vectors of a binary file. Raises UserError where they do not match the layout."""
     assert layout.count is not None
     stream.readline(_HEAD)
     size = 4 * layout.dim
@@ -159,11 +161,11 @@ def _binary_records(stream: BinaryIO, layout: Layout, path: Path) -> Iterator[_R
             if space >= 0 and end <= len(buffer):
                 break
             if space < 0 and len(buffer) - position > MAX_WORD:
-                raise UserError(f"{path}, vector {index}: no word found; the file is broken or its header is wrong")
+                raise UserError(f"{path}, vector {index}: no word found; correct its header, or download it again")
             more = stream.read(_CHUNK)
             if not more:
                 raise UserError(
-                    f"{path} is cut off: its header says {layout.count} vectors of {layout.dim} numbers but it ends "
+                    f"{path} is truncated: its header says {layout.count} vectors of {layout.dim} numbers but it ends "
                     f"within vector {index}; download it again"
                 )
             buffer, position = buffer[position:] + more, 0
@@ -178,6 +180,7 @@ def _binary_records(stream: BinaryIO, layout: Layout, path: Path) -> Iterator[_R
 
 
 def _parse(fields: list[bytes], path: Path, place: str) -> np.ndarray:
+    """Fields of text as a vector [L] float32. Raises UserError for one that is not a number."""
     for field in fields:
         if not _is_number(field):
             raise UserError(f"{path}, {place}: {field[:40]!r} is not a number; correct that line")
@@ -186,6 +189,7 @@ def _parse(fields: list[bytes], path: Path, place: str) -> np.ndarray:
 
 
 def _is_number(field: bytes) -> bool:
+    """Whether a field is a number. Python also accepts underscores within numbers, files do not."""
     try:
         float(field)
     except ValueError:
@@ -194,7 +198,7 @@ def _is_number(field: bytes) -> bool:
 
 
 def _is_binary(numbers: bytes) -> bool:
-    """Whether these bytes, the first of a vector, are raw floats: numbers as text are ASCII without control characters.
+    """Whether these bytes, the first of a vector, are raw floats.
 
     If the numbers are text and short, the bytes extend into the next line, whose word can have any printable character.
     """
@@ -213,9 +217,10 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
     except FileNotFoundError as error:
         raise UserError(f"--vectors=file:{path}: there is no such file; give the path of a file of vectors") from error
     except OSError as error:
-        raise UserError(f"--vectors=file:{path} cannot be read: {error.strerror or error}") from error
+        reason = error.strerror or error
+        raise UserError(f"--vectors=file:{path} cannot be read: {reason}; give another file") from error
     except (EOFError, zlib.error) as error:
-        raise UserError(f"{path} is broken or cut off ({error}); download it again") from error
+        raise UserError(f"{path} is damaged or truncated ({error}); download it again") from error
 
 
 def check(config: VectorsConfig, counts_of: str | None) -> None:
@@ -229,7 +234,7 @@ def check(config: VectorsConfig, counts_of: str | None) -> None:
         )
 
 
-def make(corpus: Corpus, config: VectorsConfig, seed: int) -> Made:
+def make(corpus: Corpus, config: VectorsConfig, seed: int) -> SourceVectors:
     """Read the vectors of the vocabulary's words. Raises UserError where the file is broken or has none of them."""
     path, words = _path(config), corpus.vocabulary.words
     matrix, known = read(path, words)
@@ -238,8 +243,9 @@ def make(corpus: Corpus, config: VectorsConfig, seed: int) -> Made:
             f"{path} holds none of the {len(words)} words of the vocabulary (such as {words[0]!r}); "
             "give vectors of the corpus' language, in UTF-8"
         )
-    return Made(matrix, known, f"{path}, {sniff(path).name}")
+    return SourceVectors(matrix, known, f"{path}, {sniff(path).name}")
 
 
 def _path(config: VectorsConfig) -> Path:
+    """The path in --vectors=file:PATH."""
     return Path(config.vectors.removeprefix("file:")).expanduser()

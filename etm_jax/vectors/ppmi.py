@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from etm_jax.config.settings import VectorsConfig
 from etm_jax.corpus.types import Corpus
 from etm_jax.util.console import note, track, warn
-from etm_jax.vectors.base import Made
+from etm_jax.vectors.base import SourceVectors
 
 CONTEXT_POWER = 0.75
 FREQUENCY_POWER = 0.5
@@ -26,7 +26,7 @@ _SECONDS_PER_PAIR = 4e-7
 
 
 def ppmi_vectors(counts: sp.csr_matrix, dim: int, seed: int) -> np.ndarray:
-    """W⁻¹U·√S of the `dim` largest singular values of W·M·W. counts: [D, V] → [V, dim] float32; dim ≤ V.
+    """W⁻¹U·√S of the `dim` largest singular values of W·M·W. counts: [D, V] CSR → [V, dim] float32; dim ≤ V.
 
     M is the PPMI matrix and W the diagonal matrix of the words' weights: the result is the best approximation of this
     rank in squared error, where a pair's error is weighted by the squared product of both words' weights. A word that
@@ -40,7 +40,7 @@ def ppmi_vectors(counts: sp.csr_matrix, dim: int, seed: int) -> np.ndarray:
     in_documents = np.bincount(counts.indices, minlength=counts.shape[1])
     weight = np.maximum(in_documents, 1).astype(np.float32) ** FREQUENCY_POWER
     weight /= weight.mean()
-    # In place: the matrix may fill much of the memory.
+    # In place, since the matrix may take up much of the memory.
     matrix.data *= np.repeat(weight, np.diff(matrix.indptr))
     matrix.data *= weight[contexts][matrix.indices]
     # The library's factorisation reports no progress.
@@ -55,7 +55,7 @@ def ppmi_vectors(counts: sp.csr_matrix, dim: int, seed: int) -> np.ndarray:
 
 
 def ppmi_matrix(counts: sp.csr_matrix, contexts: np.ndarray) -> sp.csr_matrix:
-    """Symmetrised PPMI of words against context words. counts: [D, V] → [V, N] CSR float32, zero where i = j.
+    """Symmetrised PPMI of words and context words. counts: [D, V] CSR → [V, N] CSR float32, zero where i = j.
 
     contexts: [N], columns of counts.
 
@@ -100,6 +100,7 @@ def ppmi_matrix(counts: sp.csr_matrix, contexts: np.ndarray) -> sp.csr_matrix:
 
 
 def _row_sums(matrix: sp.csr_matrix) -> np.ndarray:
+    """Row sums [N] float64 of a matrix [N, M]."""
     return np.asarray(matrix.sum(axis=1, dtype=np.float64)).ravel()
 
 
@@ -124,11 +125,11 @@ def check(config: VectorsConfig, counts_of: str | None) -> None:
     """Accept any corpus, as all have counts."""
 
 
-def make(corpus: Corpus, config: VectorsConfig, seed: int) -> Made:
+def make(corpus: Corpus, config: VectorsConfig, seed: int) -> SourceVectors:
     """Vectors of at most V dimensions; words that co-occur with no other have none."""
     dim, num_words = config.embed_dim, len(corpus.vocabulary)
     assert dim is not None
     if dim > num_words:
         warn(f"--emb_dim={dim} is more than the {num_words} words; their PPMI has {num_words} dimensions at most")
     matrix = ppmi_vectors(corpus.train.counts, min(dim, num_words), seed)
-    return Made(matrix, np.asarray(matrix.any(axis=1)), "document-level PPMI, randomised SVD")
+    return SourceVectors(matrix, np.asarray(matrix.any(axis=1)), "document-level PPMI, randomised SVD")

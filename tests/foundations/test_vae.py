@@ -190,7 +190,7 @@ def test_reconstruction_is_the_decoded_mean():
         (lambda: VAEObjective("mse"), "mse"),
         (lambda: VAEObjective(c=0.0), "c=0.0"),
         (lambda: VAEObjective(kl_weight=-1.0), "kl_weight=-1.0"),
-        (lambda: VAEConfig((10, 5, 2), (2, 5, 9)), "back to 10"),
+        (lambda: VAEConfig((10, 5, 2), (2, 5, 9)), "end with 10"),
         (lambda: VAEConfig((10, 2), (2, 10)), "3 widths"),
         (lambda: VAEConfig(dropout=1.0), "dropout=1.0"),
         (lambda: vae_loss(*random_case(config=replace(SMALL, sigmoid=False))), "sigmoid=True"),

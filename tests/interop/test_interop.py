@@ -122,7 +122,7 @@ def test_a_part_without_a_place_is_refused():
 def test_files_without_torch_or_of_no_torch_are_one_clear_line(tmp_path):
     text = tmp_path / "notes.pt"
     text.write_text("hello", encoding="utf-8")
-    with pytest.raises(UserError, match=r"notes\.pt: it is no torch checkpoint"):
+    with pytest.raises(UserError, match=r"notes\.pt: it is not a torch checkpoint"):
         from_torch(text)
     with pytest.raises(UserError, match=r"none\.pt: it cannot be read: No such file"):
         from_torch(tmp_path / "none.pt")
@@ -299,7 +299,7 @@ def test_a_damaged_model_file_is_one_clear_line(trained, tmp_path):
 def test_a_file_whose_arrays_are_another_models_is_refused(trained, tmp_path):
     config = make_config("default", {"num_topics": K + 1, "hidden": (H, H), "embed_dim": L})
     to_safetensors(tmp_path / "m.safetensors", trained._replace(config=config))
-    with pytest.raises(UserError, match="its arrays are not those of the model that its settings name"):
+    with pytest.raises(UserError, match="its arrays do not match the model that its settings name"):
         from_safetensors(tmp_path / "m.safetensors")
 
 

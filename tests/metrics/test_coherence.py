@@ -132,7 +132,7 @@ def test_of_bags_each_document_is_one_window():
     counts = planted_counts(80, 24, 3)
     words = np.arange(24).reshape(3, 8)
     vocab = [f"w{j}" for j in range(24)]
-    found = {c.measure: c for c in coherences(words, vocab, counts, called="training documents")}
+    found = {c.measure: c for c in coherences(words, vocab, counts, label="training documents")}
     assert {c.window for c in found.values()} == {0}
     assert found["C_NPMI"].reference == "bags of words of 80 training documents"
     assert found["C_W2V"].reference == "PPMI vectors of the bags of words of 80 training documents"

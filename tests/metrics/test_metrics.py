@@ -1,11 +1,11 @@
-"""The figures of merit, by hand and against an independent yardstick."""
+"""The metrics, computed by hand and compared with an independent implementation."""
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
 from conftest import planted_counts, yardstick
-from etm_jax.metrics.labels import label_figures, purity
+from etm_jax.metrics.labels import label_metrics, purity
 from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.posterior import Moments, active_units
 from etm_jax.metrics.topics import (
@@ -138,10 +138,10 @@ def test_labels_that_are_topics_are_told_apart_wholly_and_random_ones_not():
     labels = rng.integers(3, size=400)
     theta = rng.dirichlet(np.ones(3), 400) * 0.1 + 0.9 * np.eye(3)[labels]
     names = np.array(["红", "黄", "蓝"])
-    own = label_figures(theta[:300], names[labels[:300]], theta[300:], names[labels[300:]])
+    own = label_metrics(theta[:300], names[labels[:300]], theta[300:], names[labels[300:]])
     assert own[:4] == pytest.approx((1, 1, 1, 1))
     shuffled = rng.permutation(labels)
-    none = label_figures(theta[:300], names[shuffled[:300]], theta[300:], names[shuffled[300:]])
+    none = label_metrics(theta[:300], names[shuffled[:300]], theta[300:], names[shuffled[300:]])
     assert none.nmi < 0.05
     assert none.accuracy < 0.5
     assert none.macro_f1 <= none.accuracy + 0.05
@@ -149,7 +149,7 @@ def test_labels_that_are_topics_are_told_apart_wholly_and_random_ones_not():
 
 def test_the_majority_is_that_of_the_training_documents():
     theta = np.full((4, 2), 0.5)
-    found = label_figures(theta, ["a", "a", "a", "b"], theta, ["b", "b", "a", "b"])
+    found = label_metrics(theta, ["a", "a", "a", "b"], theta, ["b", "b", "a", "b"])
     assert found.majority == found.accuracy == 0.25
     assert found.macro_f1 == pytest.approx(0.4 / 2)
     assert found.nmi == pytest.approx(0)
@@ -159,7 +159,7 @@ def test_the_majority_is_that_of_the_training_documents():
 def test_too_few_labels_are_refused(labels):
     train, test = labels
     with pytest.raises(ValueError, match="labels of test documents"):
-        label_figures(np.full((2, 2), 0.5), train, np.full((len(test), 2), 0.5), test)
+        label_metrics(np.full((2, 2), 0.5), train, np.full((len(test), 2), 0.5), test)
 
 
 def test_diversity_is_the_unique_share():
@@ -195,7 +195,7 @@ def test_perplexity_without_second_halves_is_nan():
     assert np.isnan(completion_perplexity(np.ones((2, 1)), np.ones((1, 3)) / 3, sp.csr_matrix((2, 3)))).all()
 
 
-def test_figures_equal_the_yardsticks(shared, tmp_path):
+def test_metrics_equal_the_yardsticks(shared, tmp_path):
     rng = np.random.default_rng(0)
     beta, theta = rng.dirichlet(np.full(300, 0.05), 12), rng.dirichlet(np.full(12, 0.3), 80)
     train, half1, half2 = (planted_counts(d, 300, 6, seed=d, length=12) for d in (400, 80, 80))

@@ -104,7 +104,7 @@ def test_curves_are_those_of_the_log(runs, shown):
     assert shown["training"]["nelbo"] == [row["nelbo"] for row in rows]
     assert shown["training"]["c_v"] == [None, rows[1]["c_v"], None, rows[3]["c_v"], None, rows[5]["c_v"]]
     # As measured at the end: the last epoch is the one that was exported, at another temperature.
-    measured = {row[0]: row for row in shown["figures"]}
+    measured = {row[0]: row for row in shown["metrics"]}
     assert "NPMI" in measured
     assert "perplexity" in measured
 
@@ -247,7 +247,7 @@ def test_of_many_documents_and_words_some_are_drawn(runs, monkeypatch):
         (["--workdir=nowhere"], "holds no run"),
         (["--workdir={etm}", "--date_field=hour"], "--date_field='hour' is not in"),
         (["--workdir={etm}", "--output={etm}"], "is a folder; give a file such as"),
-        (["--workdir={gsm}", "--projector"], "--model=gsm has none of"),
+        (["--workdir={gsm}", "--projector"], "--model=gsm does not have"),
         (["--wokdir=x"], "--help lists all flags"),
     ],
 )
@@ -334,7 +334,7 @@ def test_pyldavis_takes_what_it_is_given(runs):
     assert "LDAvis" in (folder / "pyldavis.html").read_text("utf-8")
 
 
-def test_figures_are_drawn_the_same_again(runs):
+def test_plots_are_drawn_the_same_again(runs):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed (extra: figures)")
     folder = runs / "etm" / "figures"
     assert report(f"--workdir={runs / 'etm'}", "--figures", "--date_field=day") == 0

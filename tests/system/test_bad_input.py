@@ -366,11 +366,11 @@ def test_a_run_is_no_corpus_but_its_export_is(ended, here, capsys):
 @pytest.mark.parametrize(
     "content, said",
     [
-        (f"9 8\n{WORD} 1 2 3 4 5 6 7 8\n", ["v.vec is cut off", "9 vectors", "download it again"]),
-        (f"1 8\n{WORD} 1 2 3 4 5 6 7 8", ["v.vec, line 2", "cut off", "download it again"]),
+        (f"9 8\n{WORD} 1 2 3 4 5 6 7 8\n", ["v.vec is truncated", "9 vectors", "download it again"]),
+        (f"1 8\n{WORD} 1 2 3 4 5 6 7 8", ["v.vec, line 2", "truncated", "download it again"]),
         (
             b"9 8\n" + WORD.encode() + b" " + np.arange(8, dtype="<f4").tobytes(),
-            ["v.vec is cut off", "download it again"],
+            ["v.vec is truncated", "download it again"],
         ),
         ("1 8\nword 1 2 3 4 5 6 7 8\n", ["v.vec holds none", "the corpus' language"]),
         (f"1 8\n{WORD} 1 2 3 4 5 6 7 nan\n", ["v.vec, line 2", "nan", "remove that line"]),

@@ -170,7 +170,7 @@ def test_search_by_keyboard_finds_words_and_topics(opened):
     word = opened.find_element(By.ID, "word")
     WebDriverWait(opened, 5).until(lambda _: word.is_displayed())
     assert "灯塔" in word.text
-    assert "neighbours" in word.text
+    assert "Neighbours" in word.text
     assert not found.is_displayed()
     search.clear()
     search.send_keys("2", Keys.ENTER)

@@ -137,9 +137,9 @@ def test_worker_processes_change_nothing(stream):
 @pytest.mark.parametrize(
     "batch_size, num_parts, message",
     [
-        (18, 1, r"--batch_size=18 cannot be read from blocks of 4 documents; give --batch_size=16, or"),
+        (18, 1, r"--batch_size=18 cannot be made from blocks of 4 documents; give --batch_size=16, or"),
         (2, 1, r"give --batch_size=4, or .* --block_docs that divides 2$"),
-        (16, 3, r"--batch_size=16 cannot be read among 3 processes .* give --batch_size=12, .* divides 16 / 3$"),
+        (16, 3, r"--batch_size=16 cannot be made among 3 processes .* give --batch_size=12, .* divides 16 / 3$"),
     ],
 )
 def test_a_batch_that_cannot_be_parted_is_refused(stream, batch_size, num_parts, message):
@@ -234,7 +234,7 @@ def test_a_killed_command_leaves_no_corpus_and_resumes(prepared, tmp_path):
         time.sleep(0.05)
     assert not (tmp_path / "out" / "manifest.json").exists()
     again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert re.search(r"[1-6] of 6 files were counted before", again.stderr)
+    assert re.search(r"[1-6] of 6 files were counted by an earlier run", again.stderr)
     ours, theirs = (sorted((place / "out").iterdir()) for place in (prepared, tmp_path))
     assert [path.name for path in ours] == [path.name for path in theirs]
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(ours, theirs, strict=True))

@@ -348,7 +348,7 @@ def test_a_file_cut_off_anywhere_never_gives_wrong_numbers(content: bytes, tmp_p
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"5 4\n", "is cut off: its header says 5 vectors but none follows"),
+        (b"5 4\n", "is truncated: its header says 5 vectors but none follows"),
         (b"1000000000000 4\n" + GLOVE, "header says 1000000000000 vectors but it has 5"),
         (
             b"1000000000000 4\n" + BINARY[4:],
@@ -370,10 +370,10 @@ def test_a_file_cut_off_anywhere_never_gives_wrong_numbers(content: bytes, tmp_p
         (BINARY.replace("星".encode(), b"\xd0\xc7"), r"vector 1: the word b'\\xd0\\xc7' is not UTF-8"),
         (BINARY[:24] + b"\xff" * 20_000, "vector 2: no word found"),
         (b"x 1 2\ny " + b"1" * 20_000, "line 2: longer than any line of 2 numbers"),
-        (TEXT[:-1], "line 6: no line end, so its last number may be cut off"),
+        (TEXT[:-1], "line 6: no line end, so its last number may be truncated"),
         (b"\x80\x04\x95pickle", "is neither word2vec's text or binary format nor GloVe's"),
         ("第一行\n第二行\n".encode(), "is neither word2vec's text or binary format nor GloVe's"),
-        (gzip.compress(TEXT)[:-4], "is broken or cut off"),
+        (gzip.compress(TEXT)[:-4], "is damaged or truncated"),
     ],
 )
 def test_a_broken_file_says_where(content: bytes, message: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A file's documents, cut and counted, some thousands at a time over the words that these hold."""
+"""The documents of a file, segmented and counted, in blocks with a vocabulary of their own."""
 
 from array import array
 from collections import defaultdict
@@ -23,32 +23,32 @@ from etm_jax.corpus.words.vocabulary import count_matrix
 
 DOCUMENTS_AT_ONCE = 1 << 15
 TOKENS_AT_ONCE = 1 << 22
-"""What a block holds at most, but for its last document: bounds the memory of a process whatever the files."""
+"""Size of a block at most, apart from its last document: bounds the memory of a process, whatever the files."""
 
 _KIND = b"ETMB"
 
 
 class Block(NamedTuple):
-    """D documents over W words of their own, in the order of their spelling. rows: W columns; parts: [D] uint8."""
+    """D documents and the W words that occur in them, sorted. rows: W columns; parts: [D] uint8, of `draws.draw`."""
 
     words: list[str]
     rows: Rows
     parts: np.ndarray
 
     def to_bytes(self) -> bytes:
-        """A record: `from_bytes` reads it."""
+        """The block as a record, for `from_bytes`."""
         packed, rows = PackedTexts.of(self.words), np.frombuffer(self.rows.to_bytes(), np.uint8)
         return pack(_KIND, packed.content, packed.starts, rows, self.parts)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Block":
-        """The inverse of `to_bytes`."""
+        """The inverse of `to_bytes`. Raises ValueError where the record is damaged."""
         content, starts, rows, parts = unpack(_KIND, data)
         return cls(list(PackedTexts(content, starts)), Rows.from_bytes(rows.tobytes()), parts)
 
 
 def blocks_of(file: InputFile, job: Job) -> Iterator[Block]:
-    """All documents of a file, those without words too. Raises UserError where it cannot be read or cut."""
+    """All documents of a file, also those without words. Raises UserError where it cannot be read or segmented."""
     pairs = segment_alone(file_documents(file.path, job.config)(), job.config)
     number = 0
     for first in pairs:
@@ -58,7 +58,7 @@ def blocks_of(file: InputFile, job: Job) -> Iterator[Block]:
 
 
 def next_block(pairs: Iterator[tuple[Document, list[str]]], name: str, number: int, job: Job) -> Block:
-    """The next documents of the file `name` with their words, as many as a block takes. number: of the first one."""
+    """The next documents of the file `name`, as many as a block takes. number: of the first one in the file."""
     ids, stream, labels = _stream(pairs, name, job.config)
     words, config = sorted(stream.words), job.config
     numbers = np.arange(number, number + len(ids))

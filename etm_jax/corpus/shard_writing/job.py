@@ -1,4 +1,4 @@
-"""What is to be prepared: files and settings, and all of them that decide what comes out."""
+"""What is to be prepared: files, and all settings that decide the result."""
 
 import glob
 import hashlib
@@ -19,20 +19,21 @@ from etm_jax.corpus.words.vocabulary import read_stopwords
 from etm_jax.util.errors import UserError
 
 BLOCK_DOCS = 64
-"""Documents of a record. Large enough that a disk reads it whole, small enough that many of them make a batch."""
+"""Documents of a record: enough for efficient reads from disk, and few enough that a batch has many records."""
 
 SHARD_DOCS = 1 << 17
-"""Documents of a shard where nobody says how many shards there are to be: what a process holds while it writes one."""
+"""Documents of a shard by default; a process that writes a shard holds all of them in memory."""
 
-SUITED_SHARDS = 512
-"""As many shards as that at most, where nobody says how many: a reader keeps all of them open."""
+MAX_DEFAULT_SHARDS = 512
+"""Number of shards of a part at most, by default; a reader keeps all of them open."""
 
 
 @dataclass(frozen=True)
 class InputFile:
-    """A file of documents. name: its path below the folder that all have in common, by which its documents are known.
+    """A file of documents.
 
-    size: bytes; changed: nanoseconds since 1970.
+    name: its path relative to the folder that all files have in common, by which its documents are named. size: in
+    bytes; changed: time of modification, in nanoseconds since 1970.
     """
 
     name: str
@@ -43,9 +44,10 @@ class InputFile:
 
 @dataclass(frozen=True)
 class Job:
-    """Files, settings (resolved), the segmenter with its version, the words to leave out, and how shards are cut.
+    """Files and all settings that decide the shards.
 
-    num_shards: of the training documents; 0: one for every `SHARD_DOCS`. meta_sha256: of the file of --meta, if any.
+    config: resolved. segmenter: name and version. stopwords: words to leave out. block_docs: documents a record.
+    num_shards: of the training documents; 0 for one for every `SHARD_DOCS`. meta_sha256: of the file of --meta, if any.
     """
 
     files: tuple[InputFile, ...]
@@ -58,7 +60,7 @@ class Job:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that decides what comes out, but for the files."""
+        """All settings that decide the result, as plain values."""
         return deciding_settings(self.config) | {
             "segmenter_model": self.config.segmenter_model,
             "format": [COMPUTED, FORMAT],
@@ -75,14 +77,14 @@ class Job:
         return _sha256([self.settings, [[file.name, file.size, file.changed] for file in self.files]])
 
     def digest(self, contents: dict[str, str]) -> str:
-        """SHA-256 of the settings and the files' bytes. contents: the SHA-256 of each file, by its name."""
+        """SHA-256 of the settings and the files' bytes. contents: the SHA-256 of each file by name."""
         return _sha256([self.settings, [[file.name, contents[file.name]] for file in self.files]])
 
 
 def make_job(pattern: str, config: CorpusConfig, block_docs: int = BLOCK_DOCS, num_shards: int = 0) -> Job:
-    """The job of all files that `pattern` names. Raises UserError where there are none, or a setting cannot be used."""
+    """The job for the files that `pattern` names. Raises UserError where there are none, or a setting is not usable."""
     if config.segmenter == "gold":
-        raise UserError("--segmenter=gold is for corpora by name; give --segmenter=whitespace where spaces part words")
+        raise UserError("--segmenter=gold is for corpora by name; give --segmenter=whitespace if spaces separate words")
     settings = resolve(config, Source(pattern, []))
     stopwords: frozenset[str] = frozenset()
     if settings.stopwords:
@@ -95,15 +97,15 @@ def make_job(pattern: str, config: CorpusConfig, block_docs: int = BLOCK_DOCS, n
 
 
 def find_inputs(pattern: str) -> tuple[InputFile, ...]:
-    """The files that `pattern` names, by name, but for empty ones. Raises UserError where there are none."""
+    """The files that `pattern` names, sorted by name, without empty ones. Raises UserError where there are none."""
     found = sorted(Path(name) for name in glob.glob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207
     paths = [path.absolute() for path in found if path.is_file()]
     if not paths:
-        raise UserError(f"--input={pattern} names no file; correct it, and put quotes around it where it has a * in it")
+        raise UserError(f"--input={pattern} names no file; correct it, and quote it if it contains a *")
     try:
         seen = [(path, path.stat()) for path in paths]
     except OSError as error:
-        raise UserError(f"{error.filename} cannot be looked at: {error.strerror}; check its permissions") from error
+        raise UserError(f"{error.filename} cannot be accessed: {error.strerror}; check its permissions") from error
     above = Path(os.path.commonpath([path.parent for path in paths]))
     files = tuple(
         InputFile(path.relative_to(above).as_posix(), path, stat.st_size, stat.st_mtime_ns)
@@ -111,9 +113,10 @@ def find_inputs(pattern: str) -> tuple[InputFile, ...]:
         if stat.st_size
     )
     if not files:
-        raise UserError(f"--input={pattern}: the {len(paths):,} files that it names are all empty; give some with text")
+        raise UserError(f"--input={pattern}: all {len(paths):,} files that it names are empty; give files with text")
     return files
 
 
 def _sha256(value: Any) -> str:
+    """SHA-256 of a plain value."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

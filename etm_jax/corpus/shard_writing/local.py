@@ -1,4 +1,4 @@
-"""The two passes in processes of this machine, which leave their results in files: a second run resumes from there."""
+"""Both passes in processes of this machine. Results are left in files, from which a second run resumes."""
 
 import json
 import multiprocessing
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from etm_jax.corpus.shard_writing.blocks import Block, blocks_of
-from etm_jax.corpus.shard_writing.dealing import columns_of, deal
 from etm_jax.corpus.shard_writing.job import Job
 from etm_jax.corpus.shard_writing.plan import Plan, make_plan, places
+from etm_jax.corpus.shard_writing.sharding import columns_of, shard_block
 from etm_jax.corpus.shard_writing.summary import Summary, add_up, contents_of, summarize
 from etm_jax.corpus.shard_writing.tables import BUCKETS, WordTable, count, in_buckets, merge, without_rare
 from etm_jax.corpus.shard_writing.writing import Written, write_shard
@@ -29,37 +29,43 @@ from etm_jax.util.errors import UserError
 from etm_jax.util.files import replace_text
 
 WORDS_AT_ONCE = 1 << 20
-"""Of a file's table, before it is put on disk: bounds the memory of a process whatever the file."""
+"""Words of a file's table before it is written to disk: bounds the memory of a process, whatever the file."""
+
+ASSIGNED = ".dealt"
+"""Suffix of a file of documents by shard; as in earlier versions, whose unfinished folders are resumed."""
 
 Run = Callable[..., list[Any]]
 
 
 def run(job: Job, work: Path) -> tuple[Plan, Summary, list[Written]]:
-    """All shards, in the folder `work`. What an earlier run with the same request left there is not done again."""
+    """Write all shards into the folder `work`.
+
+    Work that an earlier run with the same request finished is not repeated.
+    """
     processes = job.config.workers or most_processes(job.config.segmenter)
     numbers = range(len(job.files))
     with _pool(processes, job.config.segmenter) as pool:
         done = sum((work / f"{i}.summary").exists() for i in numbers)
         if done:
-            note(f"{done:,} of {len(job.files):,} files were counted before")
+            note(f"{done:,} of {len(job.files):,} files were counted by an earlier run")
         summary = add_up(pool("counting", "files", _count_file, [(job, i, work) for i in numbers]))
         tables = pool("merging", "tables", _merge_bucket, [(job, b, work) for b in range(BUCKETS)])
         plan = make_plan(tables, summary, job)
         replace_text(work / "plan.json", json.dumps(plan.to_json()))
-        pool("dealing", "files", _deal_file, [(i, work) for i in numbers])
+        pool("sharding", "files", _shard_file, [(i, work) for i in numbers])
         shards = [(place, *each) for place, each in enumerate(places(plan))]
         is_last = {part: number - 1 for part, number in enumerate(plan.shards)}
         first = [shard for shard in shards if shard[2] != is_last[shard[1]]]
         last = [shard for shard in shards if shard[2] == is_last[shard[1]]]
         written = []
-        # What is left over from the others goes to the last of each part.
+        # The last shard of each part takes the documents left over from the others, so it is written after them.
         for some in (first, last):
             written += pool("writing", "shards", _write_shard, [(job, *shard, work) for shard in some])
     return plan, summary, written
 
 
 def _count_file(job: Job, number: int, work: Path) -> Summary:
-    """The first pass over a file: its documents counted, and tables of its words."""
+    """The first pass over a file: count its documents, and write tables of its words."""
     done = work / f"{number}.summary"
     if done.exists():
         return Summary.from_json(json.loads(done.read_text("utf-8")))
@@ -78,7 +84,7 @@ def _count_file(job: Job, number: int, work: Path) -> Summary:
 
 
 def _tables(blocks: Path) -> Iterator[bytes]:
-    """A table for each bucket, and again, as often as more words have come together than are to be held."""
+    """The tables of a file, one for each bucket; repeatedly, where it has more words than are held in memory."""
     held: list[WordTable] = []
     for record in read_records(blocks):
         held.append(count(Block.from_bytes(record)))
@@ -90,7 +96,7 @@ def _tables(blocks: Path) -> Iterator[bytes]:
 
 
 def _merge_bucket(job: Job, bucket: int, work: Path) -> tuple[WordTable, int]:
-    """The frequent words of a bucket over all files, and how many others there are."""
+    """The frequent words of a bucket over all files, and the number of rare ones."""
 
     def tables() -> Iterator[WordTable]:
         for number in range(len(job.files)):
@@ -101,23 +107,23 @@ def _merge_bucket(job: Job, bucket: int, work: Path) -> tuple[WordTable, int]:
     return without_rare(merge(tables()), job.config.no_below)
 
 
-def _deal_file(number: int, work: Path) -> None:
-    """The second pass over a file: its counted documents assigned to shards, a record for each block and shard."""
-    blocks, assigned = work / f"{number}.blocks", work / f"{number}.dealt"
+def _shard_file(number: int, work: Path) -> None:
+    """The second pass over a file: distribute its documents over shards, a record for each block and shard."""
+    blocks, assigned = work / f"{number}.blocks", work / f"{number}{ASSIGNED}"
     if not assigned.exists():
         plan, columns = _plan(work / "plan.json")
-        each = (deal(Block.from_bytes(record), columns, plan) for record in read_records(blocks))
+        each = (shard_block(Block.from_bytes(record), columns, plan) for record in read_records(blocks))
         write_records(assigned, (b"" if rows is None else rows.to_bytes() for rows in chain.from_iterable(each)))
     blocks.unlink(missing_ok=True)
 
 
 def _write_shard(job: Job, place: int, part: int, number: int, work: Path) -> Written:
-    """A shard from all files' documents that are assigned to it; the last one of a part takes the others' rest too."""
+    """Write a shard from all files; the last shard of a part also takes the documents left over from the others."""
     done = work / f"{part}.{number}.written"
     if done.exists():
         return Written.from_json(json.loads(done.read_text("utf-8")))
     plan, _ = _plan(work / "plan.json")
-    sources = [work / f"{i}.dealt" for i in range(len(job.files))]
+    sources = [work / f"{i}{ASSIGNED}" for i in range(len(job.files))]
     records = [
         record
         for path in sources
@@ -134,18 +140,19 @@ def _write_shard(job: Job, place: int, part: int, number: int, work: Path) -> Wr
 
 @lru_cache(maxsize=1)
 def _plan(path: Path) -> tuple[Plan, dict[str, int]]:
+    """The plan that an earlier step wrote, and the column of each word."""
     plan = Plan(**json.loads(path.read_text("utf-8")))
     return plan, columns_of(plan)
 
 
 def _run_here(label: str, unit: str, function: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
-    """In this process, one after the other."""
+    """Run in this process, one call after the other."""
     return [function(*each) for each in track(arguments, label, unit=unit)]
 
 
 @contextmanager
 def _pool(processes: int, segmenter: str) -> Iterator[Run]:
-    """What calls a function with each of some arguments in spawned processes and returns its results in their order."""
+    """A function that calls another with each of several arguments in spawned processes; results are in order."""
     if processes == 1:
         yield _run_here
         return
@@ -164,18 +171,18 @@ def _pool(processes: int, segmenter: str) -> Iterator[Run]:
         pool.shutdown()
     except BrokenProcessPool as error:
         raise UserError(
-            f"a process that prepares with --segmenter={segmenter} was killed, most likely for want of memory; "
-            f"give --workers={processes - 1 or 1}: what was done is kept"
+            f"a process that prepares with --segmenter={segmenter} was killed, most likely because memory ran out; "
+            f"give --workers={processes - 1 or 1}: finished work is kept"
         ) from error
     finally:
-        # After an error, or when the user stops it, nobody waits for the file that a process is in the middle of.
+        # After an error, or when the user stops the command, do not wait for files that processes are working on.
         for process in set(multiprocessing.active_children()) - before:
             process.terminate()
         pool.shutdown(cancel_futures=True)
 
 
 def _end_with_parent() -> None:
-    """In a process of the pool: a parent that is killed takes it along."""
+    """Let a process of the pool end when its parent is killed."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return

@@ -1,4 +1,4 @@
-"""What the first pass decides for the second: the vocabulary, and how many shards there are."""
+"""What the first pass decides for the second: the vocabulary and the number of shards."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,23 +7,24 @@ import numpy as np
 
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.prepare import by_frequency, check_read
-from etm_jax.corpus.shard_writing.job import SHARD_DOCS, SUITED_SHARDS, Job
+from etm_jax.corpus.shard_writing.job import MAX_DEFAULT_SHARDS, SHARD_DOCS, Job
 from etm_jax.corpus.shard_writing.summary import Summary
 from etm_jax.corpus.shard_writing.tables import DOC_FREQ, TRAIN_DOC_FREQ, TRAIN_TERM_FREQ, WordTable
 from etm_jax.corpus.shards.draws import PARTS, TRAIN
-from etm_jax.corpus.shards.folder import MOST_OF_PART
+from etm_jax.corpus.shards.folder import MAX_DOCUMENTS
 from etm_jax.corpus.words.vocabulary import dictionary_of, filter_words
 from etm_jax.util.errors import UserError
 
 SPARE = 1.25
-"""Times as many texts are kept as are held in memory, since filtering leaves fewer documents than are counted here."""
+"""How many times more texts are kept than a reader holds, since filtering removes documents that are counted here."""
 
 
 class Plan(NamedTuple):
-    """words: V in the order of their columns; doc_freq, term_freq: of each over the training documents.
+    """Decisions of the first pass.
 
-    shards: how many each of `PARTS` has; words_before: different words before any was left out. last_shown: of each
-    part, the largest key of a document the beginning of whose text is kept.
+    words: V, in the order of their columns. doc_freq, term_freq: [V], over the training documents. shards: number of
+    shards of each of `PARTS`. words_before: number of words before filtering. last_shown: for each part, the largest
+    key of a document whose beginning of text is kept.
     """
 
     words: list[str]
@@ -34,15 +35,15 @@ class Plan(NamedTuple):
     last_shown: list[int]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """The plan as plain values."""
         return self._asdict()
 
 
 def make_plan(tables: Sequence[tuple[WordTable, int]], summary: Summary, job: Job) -> Plan:
-    """From the whole corpus' tables, each with the number of words that `without_rare` left out of it.
+    """The plan for the whole corpus. tables: each with the number of words that `without_rare` left out of it.
 
-    The words are those that preparing in memory keeps, in its order. Raises UserError where too few are left, or there
-    is nothing to train on.
+    The words are those that preparing in memory keeps, in the same order. Raises UserError where too few are left, or
+    no document to train on.
     """
     config = job.config
     check_read(f"--input ({len(job.files):,} files)", config, summary.docs, summary.tokens)
@@ -63,27 +64,27 @@ def make_plan(tables: Sequence[tuple[WordTable, int]], summary: Summary, job: Jo
     columns = by_frequency(freqs[rows, TRAIN_DOC_FREQ], ours)
     if len(columns) < 2:
         raise UserError(f"the training documents hold {len(columns)} words, and topics need at least 2; give more text")
-    suited = [min(max(1, -(-docs // SHARD_DOCS)), SUITED_SHARDS) for docs in summary.parts]
+    default = [min(max(1, -(-docs // SHARD_DOCS)), MAX_DEFAULT_SHARDS) for docs in summary.parts]
     return Plan(
         words=[ours[j] for j in columns],
         doc_freq=freqs[rows[columns], TRAIN_DOC_FREQ].tolist(),
         term_freq=freqs[rows[columns], TRAIN_TERM_FREQ].tolist(),
-        shards=[job.num_shards or suited[TRAIN], *suited[TRAIN + 1 :]],
+        shards=[job.num_shards or default[TRAIN], *default[TRAIN + 1 :]],
         words_before=len(words) + rare,
-        last_shown=[_last_shown(docs, MOST_OF_PART[part]) for docs, part in zip(summary.parts, PARTS, strict=True)],
+        last_shown=[_last_shown(docs, MAX_DOCUMENTS[part]) for docs, part in zip(summary.parts, PARTS, strict=True)],
     )
 
 
 def _last_shown(docs: int, most: int) -> int:
-    """The largest key of the documents that a reader holds in memory, the first `most` by their keys, and some more."""
+    """The largest key of the first `most` documents by key, which a reader holds in memory, with some to spare."""
     return min(int(SPARE * most / max(docs, 1) * 2**64), 2**64 - 1)
 
 
 def check_joined(summary: Summary, job: Job) -> None:
-    """Say how many documents have a row in the table of --meta. Raises UserError where none has."""
+    """Report how many documents have a row in the table of --meta. Raises UserError where none has."""
     fields_of(job.config).check_joined(summary.joined, summary.docs, f"{job.files[0].name}:1")
 
 
 def places(plan: Plan) -> list[tuple[int, int]]:
-    """Part and number of every shard, in the order in which `deal` gives them."""
+    """Part and number of every shard, in the order of `shard_block`."""
     return [(part, shard) for part in range(len(PARTS)) for shard in range(plan.shards[part])]

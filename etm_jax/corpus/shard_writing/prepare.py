@@ -1,4 +1,4 @@
-"""From files of any number to a folder of shards: what `etm_jax.prepare --input --output` does."""
+"""Files to a folder of shards: what `etm_jax.prepare --input --output` does."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ from etm_jax.util.lock import NAME as LOCK
 from etm_jax.util.lock import locked
 
 WORK = ".work-"
-"""Begins the name of the folder, inside the one to be filled, that holds what is half done."""
+"""Prefix of the folder, inside the output folder, that holds unfinished work."""
 
 Runner = Callable[[Job, Path], tuple[Plan, Summary, list[Written]]]
 
@@ -38,15 +38,15 @@ def prepare_files(
     block_docs: int = BLOCK_DOCS,
     num_shards: int = 0,
 ) -> None:
-    """Prepare the files that `pattern` names into the folder `output`, and say what it then holds.
+    """Prepare the files that `pattern` names into the folder `output`, and report what it holds.
 
-    runner: local, processes of this machine, or beam, a pipeline with `beam_options`. Raises UserError as `make_job`
-    and `prepare_shards` do, and where what is given does not go together.
+    runner: `local` for processes of this machine, or `beam` for a pipeline with `beam_options`. Raises UserError as
+    `make_job` and `prepare_shards` do, and where the arguments contradict each other.
     """
     if not pattern or not output:
         raise UserError("--input and --output go together: the files to read, and the folder to fill; see --help")
     if config.corpus:
-        raise UserError(f"--corpus={config.corpus} and --input={pattern} are two corpora; leave out one of them")
+        raise UserError(f"--corpus={config.corpus} and --input={pattern} are two corpora; leave one out")
     if beam_options and runner != "beam":
         raise UserError("--beam_options is for --runner=beam; give both, or leave it out")
     folder = Path(output).expanduser()
@@ -65,10 +65,10 @@ def prepare_files(
 
 
 def prepare_shards(job: Job, folder: Path, runner: Runner = local.run) -> Manifest:
-    """Prepare what `job` says into `folder`, and return what it then holds.
+    """Prepare `job` into `folder`, and return its manifest.
 
-    A folder that holds the same job done is left as it is. What lies in it half done is gone on with by `local.run`, if
-    it is of the same job, and otherwise dropped. Raises UserError where it holds anything else.
+    A folder that already holds the result of the same job is left as it is. Unfinished work of the same job is resumed
+    by `local.run`; unfinished work of another job is deleted. Raises UserError where the folder holds anything else.
     """
     check_installed()
     check_writable(folder, "output")
@@ -80,7 +80,7 @@ def prepare_shards(job: Job, folder: Path, runner: Runner = local.run) -> Manife
                     f"--output={folder} holds a corpus that was prepared from other files, or with other settings; "
                     "give another --output, or remove that folder"
                 )
-            note(f"{folder} was prepared before from these files with these settings: nothing is done")
+            note(f"{folder} was already prepared from these files with these settings")
             return manifest
         work = folder / f"{WORK}{job.request[:16]}"
         for path in folder.iterdir():

@@ -1,4 +1,4 @@
-"""What is known of documents without their words: sums that can be added in any order."""
+"""Sums over documents, which can be added in any order."""
 
 import hashlib
 from collections import Counter
@@ -19,10 +19,11 @@ from etm_jax.util.errors import UserError
 
 @dataclass
 class Summary:
-    """Of some documents before anything is left out. parts: documents drawn for each of `PARTS`; lengths: how many
-    documents have so many tokens; contents: the SHA-256 of each file that was read to its end, by its name.
+    """Sums over documents, before filtering.
 
-    meta: of each field, what its values are in the documents to train on; joined: documents in the table of --meta.
+    parts: number of documents in each of `PARTS`. lengths: histogram of tokens a document. contents: SHA-256 of each
+    file that was read completely, by name. meta: by field, statistics of its values in the training documents. joined:
+    number of documents with a row in the table of --meta.
     """
 
     parts: list[int] = field(default_factory=lambda: [0] * len(PARTS))
@@ -33,16 +34,16 @@ class Summary:
 
     @property
     def docs(self) -> int:
-        """Documents."""
+        """Number of documents."""
         return sum(self.parts)
 
     @property
     def tokens(self) -> int:
-        """Tokens."""
+        """Number of tokens."""
         return sum(length * docs for length, docs in self.lengths.items())
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """The sums as plain values."""
         return vars(self) | {
             "lengths": as_pairs(self.lengths),
             "meta": {name: tally.to_json() for name, tally in self.meta.items()},
@@ -56,7 +57,7 @@ class Summary:
 
 
 def summarize(block: Block, job: Job) -> Summary:
-    """Of a block."""
+    """The sums of a block."""
     parts = np.bincount(block.parts, minlength=len(PARTS)).tolist()
     fields, to_train = fields_of(job.config), np.flatnonzero(block.parts == TRAIN)
     meta = {name: ValueTally.of(block.rows.labels[name].take(to_train)) for name in fields.names}
@@ -65,7 +66,7 @@ def summarize(block: Block, job: Job) -> Summary:
 
 
 def contents_of(file: InputFile) -> Summary:
-    """Of no document: the SHA-256 of a file. Raises UserError where it is not the one that was found."""
+    """The SHA-256 of a file, as sums of no documents. Raises UserError where it changed since it was found."""
     try:
         with file.path.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
@@ -73,12 +74,12 @@ def contents_of(file: InputFile) -> Summary:
     except OSError as error:
         raise UserError(f"{file.path} cannot be read: {error.strerror}; check its permissions") from error
     if (now.st_size, now.st_mtime_ns) != (file.size, file.changed):
-        raise UserError(f"{file.path} changed while it was read; give the command again when it is written no more")
+        raise UserError(f"{file.path} changed while it was read; run the command again when nothing writes to it")
     return Summary(contents={file.name: digest})
 
 
 def add_up(summaries: Iterable[Summary]) -> Summary:
-    """Of all their documents."""
+    """The sums of all summaries."""
     total = Summary()
     for one in summaries:
         total.parts = [a + b for a, b in zip(total.parts, one.parts, strict=True)]

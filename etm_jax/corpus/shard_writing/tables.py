@@ -1,4 +1,4 @@
-"""How often words occur: tables that can be merged in any order and grouping."""
+"""Word frequencies: tables that can be merged in any order and grouping."""
 
 import zlib
 from collections.abc import Iterable
@@ -12,33 +12,36 @@ from etm_jax.corpus.shards.draws import TRAIN
 from etm_jax.corpus.store.packed import PackedTexts
 
 BUCKETS = 32
-"""Ranges of words that are merged apart, so that nobody holds the words of all: a fixed number, as words stay put."""
+"""Sets of words that are merged separately, so that no process holds all words. Fixed: files depend on it."""
 
 DOC_FREQ, TERM_FREQ, TRAIN_DOC_FREQ, TRAIN_TERM_FREQ = range(4)
 _KIND = b"ETMT"
 
 
 class WordTable(NamedTuple):
-    """N words in the order of their spelling. freqs: [N, 4] int64: documents that hold the word and its occurrences,
-    over all documents and over those to train on."""
+    """Frequencies of N words, sorted by spelling.
+
+    freqs: [N, 4] int64: number of documents with the word and of its occurrences, over all documents and over the
+    training documents.
+    """
 
     words: list[str]
     freqs: np.ndarray
 
     def to_bytes(self) -> bytes:
-        """A record: `from_bytes` reads it."""
+        """The table as a record, for `from_bytes`."""
         packed = PackedTexts.of(self.words)
         return pack(_KIND, packed.content, packed.starts, self.freqs.ravel())
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "WordTable":
-        """The inverse of `to_bytes`."""
+        """The inverse of `to_bytes`. Raises ValueError where the record is damaged."""
         content, starts, freqs = unpack(_KIND, data)
         return cls(list(PackedTexts(content, starts)), freqs.reshape(-1, 4))
 
 
 def count(block: Block) -> WordTable:
-    """The table of some documents."""
+    """The word frequencies of a block."""
     counts, train = block.rows.counts, block.parts == TRAIN
     values, weights = counts.data.astype(np.int64), np.repeat(train, np.diff(counts.indptr))
     size, columns = len(block.words), counts.indices
@@ -52,7 +55,7 @@ def count(block: Block) -> WordTable:
 
 
 def merge(tables: Iterable[WordTable]) -> WordTable:
-    """The table of all their documents. No more is held than the different words."""
+    """The table of all documents of several tables. Memory holds no more than the different words."""
     place: dict[str, int] = {}
     freqs = np.zeros((1024, 4), np.int64)
     for table in tables:
@@ -65,7 +68,7 @@ def merge(tables: Iterable[WordTable]) -> WordTable:
 
 
 def in_buckets(table: WordTable) -> list[WordTable]:
-    """The same words in `BUCKETS` tables: a word is in the one that a hash of it says, whatever else is there."""
+    """The table divided into `BUCKETS` tables, by a hash of each word alone."""
     codes = (zlib.crc32(word.encode("utf-8", "surrogatepass")) % BUCKETS for word in table.words)
     bucket = np.fromiter(codes, np.int64, len(table.words))
     rows = [np.flatnonzero(bucket == b) for b in range(BUCKETS)]
@@ -73,6 +76,6 @@ def in_buckets(table: WordTable) -> list[WordTable]:
 
 
 def without_rare(table: WordTable, no_below: int) -> tuple[WordTable, int]:
-    """The words of at least so many documents, and how many others there were. Of the whole corpus' table alone."""
+    """The words of at least `no_below` documents, and the number of others. For the table of the whole corpus."""
     rows = np.flatnonzero(table.freqs[:, DOC_FREQ] >= no_below)
     return WordTable([table.words[i] for i in rows], table.freqs[rows]), len(table.words) - len(rows)

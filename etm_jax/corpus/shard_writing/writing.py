@@ -1,4 +1,4 @@
-"""A shard as a file, and what becomes of all of them."""
+"""Writing a shard as a file, and completing the folder of all shards."""
 
 import dataclasses
 import json
@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from etm_jax.corpus.prepare import metadata_of
-from etm_jax.corpus.shard_writing.dealing import cut, in_order
 from etm_jax.corpus.shard_writing.job import Job
 from etm_jax.corpus.shard_writing.plan import Plan, check_joined
+from etm_jax.corpus.shard_writing.sharding import in_order, into_blocks
 from etm_jax.corpus.shard_writing.summary import Summary
 from etm_jax.corpus.shards.draws import PARTS
 from etm_jax.corpus.shards.histogram import as_pairs, from_pairs, histogram, median
@@ -25,7 +25,7 @@ from etm_jax.util.files import replace_text
 
 
 class Written(NamedTuple):
-    """A shard that is a file. part, number: which; nonzeros_of, lengths_of: as in `Part`."""
+    """A shard that was written. part, number: which; nonzeros_of, lengths_of: as in `Part`."""
 
     part: int
     number: int
@@ -34,7 +34,7 @@ class Written(NamedTuple):
     lengths_of: Counter[int]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """The record as plain values."""
         histograms = {name: as_pairs(getattr(self, name)) for name in ("nonzeros_of", "lengths_of")}
         return {**self._asdict(), **histograms, "shard": dataclasses.asdict(self.shard)}
 
@@ -48,16 +48,15 @@ class Written(NamedTuple):
 def write_shard(
     folder: Path, part: int, number: int, assigned: Sequence[Rows], plan: Plan, job: Job
 ) -> tuple[Written, Rows | None]:
-    """Write a shard of all documents assigned to it, in the order of the inputs; what is left over goes to the last
-    one.
+    """Write a shard of all documents assigned to it, in the order of the inputs. The same input gives the same bytes.
 
-    The same bytes whenever it is done again.
+    Returns the record of the shard, and the documents left over, which go to the last shard of its part.
     """
     path = folder / shard_name(PARTS[part], number, plan.shards[part])
     blocks: list[Rows] = []
     left = None
     if assigned:
-        blocks, left = cut(in_order(assigned), job.block_docs, is_last=number == plan.shards[part] - 1)
+        blocks, left = into_blocks(in_order(assigned), job.block_docs, is_last=number == plan.shards[part] - 1)
     write_records(path, (block.to_bytes() for block in blocks))
     none = [np.zeros(0, np.int64)]
     tokens = np.concatenate(none + [block.tokens for block in blocks])
@@ -68,7 +67,7 @@ def write_shard(
 
 
 def finish(work: Path, folder: Path, job: Job, plan: Plan, summary: Summary, shards: Sequence[Written]) -> Manifest:
-    """Move the shards from one folder into the other, and write the vocabulary and, last, the manifest."""
+    """Move the shards from the folder `work` to `folder`, and write the vocabulary and, last, the manifest."""
     parts = {name: Part() for name in PARTS}
     for written in sorted(shards, key=lambda one: one[:2]):
         part = parts[PARTS[written.part]]
@@ -98,7 +97,7 @@ def finish(work: Path, folder: Path, job: Job, plan: Plan, summary: Summary, sha
     check_joined(summary, job)
     for name in PARTS:
         for path in manifest.paths(work, name):
-            # Moved already, where an earlier run was killed just here.
+            # An earlier run that was killed here has already moved it.
             if path.exists():
                 path.replace(folder / path.name)
     manifest.write(folder)
@@ -106,6 +105,7 @@ def finish(work: Path, folder: Path, job: Job, plan: Plan, summary: Summary, sha
 
 
 def _report(plan: Plan, summary: Summary, parts: dict[str, Part]) -> FilterReport:
+    """What filtering removed."""
     after = sum((part.lengths_of for part in parts.values()), Counter[int]())
     return FilterReport(
         docs_before=summary.docs,

@@ -1,4 +1,4 @@
-"""Corpora that fit no memory: prepared file by file, kept as shards of sparse counts, read block by block."""
+"""Corpora larger than memory: prepared file by file, stored as shards of sparse counts, read block by block."""
 
 from etm_jax.corpus.shards.folder import read_corpus
 from etm_jax.corpus.shards.reading import Stream

@@ -1,4 +1,4 @@
-"""Arrays as bytes and back: little-endian, with a checksum, without pickle."""
+"""Arrays to bytes and back: little-endian, with a checksum, without pickle."""
 
 import struct
 import zlib
@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 
 _HEAD = struct.Struct("<4sI")
-"""What it is, and the CRC-32 of all that follows."""
+"""The kind of record, and the CRC-32 of all bytes after it."""
 
 _NUMBER = struct.Struct("<Q")
 
@@ -16,7 +16,7 @@ _ALIGNED = 8
 
 
 def pack(kind: bytes, *arrays: np.ndarray) -> bytes:
-    """One-dimensional arrays of the types uint8, int32, int64 and uint64. kind: four bytes that say what they are."""
+    """Arrays [N] of the types uint8, int32, int64 and uint64 as bytes. kind: four bytes that identify the record."""
     little = [np.ascontiguousarray(array, array.dtype.newbyteorder("<")) for array in arrays]
     parts = [_NUMBER.pack(len(arrays))]
     parts += [_ARRAY.pack(_KINDS.index(array.dtype.str), len(array)) for array in little]
@@ -27,14 +27,14 @@ def pack(kind: bytes, *arrays: np.ndarray) -> bytes:
 
 
 def unpack(kind: bytes, data: bytes) -> list[np.ndarray]:
-    """The inverse of `pack`; the arrays share the memory of `data`. Raises ValueError where it is not as it was."""
+    """The inverse of `pack`: arrays [N], which share the memory of `data`. Raises ValueError where it is damaged."""
     if len(data) < _HEAD.size + _NUMBER.size:
-        raise ValueError(f"{len(data)} bytes are too few")
+        raise ValueError(f"{len(data)} bytes are too few for a record")
     found, checksum = _HEAD.unpack_from(data)
     if found != kind:
-        raise ValueError(f"it begins with {found!r} and not with {kind!r}")
+        raise ValueError(f"it begins with {found!r} instead of {kind!r}")
     if zlib.crc32(memoryview(data)[_HEAD.size :]) != checksum:
-        raise ValueError("its checksum is not that of its bytes")
+        raise ValueError("its checksum does not match its bytes")
     (number,) = _NUMBER.unpack_from(data, _HEAD.size)
     place, arrays = _HEAD.size + _NUMBER.size + number * _ARRAY.size, []
     if place > len(data):

@@ -1,4 +1,8 @@
-"""What is decided by lot: the part of a document, and its place. No matter who reads it, or with what others."""
+"""The random draws of a document: its part of the split, and its sort key.
+
+They depend on the document's file, its number in it and the seed alone: not on the process that reads it, nor on other
+documents.
+"""
 
 import hashlib
 from typing import NamedTuple
@@ -10,30 +14,33 @@ TRAIN, VALID, TEST = range(3)
 
 
 class Draws(NamedTuple):
-    """Of D documents. parts: [D] uint8, places in `PARTS`; keys: [D] uint64, by which documents are put in order."""
+    """Draws of D documents. parts: [D] uint8, indices into `PARTS`; keys: [D] uint64, by which documents are sorted."""
 
     parts: np.ndarray
     keys: np.ndarray
 
 
 def draw(name: str, numbers: np.ndarray, seed: int, valid_share: float, test_share: float) -> Draws:
-    """The lots of some documents of the file `name`, by their numbers in it [D] and the seed of the split alone."""
+    """The draws of documents of the file `name`. numbers: [D], their numbers in it; seed: of the split."""
     content = f"{seed}/{name}".encode("utf-8", "surrogatepass")
     file_key = np.frombuffer(hashlib.blake2b(content, digest_size=8).digest(), "<u8")[0].astype(np.uint64)
     keys = _mixed(file_key ^ _mixed(numbers.astype(np.uint64)))
-    lots = (_mixed(keys) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    # From the end: a document is drawn for the test whatever the share for validation.
-    parts = np.where(lots < test_share, TEST, np.where(lots < test_share + valid_share, VALID, TRAIN))
+    uniform = (_mixed(keys) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    # Test first: whether a document is a test document does not depend on the share for validation.
+    parts = np.where(uniform < test_share, TEST, np.where(uniform < test_share + valid_share, VALID, TRAIN))
     return Draws(parts.astype(np.uint8), keys)
 
 
 def shard_of(keys: np.ndarray, num_shards: int) -> np.ndarray:
-    """Which of so many equal ranges each key lies in: [D] int64, rising with the key."""
+    """Which of `num_shards` equal ranges each key is in. keys: [D] uint64 → [D] int64, increasing with the key."""
     return ((keys >> np.uint64(32)) * np.uint64(num_shards) >> np.uint64(32)).astype(np.int64)
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
-    """A permutation of the 64-bit numbers that looks random: SplitMix64 (Steele, Lea, Flood, 2014)."""
+    """SplitMix64 (Steele, Lea and Flood 2014): a permutation of the 64-bit numbers that looks random.
+
+    [D] → [D] uint64.
+    """
     with np.errstate(over="ignore"):
         values = values + np.uint64(0x9E3779B97F4A7C15)
         values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

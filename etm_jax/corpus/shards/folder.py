@@ -1,4 +1,4 @@
-"""A prepared folder as a corpus: what fits into memory, and where the rest lies."""
+"""A folder of shards as a corpus: what fits into memory, and a stream of the rest."""
 
 from pathlib import Path
 
@@ -17,30 +17,29 @@ from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
 from etm_jax.util.reading import read_object
 
-MOST_HELD = 100_000
-"""Documents of validation, and of the test, that are held in memory."""
+MAX_EVAL_DOCUMENTS = 100_000
+"""Validation documents, and test documents, that are read into memory at most."""
 
 SAMPLE = 200_000
-"""Training documents that are held in memory: for word vectors, the start of topics, and coherence."""
+"""Training documents that are read into memory at most, for word vectors, the start of topics, and coherence."""
 
-MOST_OF_PART = {"train": SAMPLE, "valid": MOST_HELD, "test": MOST_HELD}
-"""Documents of each part that are held in memory."""
+MAX_DOCUMENTS = {"train": SAMPLE, "valid": MAX_EVAL_DOCUMENTS, "test": MAX_EVAL_DOCUMENTS}
+"""Documents of each part that are read into memory at most."""
 
 
 def read_corpus(folder: Path, texts: bool = False) -> Corpus:
-    """The corpus in a prepared folder.
+    """The corpus in a folder of shards.
 
-    `train` is a sample of at most `SAMPLE` training documents, and `stream` has all of them. Of validation and test at
-    most `MOST_HELD` documents are taken. Documents are in the order of their keys, which is one by lot: the first of
-    them are a fair sample. In place of first words they have their commonest ones. texts: whether they are to have the
-    beginnings of their texts, where the folder holds those of the sample. Raises UserError where a file is missing or
-    damaged.
+    `train` is a sample of at most `SAMPLE` training documents, and `stream` has all of them. Of validation and test
+    documents, at most `MAX_EVAL_DOCUMENTS` each are read. Documents are in the order of their keys, which is random, so
+    that the first ones are a fair sample. Their most frequent words stand in place of first words. texts: whether to
+    read the beginnings of their texts, if the folder has them. Raises UserError where a file is missing or damaged.
     """
     check_installed()
     manifest = Manifest.read(folder)
     manifest.check_files(folder)
     vocabulary = _vocabulary(folder, manifest)
-    parts = {name: _documents(folder, manifest, name, most, vocabulary, texts) for name, most in MOST_OF_PART.items()}
+    parts = {name: _documents(folder, manifest, name, most, vocabulary, texts) for name, most in MAX_DOCUMENTS.items()}
     test_h1, test_h2 = halves(parts["test"].counts, manifest.settings["split_seed"])
     return Corpus(
         name=str(folder),
@@ -58,6 +57,7 @@ def read_corpus(folder: Path, texts: bool = False) -> Corpus:
 
 
 def _vocabulary(folder: Path, manifest: Manifest) -> Vocabulary:
+    """The vocabulary of the folder. Raises UserError where it is damaged, or not that of the manifest."""
     path = folder / VOCABULARY
     try:
         vocabulary = vocabulary_from_json(read_object(path))
@@ -71,7 +71,7 @@ def _vocabulary(folder: Path, manifest: Manifest) -> Vocabulary:
 def _documents(
     folder: Path, manifest: Manifest, part: str, most: int, vocabulary: Vocabulary, texts: bool
 ) -> Documents:
-    """The first documents of the shards one after the other."""
+    """The first documents of a part, at most `most`, from its shards in order."""
     blocks: list[Rows] = []
     left = min(most, manifest.parts[part].total("documents"))
     for path in manifest.paths(folder, part):
@@ -83,7 +83,8 @@ def _documents(
             except ValueError as error:
                 raise damaged(path, error) from error
             if rows.counts.shape[1] != len(vocabulary):
-                raise damaged(path, ValueError(f"it is over {rows.counts.shape[1]} words, not {len(vocabulary)}"))
+                found, wanted = rows.counts.shape[1], len(vocabulary)
+                raise damaged(path, ValueError(f"its vocabulary has {found} words instead of {wanted}"))
             rows = rows if texts else rows.without(TEXT)
             blocks.append(rows.take(np.arange(min(left, len(rows)))))
             left -= len(blocks[-1])

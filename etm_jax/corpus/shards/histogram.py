@@ -1,4 +1,4 @@
-"""How many documents have so many of something: what a mean, a median and the longest are known from."""
+"""Histograms: how many documents have each length, from which mean, median and quantiles follow."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,13 +7,13 @@ import numpy as np
 
 
 def histogram(values: np.ndarray) -> Counter[int]:
-    """How often each value occurs. values: [N] integers of at least 0."""
+    """How often each value occurs. values: [N] integers ≥ 0."""
     number = np.bincount(values)
     return Counter({int(value): int(number[value]) for value in np.flatnonzero(number)})
 
 
 def median(counts: Counter[int]) -> float:
-    """Of a histogram; 0 of an empty one."""
+    """The median of a histogram; 0 for an empty one."""
     if not counts:
         return 0.0
     values = np.array(sorted(counts))
@@ -23,9 +23,9 @@ def median(counts: Counter[int]) -> float:
 
 
 def quantiles(counts: Counter[int], most: int) -> np.ndarray:
-    """At most so many of the values, evenly spaced in their order, the smallest and the largest among them: [N] int64.
+    """At most `most` of the values, evenly spaced in their order, including the smallest and the largest: [N] int64.
 
-    All of them where there are no more.
+    All of them if there are no more.
     """
     values = np.array(sorted(counts), np.int64)
     ends = np.cumsum([counts[value] for value in values.tolist()])
@@ -36,7 +36,7 @@ def quantiles(counts: Counter[int], most: int) -> np.ndarray:
 
 
 def largest(counts: Counter[int], most: int) -> np.ndarray:
-    """So many of the largest values, or all, falling: [N] int64."""
+    """The `most` largest values, or all if there are fewer, falling: [N] int64."""
     found: list[np.ndarray] = []
     for value in sorted(counts, reverse=True):
         found.append(np.full(min(counts[value], most), value, np.int64))
@@ -47,15 +47,15 @@ def largest(counts: Counter[int], most: int) -> np.ndarray:
 
 
 def as_pairs(counts: Counter[int]) -> list[list[int]]:
-    """Plain values: each value and how often it occurs."""
+    """A histogram for JSON: pairs of a value and how often it occurs."""
     return [[value, counts[value]] for value in sorted(counts)]
 
 
 def from_pairs(pairs: Iterable[Sequence[int]]) -> Counter[int]:
-    """The inverse of `as_pairs`. Raises ValueError where they are none."""
+    """The inverse of `as_pairs`. Raises ValueError for anything else."""
     counts: Counter[int] = Counter()
     for value, number in pairs:
         if not (type(value) is type(number) is int and value >= 0 and number >= 0):
-            raise ValueError("lengths that are no numbers")
+            raise ValueError("its lengths are not whole numbers of at least 0")
         counts[value] += number
     return counts

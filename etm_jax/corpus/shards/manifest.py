@@ -1,4 +1,4 @@
-"""What a prepared folder holds. It is written last: a folder without it is no corpus."""
+"""The manifest of a folder of shards. It is written last: a folder without it is not a corpus."""
 
 import dataclasses
 import hashlib
@@ -20,15 +20,15 @@ NAME = "manifest.json"
 VOCABULARY = "vocabulary.json"
 SUFFIX = ".arrayrecord"
 FORMAT = 1
-"""To be raised with every change of what a prepared folder holds."""
+"""Version of the format; to be raised with every change of what a folder holds."""
 
 SMALL = 1 << 30
-"""Bytes; the shards of a folder of no more are looked at whole before anything is read, those of others by size."""
+"""In bytes; up to this size all shards of a folder are checked by SHA-256 before they are read, else by file size."""
 
 
 @dataclass
 class Shard:
-    """A file of blocks. documents, tokens, nonzeros: in all; bytes, sha256: of the file."""
+    """A file of blocks. documents, tokens, nonzeros: totals; bytes, sha256: of the file."""
 
     documents: int = 0
     tokens: int = 0
@@ -39,22 +39,25 @@ class Shard:
 
 @dataclass
 class Part:
-    """One of `PARTS`. nonzeros_of, lengths_of: how many documents have so many different words, and so many words."""
+    """One of `PARTS`. nonzeros_of, lengths_of: histograms of different words and of tokens a document."""
 
     shards: list[Shard] = field(default_factory=list)
     nonzeros_of: Counter[int] = field(default_factory=Counter)
     lengths_of: Counter[int] = field(default_factory=Counter)
 
     def total(self, what: str) -> int:
-        """Of `documents`, `tokens`, `nonzeros` or `bytes`."""
+        """The total over shards of `documents`, `tokens`, `nonzeros` or `bytes`."""
         return sum(getattr(shard, what) for shard in self.shards)
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """digest: SHA-256 over the inputs' bytes and all settings that matter. request: of the same, but of the inputs'
-    sizes and times. settings: `Job.settings`. vocabulary_sha256: of its file; vocabulary_hash: of its words. metadata:
-    what documents carry, which earlier versions did not know of."""
+    """What a folder of shards holds, and what it was made from.
+
+    digest: SHA-256 of the inputs' bytes and all settings that matter. request: the same with the inputs' sizes and
+    times in place of their bytes. settings: `Job.settings`. vocabulary_sha256: of the file; vocabulary_hash: of the
+    words. metadata: the metadata of the documents, which folders of earlier versions lack.
+    """
 
     digest: str
     request: str
@@ -68,7 +71,7 @@ class Manifest:
     metadata: Metadata = field(default_factory=Metadata)
 
     def write(self, folder: Path) -> None:
-        """Into the folder, at once."""
+        """Write the manifest into the folder, at once."""
         values: dict[str, Any] = {"format": FORMAT} | vars(self)
         values |= {"report": dataclasses.asdict(self.report), "parts": {}, "metadata": self.metadata.to_json()}
         if not self.metadata.columns:
@@ -93,28 +96,28 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
-        """The inverse of `write`. Raises UserError where it is not as it was written."""
+        """The inverse of `write`. Raises UserError where the manifest is damaged."""
         path = folder / NAME
         try:
             values = read_object(path)
             if values.pop("format") != FORMAT:
-                raise ValueError("it is of another version of etm_jax")
+                raise ValueError("another version of etm_jax wrote it")
             parts = {name: _part(values["parts"][name]) for name in PARTS}
             report = FilterReport(**values["report"])
             metadata = Metadata.from_json(values.get("metadata", []))
             manifest = cls(**{**values, "parts": parts, "report": report, "metadata": metadata})
             if not (_is_count(manifest.num_words) and _is_count(manifest.block_docs) and manifest.block_docs):
-                raise ValueError("its numbers are none")
+                raise ValueError("its sizes are not whole numbers")
             return manifest
         except DAMAGED as error:
             raise UserError(
-                f"{path} is not as it was written ({error}); restore it from a backup, or prepare the corpus again"
+                f"{path} is damaged ({error}); restore it from a backup, or prepare the corpus again"
             ) from error
 
     def check_files(self, folder: Path) -> None:
-        """Raise UserError, which names the file, where one is missing or not as it was written.
+        """Raise UserError, which names the file, where one is missing or damaged.
 
-        Small corpora are read whole; of large ones the sizes are compared, and each record has a checksum.
+        Small corpora are checked by SHA-256; for large ones the sizes are compared, and each record has a checksum.
         """
         files = [
             (path, shard.bytes, shard.sha256)
@@ -132,38 +135,38 @@ class Manifest:
                     f"{path} cannot be read ({error.strerror}); restore it from a backup, or prepare the corpus again"
                 ) from error
             if not same:
-                raise UserError(
-                    f"{path} is not as it was written; restore it from a backup, or prepare the corpus again"
-                )
+                raise UserError(f"{path} is damaged; restore it from a backup, or prepare the corpus again")
 
     def paths(self, folder: Path, part: str) -> list[Path]:
-        """The shards of one of `PARTS`."""
+        """The shards of one of `PARTS`, in order."""
         number = len(self.parts[part].shards)
         return [folder / shard_name(part, shard, number) for shard in range(number)]
 
 
 def is_prepared(folder: Path) -> bool:
-    """Whether a folder was filled by `etm_jax.prepare`. Others have a file of that name too."""
+    """Whether `etm_jax.prepare` filled a folder. Other folders can hold a file of that name too."""
     return (folder / NAME).is_file() and any(folder.glob(f"*{SUFFIX}"))
 
 
 def shard_name(part: str, shard: int, number: int) -> str:
-    """`train-00000-of-00016.arrayrecord`."""
+    """The name of a shard, such as `train-00000-of-00016.arrayrecord`."""
     return f"{part}-{shard:05}-of-{number:05}{SUFFIX}"
 
 
 def file_sha256(path: Path) -> str:
-    """Of a file's bytes."""
+    """SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _part(values: dict[str, Any]) -> Part:
+    """A part from JSON. Raises ValueError where its numbers are not whole."""
     shards = [Shard(**{f.name: totals[f.name] for f in dataclasses.fields(Shard)}) for totals in values["shards"]]
     if not all(_is_count(getattr(shard, what)) for shard in shards for what in ("documents", "tokens", "nonzeros")):
-        raise ValueError("its shards hold no numbers of documents")
+        raise ValueError("its shards have totals that are not whole numbers")
     return Part(shards, *(from_pairs(values[name]) for name in ("nonzeros_of", "lengths_of")))
 
 
 def _is_count(value: Any) -> bool:
+    """Whether a value from JSON is a whole number of at least 0."""
     return type(value) is int and value >= 0

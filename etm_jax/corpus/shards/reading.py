@@ -1,4 +1,4 @@
-"""The training documents of a prepared folder, read in an order of their own each epoch: the one user of grain."""
+"""The training documents of a folder of shards, in a different order each epoch: the one user of grain."""
 
 import sys
 from collections.abc import Generator, Iterator
@@ -19,16 +19,19 @@ from etm_jax.corpus.words.segment import without_main
 from etm_jax.util.errors import UserError
 
 WINDOW = 16
-"""Blocks of a slot whose documents are shuffled together: what is held is WINDOW batches, whatever the corpus."""
+"""Blocks of a slot whose documents are shuffled together: memory holds WINDOW batches, whatever the corpus."""
 
 LENGTHS = 10_000
+"""Documents whose lengths a stream knows, as quantiles and as the longest."""
+
 THREADS, WINDOWS_AHEAD = 4, 8
+"""Threads that read, and windows that they read ahead."""
 
 
 class Window(NamedTuple):
-    """Counts of a few blocks' documents in the order in which they are read: a CSR matrix in its arrays.
+    """Documents of a few blocks in the order in which they are read: the arrays of a CSR matrix [D, V].
 
-    extras: by field [D], as of `Metadata.encode`.
+    extras: [D] by metadata field, of `Metadata.encode`.
     """
 
     data: np.ndarray
@@ -38,7 +41,7 @@ class Window(NamedTuple):
 
 
 class _File(NamedTuple):
-    """What grain wants to know of a file, so that it need not open all of them."""
+    """What grain needs to know of a file, so that it need not open all of them."""
 
     filename: str
     skip: int
@@ -47,16 +50,16 @@ class _File(NamedTuple):
 
 
 class Stream:
-    """The training documents of a prepared folder, on disk.
+    """The training documents of a folder of shards, on disk.
 
-    A batch is made of slots, each of `block_docs` documents. The blocks of all shards are shuffled; slot g of G reads
-    those at places g, g + G, g + 2G, … and shuffles the documents of `WINDOW` of them at a time. So what a step holds
-    depends on seed, epoch, step and batch size alone, processes can have slots of their own, and no more is in memory
-    than `WINDOW` batches and what is read ahead.
+    A batch consists of slots, each of `block_docs` documents. The blocks of all shards are shuffled; slot g of G reads
+    those at positions g, g + G, g + 2G, …, and shuffles the documents of `WINDOW` blocks at a time. A step's documents
+    therefore depend on seed, epoch, step and batch size alone, each process can read its own slots, and memory holds
+    only `WINDOW` batches and what is read ahead.
 
-    num_docs, num_words, nnz: D, V and the nonzeros of the counts [D, V]. lengths: nonzeros of at most `LENGTHS`
-    documents, evenly spaced from the shortest to the longest, of all where there are no more. longest: those of the
-    `LENGTHS` longest documents, falling.
+    num_docs, num_words, nnz: D, V and the number of nonzeros of the counts [D, V]. lengths: nonzeros of at most
+    `LENGTHS` documents, evenly spaced from the shortest to the longest; of all documents if there are no more. longest:
+    those of the `LENGTHS` longest documents, falling.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
@@ -70,7 +73,7 @@ class Stream:
         self._blocks = {path: -(-shard.documents // self.block_docs) for path, shard in shards if shard.documents}
 
     def num_steps(self, batch_size: int) -> int:
-        """Steps of an epoch; the last may be short."""
+        """Number of steps of an epoch; the last may be short."""
         return -(-self._num_blocks // self._slots(batch_size, 1))
 
     def epoch(
@@ -83,13 +86,13 @@ class Stream:
         num_parts: int = 1,
         workers: int = 0,
     ) -> Iterator[StreamedDocuments]:
-        """Each step's documents from `first_step` on: counts [batch_size / num_parts, V] CSR int32, canonical.
+        """The documents of each step from `first_step` on: counts [batch_size / num_parts, V] CSR int32, canonical.
 
-        The rows are those of `part` of so many equal parts of the batch: all of them one after the other are the batch,
-        however many there are. A row is empty, and without metadata, where a slot has no more documents. Each document
-        comes once an epoch.
-        workers: processes that read ahead, 0 for threads of this one; they change nothing else. Raises UserError where
-        the batch cannot be parted so, or a shard is damaged.
+        part, num_parts: the rows are those of one of `num_parts` equal parts of the batch; all parts one after the
+        other are the batch, whatever their number. A row is empty, and without metadata, where a slot has no more
+        documents. Each document occurs once an epoch. workers: number of processes that read ahead, 0 for threads of
+        this one; they change nothing else. Raises UserError where the batch cannot be divided so, or a shard is
+        damaged.
         """
         slots = self._slots(batch_size, num_parts)
         ours = range(part * slots // num_parts, (part + 1) * slots // num_parts)
@@ -104,14 +107,19 @@ class Stream:
 
     @property
     def _num_blocks(self) -> int:
+        """Number of blocks of all shards."""
         return sum(self._blocks.values())
 
     def _slots(self, batch_size: int, num_parts: int) -> int:
+        """Number of slots of a batch.
+
+        Raises UserError where the batch size is not a multiple of what is read at once.
+        """
         if batch_size % (self.block_docs * num_parts):
             unit = self.block_docs * num_parts
             among = f" among {num_parts} processes" if num_parts > 1 else ""
             raise UserError(
-                f"--batch_size={batch_size} cannot be read{among} from blocks of {self.block_docs} documents; give "
+                f"--batch_size={batch_size} cannot be made{among} from blocks of {self.block_docs} documents; give "
                 f"--batch_size={max(1, round(batch_size / unit)) * unit}, or prepare the corpus again with a "
                 f"--block_docs that divides {batch_size if num_parts == 1 else f'{batch_size} / {num_parts}'}"
             )
@@ -119,7 +127,10 @@ class Stream:
 
 
 class _Windows:
-    """What grain reads: the windows of some slots, in turn. order: seeds the shuffling of blocks and documents."""
+    """The data source that grain reads: windows of some slots in turn.
+
+    order: seed of the shuffling of blocks and documents.
+    """
 
     def __init__(
         self,
@@ -138,7 +149,7 @@ class _Windows:
         self._num_blocks = sum(blocks.values())
         self._records: Any = ArrayRecordDataSource([_File(str(path), 0, n, n) for path, n in blocks.items()])
         seed = np.random.SeedSequence(order).generate_state(1)[0]
-        # The block that is not full stays the last one, so that only the last step is short.
+        # The one block that is not full stays last, so that only the last step is short.
         self._shuffled: Any = grain.MapDataset.range(self._num_blocks - 1).shuffle(seed=int(seed))
 
     def __len__(self) -> int:
@@ -160,14 +171,15 @@ class _Windows:
         return Window(counts.data, counts.indices, counts.indptr, extras)
 
     def _number(self, place: int) -> int:
-        """Of the block at a place in the order of the epoch."""
+        """The number of the block at a position in the order of the epoch."""
         return int(self._shuffled[place]) if place < self._num_blocks - 1 else place
 
     def _block(self, number: int) -> Rows:
+        """A block. Raises UserError, which names its file, where that is damaged."""
         try:
             rows = Rows.from_bytes(self._records[number]).without(TEXT)
             if rows.counts.shape[1] != self._num_words:
-                raise ValueError(f"it is over {rows.counts.shape[1]} words, not {self._num_words}")
+                raise ValueError(f"its vocabulary has {rows.counts.shape[1]} words instead of {self._num_words}")
             return rows
         except (RuntimeError, ValueError, OSError) as error:
             for path, blocks in self._blocks.items():
@@ -178,17 +190,17 @@ class _Windows:
 
 
 def _read_ahead(source: _Windows, first: int, workers: int) -> Generator[Window, None, None]:
-    """The windows from the first on, while threads or worker processes read those that come next."""
+    """The windows from `first` on, while threads or worker processes read the next ones."""
     import grain
     from absl import flags
 
     threads = grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=WINDOWS_AHEAD)
     windows = grain.MapDataset.source(source)[first:].to_iter_dataset(threads)
     if workers:
-        # Grain has a flag of its own, which it reads from absl; nobody else here gives absl a command line.
+        # Grain reads a flag of its own from absl, which requires that absl has parsed a command line.
         if not flags.FLAGS.is_parsed():
             flags.FLAGS.mark_as_parsed()
-        # By pipes: a container has little shared memory, and what is in it when a run is stopped is complained of.
+        # Pipes, since containers have little shared memory, and a stopped run would warn of what it leaves there.
         by_pipes = grain.experimental.DatasetOptions(min_shm_size=sys.maxsize)
         windows = grain.experimental.WithOptionsIterDataset(windows, by_pipes)
         windows = windows.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2))
@@ -199,12 +211,12 @@ def _read_ahead(source: _Windows, first: int, workers: int) -> Generator[Window,
         yield first_window
         yield from iterator
     finally:
-        # Worker processes end now, and not when somebody collects them.
+        # End worker processes now, and not when the iterator is garbage-collected.
         iterator.close()
 
 
 def _rows(window: Window, rows: slice) -> Window:
-    """Some of a window's documents; empty ones where it has no more, so that each has its place in the batch."""
+    """Some of a window's documents; empty ones where it has no more, so that each keeps its row in the batch."""
     starts = window.indptr[np.minimum(np.arange(rows.start, rows.stop + 1), len(window.indptr) - 1)]
     entries, size = slice(starts[0], starts[-1]), rows.stop - rows.start
     extras = {}
@@ -215,6 +227,7 @@ def _rows(window: Window, rows: slice) -> Window:
 
 
 def _joined(parts: list[Window], num_words: int) -> StreamedDocuments:
+    """The documents of several windows one after the other: counts [D, V] CSR."""
     lengths = np.concatenate([np.diff(part.indptr) for part in parts])
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     data = np.concatenate([part.data for part in parts])

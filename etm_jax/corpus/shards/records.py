@@ -1,4 +1,4 @@
-"""ArrayRecord files: the one user of array_record."""
+"""Reading and writing ArrayRecord files: the one user of array_record."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,22 +9,22 @@ from etm_jax.util.extras import require
 from etm_jax.util.files import written
 
 OPTIONS = "group_size:1,zstd:3"
-"""A record is compressed by itself, so that one can be read without its neighbours."""
+"""Each record is compressed by itself, so that it can be read without its neighbours."""
 
 
 def check_installed() -> None:
-    """Raise UserError where what reads and writes shards is not there."""
+    """Raise UserError where the packages that read and write shards are missing."""
     for package in ("array_record", "grain"):
         require(package, "scale", "a corpus in shards")
 
 
 def write_records(path: Path, records: Iterable[bytes]) -> None:
-    """Write a file; it appears under its name only when all of it is written. Raises UserError where it cannot be."""
+    """Write a file, which appears under its name when it is complete. Raises UserError where it cannot be written."""
     from array_record.python.array_record_module import ArrayRecordWriter
 
     beside = path.with_name(f".{path.name}.new")
     with written(path):
-        # What the library says of a file that it cannot open comes late and without a reason.
+        # The library reports a file that it cannot open late and without a reason.
         beside.open("wb").close()
         try:
             writer = ArrayRecordWriter(str(beside), OPTIONS)
@@ -40,12 +40,12 @@ def write_records(path: Path, records: Iterable[bytes]) -> None:
 
 
 def num_records(path: Path) -> int:
-    """Of a file. Raises UserError where it is damaged or missing."""
+    """Number of records of a file. Raises UserError where it is damaged or missing."""
     return int(_reader(path).num_records())
 
 
 def read_records(path: Path, numbers: Sequence[int] | None = None) -> Iterator[bytes]:
-    """Those of some numbers, or all in their order. Raises UserError where the file is damaged or missing."""
+    """Records by their numbers, or all in order. Raises UserError where the file is damaged or missing."""
     reader = _reader(path)
     try:
         for number in range(reader.num_records()) if numbers is None else numbers:
@@ -57,17 +57,18 @@ def read_records(path: Path, numbers: Sequence[int] | None = None) -> Iterator[b
 
 
 def damaged(path: Path, error: Exception) -> UserError:
-    """What is said of a file that is not as it was written."""
+    """The error for a damaged file."""
     message = str(error).split("; at byte")[0]
     return UserError(f"{path} is damaged ({message}); restore the file from a backup, or prepare the corpus again")
 
 
 def _reader(path: Path) -> Any:
+    """An open file. Raises UserError where it is damaged or missing."""
     from array_record.python.array_record_module import ArrayRecordReader
 
     if not path.is_file():
         raise UserError(f"{path} is missing; restore it from a backup, or prepare the corpus again")
     reader = ArrayRecordReader(str(path), "readahead_buffer_size:0,max_parallelism:0")
     if not reader.ok():
-        raise damaged(path, ValueError("it is no ArrayRecord file"))
+        raise damaged(path, ValueError("it is not an ArrayRecord file"))
     return reader

@@ -1,1 +1,1 @@
-"""From text to words to a vocabulary."""
+"""Text to words, words to a vocabulary and to counts."""

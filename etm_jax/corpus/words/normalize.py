@@ -1,4 +1,4 @@
-"""Text before segmentation, and tokens after it."""
+"""Normalising text before segmentation, and cleaning tokens after it."""
 
 import re
 import unicodedata
@@ -16,7 +16,7 @@ _CLAUSE_END = re.compile(r"[，,、：: ]")
 
 
 class _Table(dict[int, str]):
-    """A table for `str.translate` that asks `rule` about a character when it first meets it."""
+    """A table for `str.translate` that calls `rule` for a character when it first occurs."""
 
     def __init__(self, rule: Callable[[str], str]) -> None:
         super().__init__()
@@ -28,6 +28,7 @@ class _Table(dict[int, str]):
 
 
 def _visible(char: str) -> str:
+    """A character of the text: nothing for invisible ones, a space for separators and control characters."""
     category = unicodedata.category(char)
     if category == "Cf" or char in _IGNORABLE:
         return ""
@@ -35,6 +36,7 @@ def _visible(char: str) -> str:
 
 
 def _letter(char: str) -> str:
+    """A character of a token: nothing for digits, punctuation, symbols, separators and control characters."""
     category = unicodedata.category(char)
     dropped = category[0] in "PSZC" or category in ("Nd", "No", "Me") or char in _IGNORABLE
     return "" if dropped else char
@@ -45,10 +47,11 @@ _LETTERS = _Table(_letter)
 
 
 def normalize(text: str, nfkc: bool, lowercase: bool) -> str:
-    """Text as a segmenter should see it: nothing invisible, and single spaces for whatever separates.
+    """Text for a segmenter: without invisible characters, and with single spaces for all separators.
 
-    Format characters (zero-width spaces, byte-order marks, soft hyphens) go; control characters, line ends and lone
-    surrogates become spaces. nfkc: fold full-width and compatibility characters. Applying it twice changes nothing.
+    Format characters (zero-width spaces, byte-order marks, soft hyphens) are removed; control characters, line ends and
+    lone surrogates become spaces. nfkc: fold full-width and compatibility characters. Applying it twice changes
+    nothing.
     """
     text = text.translate(_VISIBLE)
     if nfkc:
@@ -61,7 +64,7 @@ def normalize(text: str, nfkc: bool, lowercase: bool) -> str:
 def chunks(text: str, limit: int) -> Iterator[str]:
     """Pieces of at most `limit` characters that join to `text`.
 
-    Cut behind the last sentence that fits; without one behind the last comma or space; without those at the limit.
+    A piece ends after the last sentence that fits; if none fits, after the last comma or space; else at the limit.
     """
     start = 0
     while len(text) - start > limit:
@@ -74,6 +77,7 @@ def chunks(text: str, limit: int) -> Iterator[str]:
 
 
 def _last_end(pattern: re.Pattern[str], text: str) -> int:
+    """The end of the last match in the text; 0 without one."""
     end = 0
     for match in pattern.finditer(text):
         end = match.end()
@@ -82,7 +86,7 @@ def _last_end(pattern: re.Pattern[str], text: str) -> int:
 
 @lru_cache(maxsize=1 << 18)
 def clean_token(token: str) -> str:
-    """The token without digits, punctuation, symbols, spaces and control characters; empty where nothing is left.
+    """The token without digits, punctuation, symbols, spaces and control characters; empty if nothing is left.
 
     Number letters stay (〇 is one), and so does an apostrophe between letters: without it `we'll` would be `well`.
     """
@@ -91,8 +95,9 @@ def clean_token(token: str) -> str:
 
 
 def _letters(text: str) -> str:
+    """The letters and marks of a token, beginning with a letter."""
     text = text.translate(_LETTERS)
-    # Compatibility folding turns a free-standing accent into a space and a mark, which then begins a token.
+    # Compatibility folding turns a standalone accent into a space and a mark, which then begins a token.
     while text and unicodedata.category(text[0])[0] == "M":
         text = text[1:]
     return text

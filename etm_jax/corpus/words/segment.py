@@ -1,4 +1,4 @@
-"""From documents to tokens: every segmenter behind one function, in parallel where that pays."""
+"""Documents to tokens: every segmenter behind one function, in parallel where that saves time."""
 
 import importlib
 import importlib.metadata
@@ -31,14 +31,14 @@ Tokenize = Callable[[Document], list[str]]
 
 
 class _Cost(NamedTuple):
-    """What a process costs before its first word, its speed, and its memory. Measured on one core."""
+    """What a process of a segmenter costs: the time to start, its speed, and its memory. Measured on one core."""
 
     seconds_to_start: float
     chars_per_second: float
     gigabytes: float
 
 
-# A segmenter that is not here is too fast to repay another process.
+# Segmenters that are not listed are so fast that another process would save no time.
 _COSTS = {
     "pkuseg": _Cost(5.0, 25_000, 0.9),
     "spacy_pkuseg": _Cost(5.0, 25_000, 0.9),
@@ -63,10 +63,10 @@ def segmenter_version(name: str) -> str:
 
 
 def make_segmenter(name: str, model_folder: str = "") -> Segment:
-    """A function from a piece of text to its words in order, punctuation and all.
+    """A function from a piece of text to its words in order, including punctuation.
 
-    name: one of the choices of --segmenter but `gold`. model_folder: for `spacy_pkuseg` alone, which ships no model.
-    Raises UserError where the package or the model cannot be used.
+    name: one of the choices of --segmenter except `gold`. model_folder: for `spacy_pkuseg` only, which comes without a
+    model. Raises UserError where the package or the model cannot be used.
     """
     if name == "words":
         return _WORD.findall
@@ -88,7 +88,7 @@ def make_segmenter(name: str, model_folder: str = "") -> Segment:
 
 
 def tokenizer(config: CorpusConfig) -> Tokenize:
-    """A function from a document to its tokens: normalised, cut, cleaned of what is no letter, empty ones dropped.
+    """A function from a document to its tokens: normalised, segmented, reduced to letters, empty ones dropped.
 
     config: with `lang`, `segmenter` and `lowercase` resolved (`etm_jax.corpus.prepare.resolve`).
     """
@@ -121,7 +121,7 @@ def tokenizer(config: CorpusConfig) -> Tokenize:
 
 
 def raw_text(document: Document, lang: str) -> str:
-    """The document's text; where it came as tokens, those put together again."""
+    """The document's text; for one that came as tokens, the tokens joined."""
     if document.tokens is None:
         return document.text
     return ("" if lang == "zh" else " ").join(document.tokens)
@@ -132,8 +132,8 @@ def segment_documents(
 ) -> Iterator[tuple[Document, list[str]]]:
     """Each document with its tokens, in order, the same whatever the number of processes.
 
-    documents: starts anew at each call. config: resolved, as for `tokenizer`. At no time more than a few batches of
-    text are in memory.
+    documents: restarts at each call. config: resolved, as for `tokenizer`. At any time only a few batches of text are
+    in memory.
     """
     processes, total = _plan(documents, config)
     yield from track(segment_stream(documents(), config, processes), "segmenting", total=total, unit="documents")
@@ -142,7 +142,7 @@ def segment_documents(
 def segment_stream(
     documents: Iterator[Document], config: CorpusConfig, processes: int
 ) -> Iterator[tuple[Document, list[str]]]:
-    """The same of documents that can be read only once, with no word about it. config: resolved."""
+    """`segment_documents` for documents that can be read only once, without progress. config: resolved."""
     if processes > 1:
         yield from _in_parallel(documents, config, processes)
         return
@@ -152,20 +152,20 @@ def segment_stream(
 
 
 def segment_alone(documents: Iterator[Document], config: CorpusConfig) -> Iterator[tuple[Document, list[str]]]:
-    """The same within this process, which keeps the segmenter for the next call with these settings."""
+    """`segment_stream` in this process, which keeps the segmenter for the next call with these settings."""
     tokenize = _worker_tokenizer(config)
     for document in documents:
         yield document, tokenize(document)
 
 
 def most_processes(segmenter: str) -> int:
-    """As many as there are cores, and as fit into half of the memory with the segmenter's model in each."""
+    """As many processes as there are cores, and as half of the memory holds models of the segmenter."""
     gigabytes = _COSTS[segmenter].gigabytes if segmenter in _COSTS else 0.2
     return max(1, min(_cores(), int(_memory_gigabytes() / 2 / gigabytes)))
 
 
 def _plan(documents: Callable[[], Iterator[Document]], config: CorpusConfig) -> tuple[int, int | None]:
-    """Processes to use, and the number of documents where it was counted."""
+    """Number of processes to use, and of documents if they were counted."""
     cost = _COSTS.get(config.segmenter)
     if cost is None:
         return max(config.workers, 1), None
@@ -183,22 +183,27 @@ def _plan(documents: Callable[[], Iterator[Document]], config: CorpusConfig) -> 
 
 
 def _worthwhile(seconds: float, cost: _Cost) -> int:
-    """Processes of which each has at least as much to do as its start takes, and which fit into half of the memory."""
+    """Number of processes that each run at least as long as they take to start, and whose models fit half of the
+    memory.
+    """
     fitting = int(_memory_gigabytes() / 2 / cost.gigabytes)
     return max(1, min(_cores(), fitting, int(seconds / cost.seconds_to_start)))
 
 
 def _cores() -> int:
+    """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory_gigabytes() -> float:
+    """The machine's memory in GiB."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else 8
 
 
 def _in_parallel(
     documents: Iterator[Document], config: CorpusConfig, processes: int
 ) -> Iterator[tuple[Document, list[str]]]:
+    """`segment_stream` in spawned processes."""
     pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
     pending: deque[tuple[list[Document], Future[list[list[str]]]]] = deque()
     try:
@@ -211,7 +216,7 @@ def _in_parallel(
             yield from _finished(pending)
     except BrokenProcessPool as error:
         raise UserError(
-            f"a process of --segmenter={config.segmenter} was killed, most likely for want of memory; "
+            f"a process of --segmenter={config.segmenter} was killed, most likely because memory ran out; "
             f"give --workers={processes - 1 or 1}"
         ) from error
     finally:
@@ -221,11 +226,13 @@ def _in_parallel(
 def _finished(
     pending: deque[tuple[list[Document], Future[list[list[str]]]]],
 ) -> Iterator[tuple[Document, list[str]]]:
+    """The documents of the oldest batch with their tokens, when it is done."""
     batch, future = pending.popleft()
     yield from zip(batch, future.result(), strict=True)
 
 
 def _batches(documents: Iterator[Document]) -> Iterator[list[Document]]:
+    """Batches of documents of about `_BATCH` characters."""
     batch: list[Document] = []
     size = 0
     for document in documents:
@@ -248,8 +255,11 @@ def _tokenize_batch(batch: list[Document], config: CorpusConfig) -> list[list[st
 
 @contextmanager
 def without_main() -> Iterator[None]:
-    """A spawned process imports its parent's `__main__` again. Ours need nothing of it, and it may import JAX, or be a
-    script without the `if __name__ == "__main__"` that this would call for: show them an empty one."""
+    """Within the block, spawned processes see an empty `__main__`.
+
+    A spawned process imports its parent's `__main__` again. Ours need nothing from it; it may import JAX, or be a
+    script without the `if __name__ == "__main__"` that this would require.
+    """
     main = sys.modules["__main__"]
     sys.modules["__main__"] = types.ModuleType("__main__")
     try:
@@ -259,9 +269,9 @@ def without_main() -> Iterator[None]:
 
 
 def _checked_model(folder: str) -> str:
-    """The folder, once it is known to be a pkuseg model of plain values."""
+    """The folder, if it holds a pkuseg model of plain values. Raises UserError where it does not."""
     if not folder:
-        raise UserError("--segmenter=spacy_pkuseg ships no model; give its folder by --segmenter_model")
+        raise UserError("--segmenter=spacy_pkuseg comes without a model; give the folder of one with --segmenter_model")
     pickled = Path(folder, "features.pkl")
     if Path(folder, "features.msgpack").is_file():
         return folder
@@ -275,6 +285,7 @@ def _checked_model(folder: str) -> str:
 
 
 def _missing(name: str) -> str:
+    """The message for a segmenter whose package is missing."""
     if name == "pkuseg":
         others = "pip install 'etm_jax[zh]' and give --segmenter=rjieba; for English text give --lang=en"
         return missing(name, "--segmenter=pkuseg, the default for Chinese,", f"BUILD.md says how; or {others}")

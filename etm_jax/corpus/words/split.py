@@ -1,4 +1,4 @@
-"""Which documents are trained on, and the two halves of each test document."""
+"""The split into training, validation and test documents, and the two halves of each test document."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -9,10 +9,11 @@ from etm_jax.util.errors import UserError
 def split_documents(
     lengths: np.ndarray, valid_share: float, test_share: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Row numbers of the train, valid and test documents, each in corpus order.
+    """Row numbers of the training, validation and test documents, each in corpus order.
 
-    lengths: [D] tokens of each document. Those without any go nowhere; those with one are never drawn for the test, as
-    they cannot be halved. A share above 0 gives at least one document. Raises UserError where none is left to train on.
+    lengths: [D] tokens of each document. Documents without tokens are in none of the three; documents with one token
+    are never test documents, since they cannot be halved. A share above 0 gives at least one document. Raises UserError
+    where no document is left to train on.
     """
     rows = np.flatnonzero(lengths)
     num_valid = max(1, round(valid_share * len(rows))) if valid_share else 0
@@ -30,9 +31,9 @@ def split_documents(
 
 
 def halves(counts: sp.csr_matrix, seed: int) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """Each document's tokens parted at random: n // 2 of its n tokens, and the others. counts: [T, V] → two [T, V].
+    """Split each document's tokens at random: n // 2 of its n tokens, and the rest. counts: [T, V] CSR → two [T, V].
 
-    The two sum to `counts`, and each token is as likely as any other to be in the first.
+    The two add up to `counts`, and each token is equally likely to be in the first.
     """
     lengths = np.asarray(counts.sum(axis=1)).ravel().astype(np.int64)
     row = np.repeat(np.arange(len(lengths)), lengths)

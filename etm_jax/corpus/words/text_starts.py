@@ -1,4 +1,4 @@
-"""What a document is shown by where there is no room for all of it."""
+"""How a document is shown where there is no room for all of it: by the beginning of its text."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,30 +10,31 @@ from etm_jax.corpus.words.normalize import normalize
 FIRST_WORDS = 60  # characters
 
 SHOWN = 260
-"""Characters of a text that the report shows."""
+"""Number of characters of a text that the report shows."""
 
 
 def beginning_of(text: str) -> str:
-    """What a document is known by: its first words, blanks folded."""
-    # Ten times as much as is shown leaves enough when blanks are folded.
+    """The first words of a text with blanks folded, by which a document is recognised."""
+    # Ten times the length leaves enough text after blanks are folded.
     return _shortened(normalize(text[: 10 * FIRST_WORDS], nfkc=False, lowercase=False))
 
 
 def shown_text(text: str) -> str:
-    """What the report shows of a document: the beginning of its text, blanks folded."""
+    """What the report shows of a document: the beginning of its text, with blanks folded."""
     size = 2 * SHOWN
-    # Of a long text only as much is looked at as it takes.
+    # Of a long text only as much is processed as is needed.
     while len(folded := " ".join(text[:size].split())) <= SHOWN and size < len(text):
         size *= 4
     return folded if len(folded) <= SHOWN else folded[:SHOWN] + "…"
 
 
 def commonest_words(counts: sp.csr_matrix, words: Sequence[str]) -> Iterator[str]:
-    """In place of a document's first words, which counts do not hold: its commonest ones. counts: [D, V]."""
+    """For each document of counts [D, V] CSR its most frequent words, in place of first words, which counts lack."""
     for start, stop in zip(counts.indptr[:-1], counts.indptr[1:], strict=True):
         order = np.argsort(-counts.data[start:stop], kind="stable")[:12]
         yield _shortened(" ".join(words[j] for j in counts.indices[start:stop][order]))
 
 
 def _shortened(text: str) -> str:
+    """The text, shortened to `FIRST_WORDS` characters."""
     return text if len(text) <= FIRST_WORDS else text[:FIRST_WORDS] + "…"

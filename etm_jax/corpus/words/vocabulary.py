@@ -1,4 +1,4 @@
-"""From tokens to the columns of the model, and to counts over them."""
+"""Tokens to the columns of the model, and to counts."""
 
 from array import array
 from collections.abc import Iterable, Sequence
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from gensim.corpora import Dictionary
 
 AUTO_ADJ_WORDS = 20
+"""Number of most frequent words that --auto_adj drops."""
 
 DOCUMENTS_AT_ONCE = 100_000
-"""Bounds what is held besides the counts themselves."""
+"""Documents processed in one step: bounds the memory used besides the counts."""
 
 
 def index_tokens(token_lists: Iterable[list[str]]) -> tuple["Dictionary", TokenStream]:
-    """gensim's dictionary of all words, and all tokens by its ids; the lists are read once and not kept."""
+    """gensim's dictionary of all words, and all tokens by its ids. The lists are read once and not kept."""
     from gensim.corpora import Dictionary
 
     dictionary = Dictionary()
@@ -37,7 +38,7 @@ def index_tokens(token_lists: Iterable[list[str]]) -> tuple["Dictionary", TokenS
 
 
 def dictionary_of(words: Sequence[str], doc_freq: np.ndarray, num_docs: int) -> "Dictionary":
-    """gensim's dictionary of words that are counted already. doc_freq: [words]."""
+    """gensim's dictionary of W words whose document frequencies [W] are known."""
     from gensim.corpora import Dictionary
 
     dictionary = Dictionary()
@@ -55,11 +56,11 @@ def filter_words(
 ) -> list[str]:
     """The words that the settings keep, by falling document frequency and then by spelling.
 
-    config: with `min_token_len` resolved. already_rare: words of fewer than `no_below` documents that were left out of
-    the dictionary before. It is filtered in place. Raises UserError with the numbers where fewer than two words are
-    left.
+    config: with `min_token_len` resolved. already_rare: number of words with fewer than `no_below` documents that were
+    left out of the dictionary. The dictionary is filtered in place. Raises UserError with the numbers where fewer than
+    two words are left.
     """
-    # Of words with the same frequency gensim drops those that it met last, which says nothing of them.
+    # Among words of the same frequency gensim drops the last ones: sorted, spelling decides and not first occurrence.
     dictionary.token2id = dict(sorted(dictionary.token2id.items()))
     unfiltered, docs = len(dictionary) + already_rare, dictionary.num_docs
     if unfiltered < 2:
@@ -92,7 +93,7 @@ def filter_words(
 
 
 def count_matrix(stream: TokenStream, words: list[str]) -> sp.csr_matrix:
-    """[D, V] int32 counts of the D documents of `stream` over the columns `words`; other tokens are left out."""
+    """Word counts [D, V] CSR int32 of the D documents of `stream` for the V `words`; other tokens are left out."""
     column = {word: j for j, word in enumerate(words)}
     column_of = np.array([column.get(word, -1) for word in stream.words], dtype=np.int32)
     num_docs = len(stream.starts) - 1
@@ -104,7 +105,7 @@ def count_matrix(stream: TokenStream, words: list[str]) -> sp.csr_matrix:
 
 
 def _block(column_of: np.ndarray, stream: TokenStream, rows: slice, num_words: int) -> sp.csr_matrix:
-    """The counts of some documents. column_of: [words of the stream] int32, -1 for those that have no column."""
+    """Word counts of some documents. column_of: [W] int32, the column of each word of the stream, −1 for none."""
     starts = stream.starts[rows.start : rows.stop + 1]
     columns = column_of[stream.ids[starts[0] : starts[-1]]]
     kept = columns >= 0
@@ -116,7 +117,7 @@ def _block(column_of: np.ndarray, stream: TokenStream, rows: slice, num_words: i
 
 
 def select_stream(stream: TokenStream, rows: np.ndarray) -> TokenStream:
-    """The stream of some of its documents, with the words that these hold. rows: [R] increasing."""
+    """The stream of some of its documents, with only their words. rows: [R] increasing."""
     lengths = np.diff(stream.starts)
     chosen = np.zeros(len(lengths), dtype=bool)
     chosen[rows] = True
@@ -129,7 +130,10 @@ def select_stream(stream: TokenStream, rows: np.ndarray) -> TokenStream:
 
 
 def read_stopwords(path: str, nfkc: bool, lowercase: bool) -> frozenset[str]:
-    """The words of a UTF-8 file, one a line, put through the same mill as the tokens they are to match."""
+    """The words of a UTF-8 file, one a line, normalised and cleaned like the tokens that they have to match.
+
+    Raises UserError where it cannot be read.
+    """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""All that the page and the figures show of a run, as plain values."""
+"""The data of the page and of the plots, as plain values."""
 
 import datetime
 from collections.abc import Mapping
@@ -22,28 +22,40 @@ from etm_jax.util.errors import UserError
 from etm_jax.util.keyed_csv import read_pairs
 
 MOST_DOCUMENTS = 20_000
-"""In the list of documents; of more, so many are drawn."""
+"""Documents on the page; of more, so many are sampled."""
+
 MOST_WORDS = 10_000
-"""That can be searched for; of more, the most frequent, and every topic's own."""
+"""Words that can be searched for; of more, the most frequent, and the first words of every topic."""
 
 WORDS, DOCUMENTS, NEAREST, SIMILAR = 15, 5, 12, 5
-"""Of a topic: words, representative documents, nearest words in the embedding space, similar topics."""
+"""Number of a topic's words, representative documents, nearest words in the embedding space, and similar topics."""
 
 FIRST = 10
-"""Documents, as in Figure 5 of the report."""
+"""Number of first documents that are shown, as in Figure 5 of the report."""
 
 NEIGHBOURS, TOPICS_OF_WORD, TOPICS_OF_DOCUMENT = 8, 4, 3
+"""Number of a word's neighbours and topics, and of a document's topics."""
+
 LEAST_SHARE = 0.05
+"""Share from which a topic is listed with a word or a document, besides the largest one."""
+
 LEAST_MARKED = 0.3
 """p(topic | word) from which a word is marked in the topic's documents, besides the topic's first words."""
+
 CHARACTERS_LISTED = 36
+"""Characters of a text in the list of a topic's documents."""
+
 WORDS_ON_MAP = 600
+"""Words on the map, about; each topic has 3 to 8 of them."""
 
 CURVES = ("nelbo", "recon", "kl", "npmi", "c_v", "diversity", "valid_nelbo", "valid_recon", "valid_kl")
 
 
 def topic_names(path: str, num_topics: int) -> dict[int, str]:
-    """What a file with columns topic and name calls topics. Raises UserError where it does not, or names others."""
+    """Names of topics from a file with columns topic and name.
+
+    Raises UserError where it cannot be read so, or names a topic that does not exist.
+    """
     named = read_pairs(path, "topic_names", "topic", "name")
     for topic in named:
         if not (topic.isdecimal() and int(topic) < num_topics):
@@ -54,11 +66,12 @@ def topic_names(path: str, num_topics: int) -> dict[int, str]:
 def contents(
     run: Run, evaluation: Evaluation, date_field: str = "", names_of_topics: Mapping[int, str] | None = None
 ) -> dict[str, Any]:
-    """Of the run: settings, figures, topics, words, documents, map, tree, time, training. Numbers rounded for show.
+    """The data of a run's page: settings, metrics, topics, words, documents, map, tree, time, training. Numbers are
+    rounded.
 
-    date_field: the field of the metadata, or of the corpus' file, with the documents' dates. Raises UserError where it
-    has none.
-    names_of_topics: what to call topics in place of their first words.
+    date_field: the field of the metadata, or of the corpus' file, that holds the documents' dates; empty to find one.
+    names_of_topics: what to call topics in place of their first words. Raises UserError where `date_field` has no
+    dates.
     """
     config, corpus, model = run.record.config, run.corpus, run.model
     with silenced():
@@ -116,7 +129,7 @@ def contents(
     listed = _listed(len(every))
     return {
         "run": _run(run, evaluation, lang),
-        "figures": _figures(evaluation),
+        "metrics": _metrics(evaluation),
         "filtering": _filtering(run),
         "settings": _settings(run),
         "topics": topics,
@@ -142,7 +155,7 @@ def contents(
 
 
 def _all_documents(run: Run) -> Documents:
-    """Train, validation and test, one below the other, as θ is."""
+    """Training, validation and test documents, one part after the other, in the order of θ."""
     parts = (run.corpus.train, run.corpus.valid, run.corpus.test)
     counts = sp.csr_matrix(sp.vstack([part.counts for part in parts]))
     ids, first = ([x for part in parts for x in getattr(part, name)] for name in ("ids", "first_words"))
@@ -151,12 +164,13 @@ def _all_documents(run: Run) -> Documents:
 
 
 def _searchable(frequency: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """Columns of the words that the page knows, in the order of the vocabulary."""
+    """Columns [W] of the words on the page, in the order of the vocabulary. frequency: [V]; words: [K, n] columns."""
     frequent = np.argsort(-frequency, kind="stable")[:MOST_WORDS]
     return np.union1d(frequent, words.ravel())
 
 
 def _neighbours(run: Run, columns: np.ndarray) -> list[list[int]]:
+    """For each of W columns, the places among them of the words with the nearest ρ; empty without embeddings."""
     if run.model.rho is None:
         return []
     found, _ = nearest(run.model.rho[columns], run.model.rho[columns], NEIGHBOURS, skip_self=True)
@@ -164,26 +178,27 @@ def _neighbours(run: Run, columns: np.ndarray) -> list[list[int]]:
 
 
 def _topics_of_words(beta: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """p(topic | word) ∝ share · β: [K, W] → [W, K]."""
+    """p(topic | word) ∝ share · β: beta [K, W], share [K] → [W, K]."""
     joint = share[:, None] * beta
     return (joint / np.maximum(joint.sum(axis=0), 1e-30)).T
 
 
 def _largest(p: np.ndarray, n: int) -> list[int]:
-    """[topic, percent, topic, percent, …] of the n largest, those of LEAST_SHARE and more, at least one."""
+    """[topic, percent, topic, percent, …] of the n largest of p [K], of those from LEAST_SHARE on; at least one."""
     order = np.argsort(-p, kind="stable")[:n]
     kept = [k for i, k in enumerate(order) if i == 0 or p[k] >= LEAST_SHARE]
     return [x for k in kept for x in (int(k), round(100 * float(p[k])))]
 
 
 def _most(row: np.ndarray, n: int, own: int) -> list[int]:
+    """The n topics with the largest values of row [K], without the topic `own`."""
     return [int(j) for j in np.argsort(-row, kind="stable") if j != own][:n]
 
 
 def _map(run: Run, words: np.ndarray, place: Mapping[int, int]) -> dict[str, Any] | None:
-    """Topics and their first words by the directions of α and ρ; None for a model without embeddings.
+    """Positions of topics and their first words, by the directions of α and ρ; None for a model without embeddings.
 
-    Each word is where ρ has it; its topic is the one whose list it leads most.
+    words: [K, n] columns. A word belongs to the topic in whose list it ranks highest.
     """
     model = run.model
     if model.alpha is None or model.rho is None:
@@ -205,7 +220,10 @@ def _map(run: Run, words: np.ndarray, place: Mapping[int, int]) -> dict[str, Any
 
 
 def _over_time(theta: np.ndarray, documents: Documents, dates: Mapping[str, datetime.date]) -> dict[str, Any] | None:
-    """Shares of the words by day, month or year, as many as the eye can part; None without dates."""
+    """Shares of the tokens by topic and day, month or year, depending on the time span; None without dates.
+
+    theta: [D, K], of the documents.
+    """
     if not dates or len(set(dates.values())) < 2:
         return None
     days = max(dates.values()) - min(dates.values())
@@ -226,6 +244,7 @@ def _over_time(theta: np.ndarray, documents: Documents, dates: Mapping[str, date
 
 
 def _run(run: Run, evaluation: Evaluation, lang: str) -> dict[str, Any]:
+    """What the head of the page says of the run."""
     corpus, record = run.corpus, run.record
     return {
         "name": run.folder.path.absolute().name,
@@ -246,12 +265,13 @@ def _run(run: Run, evaluation: Evaluation, lang: str) -> dict[str, Any]:
     }
 
 
-def _figures(evaluation: Evaluation) -> list[list[str]]:
-    """Rows of figure, value and what it was measured on, as `etm_jax.evaluate` prints them."""
+def _metrics(evaluation: Evaluation) -> list[list[str]]:
+    """Rows of metric, value and what it was measured on, as `etm_jax.evaluate` prints them."""
     return [list(row) for row in evaluation.rows]
 
 
 def _filtering(run: Run) -> list[list[Any]] | None:
+    """Rows of a quantity before and after filtering; None for a corpus that was not filtered here."""
     report = run.corpus.report
     if report is None:
         return None
@@ -264,7 +284,7 @@ def _filtering(run: Run) -> list[list[Any]] | None:
 
 
 def _settings(run: Run) -> list[list[Any]]:
-    """Rows of section, flag, value, and whether the value is another than its variant's own."""
+    """Rows of section, flag, value, and whether the value differs from that of the variant."""
     config, rows = run.record.config, []
     usual = VARIANTS[config.variant]
     for section, s, value in config.settings():
@@ -273,23 +293,27 @@ def _settings(run: Run) -> list[list[Any]]:
 
 
 def _joints(joints: list[tuple[list[float], list[float]]]) -> list[list[float]]:
+    """The joints of the tree, rounded, each as its four leaf positions and four distances."""
     return [[*_rounded(np.array(xs), 2), *_rounded(np.array(ys), 4)] for xs, ys in joints]
 
 
 def _overlaps(shared: np.ndarray, order: list[int]) -> list[list[int]]:
-    """In percent, rows and columns as the leaves stand."""
+    """Overlaps [K, K] in percent, with rows and columns in the order of the leaves."""
     return np.round(100 * shared[np.ix_(order, order)]).astype(int).tolist()
 
 
 def _listed(number: int) -> list[int]:
+    """The documents on the page, in their order."""
     if number <= MOST_DOCUMENTS:
         return list(range(number))
     return np.sort(np.random.default_rng([0]).choice(number, MOST_DOCUMENTS, replace=False)).tolist()
 
 
 def _clipped(text: str) -> str:
+    """A text, shortened to `CHARACTERS_LISTED`."""
     return text if len(text) <= CHARACTERS_LISTED else text[:CHARACTERS_LISTED] + "…"
 
 
 def _rounded(values: np.ndarray, digits: int) -> list[float]:
+    """The numbers [N], rounded."""
     return [round(float(x), digits) for x in values]

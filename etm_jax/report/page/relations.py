@@ -1,4 +1,4 @@
-"""How topics lie to each other and to words: their overlap, a tree of them, and a map in two dimensions."""
+"""Relations of topics and words: overlap of topics, a tree of topics, and a map in two dimensions."""
 
 from typing import NamedTuple
 
@@ -9,13 +9,14 @@ from scipy.spatial.distance import squareform
 from etm_jax.util.arrays import unit_rows
 
 MOST_FAMILIES = 8
-"""Colours that can be told apart."""
+"""Number of colours that can be distinguished."""
 
 
 class Tree(NamedTuple):
-    """Topics clustered by overlap. order: K topics as the leaves stand; family: [K], from 0, in the order of leaves.
+    """Topics clustered by overlap.
 
-    joints: of each of the K − 1 joints the leaf positions (in leaves, from 0) and the distances of its four corners.
+    order: the K topics in the order of the leaves. family: [K], from 0, numbered in the order of the leaves. joints:
+    for each of the K − 1 joints its four corners: their leaf positions, in leaves from 0, and their distances.
     """
 
     order: list[int]
@@ -24,13 +25,15 @@ class Tree(NamedTuple):
 
 
 def overlap(beta: np.ndarray) -> np.ndarray:
-    """Bhattacharyya coefficients Σ_v √(β_kv β_lv) of every two topics: [K, V] → [K, K], in [0, 1]; 1 with itself."""
+    """Bhattacharyya coefficients Σ_v √(β_kv β_lv) of all pairs of topics: [K, V] → [K, K], in [0, 1]; 1 on the
+    diagonal.
+    """
     root = unit_rows(np.sqrt(beta.astype(np.float64)))
     return np.clip(root @ root.T, 0.0, 1.0)
 
 
 def tree_of(shared: np.ndarray) -> Tree:
-    """Ward's clustering of the points √β, whose distances are √(2 − 2 overlap). shared: [K, K] of `overlap`."""
+    """Ward's clustering of the points √β, whose distances are √(2 − 2 overlap). shared: [K, K], of `overlap`."""
     num_topics = len(shared)
     if num_topics == 1:
         return Tree([0], [0], [])
@@ -41,7 +44,7 @@ def tree_of(shared: np.ndarray) -> Tree:
     order = [int(k) for k in leaves_list(links)]
     cluster = fcluster(links, min(MOST_FAMILIES, num_topics), "maxclust")
     number = {c: i for i, c in enumerate(dict.fromkeys(cluster[order]))}
-    # scipy puts leaf i at 10 i + 5.
+    # scipy places leaf i at 10 i + 5.
     joints = [
         ([(x - 5) / 10 for x in xs], [float(y) for y in ys])
         for xs, ys in zip(drawn["icoord"], drawn["dcoord"], strict=True)
@@ -52,7 +55,7 @@ def tree_of(shared: np.ndarray) -> Tree:
 def flattened(points: np.ndarray) -> np.ndarray:
     """A map of points by their directions: [P, L] → [P, 2] in [0, 1], by t-SNE on cosine distances.
 
-    The same points give the same map. Fewer than four are put on a line.
+    The same points give the same map. Fewer than four points are placed on a line.
     """
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits

@@ -1,4 +1,4 @@
-// What every part of the page uses: its data, and elements.
+// What all parts of the page use: its data, and functions that make elements.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const { run, topics, words } = data;
@@ -17,7 +17,7 @@ const firstWords = (k, n) =>
 const label = (k, n = 3) => topics[k].name || firstWords(k, n);
 const language = run.lang === "zh" ? "zh-Hans" : run.lang;
 
-// Text of the corpus is only ever set as text: nothing in it can become markup.
+// Text of the corpus is always set as text, so that nothing in it can become markup.
 function make(namespace, tag, attributes, children) {
   const node = namespace ? document.createElementNS(namespace, tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes || {})) {

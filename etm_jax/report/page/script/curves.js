@@ -96,7 +96,7 @@ function drawTraining() {
   }
   const known = (name) => t[name].some((v) => v != null);
   const valid = known("valid_nelbo");
-  const figures = [
+  const panels = [
     ["nelbo", "Loss", "nelbo, nats a document"],
     ["recon", "Reconstruction", "nats a document"],
     ["kl", "KL", "nats a document"],
@@ -108,9 +108,9 @@ function drawTraining() {
     "By epoch; loss is reconstruction plus the weighted KL, lower is better. " +
     (known("npmi")
       ? "Coherence and diversity are of the training documents, higher is better."
-      : "Train with --log_quality_every=1 to see coherence and diversity by epoch too.");
+      : "Train with --log_quality_every=1 to also see coherence and diversity by epoch.");
   part("training", ".panels").append(
-    ...figures
+    ...panels
       .filter(([name]) => known(name))
       .map(([name, title, unit]) => {
         const both = valid && t[`valid_${name}`];
@@ -154,8 +154,8 @@ function drawTime() {
     .sort((a, b) => b[0] - a[0])
     .slice(0, 12);
   part("time", ".note").textContent =
-    `Share of the words by ${unit}, of the ${spread.length} topics that move most, from ${bins[0]} to ${bins[bins.length - 1]}` +
-    ` (${count(Math.min(...documents))} to ${count(Math.max(...documents))} documents a ${unit}). Every topic has its own curve above.`;
+    `Share of the words by ${unit}, of the ${spread.length} topics that change most, from ${bins[0]} to ${bins[bins.length - 1]}` +
+    ` (${count(Math.min(...documents))} to ${count(Math.max(...documents))} documents a ${unit}). Each topic's own curve is shown with the topic.`;
   part("time", ".panels").append(
     ...spread.map(([, k]) =>
       el(

@@ -2,7 +2,7 @@
 
 function drawDocuments() {
   part("documents", ".note").textContent =
-    `Of ${count(data.documents.of)} documents; each bar is a document, its parts the topics of 5% and more.`;
+    `Of ${count(data.documents.of)} documents; each bar is a document, and its parts are the topics with a share of at least 5%.`;
   part("documents", ".first").append(
     ...data.first.map((document) => {
       const pairs = [];
@@ -49,9 +49,9 @@ function drawRun() {
     );
   tables.push(
     table(
-      "Figures",
+      "Metrics",
       ["", "value", "measured on"],
-      data.figures.map(([name, value, said]) =>
+      data.metrics.map(([name, value, said]) =>
         el("tr", {}, el("td", {}, name), el("td", { class: "n" }, value), el("td", { class: "said" }, said)),
       ),
     ),
@@ -60,7 +60,7 @@ function drawRun() {
   if (data.filtering)
     others.append(
       table(
-        "What filtering did",
+        "Filtering of the corpus",
         ["", "before", "after", "kept"],
         data.filtering.map(([name, before, after], i) =>
           el(

@@ -12,16 +12,16 @@ function head() {
     (run.kind === "etm" ? `, ${run.variant} variant` : "") +
     `${trained}.`;
   const cards = [
-    ["documents", count(run.train), `to train, ${count(run.valid)} to validate, ${count(run.test)} to test`],
-    ["vocabulary", count(run.vocabulary), `words; ${count(run.tokens)} tokens to train on`],
+    ["documents", count(run.train), `for training, ${count(run.valid)} for validation, ${count(run.test)} for testing`],
+    ["vocabulary", count(run.vocabulary), `words; ${count(run.tokens)} tokens for training`],
   ];
   for (const [title, name, said] of [
     ["coherence", "NPMI", "NPMI of the top 10 words, in training documents"],
     ["held-out coherence", "NPMI, held out", "the same, in test documents"],
     ["diversity", "diversity", "unique share of the top 25 words"],
-    ["perplexity", "perplexity", "by document, of held-out halves"],
+    ["perplexity", "perplexity", "by document, on held-out halves"],
   ]) {
-    const row = data.figures.filter((one) => one[0] === name).at(name === "diversity" ? -1 : 0);
+    const row = data.metrics.filter((one) => one[0] === name).at(name === "diversity" ? -1 : 0);
     if (row) cards.push([title, row[1].replace("-", "−"), said]);
   }
   $("cards").append(
@@ -41,5 +41,5 @@ function head() {
   for (const [id, name] of Object.entries(names))
     if (!$(id).hidden) $("links").append(el("a", { href: `#${id}` }, name));
   document.querySelector("footer").textContent =
-    `Made by etm_jax on ${run.made}. This file holds all that it shows and asks the net for nothing.`;
+    `Made by etm_jax on ${run.made}. This file contains all that it shows and makes no network requests.`;
 }

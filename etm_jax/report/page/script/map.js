@@ -5,7 +5,7 @@ function drawMap() {
     $("map").hidden = true;
     return;
   }
-  // A phone has a square that its labels fit in.
+  // A square on phones, where labels need the height.
   const narrow = innerWidth < 700,
     W = narrow ? 620 : 1140,
     H = narrow ? 620 : 700,
@@ -15,7 +15,7 @@ function drawMap() {
   const picture = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "group", "aria-label": "Map of topics and words" });
   const pen = document.createElement("canvas").getContext("2d");
   const family = getComputedStyle(document.body).fontFamily;
-  // Each side is filled: t-SNE's distances far apart mean nothing that this could distort.
+  // Both axes are stretched to fill the map: large distances of t-SNE mean nothing that this could distort.
   const every = [...data.map.topics, ...data.map.words.map((word) => word.slice(2))];
   const [left, top] = [0, 1].map((i) => Math.min(...every.map((point) => point[i])));
   const [wide, high] = [0, 1].map((i) => Math.max(...every.map((point) => point[i])) - [left, top][i] || 1);
@@ -184,9 +184,9 @@ function drawMap() {
     el(
       "div",
       { class: "zoom" },
-      button("+", "Closer", () => zoom(1.5)),
-      button("−", "Further", () => zoom(1 / 1.5)),
-      button("⤢", "All of it", () => zoom(0)),
+      button("+", "Zoom in", () => zoom(1.5)),
+      button("−", "Zoom out", () => zoom(1 / 1.5)),
+      button("⤢", "Whole map", () => zoom(0)),
     ),
   );
   draw();

@@ -1,4 +1,4 @@
-// The tree of alike topics, and the squares of their overlap.
+// The tree of similar topics, and the matrix of their overlaps.
 
 function drawSimilarity() {
   const { order, joints, overlap } = data.similarity,
@@ -71,17 +71,17 @@ function drawSimilarity() {
     rows,
     texts,
   );
-  const told = part("similarity", ".reading");
-  const rest = `From ${least}% overlap, the faintest square, to ${most}%, the strongest. Point at a square to read it.`;
-  told.textContent = rest;
+  const reading = part("similarity", ".reading");
+  const rest = `From ${least}% overlap, the faintest square, to ${most}%, the strongest. Point at a square to see its topics.`;
+  reading.textContent = rest;
   picture.addEventListener("pointerover", (event) => {
     const at = event.target.dataset?.at;
     if (!at) {
-      told.textContent = rest;
+      reading.textContent = rest;
       return;
     }
     const [i, j] = at.split(",").map(Number);
-    told.textContent = `Topic ${order[i]} (${label(order[i])}) and topic ${order[j]} (${label(order[j])}): ${overlap[i][j]}% overlap`;
+    reading.textContent = `Topic ${order[i]} (${label(order[i])}) and topic ${order[j]} (${label(order[j])}): ${overlap[i][j]}% overlap`;
   });
   part("similarity", "figure").append(picture);
 }

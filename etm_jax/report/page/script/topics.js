@@ -1,4 +1,4 @@
-// The list of topics, and the one that is chosen.
+// The list of topics, and the topic that is chosen.
 
 let chosen = -1;
 
@@ -177,7 +177,7 @@ function more(k) {
   return el(
     "div",
     {},
-    el("h3", {}, `${count(rows.length)} documents${drawn} with the topic among their first three`),
+    el("h3", {}, `${count(rows.length)} documents${drawn} with the topic among their three largest`),
     box,
     button,
   );

@@ -27,7 +27,7 @@ function word(j) {
       el(
         "div",
         {},
-        el("h3", {}, "Its topics: where the word comes from"),
+        el("h3", {}, "Topics of the word: p(topic | word)"),
         el(
           "div",
           { class: "bars" },
@@ -47,7 +47,7 @@ function word(j) {
         ? el(
             "div",
             {},
-            el("h3", {}, "Its neighbours in the embedding space"),
+            el("h3", {}, "Neighbours in the embedding space"),
             el(
               "ul",
               { class: "chips" },

@@ -1,4 +1,4 @@
-"""From counted documents to the records of shards."""
+"""Distributing counted documents over shards, and dividing shards into blocks."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,9 +15,10 @@ from etm_jax.corpus.store.packed import PackedTexts
 
 
 def over_vocabulary(block: Block, columns: dict[str, int]) -> tuple[Rows, np.ndarray]:
-    """The block's documents over the columns of the vocabulary, and the part of each.
+    """The block's documents with the columns of the vocabulary, and the part of each, [D] uint8.
 
-    Documents without a known word are left out, and of the test those with a single one: they cannot be halved.
+    columns: the column of each word. Documents without a known word are left out, and test documents with a single
+    token, which cannot be halved.
     """
     moved = np.fromiter((columns.get(word, -1) for word in block.words), np.int32, len(block.words))
     counts = block.rows.counts
@@ -31,8 +32,8 @@ def over_vocabulary(block: Block, columns: dict[str, int]) -> tuple[Rows, np.nda
     return replace(block.rows, counts=ours).take(rows), block.parts[rows]
 
 
-def deal(block: Block, columns: dict[str, int], plan: Plan) -> list[Rows | None]:
-    """A block's documents for each shard in the order of `plan.places`; None for a shard that gets none."""
+def shard_block(block: Block, columns: dict[str, int], plan: Plan) -> list[Rows | None]:
+    """The block's documents for each shard, in the order of `plan.places`; None for a shard that gets none."""
     rows, parts = over_vocabulary(block, columns)
     rows = _with_texts_of(rows, rows.keys <= np.array(plan.last_shown, np.uint64)[parts])
     shards = plan.shards
@@ -48,16 +49,18 @@ def deal(block: Block, columns: dict[str, int], plan: Plan) -> list[Rows | None]
 
 
 def in_order(assigned: Sequence[Rows]) -> Rows:
-    """All documents of a shard, at least one, by their keys. assigned: in the order of the inputs, which is that of
-    equal keys."""
+    """All documents of a shard, sorted by key.
+
+    assigned: at least one, in the order of the inputs, which decides equal keys.
+    """
     rows = joined(assigned)
     return rows.take(np.argsort(rows.keys, kind="stable"))
 
 
-def cut(rows: Rows, block_docs: int, is_last: bool) -> tuple[list[Rows], Rows | None]:
-    """The blocks of a shard, all of them full, and the documents that are left over: they go to its part's last shard.
+def into_blocks(rows: Rows, block_docs: int, is_last: bool) -> tuple[list[Rows], Rows | None]:
+    """The blocks of a shard, all of them full, and the documents left over, which go to the last shard of its part.
 
-    That one's last block holds what there is: it is the only one that is not full.
+    Only the last block of that shard may not be full.
     """
     full = len(rows) if is_last else len(rows) // block_docs * block_docs
     blocks = [rows.take(np.arange(low, min(low + block_docs, full))) for low in range(0, full, block_docs)]
@@ -66,7 +69,7 @@ def cut(rows: Rows, block_docs: int, is_last: bool) -> tuple[list[Rows], Rows | 
 
 
 def _with_texts_of(rows: Rows, shown: np.ndarray) -> Rows:
-    """The documents without the texts of those that are not shown. shown: [D] bool."""
+    """The documents, with texts only for those that are shown. shown: [D] bool."""
     if TEXT not in rows.labels or shown.all():
         return rows
     texts = rows.labels[TEXT]
@@ -77,5 +80,5 @@ def _with_texts_of(rows: Rows, shown: np.ndarray) -> Rows:
 
 
 def columns_of(plan: Plan) -> dict[str, int]:
-    """The column of each word."""
+    """The column of each word of the vocabulary."""
     return {word: j for j, word in enumerate(plan.words)}
