@@ -21,6 +21,7 @@ from etm_jax.config.settings import (
     all_sections,
 )
 from etm_jax.config.variants import VARIANTS
+from etm_jax.config.vector_sources import vector_source
 from etm_jax.util.errors import UserError
 
 OF_TRAINING = (VectorsConfig, ModelConfig, ObjectiveConfig, OptimizerConfig, TrainConfig)
@@ -82,8 +83,8 @@ class Config:
 def make_config(variant: str = "default", given: Mapping[str, Any] | None = None) -> Config:
     """A whole configuration: the dataclasses' defaults, then the model's, the variant's, and what is `given` by name.
 
-    An `embed_dim` of None means that nothing was said about it: vectors with a length of their own (file:, use) then
-    keep it, whatever the variant's default; all others get the default.
+    An `embed_dim` of None means that nothing was said about it: vectors with a length of their own
+    (`VectorSource.own_length`) then keep it, whatever the variant's default; all others get the default.
 
     Raises UserError for an unknown variant, model or setting, and for a value that is not allowed.
     """
@@ -122,7 +123,8 @@ def _unread(card: ModelCard) -> dict[str, Any]:
 
 
 def _has_own_dim(vectors: object) -> bool:
-    return vectors == "use" or str(vectors).startswith("file:")
+    source = vector_source(str(vectors))
+    return source is not None and source.own_length
 
 
 def _unknown(name: str) -> UserError:

@@ -1,5 +1,6 @@
 """Word vectors: what each source gives, and what a broken vector file says."""
 
+import dataclasses
 import gzip
 import re
 import sys
@@ -11,6 +12,7 @@ import scipy.sparse as sp
 
 from etm_jax.config.build import make_config
 from etm_jax.config.settings import VectorsConfig
+from etm_jax.config.vector_sources import VECTOR_SOURCES
 from etm_jax.corpus.types import Corpus, Documents, TokenStream, Vocabulary
 from etm_jax.util.errors import UserError
 from etm_jax.vectors import check_vectors, word_vectors
@@ -243,6 +245,12 @@ def test_vectors_made_here_have_the_dimension_of_the_variant(variant: str, dim: 
     assert make_config(variant).vectors.embed_dim == dim
     assert make_config(variant, {"embed_dim": None, "vectors": "ppmi"}).vectors.embed_dim == dim
     assert make_config(variant, {"embed_dim": 7}).vectors.embed_dim == 7
+
+
+def test_a_registered_source_whose_vectors_have_a_length_of_their_own_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(VECTOR_SOURCES, "random", dataclasses.replace(VECTOR_SOURCES["random"], own_length=True))
+    assert make_config(given={"vectors": "random"}).vectors.embed_dim is None
+    assert make_config(given={"vectors": "random", "embed_dim": 7}).vectors.embed_dim == 7
 
 
 @pytest.mark.parametrize("vectors", ["glove", "file:", ""])
