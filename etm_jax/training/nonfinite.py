@@ -88,14 +88,10 @@ def what_is_nonfinite(variables: Variables, batch: Batch, key: jax.Array, spec: 
     and then the gradient is named.
     """
     terms = jax.device_get(_terms(variables, batch, key, spec))
-    known = list(QUANTITIES)
-
-    def order(name: str) -> int:
-        return known.index(name) if name in known else len(known)
-
-    for quantity, values in sorted(terms.items(), key=lambda term: order(term[0])):
+    own = sorted(terms.keys() - QUANTITIES.keys())
+    for quantity in (*(name for name in QUANTITIES if name in terms), *own):
         described = QUANTITIES.get(quantity, f"the term {quantity} of the loss")
-        bad = ~np.isfinite(values)
+        bad = ~np.isfinite(terms[quantity])
         if bad.ndim == 0:
             if bad:
                 return described

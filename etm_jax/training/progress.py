@@ -9,7 +9,7 @@ class Progress(NamedTuple):
 
     nelbos: [epoch + 1], by which epochs are compared; infinite for epoch 0, since no topic is learnt before the first.
     by_seed: the newest of them, of each member of the ensemble; the lowest is the one in `nelbos`. step_sums: of the
-    epoch under way, each step's sums in the order of `etm_jax.training.steps.Sums`; empty between epochs.
+    epoch under way, each step's sums in the order of `etm_jax.models.objective.Sums`; empty between epochs.
     """
 
     epoch: int
