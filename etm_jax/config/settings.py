@@ -71,7 +71,9 @@ class CorpusConfig:
         resumable=True,
     )
     nfkc: bool = setting(
-        True, "fold full-width and compatibility characters (Unicode NFKC) before segmentation", digest="value"
+        True,
+        "fold full-width and compatibility characters (Unicode NFKC), except ，！？：；（）, before segmentation",
+        digest="value",
     )
     lowercase: bool | None = setting(None, "fold case; default: for en only", digest="value")
     stopwords: str = setting(

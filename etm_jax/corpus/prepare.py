@@ -50,9 +50,15 @@ def prepare(
     version = _COUNTED_SEGMENTER if source.counted else segmenter_version(settings.segmenter)
     digest = corpus_digest(source, settings, version)
     if expected_digest not in (None, digest):
+        # A run that an earlier version began goes on with the corpus that it prepared.
+        if expected_digest == corpus_digest(source, settings, version, folded_punctuation=True):
+            corpus = _as_before(cache_dir, expected_digest, texts)
+            if corpus:
+                return dataclasses.replace(corpus, name=source.name)
         raise UserError(
             f"--corpus={source.name} is not what the run in --workdir was started with ({expected_name}): another "
-            f"text, stop words, segmenter (now {version}) or file of --meta; restore that, or give another --workdir"
+            f"text, stop words, segmenter (now {version}), file of --meta or version of etm_jax; restore that, or give "
+            "another --workdir"
         )
     folder = cache_dir / digest[:16] if cache_dir else None
     if folder and folder.exists() and not config.rebuild:
@@ -76,6 +82,18 @@ def prepare(
     if folder:
         save_corpus(corpus, folder)
     return corpus if texts else without_texts(corpus)
+
+
+def _as_before(cache_dir: Path | None, digest: str, texts: bool) -> Corpus | None:
+    """The corpus of that digest from the cache, where it is there; it cannot be prepared again."""
+    if not cache_dir:
+        return None
+    try:
+        corpus = load_corpus(cache_dir / digest[:16], texts)
+    except (*DAMAGED, UserError):
+        return None
+    note(f"corpus: prepared before, by an earlier version, in {cache_dir / digest[:16]}")
+    return corpus
 
 
 def without_texts(corpus: Corpus) -> Corpus:

@@ -7,6 +7,7 @@ import etm_jax.corpus.store.cache as cache
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus import prepare
 from etm_jax.corpus.types import Document, Source
+from etm_jax.corpus.words.segment import segmenter_version
 from etm_jax.util.errors import UserError
 
 CONFIG = CorpusConfig(lang="en", segmenter="words", lowercase=True, min_token_len=2, no_below=1, no_above=1.0)
@@ -128,6 +129,33 @@ def test_corpora_that_were_prepared_before_are_found_again(tmp_path):
         cache.corpus_digest(source, CorpusConfig(**given), "words 1")[:16]
         for given in ({}, {"lang": "en", "lowercase": True, "min_token_len": 2, "no_below": 1}, files | {"keep_n": 5})
     ] == ["ce7e8e78bfc6d6d3", "f1ff76d444e8368e", "14ec15602a4b5eb8"]
+
+
+def test_punctuation_counts_only_where_words_depend_on_it(source):
+    def changed(**given):
+        digests = [cache.corpus_digest(source, CorpusConfig(**given), "1", before) for before in (False, True)]
+        return digests[0] != digests[1]
+
+    assert [changed(segmenter=name) for name in ("pkuseg", "spacy_pkuseg", "jieba", "rjieba", "words", "gold")] == [
+        True, True, False, False, False, False,
+    ]  # fmt: skip
+    assert not changed(segmenter="pkuseg", nfkc=False)
+
+
+def test_a_run_of_before_punctuation_was_kept_goes_on_with_its_own_corpus(source, tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "PKUSEG", ("words",))
+    settings = dataclasses.replace(CONFIG, cache_dir=str(tmp_path / "cache"))
+    before = cache.corpus_digest(source, CONFIG, segmenter_version("words"), folded_punctuation=True)
+    corpus = dataclasses.replace(prepare(source, CONFIG), digest=before)
+    assert before != prepare(source, settings).digest
+    with pytest.raises(UserError, match="version of etm_jax"):
+        prepare(source, settings, tmp_path / "cache", before, "texts")
+    cache.save_corpus(corpus, tmp_path / "cache" / before[:16])
+    assert flat(prepare(source, settings, tmp_path / "cache", before, "texts")) == flat(corpus)
+    # The text has to be that of the run.
+    source.files[0].write_text("other")
+    with pytest.raises(UserError, match="is not what the run"):
+        prepare(source, settings, tmp_path / "cache", before, "texts")
 
 
 def test_a_vocabulary_comes_back_from_json_and_changed_words_are_refused(source):

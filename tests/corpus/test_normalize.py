@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etm_jax.corpus.words.normalize import chunks, clean_token, normalize
+from etm_jax.corpus.words.segment import make_segmenter
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,26 @@ def test_invisible_characters_go_and_separators_become_one_space(text, expected)
 def test_nfkc_and_case_are_folded_only_on_demand():
     assert normalize("Ｎｅｗ ﬁsh １２", nfkc=True, lowercase=False) == "New fish 12"
     assert normalize("Ｎew", nfkc=False, lowercase=True) == "ｎew"
+
+
+def test_chinese_punctuation_stays_as_segmenters_know_it():
+    text = "（ＰＣ，ｗｉ－ｆｉ）：１２．５％；５０㎡、①！ｶﾞ…？"
+    expected = "（PC，wi-fi）：12.5%；50m2、1！ガ...？"
+    assert normalize(text, nfkc=True, lowercase=False) == expected
+    assert normalize(text, nfkc=False, lowercase=False) == text
+    assert normalize("，\u0301a", nfkc=True, lowercase=False) == "，\u0301a"
+
+
+@given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("，！？：；（）,!?:;()' \u0301ＡaＥé１①㎏ﾞﾊ"))))
+def test_punctuation_that_is_not_folded_changes_no_token(text):
+    """Of segmenters that only look for letters or spaces."""
+    visible = normalize(text, nfkc=False, lowercase=False)
+    all_folded = " ".join(unicodedata.normalize("NFKC", visible).split())
+    ours = normalize(text, nfkc=True, lowercase=False)
+    assert clean_token(ours) == clean_token(all_folded)
+    for segmenter in ("words", "whitespace"):
+        segment = make_segmenter(segmenter)
+        assert list(map(clean_token, segment(ours))) == list(map(clean_token, segment(all_folded)))
 
 
 @given(st.text(), st.booleans(), st.booleans())

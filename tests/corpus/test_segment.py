@@ -71,6 +71,35 @@ def test_pkuseg_cuts_a_line_longer_than_a_chunk():
     assert tokenize(Document("2", sentence * 200)) == tokens * 200
 
 
+FULL_WIDTH = str.maketrans({chr(code): chr(code + 0xFEE0) for code in range(0x21, 0x7F) if chr(code).isalnum()})
+
+
+@pytest.mark.parametrize("name", ["pkuseg", "rjieba", "jieba", "whitespace"])
+def test_letters_and_digits_of_any_width_give_the_same_tokens(name):
+    if name != "whitespace":
+        pytest.importorskip(name)
+    text = "他在IBM公司工作，1998年买了2台PC（含wifi）：共5000多元。"
+    tokens = tokens_of(text, lang="zh", segmenter=name)
+    assert tokens_of(text.translate(FULL_WIDTH), lang="zh", segmenter=name) == tokens
+    assert {"IBM", "PC", "wifi"} <= set(tokens) or name == "whitespace"
+
+
+@needs("pkuseg")
+def test_pkuseg_reads_chinese_punctuation_as_it_was_trained_to():
+    # After NFKC's comma it would give "flagwifi", and "m重kg".
+    assert tokens_of("ﬁsh和ﬂag，ｗｉ－ｆｉ", lang="zh", segmenter="pkuseg") == ["fish", "和", "flag", "wifi"]
+    assert tokens_of("面积５０㎡，重５㎏，①", lang="zh", segmenter="pkuseg") == ["面积", "m", "重", "kg"]
+    assert tokens_of("ｆｌａｇ，ｗｉｆｉ", lang="zh", segmenter="pkuseg", nfkc=False) == ["ｆｌａｇ", "ｗｉｆｉ"]
+
+
+@pytest.mark.parametrize("name", ["pkuseg", "rjieba", "jieba"])
+def test_what_sticks_to_words_goes_before_they_are_cut(name):
+    pytest.importorskip(name)
+    dirty = "我们\u200b来到\ufeff北\u00ad京\n，清华\u2060大学\x07学习\ud800。"
+    clean = "我们来到北京 ，清华大学 学习 。"
+    assert tokens_of(dirty, lang="zh", segmenter=name) == tokens_of(clean, lang="zh", segmenter=name)
+
+
 @pytest.mark.parametrize("name, way", [("pkuseg", "BUILD.md"), ("rjieba", r"etm_jax\[zh\]")])
 def test_a_missing_package_names_the_way_to_install_it(monkeypatch, name, way):
     def missing(distribution):

@@ -63,7 +63,7 @@ def test_a_selected_stream_has_its_own_words():
 
 def test_stop_words_are_normalised_like_tokens(tmp_path):
     path = tmp_path / "stop.txt"
-    path.write_text("\ufeffＴhe\n的\n\n don’t \n", encoding="utf-8")
+    path.write_text("\ufeffＴhe\n（的），\n\n don’t \n", encoding="utf-8")
     assert read_stopwords(str(path), nfkc=True, lowercase=True) == {"the", "的", "don't"}
 
 

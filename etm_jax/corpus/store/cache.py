@@ -19,11 +19,16 @@ from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.store.compressed import CompressedTexts
 from etm_jax.corpus.store.packed import PackedTexts
 from etm_jax.corpus.types import Corpus, Documents, FilterReport, Source, TokenStream, Vocabulary
+from etm_jax.corpus.words.segment import PKUSEG
 from etm_jax.util.errors import UserError
 from etm_jax.util.reading import as_object, read_arrays, read_object, read_sparse
 
 COMPUTED = 2
 """To be raised with every change of what preparation computes: a corpus is then another one."""
+
+PUNCTUATION = "as it is"
+"""What normalising leaves of Chinese punctuation. It decides where the segmenters of `PKUSEG` cut, so that corpora cut
+by them are others than those of versions that folded it; no other segmenter's words depend on it."""
 
 FORMAT = 2
 """To be raised with every change of how a corpus is stored."""
@@ -36,17 +41,22 @@ _METADATA, _TEXTS = "metadata.json", "texts.npz"
 """Files that earlier versions did not write: without them a corpus has no metadata, or no texts."""
 
 
-def corpus_digest(source: Source, config: CorpusConfig, segmenter_version: str) -> str:
+def corpus_digest(
+    source: Source, config: CorpusConfig, segmenter_version: str, folded_punctuation: bool = False
+) -> str:
     """SHA-256 of what decides the prepared corpus: the names and bytes of its files, the settings, the segmenter.
 
     config: resolved (`etm_jax.corpus.prepare.resolve`). Where the corpus lies and how fast it is prepared do not count,
-    nor, for a corpus that comes as counts, any setting but those of metadata. Raises UserError where a file is missing
-    or cannot be read.
+    nor, for a corpus that comes as counts, any setting but those of metadata. folded_punctuation: of the corpus that
+    earlier versions prepared, which is the same one wherever `PUNCTUATION` does not matter. Raises UserError where a
+    file is missing or cannot be read.
     """
     files = list(source.files)
     settings: dict[str, Any] = {"format": COMPUTED, "segmenter": segmenter_version}
     counted = source.counted is not None
     settings |= deciding_settings(config, counted)
+    if folded_punctuation:
+        settings.pop("punctuation", None)
     bytes_count = ("given files",) if counted else ("files", "given files")
     named = {s.flag: getattr(config, s.name) for s in settings_of(CorpusConfig) if s.digest in bytes_count}
     files += [file for flag in sorted(named) if named[flag] for file in _files_at(flag, Path(named[flag]).expanduser())]
@@ -60,13 +70,19 @@ def corpus_digest(source: Source, config: CorpusConfig, segmenter_version: str) 
 
 
 def deciding_settings(config: CorpusConfig, counted: bool = False) -> dict[str, Any]:
-    """The settings by name whose values, as they stand, decide the prepared corpus. counted: of one that comes so."""
+    """The settings by name whose values, as they stand, decide the prepared corpus. counted: of one that comes so.
+
+    With them, what this version does with punctuation, where the words depend on it.
+    """
     values = {s.name: (s, getattr(config, s.name)) for s in settings_of(CorpusConfig)}
-    return {
+    deciding = {
         name: value
         for name, (s, value) in values.items()
         if (s.digest == "value" and not counted) or (s.digest == "given" and value != s.default)
     }
+    if config.nfkc and config.segmenter in PKUSEG and not counted:
+        deciding["punctuation"] = PUNCTUATION
+    return deciding
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:

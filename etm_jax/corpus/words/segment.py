@@ -26,6 +26,9 @@ from etm_jax.util.errors import UserError
 from etm_jax.util.extras import missing
 from etm_jax.util.plain_pickle import load_plain_pickle
 
+PKUSEG = ("pkuseg", "spacy_pkuseg")
+"""Segmenters with a trained model, which looks at the characters around a word, punctuation included."""
+
 Segment = Callable[[str], list[str]]
 Tokenize = Callable[[Document], list[str]]
 
@@ -110,7 +113,7 @@ def tokenizer(config: CorpusConfig) -> Tokenize:
         return given
 
     segment = make_segmenter(config.segmenter, config.segmenter_model)
-    limit = _CHUNK if config.segmenter in ("pkuseg", "spacy_pkuseg") else sys.maxsize
+    limit = _CHUNK if config.segmenter in PKUSEG else sys.maxsize
 
     def tokenize(document: Document) -> list[str]:
         text = normalize(raw_text(document, config.lang), nfkc, lowercase)
