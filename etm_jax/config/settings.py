@@ -82,14 +82,29 @@ class CorpusConfig:
     min_token_len: int | None = setting(
         None, "shortest word kept, in characters; default: 1 for zh, 2 for en", at_least=1, digest="value"
     )
-    no_below: int = setting(5, "drop words found in fewer documents than this", at_least=1, digest="value")
+    no_below: int = setting(
+        5,
+        "drop words found in fewer documents than this, those for validation and test counted too",
+        at_least=1,
+        digest="value",
+    )
     no_above: float = setting(
-        0.1, "drop words found in more than this share of the documents", above=0, at_most=1, digest="value"
+        0.1,
+        "drop words found in more than this share of all documents, those for validation and test included",
+        above=0,
+        at_most=1,
+        digest="value",
     )
     keep_n: int = setting(
-        0, "keep only this many words, those of most documents; 0: all", at_least=0, zero="all", digest="value"
+        0,
+        "keep only this many words, those found in most of all documents; 0: all",
+        at_least=0,
+        zero="all",
+        digest="value",
     )
-    auto_adj: bool = setting(False, "drop the 20 words found in most documents, in place of --no_above", digest="value")
+    auto_adj: bool = setting(
+        False, "drop the 20 words found in most of all documents, in place of --no_above", digest="value"
+    )
     valid_share: float = setting(
         0.05, "share of the documents set aside for validation", at_least=0, below=1, digest="value"
     )

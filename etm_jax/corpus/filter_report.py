@@ -5,7 +5,10 @@ from etm_jax.util.console import table
 
 
 def format_report(report: FilterReport) -> str:
-    """A table of documents, tokens and words before and after. Emptied documents are those that kept no token."""
+    """A table of documents, tokens and words before and after, over all parts of the split.
+
+    Emptied documents are those that kept no token.
+    """
     pairs = [
         ("documents", report.docs_before, report.docs_after),
         ("tokens", report.tokens_before, report.tokens_after),
@@ -14,7 +17,7 @@ def format_report(report: FilterReport) -> str:
     rows = [(what, f"{before:,}", f"{after:,}", _share(before, after)) for what, before, after in pairs]
     rows.append(("median tokens a document", f"{report.median_length_before:g}", f"{report.median_length_after:g}", ""))
     rows.append(("documents emptied", "", f"{report.docs_before - report.docs_after:,}", ""))
-    return table(rows, ["filtering", "before", "after", "kept"], "<>>>")
+    return table(rows, ["filtering all documents", "before", "after", "kept"], "<>>>")
 
 
 def report_warnings(report: FilterReport) -> list[str]:
