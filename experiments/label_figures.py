@@ -17,7 +17,7 @@ STRENGTHS = (1, 10, 100)
 
 def label_figures(train: np.ndarray, test: np.ndarray, labels: Labels) -> dict[str, float]:
     """Purity and NMI of the largest topics, on either part; and `lr`, of a linear classifier. train, test: θ [D, K]."""
-    figures = {}
+    figures: dict[str, float] = {}
     for name, theta, truth in (("", train, labels.train), ("_test", test, labels.test)):
         largest = theta.argmax(axis=1)
         figures |= {f"purity{name}": purity(largest, truth), f"nmi{name}": nmi(largest, truth)}

@@ -85,7 +85,8 @@ def part_targets(bench: Bench) -> str:
         bench.results([bench.fits(model, targets[name].corpus) for name in there for model in ("default", "lda")])
     )
     found |= {name: [next(outcomes), next(outcomes)] for name in there}
-    figures, goals = [], []
+    figures: list[list[str]] = []
+    goals: list[list[str]] = []
     for name, target in targets.items():
         ours, lda = found[name]
         figures += figure_rows(target.title, {"ours": ours, "LDA": lda}, SHOWN)
@@ -116,7 +117,7 @@ def _beside_lda(target: Target, lda: Result) -> list[Goal]:
 def _grid(bench: Bench, first: str, cases: dict[str, dict[str, Any]], models: Sequence[str]) -> str:
     """A table of cases and models. cases: the arguments of `Bench.fits` by title."""
     outcomes = iter(bench.results([bench.fits(model, **case) for case in cases.values() for model in models]))
-    rows = []
+    rows: list[list[str]] = []
     for title in cases:
         rows += figure_rows(title, {NAMES[model]: next(outcomes) for model in models}, SHOWN)
     return figure_table(first, rows, SHOWN)

