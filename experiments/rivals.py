@@ -58,6 +58,7 @@ class Job:
         self.half2 = sp.csr_matrix(sp.load_npz(folder / "test_h2.npz"))
         train, half1 = (sp.csr_matrix(sp.load_npz(folder / f"{part}.npz")) for part in ("train", "test_h1"))
         self.counts = {"train": train, "test_h1": half1, "test": sp.csr_matrix(half1 + self.half2)}
+        self.half2.sort_indices()  # The order of log_px.
         self.started = time.perf_counter()
         self.deadline = self.started + 60 * minutes
         self.stopped = ""

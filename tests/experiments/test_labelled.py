@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from etm_jax.cli import flags as cli
 from etm_jax.util.errors import UserError
-from experiments import quality, rivals
+from experiments import fits, quality, rivals
 from experiments.bench import Goal, Result
 from experiments.fits import Fit, figures_of
 from experiments.label_figures import accuracy, commonness, label_figures, nmi, small_topics
@@ -237,6 +237,7 @@ def test_the_script_of_the_rivals_imports_nothing_of_ours():
     names = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     names += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
     assert not [name for name in names if name.split(".")[0] in ("etm_jax", "experiments")]
+    assert list(rivals.RIVALS) == list(fits.RIVALS)
 
 
 def test_a_rival_reads_counts_as_words_and_stops_in_time(tmp_path):
