@@ -51,7 +51,7 @@ RIVALS = {
     "topica_lda": "LDA, topica",
     "topica_etm": "ETM, topica",
 }
-"""What tables call the models of `experiments/rivals.py`."""
+"""What tables call the models of `experiments.rivals`."""
 
 Figures = dict[str, Any]
 """What a fit came to: numbers by name, and `topics`; or `not_run`, with the reason, and `for_good` where it is kept."""

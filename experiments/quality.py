@@ -266,7 +266,7 @@ def _parser() -> argparse.ArgumentParser:
         help="Python of the environment that `make rivals` makes (default: %(default)s)",
     )
     parser.add_argument(
-        "--minutes", type=float, default=15, help="most that a fit of a rival may take (default: %(default)s)"
+        "--minutes", type=float, default=15, help="of each core, for a rival's fit (default: %(default)s)"
     )
     parser.add_argument("--n_topic", type=int, default=50, help="topics (default: %(default)s)")
     parser.add_argument("--sweeps", type=int, default=SWEEPS, help="sweeps of LDA's sampler (default: %(default)s)")

@@ -1,6 +1,7 @@
-"""Fits of other people's packages: `experiments/rivals.py`, run by the Python of an environment that holds them."""
+"""Fits of other people's packages: `experiments.rivals`, run by the Python of an environment that holds them."""
 
 import json
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -12,13 +13,10 @@ from etm_jax.metrics.topics import topic_shares
 from etm_jax.util.errors import UserError
 from experiments.fits import Figures, Fit, Fitted
 
-SCRIPT = Path(__file__).with_name("rivals.py")
+SCRIPT = ("-m", "experiments.rivals")
 
 BY_VECTORS = ("fastopic", "combinedtm", "bertopic", "bertopic_kmeans", "keynmf")
 """Those that read the documents' vectors, which are computed once a corpus."""
-
-BY_EPOCHS = ("ecrtm", "etm", "fastopic", "combinedtm")
-"""Those that end by themselves when their time is over: as long again is left to them for θ of the documents."""
 
 
 class OutOfTimeError(UserError):
@@ -32,21 +30,17 @@ def rival(fit: Fit, corpus: Corpus, built: Path) -> Fitted:
             f"no Python at {fit.rival_python or '--rival_python'}; `make rivals` makes the environment of the rivals"
         )
     if fit.model in BY_VECTORS:
-        _run(fit, [fit.rival_python, str(SCRIPT), "vectors", str(built), str(built)], None)
+        _run(fit, [fit.rival_python, *SCRIPT, "vectors", str(built), str(built)])
     with tempfile.TemporaryDirectory() as out:
         options = [f"--n_topic={fit.num_topics}", f"--seed={fit.seed}", f"--minutes={fit.minutes}"]
-        minutes = fit.minutes * (2 if fit.model in BY_EPOCHS else 1)
-        _run(fit, [fit.rival_python, str(SCRIPT), fit.model, str(built), out, *options], minutes)
+        _run(fit, [fit.rival_python, *SCRIPT, fit.model, str(built), out, *options])
         return _read(Path(out), corpus, fit.num_topics)
 
 
-def _run(fit: Fit, command: list[str], minutes: float | None) -> None:
-    try:
-        done = subprocess.run(
-            command, timeout=60 * minutes if minutes else None, capture_output=True, encoding="utf-8", errors="replace"
-        )
-    except subprocess.TimeoutExpired:
-        raise OutOfTimeError(f"it took more than {minutes:g} minutes") from None
+def _run(fit: Fit, command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
+    if done.returncode == -signal.SIGXCPU:
+        raise OutOfTimeError(f"it took more than {fit.minutes:g} minutes")
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
         raise UserError(f"{fit.model} failed: {last}")

