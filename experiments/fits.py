@@ -2,7 +2,8 @@
 
 A fresh process pays for compilation, as a user does. What was kept is not fitted again, so a command that was stopped
 goes on where it was, and a second call only prints. A kept line stands for its settings, not for the code: after a
-change of the code, delete the file.
+change of the code, delete the file, or the lines of what has changed. LDA and the rivals on labelled corpora are known
+without any setting of ours, so that their lines outlive changes of our settings.
 """
 
 import dataclasses
@@ -39,13 +40,31 @@ COMPILATION_CACHE = "JAX_COMPILATION_CACHE_DIR"
 SWEEPS = 500
 """Of LDA's sampler."""
 
+RIVALS = {
+    "ecrtm": "ECRTM",
+    "etm": "ETM, topmost",
+    "fastopic": "FASTopic",
+    "combinedtm": "CombinedTM",
+    "bertopic": "BERTopic",
+    "bertopic_kmeans": "BERTopic, k-means",
+    "keynmf": "KeyNMF",
+    "topica_lda": "LDA, topica",
+    "topica_etm": "ETM, topica",
+}
+"""What tables call the models of `experiments.rivals`."""
+
 Figures = dict[str, Any]
-"""What a fit came to: numbers by name, and `topics`; or `not_run` alone, with the reason."""
+"""What a fit came to: numbers by name, and `topics`; or `not_run`, with the reason, and `for_good` where it is kept."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """One model on one corpus. model: a variant of ETM, or `lda`. corpus, settings: by field name; sweeps: LDA's."""
+    """One model on one corpus. corpus, settings: by field name; sweeps: LDA's.
+
+    model: a variant of ETM, `lda`, or one of RIVALS.
+    labelled: the folder that holds the corpus, if it is one of `experiments.labelled`, known by its folder's name.
+    rival_python: that of the rivals' environment, and minutes: the most that a rival may take.
+    """
 
     model: str
     corpus: dict[str, Any]
@@ -53,6 +72,9 @@ class Fit:
     seed: int = 1
     sweeps: int = SWEEPS
     settings: dict[str, Any] = field(default_factory=dict)
+    labelled: str = ""
+    rival_python: str = ""
+    minutes: float = 15
 
     def config(self) -> Config:
         """Everything that decides what is computed. Raises UserError where a setting is not allowed."""
@@ -65,15 +87,23 @@ class Fit:
     @property
     def key(self) -> str:
         """The same for fits of the same settings. What LDA does not read is not among its own."""
+        if self.labelled and (self.model == "lda" or self.model in RIVALS):
+            own = {"sweeps": self.sweeps} if self.model == "lda" else {"minutes": self.minutes}
+            decides = {"model": self.model, "labelled": self.corpus, "topics": self.num_topics, "seed": self.seed} | own
+            return _digest(decides)
         config = self.config().to_json()
         sections = ("corpus", "lda") if self.model == "lda" else tuple(name for name in config if name != "lda")
         decides = {"topics": self.num_topics, "seed": self.seed} | {name: config[name] for name in sections}
-        return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+        return _digest(decides | ({"labelled": True} if self.labelled else {}))
 
     def __str__(self) -> str:
         corpus = " ".join(str(value) if name == "corpus" else f"{name}={value}" for name, value in self.corpus.items())
         settings = "".join(f" {name}={value}" for name, value in self.settings.items())
         return f"{self.model} on {corpus}, K={self.num_topics}, seed {self.seed}{settings}"
+
+
+def _digest(decides: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def figures_of(fits: Sequence[Fit], folder: Path) -> list[Figures]:
@@ -89,8 +119,9 @@ def figures_of(fits: Sequence[Fit], folder: Path) -> list[Figures]:
         figures = _in_fresh_process(fit, folder)
         if "not_run" in figures:
             note(f"not run: {figures['not_run']}")
-            not_run[key] = figures
-            continue
+            if not figures.get("for_good"):
+                not_run[key] = figures
+                continue
         kept[key] = {"fit": str(fit), **figures}
         lines = (json.dumps({"key": key, **row}, ensure_ascii=False) for key, row in kept.items())
         replace_text(file, "".join(line + "\n" for line in lines))
@@ -122,24 +153,45 @@ def _in_fresh_process(fit: Fit, folder: Path) -> Figures:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-class _Fitted(NamedTuple):
-    """seconds: from counts to topics. share: [K]; theta: [T, K] of the first halves, by the name of the inference."""
+class Fitted(NamedTuple):
+    """A fitted model as it is measured.
+
+    seconds: from counts to topics. share: [K]; theta: [T, K] of the first halves, by the name of the inference, none
+    where the model gives words no probability; log_px: where it is no mixture, log p(w | document) at the nonzeros of
+    the second halves. train, test: θ of whole documents, of labelled corpora alone. told: more figures.
+    """
 
     seconds: float
     beta: Any
     share: Any
     theta: dict[str, Any]
+    train: Any = None
+    test: Any = None
+    log_px: Any = None
+    told: Figures = {}  # noqa: RUF012
 
 
 def _measure(fit: Fit, folder: Path) -> Figures:
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
-    from etm_jax.metrics.perplexity import completion_perplexity
+    from etm_jax.metrics.perplexity import completion_perplexity, perplexity_of
     from etm_jax.metrics.topics import diversity, npmi_coherence, top_words, topics_used
+    from experiments.rival_fits import rival
 
-    config = fit.config()
+    built = None
+    if fit.labelled:
+        from experiments.labelled import build
+
+        built = folder / "labelled" / fit.corpus["corpus"]
+        build(Path(fit.labelled) / fit.corpus["corpus"], built)
+        fit = dataclasses.replace(fit, corpus=fit.corpus | {"corpus": str(built)})
+    config = (dataclasses.replace(fit, model="lda") if fit.model in RIVALS else fit).config()
     corpus = prepare(find_source(config.corpus), config.corpus, folder / "corpus")
-    fitted = _lda(fit, corpus) if fit.model == "lda" else _etm(fit, corpus)
+    if fit.model in RIVALS:
+        assert built, "rivals are fitted to labelled corpora"
+        fitted = rival(fit, corpus, built)
+    else:
+        fitted = _lda(fit, corpus) if fit.model == "lda" else _etm(fit, corpus)
     words = top_words(fitted.beta, 10)
     npmi = npmi_coherence(words, corpus.train.counts)
     figures: Figures = {
@@ -151,17 +203,40 @@ def _measure(fit: Fit, folder: Path) -> Figures:
         "docs": len(corpus.train),
         "tokens": int(corpus.train.counts.sum()),
         "machine": machine(),
-    }
+    } | fitted.told
     figures["tq"] = figures["tc"] * figures["td"]
     for name, theta in fitted.theta.items():
         perplexity = completion_perplexity(theta, fitted.beta, corpus.test_h2)
         figures |= {f"ppl_doc{name}": perplexity.by_document, f"ppl_tok{name}": perplexity.by_token}
-    figures["used"] = topics_used(fitted.theta[""])
+    if fitted.log_px is not None:
+        perplexity = perplexity_of(fitted.log_px, corpus.test_h2)
+        figures |= {"ppl_doc": perplexity.by_document, "ppl_tok": perplexity.by_token}
+    if fitted.theta:
+        figures["used"] = topics_used(fitted.theta[""])
+    if built:
+        figures |= _labelled_figures(fitted, words, corpus, built)
     figures["topics"] = [
         [float(fitted.share[k]), float(npmi[k]), " ".join(corpus.vocabulary.words[j] for j in words[k])]
         for k in (-fitted.share).argsort(kind="stable")
     ]
     return figures
+
+
+def _labelled_figures(fitted: Fitted, words: Any, corpus: Corpus, built: Path) -> Figures:
+    """What a corpus of `experiments.labelled` adds. words: columns [K, 10]."""
+    from etm_jax.metrics.coherence import coherence
+    from experiments.label_figures import commonness, label_figures, small_topics
+    from experiments.labelled import read_labels, training_text
+
+    text, counts = training_text(built), corpus.train.counts
+    found = [coherence(name, words, corpus.vocabulary.words, counts, text) for name in ("C_V", "C_NPMI")]
+    return {
+        **{measure.measure.lower(): measure.value for measure in found},
+        "looked_up_in": "windows" if text else "documents",
+        "small": small_topics(fitted.train, len(fitted.beta)),
+        "common": commonness(words, counts),
+        **label_figures(fitted.train, fitted.test, read_labels(built)),
+    }
 
 
 class SavedModel(NamedTuple):
@@ -198,15 +273,17 @@ def trained(config: Config, corpus: Corpus) -> SavedModel:
     return SavedModel(beta, seconds, theta)
 
 
-def _etm(fit: Fit, corpus: Corpus) -> _Fitted:
+def _etm(fit: Fit, corpus: Corpus) -> Fitted:
     from etm_jax.metrics.topics import topic_shares
 
     found = trained(fit.config(), corpus)
-    share = topic_shares(found.theta(corpus.train.counts), corpus.train.counts)
-    return _Fitted(found.seconds, found.beta, share, {"": found.theta(corpus.test_h1)})
+    theta = found.theta(corpus.train.counts)
+    share = topic_shares(theta, corpus.train.counts)
+    test = found.theta(corpus.test.counts) if fit.labelled else None
+    return Fitted(found.seconds, found.beta, share, {"": found.theta(corpus.test_h1)}, theta, test)
 
 
-def _lda(fit: Fit, corpus: Corpus) -> _Fitted:
+def _lda(fit: Fit, corpus: Corpus) -> Fitted:
     """LDA by tomotopy. Loading its documents is not counted; θ by its own inference, and by folding in."""
     from etm_jax.models.lda import LDA, infer_theta, tomotopy_model, tomotopy_theta, topics_of_tomotopy
 
@@ -218,15 +295,24 @@ def _lda(fit: Fit, corpus: Corpus) -> _Fitted:
     topics = topics_of_tomotopy(model, len(corpus.vocabulary))
     tokens = np.asarray(model.get_count_by_topics(), np.float64)
     theta = {"": tomotopy_theta(model, corpus.test_h1), "_fold": infer_theta(topics, corpus.test_h1)}
-    return _Fitted(seconds, topics.beta, tokens / tokens.sum(), theta)
+    fitted = Fitted(seconds, topics.beta, tokens / tokens.sum(), theta)
+    if not fit.labelled:
+        return fitted
+    # A labelled corpus has no training document without a word, which tomotopy would lack.
+    trained = np.array([document.get_topic_dist() for document in model.docs])
+    return fitted._replace(train=trained, test=tomotopy_theta(model, corpus.test.counts))
 
 
 def main(argv: Sequence[str]) -> None:
     """One fit: its figures as the last line on stdout."""
     if hasattr(os, "sched_setaffinity"):  # Linux
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    from experiments.rival_fits import OutOfTimeError
+
     try:
         figures = _measure(Fit(**json.loads(argv[1])), Path(argv[2]))
+    except OutOfTimeError as error:
+        figures = {"not_run": str(error), "for_good": True}
     except UserError as error:
         figures = {"not_run": str(error)}
     print(json.dumps(figures, ensure_ascii=False))

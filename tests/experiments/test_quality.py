@@ -9,7 +9,7 @@ from test_experiments import original_format
 
 from etm_jax.cli import flags as cli
 from etm_jax.util.errors import UserError
-from experiments import figure1, fits, quality
+from experiments import bench, figure1, fits, quality
 from experiments.fits import Fit, figures_of, markdown, mean_and_spread, write_between
 
 TINY = {"num_epochs": 1, "hidden": [8], "embed_dim": 8}
@@ -92,7 +92,7 @@ def given_figures(monkeypatch, module, **by_model):
     """Stands in for the fits: figures by model, the same whatever the corpus."""
 
     def figures(wanted, work):
-        common = {"topics": [[1.0, 0.5, "甲 乙"]] * 4, "seconds": 10.0, "machine": "a machine"}
+        common = {"topics": [[1.0, 0.5, "甲 乙"]] * 4, "seconds": 10.0, "tokens": 30_000, "machine": "a machine"}
         sizes = [{"vocab": 100 * fit.corpus.get("no_below", 1)} for fit in wanted]
         return [common | size | by_model[fit.model] for fit, size in zip(wanted, sizes, strict=True)]
 
@@ -106,7 +106,7 @@ LDA = OURS | {"tc_test": 0.2, "tq": 0.1, "ppl_doc_fold": 2700.0, "ppl_tok": 2900
 def test_every_part_is_written_and_goals_are_judged(tmp_path, monkeypatch, capsys):
     if importlib.util.find_spec("snownlp") is None:
         pytest.skip("snownlp is not installed (extra: demo)")
-    given_figures(monkeypatch, quality, default=OURS | {"seconds": 6.0}, lda=LDA, paper=OURS)
+    given_figures(monkeypatch, bench, default=OURS | {"seconds": 6.0}, lda=LDA, paper=OURS)
     argv = ["quality", f"--out={tmp_path / 'quality.md'}", f"--work={tmp_path}", "--n_topic=4"]
     assert cli.run(quality.main, argv) == 0
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in capsys.readouterr().out.splitlines()]
@@ -119,11 +119,13 @@ def test_every_part_is_written_and_goals_are_judged(tmp_path, monkeypatch, capsy
         "TC, test": ("≥ 0.200 (LDA)", "no", ""),
         "used": ("≥ 4", "yes", ""),
         "seconds": ("≤ 10.0 (LDA)", "yes", "no"),
+        "words in common": ("≥ 0.650", "yes", "yes"),
     }
     assert [row[4] for row in rows if row[0].endswith("no_above .02") and row[1] == "ppl tok"] == ["no", "yes"]
     assert [row[1] for row in rows if len(row) == 7 and row[0] == "lee"] == ["TC·TD", "ppl doc", "ppl tok"]
     assert any(row[:2] == ["20 Newsgroups", "ours, not run: give --ng20=FOLDER"] for row in rows)
-    assert ["LDA", "1.000", "1.000", "1.000"] in [row for row in rows if len(row) == 4]
+    daily = "People's Daily, no_above .02"
+    assert [daily, "LDA", "1.000", "1.000", "1.000"] in [row for row in rows if len(row) == 5]
     text = (tmp_path / "quality.md").read_text("utf-8")
     assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == [t for t, _ in quality.PARTS.values()]
     assert "    python -m experiments.quality --only=k --n_topic=4\n\na machine\n" in text
@@ -153,7 +155,8 @@ def test_where_coherence_is_not_above_zero_there_is_no_ratio(tmp_path, monkeypat
         (
             quality.main,
             "--only=k,z",
-            "--only=k,z: 'z' is not one of targets, topics, stopwords, k, words, units, stability",
+            "--only=k,z: 'z' is not one of "
+            "targets, labels, topics, topics_ecnews, stopwords, k, words, units, stability",
         ),
         (quality.main, "--seeds=a", "--seeds=a must be whole numbers such as 1,2,3"),
         (figure1.main, "--models=x", "--models=x: 'x' is not one of default, lda, paper"),
