@@ -60,7 +60,8 @@ class Config:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Config":
-        """The inverse of `to_json`. A setting that is not there, as it is of a later version, takes its default.
+        """The inverse of `to_json`. A setting that is not there, as it is of a later version, takes its default, or
+        the value that its declaration has for runs before it.
 
         Raises UnknownModelError where it is of a model that is not known here, and UserError where a section is missing
         or a setting is unknown, mistyped or not allowed.
@@ -74,7 +75,7 @@ class Config:
                 given = values[section] if section in SECTIONS else values.get(section, {})
                 if unknown := sorted(given.keys() - by_name(declared).keys()):
                     raise UserError(f"section {section!r} has unknown settings: {', '.join(unknown)}")
-                flat |= given
+                flat |= {s.name: s.before for s in settings_of(declared) if s.before is not None} | given
             return make_config(values["variant"], flat)
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(f"not a configuration of etm_jax: {error!r}") from error

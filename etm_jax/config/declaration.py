@@ -53,6 +53,7 @@ def setting(
     resumable: bool = False,
     digest: Digest | None = None,
     models: tuple[str, ...] = (),
+    before: Any = None,
 ) -> Any:
     """A field of a frozen dataclass that is a setting.
 
@@ -66,7 +67,7 @@ def setting(
 
     resumable: whether it may differ when a run is resumed, as no number of the run depends on it. digest: how the
     prepared corpus depends on it, None for not at all. models: those that
-    read it, where not all do.
+    read it, where not all do. before: what it is in the settings of runs that are older than it; None for the default.
     """
     declared = locals() | {"renamed": renamed or {}}
     return field(default=declared.pop("default"), metadata={_KEY: declared})
@@ -101,6 +102,7 @@ class Setting:
     resumable: bool
     digest: Digest | None
     models: tuple[str, ...]
+    before: Any
 
     @classmethod
     def of(cls, f: "dataclasses.Field[Any]", hint: Any) -> Self:

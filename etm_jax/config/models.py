@@ -73,6 +73,7 @@ WITHOUT_EMBEDDINGS: dict[str, Any] = {
     # They take p(w | θ) for a mixture of topics.
     "refine_steps": 0,
     "infer_steps": 0,
+    "infer_sif": 0.0,
 }
 """What holds for a model without ρ and α, to which these settings mean nothing, whatever a flagfile for ETM says."""
 

@@ -189,7 +189,15 @@ class ModelConfig:
     infer_steps: int = setting(
         10, "Newton steps at test from the encoder's δ to a better one near it; 0: none", at_least=0, zero="none"
     )
-    infer_variance: float = setting(3.0, "variance of δ about the encoder's that --infer_steps allow for", above=0)
+    infer_variance: float = setting(1.5, "variance of δ about the encoder's that --infer_steps allow for", above=0)
+    infer_sif: float = setting(
+        0.001,
+        "a, by which a word of share p of the text counts a / (a + p) in --infer_steps, so that words that are "
+        "everywhere say little of a document's topics; 0: all count 1",
+        at_least=0,
+        zero="all words count 1",
+        before=0.0,
+    )
     temperature: float = setting(
         1.07, "what the topics' logits are divided by once they are trained; 1: nothing", above=0
     )
@@ -206,7 +214,11 @@ class ObjectiveConfig:
     likelihood_eps: float = setting(0.0, "added to θβ inside the logarithm; both published codes use 1e-6", at_least=0)
     renormalize: bool = setting(False, "divide θβ + eps by its sum over the vocabulary, as --variant=ntm does")
     reduction: str = setting("mean", "how a batch's losses become one", choices=("mean", "sum"))
-    overlap_weight: float = setting(0.6, "weight of the penalty on the overlap of topics", at_least=0)
+    overlap_weight: float | None = setting(
+        None,
+        "weight of the penalty on the overlap of topics; default: the more, the more words the documents have",
+        at_least=0,
+    )
     kl_weight: float = setting(1.0, "weight of the KL term", above=0)
     seed_weight: float = setting(0.03, "weight of what draws each topic to its --seed_words")
     refine_steps: int = setting(
@@ -221,7 +233,7 @@ class OptimizerConfig:
     optimizer: str = setting("adam", "update rule", choices=("adam", "adamw", "sgd", "adagrad", "rmsprop"))
     learning_rate: float = setting(0.006, "step size at the start", above=0)
     lr_schedule: str = setting("cosine", "how the step size falls", choices=("cosine", "constant"))
-    rho_lr: float = setting(0.5, "step size of ρ, as a multiple of --learning_rate", at_least=0)
+    rho_lr: float = setting(0.35, "step size of ρ, as a multiple of --learning_rate", at_least=0)
     alpha_lr: float = setting(0.7, "step size of α, as a multiple of --learning_rate", at_least=0)
     weight_decay: float = setting(0.0, "L2 penalty in the gradient; decoupled for adamw", at_least=0)
     clip_norm: float = setting(0.0, "largest norm of the gradient; 0: unbounded", at_least=0)

@@ -13,6 +13,7 @@ PUBLISHED: dict[str, Any] = {
     "thinning": 0.0,
     "refine_steps": 0,
     "infer_steps": 0,
+    "infer_sif": 0.0,
     "temperature": 1.0,
     "learning_rate": 0.005,
     "lr_schedule": "constant",

@@ -226,13 +226,19 @@ class TopicModel(TopicModelKind, Module):
 
         With `infer_steps`, at the mode of the document's own posterior where the prior is N(μ, `infer_variance`·I),
         about the encoder's mean μ. Under the model's prior, the mode takes a short document's few words for more than
-        they are; the encoder has seen which topics go with them.
+        they are; the encoder has seen which topics go with them. With `infer_sif`, a word counts the less, the more of
+        the text it is: common words come in bursts, which say more of a document's style than of its topics.
         """
         c, mu = self.config, self.encode(self.read(batch)).mu
         if c.infer_steps == 0:
             return self.theta(mu)
-        mode, _ = refine(mu, self.beta(), batch.counts, batch.pattern, mu, c.infer_variance, c.infer_steps)
+        counts = jnp.asarray(batch.counts) * self.informativeness(batch.pattern) if c.infer_sif else batch.counts
+        mode, _ = refine(mu, self.beta(), counts, batch.pattern, mu, c.infer_variance, c.infer_steps)
         return jax.nn.softmax(mode, axis=-1)
+
+    def informativeness(self, pattern: sparse.Pattern) -> sparse.Array:
+        """What a word counts in `infer`, at each nonzero: [N], in (0, 1]; scalar 1 where words' shares are unknown."""
+        return jnp.ones(())
 
     def prior_theta(self) -> jax.Array:
         """Topic proportions at the mean of the prior, δ = 0: [K]. What is known of a document without a known word."""
@@ -302,7 +308,7 @@ class TopicModel(TopicModelKind, Module):
         }
         if out.gap is not None:
             terms["amortization_gap"] = out.gap
-        if self.objective.overlap_weight > 0:
+        if self.objective.overlap_weight:
             terms["overlap"] = topic_overlap(out.beta)
         if self.seed_words:
             terms["seed"] = seed_loss(out.beta, self.seed_words)

@@ -86,6 +86,17 @@ class ETM(TopicModel):
         """
         return jax.nn.softmax(self.rho @ self.alpha.T + self.background[:, None], axis=0).T
 
+    def informativeness(self, pattern: sparse.Pattern) -> sparse.Array:
+        """a / (a + p_w), a = `infer_sif`, p_w the word's share of the text: [N]. Arora, Liang, Ma 2017, section 3.
+
+        p_w is read off the background, a share of its logarithm over the temperature; 1 where there is no background.
+        """
+        c = self.config
+        if c.background == 0:
+            return jnp.ones(())
+        share = jnp.exp(self.background * (c.temperature / c.background))
+        return sparse.gather_words(c.infer_sif / (c.infer_sif + share), pattern)
+
     @staticmethod
     def tempered(variables: Variables, temperature: float) -> Variables:
         """α and the background divided by `temperature`: β_k ∝ β_k^(1/temperature), of the same words in order.
@@ -160,7 +171,7 @@ class ETM(TopicModel):
         if not config.model.warm_start:
             yield "--warm_start"
         yield from cls.fewer_common_words(config)
-        if config.objective.overlap_weight < 0.5:
+        if config.objective.overlap_weight is not None and config.objective.overlap_weight < 0.5:
             yield "--overlap_weight=0.5"
         yield cls.more_epochs(config)
         yield from cls.last_resorts(config)

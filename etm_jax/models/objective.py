@@ -148,7 +148,7 @@ def total_loss(terms: Mapping[str, jax.Array], real: jax.Array, config: Objectiv
     mean or a sum over the documents as `reduction` says, plus the scalar terms. A term counts with the weight that the
     settings have for it, 1 where they have none.
     """
-    weights = {"kl": config.kl_weight, "overlap": config.overlap_weight, "seed": config.seed_weight}
+    weights = {"kl": config.kl_weight, "overlap": config.overlap_weight or 0.0, "seed": config.seed_weight}
     gather_documents = {name: (real * term).sum() for name, term in terms.items() if term.ndim}
     sums = Sums(gather_documents["recon"], gather_documents["kl"], real.sum())
     loss = gather_documents.pop("recon")

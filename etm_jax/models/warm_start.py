@@ -1,4 +1,4 @@
-"""Where `default` starts ρ and α: word vectors on a sphere, and the centres of their clusters."""
+"""Where `default` starts ρ and α: word vectors on a sphere, and the centres of clusters of words and documents."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,8 +11,11 @@ from etm_jax.util.arrays import unit_rows
 SCALE = 6**0.5
 """Norm of α's rows, and of ρ's on average, so that a topic's logits span ±6: peaked from the start, not yet settled."""
 
+MAX_DOCUMENTS = 8_000
+"""Documents that are clustered at most, drawn at random: more of them move no centre, and take their time."""
+
 MAX_CANDIDATES = 4000
-"""Only the most frequent words are clustered: rare words' vectors are noise."""
+"""Of words only the most frequent are clustered: rare words' vectors are noise."""
 
 MIN_DOCUMENTS = 4
 """Words of fewer documents are left out too, where enough others remain."""
@@ -21,7 +24,13 @@ WORDS_PER_TOPIC = 4
 """How many candidates a topic needs before rare words are left out."""
 
 
-RESTARTS = 10
+WEIGHT_OF_WORDS = 0.5
+"""Of all words that are clustered, beside 1 of all documents: with more, some topics are the largest of no document."""
+
+DOCUMENTS_PER_TOPIC = 20
+"""Where there are fewer, their weight is as much smaller: a handful of documents says little of the topics."""
+
+RESTARTS = 5
 """Clusterings to choose the best of. With few, a cluster often splits one topic and another joins two."""
 
 
@@ -44,9 +53,11 @@ def warm_start(
 
     ρ is the vectors, centred, each row brought to norm √6 · (idf / mean idf)^rarity, idf = log(1 + D / document
     frequency): a word that is everywhere is then much alike in all topics, and a rare one belongs to few. α is the
-    centres of a k-means clustering of the frequent words' directions, brought to norm √6, so that topics differ from
-    the first step and θ gets a gradient. Where there are more topics than words to cluster, the rest start in random
-    directions. The same seed gives the same bytes. Ours; the published codes start at random.
+    centres of a k-means clustering, brought to norm √6, so that topics differ from the first step and θ gets a
+    gradient. What is clustered are the directions of the frequent words and those of the documents, all words together
+    half as heavy as all documents where those are many: words make topics coherent, and documents see to it that each
+    topic has some. Where there are more topics than words to cluster, the rest start in random directions. The same
+    seed gives the same bytes. Ours; the published codes start at random.
 
     seed_words: columns for topics 0, 1, …; where there are some, the topic starts at their mean direction, in place of
     the cluster that is nearest to it.
@@ -55,15 +66,36 @@ def warm_start(
     from threadpoolctl import threadpool_limits
 
     directions = _directions(vectors - vectors.mean(axis=0))
-    candidates = _frequent_words(counts, num_topics)
-    num_clusters = min(num_topics, len(candidates))
+    words, documents = directions[_frequent_words(counts, num_topics)], document_directions(counts, directions, seed)
+    points = np.concatenate([words, documents])
+    of_documents = min(1.0, len(documents) / (DOCUMENTS_PER_TOPIC * num_topics)) / max(len(documents), 1)
+    weights = np.repeat([WEIGHT_OF_WORDS / len(words), of_documents], [len(words), len(documents)]) * len(points)
+    num_clusters = min(num_topics, len(words))
     # Sums in another order round otherwise: one thread, for the same bytes everywhere.
     with threadpool_limits(limits=1):
-        clusters = KMeans(num_clusters, n_init=RESTARTS, random_state=seed).fit(directions[candidates])
+        clusters = KMeans(num_clusters, n_init=RESTARTS, random_state=seed).fit(points, sample_weight=weights)
     rest = np.random.default_rng(seed).normal(size=(num_topics - num_clusters, vectors.shape[1]))
     centres = guided(_directions(np.concatenate([clusters.cluster_centers_, rest])), directions, seed_words)
     norms = SCALE * _relative_idf(counts) ** rarity
     return WarmStart((norms[:, None] * directions).astype(np.float32), (SCALE * centres).astype(np.float32))
+
+
+def document_directions(counts: sp.csr_matrix, directions: np.ndarray, seed: int) -> np.ndarray:
+    """Directions of at most `MAX_DOCUMENTS` documents: [D, V] CSR, [V, L] → [N, L], unit rows.
+
+    A document's is that of Σ_v log(1 + x_v) idf_v ρ_v/|ρ_v|, less the mean of all documents' directions: what they have
+    in common would be most of each. A document whose words have no direction is left out.
+    """
+    num_docs = counts.shape[0]
+    if num_docs > MAX_DOCUMENTS:
+        counts = counts[np.sort(np.random.default_rng(seed).permutation(num_docs)[:MAX_DOCUMENTS])]
+    weights = sp.csr_matrix((np.log1p(counts.data), counts.indices, counts.indptr), counts.shape)
+    documents = _directions(weights @ (_relative_idf(counts)[:, None] * directions))
+    documents = documents[documents.any(axis=1)]
+    if len(documents):
+        documents = _directions(documents - documents.mean(axis=0))
+    # Where all are alike, what is left of each is rounding.
+    return documents[np.linalg.norm(documents, axis=1) > 0.5]
 
 
 def guided(centres: np.ndarray, directions: np.ndarray, seed_words: Sequence[Sequence[int]]) -> np.ndarray:

@@ -20,6 +20,12 @@ from etm_jax.util import console
 from etm_jax.util.errors import UserError
 from etm_jax.vectors import word_vectors
 
+FEW_DOCUMENTS = 10
+"""Documents a topic: with fewer, some topics are the largest of fewer than five."""
+
+FEW_WORDS = 4.0
+"""Different words a document: with fewer, there are hardly any pairs of words to learn topics from."""
+
 
 def initialize(
     config: Config, options: RunOptions, corpus: Corpus, resumed: RunRecord | None, weights: SavedModel | None
@@ -29,9 +35,9 @@ def initialize(
     resumed: the record of the run that is resumed. weights: the model whose weights a new run starts from. Of several
     seeds, the variables are a stack of members, which share the word vectors: those of the first seed.
     """
-    num_docs, num_topics = corpus.num_train, config.model.num_topics
-    if num_topics > num_docs:
-        console.warn(f"--n_topic={num_topics} is more than the {num_docs} documents to train on; some will stay empty")
+    if not resumed:
+        _say_what_is_little(config, corpus)
+    num_docs = corpus.num_train
     batch_size = batch_size_for(config.train, corpus)
     if batch_size < config.train.batch_size:
         console.note(f"--batch_size={config.train.batch_size} is reduced to the {num_docs} documents there are")
@@ -54,6 +60,11 @@ def initialize(
         console.note(found.describe())
         vectors = found.matrix
     started = record(0 if vectors is None else vectors.shape[1])
+    if config.objective.overlap_weight is None:
+        console.note(
+            f"overlap of topics: weight {started.overlap_weight:.2g}, as a document has {_words(corpus):.1f} different "
+            "words on average; --overlap_weight=… sets it"
+        )
     module = started.spec().module()
 
     def member(seed: int) -> Variables:
@@ -61,6 +72,29 @@ def initialize(
 
     members = [member(seed) for seed in console.track(seeds(config.train), "starting points", unit="seeds")]
     return started, stack(members)
+
+
+def _words(corpus: Corpus) -> float:
+    """The mean number of different words of a training document."""
+    nnz = corpus.stream.nnz if corpus.stream else corpus.train.counts.nnz
+    return nnz / max(corpus.num_train, 1)
+
+
+def _say_what_is_little(config: Config, corpus: Corpus) -> None:
+    """Warn where there are too few documents for the topics, or too few words in a document."""
+    num_docs, num_topics, words = corpus.num_train, config.model.num_topics, _words(corpus)
+    if num_topics > num_docs:
+        console.warn(f"--n_topic={num_topics} is more than the {num_docs} documents to train on; some will stay empty")
+    elif num_docs < FEW_DOCUMENTS * num_topics:
+        console.warn(
+            f"--n_topic={num_topics} is many for {num_docs} documents to train on: some topics will be the largest of "
+            f"fewer than five; --n_topic={max(2, num_docs // (2 * FEW_DOCUMENTS))} would have enough for each"
+        )
+    if words < FEW_WORDS:
+        console.warn(
+            f"a document has {words:.1f} different words on average, which say little of its topics; join short texts "
+            "that belong together, or keep more words with a smaller --no_below"
+        )
 
 
 def _seed_words(config: Config, options: RunOptions, corpus: Corpus, resumed: RunRecord | None) -> Columns:

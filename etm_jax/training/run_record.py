@@ -1,17 +1,24 @@
 """The record of a run: what decides its numbers, once the corpus has been read."""
 
+import dataclasses
 import math
 from typing import Literal, NamedTuple
 
 import jax.numpy as jnp
 
 from etm_jax.config.build import Config
-from etm_jax.config.settings import RunOptions, TrainConfig
+from etm_jax.config.settings import ObjectiveConfig, RunOptions, TrainConfig
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.registry import model_kind
 from etm_jax.training.steps import Spec
 
 STEPS_PER_ROOT, FEWEST_EPOCHS, MOST_EPOCHS = 60, 4, 60
+
+OVERLAP_WEIGHT, MOST_OVERLAP_WEIGHT = 0.6, 1.0
+"""The weight of the overlap penalty for documents of `USUAL_WORDS` different words, and for the longest."""
+
+USUAL_WORDS = 20
+"""Different words of a document that is neither short nor long: a paragraph of a newspaper."""
 
 
 class RunRecord(NamedTuple):
@@ -19,7 +26,7 @@ class RunRecord(NamedTuple):
 
     seed_words: for each topic the columns of its seed words, none for a free topic. dtype: of the parameters: float64
     where JAX was set to compute in that. epoch_steps: of a corpus of shards; 0 for one in memory, which has as many as
-    its documents need.
+    its documents need. overlap_weight: of `ObjectiveConfig`, with what its default comes to for this corpus.
     """
 
     config: Config
@@ -35,6 +42,7 @@ class RunRecord(NamedTuple):
     seed_words: tuple[tuple[int, ...], ...] = ()
     dtype: str = "float32"
     epoch_steps: int = 0
+    overlap_weight: float = 0.0
 
     @property
     def exported(self) -> Literal["last", "best"]:
@@ -45,7 +53,7 @@ class RunRecord(NamedTuple):
         """What the compiled programs of this run depend on."""
         return Spec(
             model=self.config.model,
-            objective=self.config.objective,
+            objective=dataclasses.replace(self.config.objective, overlap_weight=self.overlap_weight),
             optimizer=self.config.optimizer,
             vocab_size=self.vocab_size,
             embed_dim=self.embed_dim,
@@ -80,6 +88,7 @@ def trained_record(
         epoch_steps=epoch_steps,
         seed_words=seed_words,
         dtype=default_dtype(),
+        overlap_weight=overlap_weight_for(config.objective, corpus.num_train, nnz),
     )
 
 
@@ -110,6 +119,21 @@ def num_epochs_for(config: TrainConfig, num_docs: int, num_words: int, nnz: int,
         return config.num_epochs
     steps = STEPS_PER_ROOT * math.sqrt(nnz / num_words)
     return max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(steps * batch_size / num_docs)))
+
+
+def overlap_weight_for(config: ObjectiveConfig, num_docs: int, nnz: int) -> float:
+    """The weight asked for, or one by n, the mean number of different words of a document.
+
+    num_docs, nnz: of the counts to train on. The penalty is a constant beside the mean loss of a document, which grows
+    with its length; and what tells topics apart is pairs of words in one document, whose number grows with n². Below
+    `USUAL_WORDS` the weight therefore falls with n², or rare words that never meet become topics. Above, it grows with
+    the cube root of n: in long documents common words meet everywhere, and the penalty alone keeps them from heading
+    every topic.
+    """
+    if config.overlap_weight is not None:
+        return config.overlap_weight
+    ratio = nnz / max(num_docs, 1) / USUAL_WORDS
+    return min(MOST_OVERLAP_WEIGHT, OVERLAP_WEIGHT * ratio ** (2 if ratio < 1 else 1 / 3))
 
 
 def default_dtype() -> str:

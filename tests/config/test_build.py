@@ -79,6 +79,12 @@ def test_a_setting_that_an_older_version_did_not_have_takes_its_default() -> Non
     assert Config.from_json(values) == make_config("default", {"no_below": 2})
 
 
+def test_a_run_that_is_older_than_a_setting_keeps_what_it_did() -> None:
+    values = make_config("default").to_json()
+    assert values["model"].pop("infer_sif") == 0.001
+    assert Config.from_json(values) == make_config("default", {"infer_sif": 0.0})
+
+
 def test_a_former_name_of_a_variant_is_read_and_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     config = make_config("ntm")
     assert Config.from_json(config.to_json() | {"variant": "report"}) == config == make_config("report")

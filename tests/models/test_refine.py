@@ -117,7 +117,8 @@ def test_the_amortization_gap_is_half_the_weighted_square_and_bounded() -> None:
 
 
 def spec_of(**given) -> Spec:
-    config = make_config("default", {"num_topics": K, "hidden": (16,), "embed_dim": 6, "prior_variance": PRIOR} | given)
+    few = {"num_topics": K, "hidden": (16,), "embed_dim": 6, "prior_variance": PRIOR, "infer_sif": 0.0}
+    config = make_config("default", few | given)
     return Spec(config.model, config.objective, config.optimizer, V, 6, num_steps=10, train_rho=True)
 
 
@@ -142,6 +143,23 @@ def test_inference_ends_at_the_mode_about_the_encoders_guess() -> None:
     np.testing.assert_allclose(jax.grad(height)(delta), 0, atol=2e-4)
     assert np.abs(delta - mu).max() > 0.1
     np.testing.assert_allclose(theta_step(variables, batch, spec_of(infer_steps=0)), jax.nn.softmax(mu), rtol=1e-5)
+
+
+def test_a_word_counts_the_less_in_inference_the_more_of_the_text_it_is() -> None:
+    counts = drawn_counts()
+    share = np.linspace(1, V, V) / np.linspace(1, V, V).sum()
+    spec = spec_of(infer_steps=6, infer_sif=0.02, background=0.5, temperature=1.25)
+    # As the end of training leaves it: a half of the logarithm, over the temperature.
+    background = jnp.asarray(0.5 * np.log(share) / 1.25, jnp.float32)
+    variables = fresh(spec)._replace(constants={"background": background})
+    module, batch = spec.module(), batch_of(counts)
+    mu = posterior_of(module, variables, batch).mu
+    weighted = batch_of(counts)
+    weighted = weighted._replace(counts=np.asarray(weighted.counts) * 0.02 / (0.02 + share[weighted.pattern.cols]))
+    topics = topics_of(module, variables)
+    mode, _ = refine(mu, topics, weighted.counts, weighted.pattern, mu, spec.model.infer_variance, 6)
+    np.testing.assert_allclose(theta_step(variables, batch, spec), jax.nn.softmax(mode), rtol=2e-4)
+    assert not np.allclose(theta_step(variables, batch, spec), theta_step(variables, batch, spec_of(infer_steps=6)))
 
 
 def test_the_less_the_variance_the_closer_to_the_encoder() -> None:

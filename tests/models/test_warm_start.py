@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from etm_jax.models.warm_start import MAX_CANDIDATES, SCALE, warm_start
+from etm_jax.models.warm_start import MAX_CANDIDATES, SCALE, document_directions, warm_start
 
 CENTRES = np.random.default_rng(1).normal(size=(5, 16))
 
@@ -90,6 +90,39 @@ def test_more_topics_than_words_start_in_random_directions() -> None:
     assert len(np.unique(alpha.round(4), axis=0)) == 30
     # The first ten are the words themselves.
     np.testing.assert_allclose((alpha[:10] @ rho.T / 6).max(axis=0), 1, atol=1e-5)
+
+
+def documents_of_two_words(pairs: np.ndarray, num_words: int) -> sp.csr_matrix:
+    """A document for each pair of columns [N, 2]."""
+    rows = np.repeat(np.arange(len(pairs)), 2)
+    return sp.csr_matrix((np.ones(2 * len(pairs), np.int32), (rows, pairs.ravel())), (len(pairs), num_words))
+
+
+def test_topics_start_where_the_documents_are() -> None:
+    # Two topics for words of four clusters; each document has a word of cluster 2c and one of 2c + 1.
+    vectors, cluster = planted()
+    rng = np.random.default_rng(4)
+    of = [np.flatnonzero(cluster == c) for c in range(4)]
+    pairs = np.array([[rng.choice(of[2 * (d % 2)]), rng.choice(of[2 * (d % 2) + 1])] for d in range(300)])
+    rho, alpha = warm_start(vectors, documents_of_two_words(pairs, 200), 2, rarity=0.0, seed=1)
+    nearest = np.argmax(rho @ alpha.T, axis=1)
+    kinds = [{int(k) for c in (2 * d, 2 * d + 1) for k in nearest[of[c]]} for d in range(2)]
+    assert sorted(map(sorted, kinds)) == [[0], [1]]
+
+
+def test_the_same_document_again_and_again_is_one() -> None:
+    vectors, cluster = planted()
+    rho, alpha = warm_start(vectors, once_each(200, num_docs=1000), 5, rarity=0.0, seed=1)
+    assert all((alpha @ rho[cluster == c].T / 6).max() > 0.95 for c in range(5))
+
+
+def test_directions_of_documents() -> None:
+    # Three documents of words that stand in one document each: the words' weights are the same, log 2 or log 3.
+    directions = np.eye(3)
+    counts = sp.csr_matrix(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 2], [0, 0, 0]]))
+    found = document_directions(counts, directions, seed=1)
+    # Less the mean (1, 1, 1) / 3: (2, −1, −1) / √6 and its permutations. The document without words is left out.
+    np.testing.assert_allclose(found, (3 * np.eye(3) - 1) / 6**0.5, atol=1e-6)
 
 
 @pytest.mark.parametrize("num_topics", [5, 300])

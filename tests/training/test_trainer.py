@@ -1,5 +1,6 @@
 """Training in process: resuming, early stopping, annealing, diverging, and what is compiled."""
 
+import dataclasses
 import json
 import math
 import re
@@ -23,7 +24,7 @@ from etm_jax.training.ensemble import new_states, stack, train_steps, unstack
 from etm_jax.training.nonfinite import NonfiniteSteps
 from etm_jax.training.plateau import should_anneal
 from etm_jax.training.run_folder import RunFolder, check_resumable
-from etm_jax.training.run_record import RunRecord, num_epochs_for
+from etm_jax.training.run_record import RunRecord, num_epochs_for, overlap_weight_for
 from etm_jax.training.steps import Spec, TrainState, abstract_state, eval_step, new_state, train_step
 from etm_jax.training.train_setup import TrainResult, TrainSetup
 from etm_jax.training.trainer import Trainer
@@ -358,6 +359,17 @@ def test_automatic_epochs_grow_with_the_root_of_the_documents_of_a_word(docs, wo
     counts = sp.csr_matrix((np.ones(docs * per_doc, np.int32), cols, starts), shape=(docs, words))
     assert num_epochs_for(make_config().train, *counts.shape, counts.nnz, 256) == epochs
     assert num_epochs_for(settings(num_epochs=7).train, *counts.shape, counts.nnz, 256) == 7
+
+
+@pytest.mark.parametrize(
+    ("words_a_document", "weight"),
+    [(5, 0.6 / 16), (10, 0.15), (20, 0.6), (40, 0.6 * 2 ** (1 / 3)), (1000, 1.0)],
+)
+def test_automatic_weight_of_the_overlap_grows_with_the_words_of_a_document(words_a_document, weight):
+    objective = make_config().objective
+    assert overlap_weight_for(objective, 300, 300 * words_a_document) == pytest.approx(weight)
+    given = dataclasses.replace(objective, overlap_weight=0.3)
+    assert overlap_weight_for(given, 300, 300 * words_a_document) == 0.3
 
 
 def record(config) -> RunRecord:
