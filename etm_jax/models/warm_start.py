@@ -27,11 +27,14 @@ WORDS_PER_TOPIC = 4
 WEIGHT_OF_WORDS = 0.5
 """Of all words that are clustered, beside 1 of all documents: with more, some topics are the largest of no document."""
 
-DOCUMENTS_PER_TOPIC = 20
-"""Where there are fewer, their weight is as much smaller: a handful of documents says little of the topics."""
+ENOUGH_DOCUMENTS = 2000
+"""Of fewer, the weight is as much smaller: some hundred documents say less of the topics than words do."""
 
-RESTARTS = 5
-"""Clusterings to choose the best of. With few, a cluster often splits one topic and another joins two."""
+MOST_RESTARTS, FEWEST_RESTARTS, POINTS_CLUSTERED = 10, 4, 40_000
+"""Clusterings to choose the best of, and how many points all of them may have together.
+
+With few clusterings, a cluster often splits one topic and another joins two; of many points all come out much alike.
+"""
 
 
 class WarmStart(NamedTuple):
@@ -55,7 +58,7 @@ def warm_start(
     frequency): a word that is everywhere is then much alike in all topics, and a rare one belongs to few. α is the
     centres of a k-means clustering, brought to norm √6, so that topics differ from the first step and θ gets a
     gradient. What is clustered are the directions of the frequent words and those of the documents, all words together
-    half as heavy as all documents where those are many: words make topics coherent, and documents see to it that each
+    half as heavy as 2,000 documents and more: words make topics coherent, and documents see to it that each
     topic has some. Where there are more topics than words to cluster, the rest start in random directions. The same
     seed gives the same bytes. Ours; the published codes start at random.
 
@@ -68,12 +71,13 @@ def warm_start(
     directions = _directions(vectors - vectors.mean(axis=0))
     words, documents = directions[_frequent_words(counts, num_topics)], document_directions(counts, directions, seed)
     points = np.concatenate([words, documents])
-    of_documents = min(1.0, len(documents) / (DOCUMENTS_PER_TOPIC * num_topics)) / max(len(documents), 1)
+    of_documents = 1 / max(len(documents), ENOUGH_DOCUMENTS)
     weights = np.repeat([WEIGHT_OF_WORDS / len(words), of_documents], [len(words), len(documents)]) * len(points)
+    restarts = max(FEWEST_RESTARTS, min(MOST_RESTARTS, POINTS_CLUSTERED // len(points)))
     num_clusters = min(num_topics, len(words))
     # Sums in another order round otherwise: one thread, for the same bytes everywhere.
     with threadpool_limits(limits=1):
-        clusters = KMeans(num_clusters, n_init=RESTARTS, random_state=seed).fit(points, sample_weight=weights)
+        clusters = KMeans(num_clusters, n_init=restarts, random_state=seed).fit(points, sample_weight=weights)
     rest = np.random.default_rng(seed).normal(size=(num_topics - num_clusters, vectors.shape[1]))
     centres = guided(_directions(np.concatenate([clusters.cluster_centers_, rest])), directions, seed_words)
     norms = SCALE * _relative_idf(counts) ** rarity

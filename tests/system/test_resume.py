@@ -165,7 +165,7 @@ def test_a_complete_run_is_shown_again_and_not_changed(unbroken, capsys):
 
 
 def test_a_run_begins_from_the_best_weights_of_another(lines_file, tmp_path):
-    flags = (f"--corpus={lines_file}", *SMALL, "--lr_schedule=constant")
+    flags = (f"--corpus={lines_file}", *SMALL, "--lr_schedule=constant", "--export_from=best")
     assert train(*flags, f"--workdir={tmp_path / 'other'}", "--learning_rate=0.03", "--num_epochs=25") == 0
     slow = (*flags, "--learning_rate=1e-6", "--num_epochs=1")
     assert train(*slow, f"--workdir={tmp_path / 'cold'}") == 0
