@@ -27,6 +27,9 @@ WORDS_PER_TOPIC = 4
 WEIGHT_OF_WORDS = 0.5
 """Of all words that are clustered, beside 1 of all documents: with more, some topics are the largest of no document."""
 
+HALF_WEIGHT = 10
+"""Different words of a document that weighs half as much as a long one in the clustering."""
+
 ENOUGH_DOCUMENTS = 2000
 """Of fewer, the weight is as much smaller: some hundred documents say less of the topics than words do."""
 
@@ -58,8 +61,8 @@ def warm_start(
     frequency): a word that is everywhere is then much alike in all topics, and a rare one belongs to few. α is the
     centres of a k-means clustering, brought to norm √6, so that topics differ from the first step and θ gets a
     gradient. What is clustered are the directions of the frequent words and those of the documents, all words together
-    half as heavy as 2,000 documents and more: words make topics coherent, and documents see to it that each
-    topic has some. Where there are more topics than words to cluster, the rest start in random directions. The same
+    half as heavy as 2,000 documents and more: words make topics coherent, and documents see to it that each topic has
+    some. Where there are more topics than words to cluster, the rest start in random directions. The same
     seed gives the same bytes. Ours; the published codes start at random.
 
     seed_words: columns for topics 0, 1, …; where there are some, the topic starts at their mean direction, in place of
@@ -69,10 +72,10 @@ def warm_start(
     from threadpoolctl import threadpool_limits
 
     directions = _directions(vectors - vectors.mean(axis=0))
-    words, documents = directions[_frequent_words(counts, num_topics)], document_directions(counts, directions, seed)
+    words = directions[_frequent_words(counts, num_topics)]
+    documents, document_weights = weighted_documents(counts, directions, seed)
     points = np.concatenate([words, documents])
-    of_documents = 1 / max(len(documents), ENOUGH_DOCUMENTS)
-    weights = np.repeat([WEIGHT_OF_WORDS / len(words), of_documents], [len(words), len(documents)]) * len(points)
+    weights = np.concatenate([np.full(len(words), WEIGHT_OF_WORDS / len(words)), document_weights]) * len(points)
     restarts = max(FEWEST_RESTARTS, min(MOST_RESTARTS, POINTS_CLUSTERED // len(points)))
     num_clusters = min(num_topics, len(words))
     # Sums in another order round otherwise: one thread, for the same bytes everywhere.
@@ -84,22 +87,28 @@ def warm_start(
     return WarmStart((norms[:, None] * directions).astype(np.float32), (SCALE * centres).astype(np.float32))
 
 
-def document_directions(counts: sp.csr_matrix, directions: np.ndarray, seed: int) -> np.ndarray:
-    """Directions of at most `MAX_DOCUMENTS` documents: [D, V] CSR, [V, L] → [N, L], unit rows.
+def weighted_documents(counts: sp.csr_matrix, directions: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Directions of at most `MAX_DOCUMENTS` documents, and weights: [D, V] CSR, [V, L] → [N, L], unit rows, and [N].
 
-    A document's is that of Σ_v log(1 + x_v) idf_v ρ_v/|ρ_v|, less the mean of all documents' directions: what they have
-    in common would be most of each. A document whose words have no direction is left out.
+    A document's direction is that of Σ_v log(1 + x_v) idf_v ρ_v/|ρ_v|, less the mean of all documents' directions: what
+    they have in common would be most of each. A document of n different words weighs n / (n + HALF_WEIGHT), or captions
+    of three rare words would make topics; all together weigh 1, less where they are fewer than `ENOUGH_DOCUMENTS`. A
+    document whose words have no direction is left out.
     """
     num_docs = counts.shape[0]
     if num_docs > MAX_DOCUMENTS:
         counts = counts[np.sort(np.random.default_rng(seed).permutation(num_docs)[:MAX_DOCUMENTS])]
     weights = sp.csr_matrix((np.log1p(counts.data), counts.indices, counts.indptr), counts.shape)
     documents = _directions(weights @ (_relative_idf(counts)[:, None] * directions))
-    documents = documents[documents.any(axis=1)]
+    lengths, some = np.diff(counts.indptr), documents.any(axis=1)
+    documents, lengths = documents[some], lengths[some]
     if len(documents):
         documents = _directions(documents - documents.mean(axis=0))
     # Where all are alike, what is left of each is rounding.
-    return documents[np.linalg.norm(documents, axis=1) > 0.5]
+    some = np.linalg.norm(documents, axis=1) > 0.5
+    documents, lengths = documents[some], lengths[some]
+    shares = lengths / (lengths + HALF_WEIGHT)
+    return documents, shares / max(shares.sum(), 1e-12) * min(1, len(documents) / ENOUGH_DOCUMENTS)
 
 
 def guided(centres: np.ndarray, directions: np.ndarray, seed_words: Sequence[Sequence[int]]) -> np.ndarray:

@@ -53,18 +53,16 @@ def initialize(
         # As they were trained, before their temperature, which the end of this run applies again.
         as_trained = weights.spec().module().tempered(weights.variables, 1 / weights.config.model.temperature)
         variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), as_trained)
-        return record(weights.embed_dim), variables
+        started = record(weights.embed_dim)
+        _say_overlap(started, corpus)
+        return started, variables
     vectors = None
     if model_kind(config.model.kind).has_embeddings:
         found = word_vectors(corpus, config.vectors, config.train.seed)
         console.note(found.describe())
         vectors = found.matrix
     started = record(0 if vectors is None else vectors.shape[1])
-    if config.objective.overlap_weight is None:
-        console.note(
-            f"overlap of topics: weight {started.overlap_weight:.2g}, as a document has {_words(corpus):.1f} different "
-            "words on average; --overlap_weight=… sets it"
-        )
+    _say_overlap(started, corpus)
     module = started.spec().module()
 
     def member(seed: int) -> Variables:
@@ -78,6 +76,15 @@ def _words(corpus: Corpus) -> float:
     """The mean number of different words of a training document."""
     nnz = corpus.stream.nnz if corpus.stream else corpus.train.counts.nnz
     return nnz / max(corpus.num_train, 1)
+
+
+def _say_overlap(started: RunRecord, corpus: Corpus) -> None:
+    """Show the weight of the overlap's penalty where it follows from the corpus."""
+    if started.config.objective.overlap_weight is None:
+        console.note(
+            f"overlap of topics: weight {started.overlap_weight:.2g}, as a document has {_words(corpus):.1f} different "
+            "words on average; --overlap_weight=… sets it"
+        )
 
 
 def _say_what_is_little(config: Config, corpus: Corpus) -> None:

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from etm_jax.models.warm_start import MAX_CANDIDATES, SCALE, document_directions, warm_start
+from etm_jax.models.warm_start import (
+    ENOUGH_DOCUMENTS,
+    HALF_WEIGHT,
+    MAX_CANDIDATES,
+    SCALE,
+    warm_start,
+    weighted_documents,
+)
 
 CENTRES = np.random.default_rng(1).normal(size=(5, 16))
 
@@ -118,11 +125,22 @@ def test_the_same_document_again_and_again_is_one() -> None:
 
 def test_directions_of_documents() -> None:
     # Three documents of words that stand in one document each: the words' weights are the same, log 2 or log 3.
-    directions = np.eye(3)
     counts = sp.csr_matrix(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 2], [0, 0, 0]]))
-    found = document_directions(counts, directions, seed=1)
+    found, weights = weighted_documents(counts, np.eye(3), seed=1)
     # Less the mean (1, 1, 1) / 3: (2, −1, −1) / √6 and its permutations. The document without words is left out.
     np.testing.assert_allclose(found, (3 * np.eye(3) - 1) / 6**0.5, atol=1e-6)
+    np.testing.assert_allclose(weights, np.full(3, 1 / ENOUGH_DOCUMENTS))
+
+
+def test_a_document_of_few_words_weighs_less() -> None:
+    # 3,000 documents, every other one of one word and of HALF_WEIGHT: 1/11 and 1/2 before they are scaled to 1 in all.
+    short, long = np.eye(1, 30, dtype=np.int32), np.zeros((1, 30), np.int32)
+    long[:, 10 : 10 + HALF_WEIGHT] = 1
+    counts = sp.csr_matrix(np.tile(np.concatenate([short, long]), (1500, 1)))
+    found, weights = weighted_documents(counts, np.eye(30), seed=1)
+    assert len(found) == len(weights) == 3000
+    np.testing.assert_allclose(weights.sum(), 1)
+    np.testing.assert_allclose(weights[1::2] / weights[::2], 11 / 2)
 
 
 @pytest.mark.parametrize("num_topics", [5, 300])
