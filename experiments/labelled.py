@@ -78,11 +78,7 @@ def build(source: Path, out: Path) -> None:
 
 
 def _counts(file: Path) -> sp.csr_matrix:
-    if not file.is_file():
-        raise UserError(
-            f"{file} is not there; --labelled is a folder of labelled corpora, as docs/quality.md describes"
-        )
-    return sp.csr_matrix(sp.load_npz(file)).astype(np.int32)
+    return sp.csr_matrix(sp.load_npz(_there(file))).astype(np.int32)
 
 
 def _halves(counts: sp.csr_matrix) -> tuple[sp.csr_matrix, sp.csr_matrix]:
@@ -103,12 +99,16 @@ def _halves(counts: sp.csr_matrix) -> tuple[sp.csr_matrix, sp.csr_matrix]:
     return of(first), of(~first)
 
 
-def _lines(file: Path, number: int) -> list[str]:
+def _there(file: Path) -> Path:
     if not file.is_file():
         raise UserError(
             f"{file} is not there; --labelled is a folder of labelled corpora, as docs/quality.md describes"
         )
-    lines = file.read_text("utf-8").removesuffix("\n").split("\n")
+    return file
+
+
+def _lines(file: Path, number: int) -> list[str]:
+    lines = _there(file).read_text("utf-8").removesuffix("\n").split("\n")
     if len(lines) != number:
         raise UserError(f"{file} has {len(lines)} lines where {number} are due")
     return lines

@@ -400,6 +400,8 @@ def test_more_of_everything_than_three_documents_hold(here, capsys):
     for said in (
         "warning: --n_topic=9 is more than the 3 documents",
         "--batch_size=32 is reduced to the 3 documents",
+        "warning: a document has 3.0 different words on average, which say little of its topics; join short texts",
+        "overlap of topics: weight 0.013, as a document has 3.0 different words on average; --overlap_weight=",
         "warning: --emb_dim=8 is more than the 7 words",
         "--lang=en",
     ):
@@ -410,6 +412,22 @@ def test_more_of_everything_than_three_documents_hold(here, capsys):
     assert beta.shape == (9, 7)
     np.testing.assert_allclose(beta.sum(1), 1, rtol=1e-4)
     assert np.load(here / "new" / "export" / "theta_test_h1.npy", allow_pickle=False).shape == (0, 9)
+
+
+def test_advice_on_the_number_of_topics_is_given_where_it_is_due_and_only_there(here, capsys):
+    (here / "120.txt").write_text("\n".join(themed_lines()) + "\n", encoding="utf-8")
+    none_aside = ("--no_above=1", "--valid_share=0", "--test_share=0")
+    assert train("--corpus=120.txt", *TINY, *none_aside, "--workdir=many", "--n_topic=20", "--overlap_weight=0.2") == 0
+    err = capsys.readouterr().err
+    assert "warning: --n_topic=20 is many for 120 documents" in err
+    assert "--n_topic=6 would have enough for each" in err
+    assert "overlap of topics" not in err  # Given, it need not be told.
+    assert train("--corpus=120.txt", *TINY, *none_aside, "--workdir=few", "--n_topic=6") == 0
+    err = capsys.readouterr().err
+    assert "is many for" not in err
+    assert "a document has" not in err.replace("as a document has", "")
+    assert train("--corpus=120.txt", *TINY, *none_aside, "--workdir=on", "--n_topic=6", "--ckpt=few") == 0
+    assert "overlap of topics: weight " in capsys.readouterr().err
 
 
 def run_program(*argv: str) -> subprocess.CompletedProcess[str]:
