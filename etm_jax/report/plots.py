@@ -54,6 +54,11 @@ def write_plots(contents: dict[str, Any], folder: Path) -> None:
             plt.close(figure)
 
 
+def tick_label(share: float, _: object = None) -> str:
+    """A share of 1 as the label of a tick, in percent: with the digits of steps such as 0.25%, which rounding hides."""
+    return f"{100 * share:.3g}%"
+
+
 def cjk_family() -> str | None:
     """The first of `CJK_FAMILIES` that is installed; None where none is."""
     from matplotlib import font_manager
@@ -119,7 +124,7 @@ def _topics(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             axis.set_title(topic["name"] or f"Topic {k}", loc="left", fontsize=11, color=INK)
             axis.set_title(f"{topic['share']:.1%}   NPMI {topic['npmi']:.2f}", loc="right", fontsize=9, color=SOFT)
             axis.xaxis.set_major_locator(MaxNLocator(3))
-            axis.xaxis.set_major_formatter(lambda x, _: f"{x:.1%}")
+            axis.xaxis.set_major_formatter(tick_label)
             axis.tick_params(left=False)
         yield f"topics_{start // BARS + 1}", figure
 
@@ -139,7 +144,7 @@ def _shares(contents: dict[str, Any]) -> Any:
     axis.set_yticks(range(len(order)), [_label(contents, k, 5) for k in order], color=INK, fontsize=8.5)
     axis.invert_yaxis()
     axis.margins(y=0.01)
-    axis.xaxis.set_major_formatter(lambda x, _: f"{x:.0%}")
+    axis.xaxis.set_major_formatter(tick_label)
     axis.set_xlabel("share of the words", color=SOFT)
     axis.tick_params(left=False)
     return figure
@@ -228,7 +233,7 @@ def _time(contents: dict[str, Any]) -> Any:
         axis.plot(time["shares"][k], color=_colour(contents, k), linewidth=1.8)
         axis.set_ylim(0)
         axis.set_title(_label(contents, k), loc="left", fontsize=10, color=INK)
-        axis.yaxis.set_major_formatter(lambda x, _: f"{x:.0%}")
+        axis.yaxis.set_major_formatter(tick_label)
         last = len(time["bins"]) - 1
         axis.set_xticks([0, last], [time["bins"][0], time["bins"][last]])
         axis.get_xticklabels()[0].set_ha("left")

@@ -18,6 +18,7 @@ from etm_jax.report.__main__ import main as report_main
 from etm_jax.report.exports import all_theta, topic_data
 from etm_jax.report.page import contents as page_contents
 from etm_jax.report.page.html import page
+from etm_jax.report.plots import tick_label
 from etm_jax.results.run import read_run
 from etm_jax.train import main as train_main
 
@@ -332,6 +333,17 @@ def test_pyldavis_takes_what_it_is_given(runs):
     _, counts, _ = all_theta(read_run(runs / "etm"))
     assert sum(given["doc_lengths"]) == counts.sum()
     assert "LDAvis" in (folder / "pyldavis.html").read_text("utf-8")
+
+
+def test_ticks_of_shares_keep_the_digits_that_tell_them_apart():
+    assert [tick_label(share) for share in (0, 0.0025, 0.005, 0.012, 0.25, 1)] == [
+        "0%",
+        "0.25%",
+        "0.5%",
+        "1.2%",
+        "25%",
+        "100%",
+    ]
 
 
 def test_plots_are_drawn_the_same_again(runs):
