@@ -38,6 +38,9 @@ from experiments.stop_words import stop_words
 PEOPLES_DAILY: Settings = {"corpus": "peoples_daily", "no_above": 0.02}
 PEOPLES_DAILY_10 = PEOPLES_DAILY | {"no_above": 0.1}
 NAMES = {"default": "ours", "lda": "LDA", "paper": "ETM, paper"}
+NO_RIVALS = "none"
+"""In place of rivals' names."""
+
 SHOWN = ("tc", "tc_test", "td", "tq", "ppl_doc", "ppl_tok", "used", "seconds")
 
 
@@ -193,7 +196,7 @@ def main(argv: Sequence[str]) -> None:
     given.only = _chosen("only", given.only, PARTS)
     given.corpora = _chosen("corpora", given.corpora, TARGETS)
     given.sets = _chosen("sets", given.sets, SETS)
-    given.rivals = _chosen("rivals", given.rivals, RIVALS)
+    given.rivals = [] if given.rivals == NO_RIVALS else _chosen("rivals", given.rivals, RIVALS)
     given.seeds = _seeds("seeds", given.seeds)
     given.rival_seeds = _seeds("rival_seeds", given.rival_seeds)
     check_writable(given.work, "work")
@@ -225,7 +228,7 @@ def _command(part: str, given: argparse.Namespace) -> str:
     if part in ("labels", "stability") and given.sets != list(SETS):
         flags.append(f"--sets={','.join(given.sets)}")
     if part == "labels" and given.rivals != list(RIVALS):
-        flags.append(f"--rivals={','.join(given.rivals)}")
+        flags.append(f"--rivals={','.join(given.rivals) or NO_RIVALS}")
     for name in ("n_topic", "sweeps", *(("minutes",) if part == "labels" else ())):
         if getattr(given, name) != default.get_default(name):
             flags.append(f"--{name}={getattr(given, name)}")
@@ -258,7 +261,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ng20", default="", help="folder of 20 Newsgroups in the original ETM's format")
     parser.add_argument("--labelled", default="", help="folder of labelled corpora, in the layout of docs/quality.md")
     parser.add_argument("--sets", default="", help=f"labelled corpora, of {','.join(SETS)} (default: all)")
-    parser.add_argument("--rivals", default="", help=f"rivals of labels, of {','.join(RIVALS)} (default: all)")
+    parser.add_argument(
+        "--rivals", default="", help=f"rivals of labels, of {','.join(RIVALS)}, or {NO_RIVALS} (default: all)"
+    )
     parser.add_argument("--rival_seeds", default="1", help="seeds of every rival's fit (default: %(default)s)")
     parser.add_argument(
         "--rival_python",

@@ -280,6 +280,15 @@ def test_words_in_common_and_goals_follow_from_the_figures_of_the_others():
     assert Goal("small", 2, 0) == FEW_SMALL
 
 
+def test_the_command_says_that_there_are_no_rivals(tmp_path, capsys):
+    out = tmp_path / "quality.md"
+    argv = ["quality", f"--out={out}", f"--work={tmp_path}", "--only=labels", "--rivals=none"]
+    assert cli.run(quality.main, argv) == 0
+    assert "    python -m experiments.quality --only=labels --rivals=none" in out.read_text("utf-8").splitlines()
+    assert cli.run(quality.main, [*argv[:-1], "--rivals=nobody"]) == 2
+    assert "'nobody' is not one of ecrtm" in capsys.readouterr().err
+
+
 def test_without_the_flag_the_rows_say_so(tmp_path, capsys):
     argv = ["quality", f"--out={tmp_path / 'quality.md'}", f"--work={tmp_path}", "--only=labels,topics_ecnews"]
     assert cli.run(quality.main, argv) == 0
