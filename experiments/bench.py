@@ -100,7 +100,7 @@ class Bench:
 
     def results(self, cases: Sequence[list[Fit]]) -> list[Result]:
         """Of each case its fits' figures."""
-        found = iter(figures_of([fit for fits in cases for fit in fits], self.given.work))
+        found = iter(figures_of([fit for fits in cases for fit in fits], self.given.work, self.given.kept_only))
         outcomes = []
         for fits in cases:
             rows = [next(found) for _ in fits]

@@ -106,12 +106,18 @@ def _digest(decides: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def figures_of(fits: Sequence[Fit], folder: Path) -> list[Figures]:
-    """The figures of each fit: kept in `folder`, or fitted now, one after the other, and kept."""
+def figures_of(fits: Sequence[Fit], folder: Path, kept_only: bool = False) -> list[Figures]:
+    """The figures of each fit: kept in `folder`, or fitted now, one after the other, and kept.
+
+    kept_only: nothing is fitted; what is not kept says so.
+    """
     file = folder / "fits.jsonl"
     kept = _read(file)
     missing = {fit.key: fit for fit in fits if fit.key not in kept}
     not_run: dict[str, Figures] = {}
+    if kept_only:
+        not_run = {key: {"not_run": "not fitted yet"} for key in missing}
+        missing = {}
     started = time.monotonic()
     for done, (key, fit) in enumerate(missing.items()):
         left = (time.monotonic() - started) / done * (len(missing) - done) if done else 0
@@ -205,6 +211,8 @@ def _measure(fit: Fit, folder: Path) -> Figures:
         "machine": machine(),
     } | fitted.told
     figures["tq"] = figures["tc"] * figures["td"]
+    if fit.model not in RIVALS:
+        figures["relevant"] = _relevant(fitted.beta, corpus)
     for name, theta in fitted.theta.items():
         perplexity = completion_perplexity(theta, fitted.beta, corpus.test_h2)
         figures |= {f"ppl_doc{name}": perplexity.by_document, f"ppl_tok{name}": perplexity.by_token}
@@ -220,6 +228,31 @@ def _measure(fit: Fit, folder: Path) -> Figures:
         for k in (-fitted.share).argsort(kind="stable")
     ]
     return figures
+
+
+def _relevant(beta: np.ndarray, corpus: Corpus) -> list[Figures]:
+    """The figures of topics' words that depend on how they are chosen, by each weight of `experiments.relevance`."""
+    from etm_jax.metrics.topics import diversity, npmi_coherence
+    from experiments.label_figures import commonness
+    from experiments.relevance import WEIGHTS, relevant_words
+
+    counts = corpus.train.counts
+    share = np.asarray(counts.sum(axis=0)).ravel() / counts.sum()
+    found = []
+    for weight in WEIGHTS:
+        words = relevant_words(beta, share, weight, 10)
+        coherence, diverse = npmi_coherence(words, counts).mean(), diversity(relevant_words(beta, share, weight, 25))
+        found.append(
+            {
+                "weight": weight,
+                "tc": float(coherence),
+                "tc_test": float(npmi_coherence(words, corpus.test_h1 + corpus.test_h2).mean()),
+                "td": diverse,
+                "tq": float(coherence * diverse),
+                "common": commonness(words, counts),
+            }
+        )
+    return found
 
 
 def _labelled_figures(fitted: Fitted, words: Any, corpus: Corpus, built: Path) -> Figures:
@@ -354,7 +387,7 @@ def write_between(path: Path, name: str, title: str, text: str) -> None:
 
 
 def machine(packages: Sequence[str] = ("jax", "numpy", "scipy", "tomotopy")) -> str:
-    """Where the figures were made: the processor, and the versions that matter."""
+    """Where the figures were made: the processor, the cores that this process may use, and the versions that matter."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
@@ -368,7 +401,9 @@ def machine(packages: Sequence[str] = ("jax", "numpy", "scipy", "tomotopy")) -> 
     models = re.findall(r"model name\s*: (.*)", cpuinfo.read_text("utf-8")) if cpuinfo.is_file() else []
     processor = models[0] if models else platform.processor() or platform.machine()
     versions = ", ".join(map(of, packages))
-    return f"{CORES} cores of {os.cpu_count()} ({processor}); Python {platform.python_version()}, {versions}"
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else CORES
+    cores = f"{allowed} core{'s' if allowed > 1 else ''} of {os.cpu_count()}"
+    return f"{cores} ({processor}); Python {platform.python_version()}, {versions}"
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from etm_jax.cli import flags as cli
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable
 from experiments.bench import FIGURES, Bench, Goal, Result, Settings, figure_rows, figure_table, goal_row, goal_table
-from experiments.fits import RIVALS, SWEEPS, write_between
+from experiments.fits import RIVALS, SWEEPS, markdown, write_between
 from experiments.labelled import SETS
 from experiments.quality_labels import (
     STABILITY_SEEDS,
@@ -33,6 +33,7 @@ from experiments.quality_labels import (
     stability_tables,
     topic_table,
 )
+from experiments.relevance import WEIGHTS
 from experiments.stop_words import stop_words
 
 PEOPLES_DAILY: Settings = {"corpus": "peoples_daily", "no_above": 0.02}
@@ -40,6 +41,8 @@ PEOPLES_DAILY_10 = PEOPLES_DAILY | {"no_above": 0.1}
 NAMES = {"default": "ours", "lda": "LDA", "paper": "ETM, paper"}
 NO_RIVALS = "none"
 """In place of rivals' names."""
+
+BY_RELEVANCE = ("tc", "tc_test", "td", "tq", "common")
 
 SHOWN = ("tc", "tc_test", "td", "tq", "ppl_doc", "ppl_tok", "used", "seconds")
 
@@ -171,6 +174,30 @@ def part_units(bench: Bench) -> str:
     return _grid(bench, "documents", cases, ("lda", "default"))
 
 
+def part_shown(bench: Bench) -> str:
+    """Ten words by probability, and by relevance of several weights, of ours on every corpus."""
+    cases = {
+        TARGETS[name].title: bench.fits(
+            "default", {"corpus": bench.given.ng20} if name == "20ng" else TARGETS[name].corpus
+        )
+        for name in bench.given.corpora
+        if name != "20ng" or bench.given.ng20
+    }
+    if bench.given.labelled:
+        cases |= {SETS[name]: bench.labelled("default", name) for name in bench.given.sets}
+    rows: list[list[str]] = []
+    for title, result in zip(cases, bench.results(list(cases.values())), strict=True):
+        if result.not_run:
+            rows.append([title, f"not run: {result.not_run}", *("" for _ in BY_RELEVANCE)])
+            continue
+        for i, weight in enumerate(WEIGHTS):
+            of_weight = Result([row["relevant"][i] for row in result.rows])
+            order = "probability" if weight == 1 else f"relevance, λ = {weight:g}"
+            rows.append([title, order, *(of_weight.shown(name, FIGURES[name].form) for name in BY_RELEVANCE)])
+    headings = (FIGURES[name].heading for name in BY_RELEVANCE)
+    return markdown(rows, ("corpus", "words by", *headings), "<<" + ">" * len(BY_RELEVANCE))
+
+
 def part_stability(bench: Bench) -> str:
     """How far five seeds find the same topics: People's Daily and the labelled corpora."""
     daily = {model: bench.fits(model, PEOPLES_DAILY, seeds=STABILITY_SEEDS) for model in ("lda", "default")}
@@ -186,6 +213,7 @@ PARTS: dict[str, tuple[str, Callable[[Bench], str]]] = {
     "k": ("From 10 topics to 200", part_k),
     "words": ("Words of one character", part_words),
     "units": ("Paragraphs and articles", part_units),
+    "shown": ("Ten words by probability, or by relevance", part_shown),
     "stability": ("Five seeds", part_stability),
 }
 
@@ -219,13 +247,13 @@ def _command(part: str, given: argparse.Namespace) -> str:
         seeds = getattr(given, name)
         if concerned and seeds != _seeds(name, default.get_default(name)):
             flags.append(f"--{name}={','.join(map(str, seeds))}")
-    if part == "targets" and given.corpora != list(TARGETS):
+    if part in ("targets", "shown") and given.corpora != list(TARGETS):
         flags.append(f"--corpora={','.join(given.corpora)}")
-    if part == "targets" and given.ng20:
+    if part in ("targets", "shown") and given.ng20:
         flags.append("--ng20=FOLDER")
-    if part in ("labels", "topics_ecnews", "stability") and given.labelled:
+    if part in ("labels", "topics_ecnews", "shown", "stability") and given.labelled:
         flags.append("--labelled=FOLDER")
-    if part in ("labels", "stability") and given.sets != list(SETS):
+    if part in ("labels", "shown", "stability") and given.sets != list(SETS):
         flags.append(f"--sets={','.join(given.sets)}")
     if part == "labels" and given.rivals != list(RIVALS):
         flags.append(f"--rivals={','.join(given.rivals) or NO_RIVALS}")
@@ -272,6 +300,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--minutes", type=float, default=15, help="of each core, for a rival's fit (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--kept_only", action="store_true", help="fit nothing: tables of what is kept; the other rows say so"
     )
     parser.add_argument("--n_topic", type=int, default=50, help="topics (default: %(default)s)")
     parser.add_argument("--sweeps", type=int, default=SWEEPS, help="sweeps of LDA's sampler (default: %(default)s)")

@@ -7,12 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from etm_jax.metrics.stability import matched_overlap
-from experiments.bench import Bench, Goal, Result, figure_rows, figure_table, goal_row, goal_table
+from experiments.bench import FIGURES, Bench, Goal, Result, figure_rows, figure_table, goal_row, goal_table
 from experiments.fits import RIVALS, Fit, markdown
 from experiments.labelled import SETS
 
-TOPICS = ("tc", "tc_test", "td", "tq", "c_v", "c_npmi", "ppl_tok", "ppl_tok_fold", "small", "common", "seconds")
-LABELS = ("purity", "nmi", "purity_test", "nmi_test", "lr")
+MAIN = ("tc", "tc_test", "td", "tq", "ppl_tok", "ppl_tok_fold", "purity", "nmi", "lr", "small", "seconds")
+MORE = ("c_v", "c_npmi", "common", "purity_test", "nmi_test")
+SUMMARY = ("tq", "nmi", "ppl_tok")
+"""Figures of all rows, those of a second table, and those of the first, of a cell for each model and corpus."""
 
 STABILITY_SEEDS = (1, 2, 3, 4, 5)
 STABLE, STABLE_AIM, STABLE_FROM = 0.65, 0.75, 20_000
@@ -63,19 +65,19 @@ def part_labels(bench: Bench) -> str:
     many = f"{SETS[MANY_ON]}, K = {MANY}"
     found = _results(bench, models)
     figures: list[list[str]] = []
-    labels: list[list[str]] = []
+    more: list[list[str]] = []
     goals: list[list[str]] = []
     for name in bench.given.sets:
         title = SETS[name]
         shown = {_noted(models[model], result): result for model, result in found[name].items()}
-        figures += figure_rows(title, shown, TOPICS)
-        labels += figure_rows(title, shown, LABELS)
+        figures += figure_rows(title, shown, MAIN)
+        more += figure_rows(title, {model: result for model, result in shown.items() if result.rows}, MORE)
         ours = found[name]["default"]
         if ours.rows:
             goals += [goal_row(title, goal, ours) for goal in goals_of(BARS.get(name, Bars()), found[name])]
     if MANY_ON in bench.given.sets:
         at_many = _many(bench)
-        figures += figure_rows(many, {models[model]: result for model, result in at_many.items()}, TOPICS)
+        figures += figure_rows(many, {models[model]: result for model, result in at_many.items()}, MAIN)
         if at_many["default"].rows:
             goals.append(goal_row(many, FEW_SMALL_OF_MANY, at_many["default"]))
     looked_up = {
@@ -84,8 +86,8 @@ def part_labels(bench: Bench) -> str:
         for result in by_model.values()
         if result.has("looked_up_in")
     }
-    tables = [figure_table("corpus", figures, TOPICS), figure_table("corpus", labels, LABELS), goal_table(goals)]
-    return "\n\n".join([*tables, *_sources(looked_up)])
+    tables = [figure_table("corpus", figures, MAIN), figure_table("corpus", more, MORE), goal_table(goals)]
+    return "\n\n".join([summary(found, models), *tables, *_sources(looked_up)])
 
 
 def _results(bench: Bench, models: Mapping[str, str]) -> dict[str, dict[str, Result]]:
@@ -94,6 +96,22 @@ def _results(bench: Bench, models: Mapping[str, str]) -> dict[str, dict[str, Res
         return {name: {"default": MISSING, "lda": MISSING} for name in bench.given.sets}
     outcomes = iter(bench.results([bench.labelled(model, name) for name in bench.given.sets for model in models]))
     return {name: {model: next(outcomes) for model in models} for name in bench.given.sets}
+
+
+def summary(found: Mapping[str, Mapping[str, Result]], models: Mapping[str, str]) -> str:
+    """A row a model, a column a corpus, and in a cell the figures of `SUMMARY`; LDA's perplexity is folded in."""
+    headings = " / ".join(FIGURES[name].heading for name in SUMMARY)
+    rows = []
+    for model, title in models.items():
+        cells = []
+        for by_model in found.values():
+            result = by_model.get(model, MISSING)
+            names = [f"{name}_fold" if result.has(f"{name}_fold") else name for name in SUMMARY]
+            shown = [format(result.mean(name), FIGURES[name].form) if result.has(name) else "–" for name in names]
+            cells.append(" / ".join(shown) if result.rows else "–")
+        rows.append([title, *cells])
+    table = markdown(rows, ("model", *(SETS[name] for name in found)), "<" + ">" * len(found))
+    return f"In a cell: {headings}.\n\n{table}"
 
 
 def _many(bench: Bench) -> dict[str, Result]:

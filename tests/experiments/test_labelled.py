@@ -17,7 +17,7 @@ from experiments.bench import Goal, Result
 from experiments.fits import Fit, figures_of
 from experiments.label_figures import accuracy, commonness, label_figures, nmi, small_topics
 from experiments.labelled import Labels, build, read_labels, training_text
-from experiments.quality_labels import BARS, FEW_SMALL, Bars, goals_of
+from experiments.quality_labels import BARS, FEW_SMALL, Bars, goals_of, summary
 
 WORDS = ["alpha", "beta", "gamma", "delta"]
 
@@ -278,6 +278,27 @@ def test_words_in_common_and_goals_follow_from_the_figures_of_the_others():
     assert (bbc["nmi"].least, bbc["purity"].aim) == (0.5, pytest.approx(0.9))
     assert goals_of(Bars(above=("tc",)), {"default": found["default"], "lda": Result([], "no")}) == [FEW_SMALL]
     assert Goal("small", 2, 0) == FEW_SMALL
+
+
+def test_the_summary_has_a_row_a_model_and_a_column_a_corpus():
+    found = {
+        "octis_BBC_News": {
+            "lda": Result([{"tq": 0.1, "nmi": 0.4, "ppl_tok": 900.0, "ppl_tok_fold": 1850.0}]),
+            "keynmf": Result([{"tq": 0.2, "nmi": 0.5}]),
+        },
+        "ecrtm_AGNews": {
+            "lda": Result([], "no reason"),
+            "keynmf": Result([{"tq": 0.3, "nmi": 0.6}, {"tq": 0.4, "nmi": 0.7}]),
+        },
+    }
+    lines = summary(found, {"lda": "LDA", "keynmf": "KeyNMF"}).splitlines()
+    assert lines[0] == "In a cell: TC·TD / NMI / ppl tok."
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    assert rows[0] == ["model", "BBC News", "AG News"]
+    assert rows[2:] == [
+        ["LDA", "0.100 / 0.400 / 1,850", "–"],
+        ["KeyNMF", "0.200 / 0.500 / –", "0.350 / 0.650 / –"],
+    ]
 
 
 def test_the_command_says_that_there_are_no_rivals(tmp_path, capsys):
