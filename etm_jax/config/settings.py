@@ -216,7 +216,7 @@ class ObjectiveConfig:
     reduction: str = setting("mean", "how a batch's losses become one", choices=("mean", "sum"))
     overlap_weight: float | None = setting(
         None,
-        "weight of the penalty on the overlap of topics; default: the more, the more words the documents have",
+        "weight of the penalty on the overlap of topics; default: by the words a document and the documents a topic",
         at_least=0,
     )
     kl_weight: float = setting(1.0, "weight of the KL term", above=0)

@@ -14,14 +14,14 @@ from etm_jax.models.registry import model_kind
 from etm_jax.models.seed_words import Columns, read_seed_words
 from etm_jax.training.corpus_batches import batch_size_for
 from etm_jax.training.ensemble import seeds, stack
-from etm_jax.training.run_record import RunRecord, trained_record
+from etm_jax.training.run_record import ENOUGH_DOCUMENTS, RunRecord, trained_record
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.util import console
 from etm_jax.util.errors import UserError
 from etm_jax.vectors import word_vectors
 
 FEW_DOCUMENTS = 10
-"""Documents a topic: with fewer, some topics are the largest of fewer than five."""
+"""Documents a topic: with fewer, many topics are the largest of fewer than five."""
 
 FEW_WORDS = 4.0
 """Different words a document: with fewer, there are hardly any pairs of words to learn topics from."""
@@ -81,9 +81,11 @@ def _words(corpus: Corpus) -> float:
 def _say_overlap(started: RunRecord, corpus: Corpus) -> None:
     """Show the weight of the overlap's penalty where it follows from the corpus."""
     if started.config.objective.overlap_weight is None:
+        a_topic = corpus.num_train / started.config.model.num_topics
+        few = f" and there are {a_topic:.1f} documents a topic" if a_topic < ENOUGH_DOCUMENTS else ""
         console.note(
             f"overlap of topics: weight {started.overlap_weight:.2g}, as a document has {_words(corpus):.1f} different "
-            "words on average; --overlap_weight=… sets it"
+            f"words on average{few}; --overlap_weight=… sets it"
         )
 
 
@@ -95,7 +97,7 @@ def _say_what_is_little(config: Config, corpus: Corpus) -> None:
     elif num_docs < FEW_DOCUMENTS * num_topics:
         console.warn(
             f"--n_topic={num_topics} is many for {num_docs} documents to train on: some topics will be the largest of "
-            f"fewer than five; --n_topic={max(2, num_docs // (2 * FEW_DOCUMENTS))} would have enough for each"
+            f"fewer than five; --n_topic={max(2, num_docs // ENOUGH_DOCUMENTS)} would have enough for each"
         )
     if words < FEW_WORDS:
         console.warn(

@@ -20,6 +20,9 @@ OVERLAP_WEIGHT, MOST_OVERLAP_WEIGHT = 0.6, 1.0
 USUAL_WORDS = 20
 """Different words of a document that is neither short nor long: a paragraph of a newspaper."""
 
+ENOUGH_DOCUMENTS = 20
+"""Documents a topic: with fewer, topics that are kept apart are of few documents or of none."""
+
 
 class RunRecord(NamedTuple):
     """What decides a run's numbers: its settings and what became of them once the corpus was read.
@@ -88,7 +91,7 @@ def trained_record(
         epoch_steps=epoch_steps,
         seed_words=seed_words,
         dtype=default_dtype(),
-        overlap_weight=overlap_weight_for(config.objective, corpus.num_train, nnz),
+        overlap_weight=overlap_weight_for(config.objective, corpus.num_train, nnz, config.model.num_topics),
     )
 
 
@@ -121,19 +124,20 @@ def num_epochs_for(config: TrainConfig, num_docs: int, num_words: int, nnz: int,
     return max(FEWEST_EPOCHS, min(MOST_EPOCHS, math.ceil(steps * batch_size / num_docs)))
 
 
-def overlap_weight_for(config: ObjectiveConfig, num_docs: int, nnz: int) -> float:
-    """The weight asked for, or one by n, the mean number of different words of a document.
+def overlap_weight_for(config: ObjectiveConfig, num_docs: int, nnz: int, num_topics: int) -> float:
+    """The weight asked for, or one by n, the mean number of different words of a document, and documents a topic.
 
     num_docs, nnz: of the counts to train on. The penalty is a constant beside the mean loss of a document, which grows
     with its length; and what tells topics apart is pairs of words in one document, whose number grows with n². Below
     `USUAL_WORDS` the weight therefore falls with n², or rare words that never meet become topics. Above, it grows with
     the cube root of n: in long documents common words meet everywhere, and the penalty alone keeps them from heading
-    every topic.
+    every topic. It falls with the documents a topic below `ENOUGH_DOCUMENTS`: so many topics have to share words.
     """
     if config.overlap_weight is not None:
         return config.overlap_weight
     ratio = nnz / max(num_docs, 1) / USUAL_WORDS
-    return min(MOST_OVERLAP_WEIGHT, OVERLAP_WEIGHT * ratio ** (2 if ratio < 1 else 1 / 3))
+    by_length = min(MOST_OVERLAP_WEIGHT, OVERLAP_WEIGHT * ratio ** (2 if ratio < 1 else 1 / 3))
+    return by_length * min(1, num_docs / (ENOUGH_DOCUMENTS * num_topics))
 
 
 def default_dtype() -> str:

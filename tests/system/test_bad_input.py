@@ -401,7 +401,8 @@ def test_more_of_everything_than_three_documents_hold(here, capsys):
         "warning: --n_topic=9 is more than the 3 documents",
         "--batch_size=32 is reduced to the 3 documents",
         "warning: a document has 3.0 different words on average, which say little of its topics; join short texts",
-        "overlap of topics: weight 0.013, as a document has 3.0 different words on average; --overlap_weight=",
+        "overlap of topics: weight 0.00022, as a document has 3.0 different words on average and there are 0.3 "
+        "documents a topic; --overlap_weight=",
         "warning: --emb_dim=8 is more than the 7 words",
         "--lang=en",
     ):

@@ -367,9 +367,11 @@ def test_automatic_epochs_grow_with_the_root_of_the_documents_of_a_word(docs, wo
 )
 def test_automatic_weight_of_the_overlap_grows_with_the_words_of_a_document(words_a_document, weight):
     objective = make_config().objective
-    assert overlap_weight_for(objective, 300, 300 * words_a_document) == pytest.approx(weight)
+    assert overlap_weight_for(objective, 300, 300 * words_a_document, 15) == pytest.approx(weight)
+    # Half the documents that a topic should have, half the weight.
+    assert overlap_weight_for(objective, 300, 300 * words_a_document, 30) == pytest.approx(weight / 2)
     given = dataclasses.replace(objective, overlap_weight=0.3)
-    assert overlap_weight_for(given, 300, 300 * words_a_document) == 0.3
+    assert overlap_weight_for(given, 300, 300 * words_a_document, 30) == 0.3
 
 
 def record(config) -> RunRecord:
