@@ -53,6 +53,9 @@ RIVALS = {
 }
 """What tables call the models of `experiments.rivals`."""
 
+NOT_FITTED = "not fitted yet"
+"""Why there are no figures where only those that are kept are wanted."""
+
 Figures = dict[str, Any]
 """What a fit came to: numbers by name, and `topics`; or `not_run`, with the reason, and `for_good` where it is kept."""
 
@@ -88,7 +91,7 @@ class Fit:
     def key(self) -> str:
         """The same for fits of the same settings. What LDA does not read is not among its own."""
         if self.labelled and (self.model == "lda" or self.model in RIVALS):
-            own = {"sweeps": self.sweeps} if self.model == "lda" else {"minutes": self.minutes}
+            own = {"sweeps": self.sweeps} if self.model == "lda" else {"minutes": float(self.minutes)}
             decides = {"model": self.model, "labelled": self.corpus, "topics": self.num_topics, "seed": self.seed} | own
             return _digest(decides)
         config = self.config().to_json()
@@ -116,7 +119,7 @@ def figures_of(fits: Sequence[Fit], folder: Path, kept_only: bool = False) -> li
     missing = {fit.key: fit for fit in fits if fit.key not in kept}
     not_run: dict[str, Figures] = {}
     if kept_only:
-        not_run = {key: {"not_run": "not fitted yet"} for key in missing}
+        not_run = {key: {"not_run": NOT_FITTED} for key in missing}
         missing = {}
     started = time.monotonic()
     for done, (key, fit) in enumerate(missing.items()):

@@ -8,7 +8,7 @@ import numpy as np
 
 from etm_jax.metrics.stability import matched_overlap
 from experiments.bench import FIGURES, Bench, Goal, Result, figure_rows, figure_table, goal_row, goal_table
-from experiments.fits import RIVALS, Fit, markdown
+from experiments.fits import NOT_FITTED, RIVALS, Fit, markdown
 from experiments.labelled import SETS
 
 MAIN = ("tc", "tc_test", "td", "tq", "ppl_tok", "ppl_tok_fold", "purity", "nmi", "lr", "small", "seconds")
@@ -69,7 +69,8 @@ def part_labels(bench: Bench) -> str:
     goals: list[list[str]] = []
     for name in bench.given.sets:
         title = SETS[name]
-        shown = {_noted(models[model], result): result for model, result in found[name].items()}
+        tried = {model: result for model, result in found[name].items() if result.not_run != NOT_FITTED}
+        shown = {_noted(models[model], result): result for model, result in tried.items()}
         figures += figure_rows(title, shown, MAIN)
         more += figure_rows(title, {model: result for model, result in shown.items() if result.rows}, MORE)
         ours = found[name]["default"]
@@ -99,7 +100,10 @@ def _results(bench: Bench, models: Mapping[str, str]) -> dict[str, dict[str, Res
 
 
 def summary(found: Mapping[str, Mapping[str, Result]], models: Mapping[str, str]) -> str:
-    """A row a model, a column a corpus, and in a cell the figures of `SUMMARY`; LDA's perplexity is folded in."""
+    """A row a model, a column a corpus, and in a cell the figures of `SUMMARY`; LDA's perplexity is folded in.
+
+    A dash is for what a model does not have, and for a model that was not fitted.
+    """
     headings = " / ".join(FIGURES[name].heading for name in SUMMARY)
     rows = []
     for model, title in models.items():

@@ -227,6 +227,7 @@ def test_fits_of_others_are_known_without_a_setting_of_ours(tmp_path):
         assert fit.key == labelled_fit(model, tmp_path, rival_python="python").key
         assert len({fit.key, labelled_fit(model, tmp_path, seed=2).key, labelled_fit(model, tmp_path, **own).key}) == 3
     assert labelled_fit("ecrtm", tmp_path).key == labelled_fit("ecrtm", tmp_path, sweeps=7).key
+    assert labelled_fit("ecrtm", tmp_path, minutes=15).key == labelled_fit("ecrtm", tmp_path, minutes=15.0).key
     ours = labelled_fit("default", tmp_path)
     assert ours.key == labelled_fit("default", tmp_path / "elsewhere").key
     assert ours.key != labelled_fit("default", tmp_path, settings={"prior_variance": 2.0}).key
