@@ -46,7 +46,8 @@ def initialize(
     record = partial(trained_record, config, options, corpus, batch_size, epoch_steps, seed_words)
 
     if resumed:
-        return record(resumed.embed_dim), None
+        # What follows from the corpus stays as the run began, also under a version with another rule for it.
+        return record(resumed.embed_dim)._replace(overlap_weight=resumed.overlap_weight), None
     if weights:
         _check_vocabulary(weights, corpus, options.ckpt)
         console.note(f"weights: those of {weights.origin}")

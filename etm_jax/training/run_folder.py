@@ -46,8 +46,10 @@ class RunFolder:
             return None
         try:
             values = read_object(self._config)
+            config = Config.from_json(values["config"])
             run: Any = as_object(values["run"])
-            later = RunRecord._field_defaults
+            # Where a record lacks the weight, it is of a time when the setting itself was a number.
+            later = RunRecord._field_defaults | {"overlap_weight": config.objective.overlap_weight}
             kept = {name: run.get(name, later[name]) if name in later else run[name] for name in RunRecord._fields[1:]}
             # JSON has no tuples.
             kept["seed_words"] = tuple(map(tuple, kept["seed_words"]))
@@ -57,10 +59,13 @@ class RunFolder:
             for name in ("ckpt", "corpus", "corpus_digest", "vocabulary_hash", "dtype"):
                 if type(kept[name]) is not str:
                     raise TypeError(f"its {name} is not text")
+            weight = kept["overlap_weight"]
+            if type(weight) not in (int, float) or not 0 <= weight < math.inf:
+                raise ValueError(f"its overlap_weight is {weight!r}")
             columns = [j for topic in kept["seed_words"] for j in topic]
             if not all(type(j) is int and 0 <= j < kept["vocab_size"] for j in columns):
                 raise ValueError("its seed_words are no columns of the vocabulary")
-            return RunRecord(config=Config.from_json(values["config"]), **kept)
+            return RunRecord(config=config, **kept)
         except UnknownModelError as error:
             raise UserError(f"{self._config} is of another model: {error}") from error
         except (*DAMAGED, UserError) as error:

@@ -302,6 +302,7 @@ def test_a_run_that_cannot_go_on_is_left_as_it_is(flag, said, ended, here, capsy
         lambda text: text.replace('"optimizer": {', '"optimiser": {'),
         lambda text: text.replace('"num_topics": 3', '"num_topics": "three"'),
         lambda text: text.replace('"num_topics": 3', '"num_topics": 1'),
+        lambda text: re.sub(r'"overlap_weight": [\d.]+', '"overlap_weight": -1', text),
     ],
     ids=[
         "cut",
@@ -312,6 +313,7 @@ def test_a_run_that_cannot_go_on_is_left_as_it_is(flag, said, ended, here, capsy
         "a section less",
         "a mistyped setting",
         "a setting out of range",
+        "a weight below 0",
     ],
 )
 @pytest.mark.parametrize("flag", ["--workdir", "--ckpt"])

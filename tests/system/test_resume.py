@@ -180,6 +180,31 @@ def test_a_run_begins_from_the_best_weights_of_another(lines_file, tmp_path):
     assert np.abs(betas[cold] - betas[other]).max() > 0.01
 
 
+def test_the_weight_of_the_overlap_stays_as_the_run_began(lines_file, tmp_path):
+    """As a version with another rule for it recorded it; and where a record is older, as its settings have it."""
+    flags = (f"--corpus={lines_file}", *SMALL, "--lr_schedule=constant")
+
+    def begin(name: str, *more: str) -> dict:
+        assert train(*flags, *more, f"--workdir={tmp_path / name}", "--num_epochs=1") == 0
+        return json.loads((tmp_path / name / "config.json").read_text("utf-8"))
+
+    def go_on(name: str, record: dict, *more: str) -> tuple[float, np.ndarray]:
+        config = tmp_path / name / "config.json"
+        config.write_text(json.dumps(record), "utf-8")
+        assert train(*flags, *more, f"--workdir={tmp_path / name}", "--num_epochs=4") == 0
+        beta = np.load(tmp_path / name / "export" / "beta.npy", allow_pickle=False)
+        return json.loads(config.read_text("utf-8"))["run"]["overlap_weight"], beta
+
+    by_rule, heavy, given = begin("by rule"), begin("heavy"), begin("given", "--overlap_weight=5")
+    heavy["run"]["overlap_weight"] = 5.0
+    given["run"].pop("overlap_weight")
+    (first, apart), (second, together) = go_on("heavy", heavy), go_on("by rule", by_rule)
+    assert (first, second) == (5, by_rule["run"]["overlap_weight"])
+    # The same weight would give the same bytes.
+    assert not np.array_equal(apart, together)
+    assert go_on("given", given, "--overlap_weight=5")[0] == 5
+
+
 def test_weights_of_another_vocabulary_or_shape_are_refused(unbroken, tmp_path, capsys):
     (tmp_path / "lines.txt").write_text("\n".join(themed_lines()).replace("海洋", "大洋") + "\n", encoding="utf-8")
     corpus, ckpt = unbroken.flags[0], f"--ckpt={unbroken.folder}"
