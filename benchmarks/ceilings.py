@@ -23,7 +23,7 @@ import scipy.sparse as sp
 from benchmarks.run import PAGE, time_of
 from benchmarks.training import BATCH, CORPUS, TOPICS, Trainer, counts_of
 from etm_jax.cli import flags as cli
-from experiments.fits import machine, markdown, write_between
+from experiments.tables import machine, markdown, write_between
 
 REPETITIONS = 9
 HEADER = ("case", "piece", "time", "memory traffic", "share of its ceiling", "operations", "share of its ceiling")

@@ -28,7 +28,7 @@ from etm_jax.cli import flags as cli
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import replace_text
-from experiments.fits import machine, markdown, write_between
+from experiments.tables import machine, markdown, write_between
 
 PAGE = Path("docs/performance.md")
 HEADER = ("row", "side", "per", "time", "ratio", "spread", "at least", "aim", "peak MiB")

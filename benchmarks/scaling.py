@@ -21,7 +21,7 @@ from benchmarks import billion, costs, runners, starvation
 from etm_jax.cli import flags as cli
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import replace_text
-from experiments.fits import machine, markdown, write_between
+from experiments.tables import machine, markdown, write_between
 
 PAGE, RESULTS = Path("docs/scaling.md"), Path("benchmarks/results/scaling.json")
 PACKAGES = ("jax", "numpy", "scipy", "grain", "array_record", "apache-beam", "rjieba", "pkuseg")

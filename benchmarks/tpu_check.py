@@ -25,7 +25,7 @@ from benchmarks.training import KEPT, drawn_counts
 from etm_jax.cli import flags as cli
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
-from experiments.fits import machine, markdown, write_between
+from experiments.tables import machine, markdown, write_between
 
 if TYPE_CHECKING:
     import jax

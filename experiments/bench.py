@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from experiments.fits import RIVALS, Figures, Fit, figures_of, markdown, mean_and_spread
+from experiments.fits import RIVALS, Figures, Fit, figures_of
+from experiments.tables import markdown, mean_and_spread
 
 Settings = dict[str, Any]
 
@@ -137,7 +138,7 @@ def figure_rows(title: str, outcomes: Mapping[str, Result], figures: Sequence[st
         yield [title, f"{model}, not run: {result.not_run}" if result.not_run else model, *shown]
 
 
-def figure_table(first: str, rows: Sequence[list[str]], figures: Sequence[str]) -> str:
+def figure_table(first: str, rows: Sequence[list[str]], figures: Sequence[str], second: str = "model") -> str:
     """The table of `figure_rows`."""
     headings = [FIGURES[name].heading for name in figures]
-    return markdown(rows, (first, "model", *headings), "<<" + ">" * len(headings))
+    return markdown(rows, (first, second, *headings), "<<" + ">" * len(headings))

@@ -28,8 +28,9 @@ from etm_jax.cli import flags as cli
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import require
 from etm_jax.util.files import check_writable
-from experiments.fits import Fit, figures_of, markdown
+from experiments.fits import Fit, figures_of
 from experiments.stop_words import stop_words
+from experiments.tables import markdown
 
 NO_BELOW = (100, 30, 10, 3, 1)
 SWEEPS = 200

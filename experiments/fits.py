@@ -10,8 +10,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import re
-import statistics
 import subprocess
 import sys
 import time
@@ -27,9 +25,10 @@ from etm_jax.cli import flags as cli
 from etm_jax.config.build import Config, make_config
 from etm_jax.config.settings import RunOptions
 from etm_jax.corpus.types import Corpus
-from etm_jax.util.console import display_width, duration, note
+from etm_jax.util.console import duration, note
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import replace_text
+from experiments.tables import machine
 
 CORES = 2
 """That a fit may use, whichever the model, on however large a machine."""
@@ -184,7 +183,8 @@ def _measure(fit: Fit, folder: Path) -> Figures:
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
     from etm_jax.metrics.perplexity import completion_perplexity, perplexity_of
-    from etm_jax.metrics.topics import diversity, npmi_coherence, top_words, topics_used
+    from etm_jax.metrics.topics import npmi_coherence, top_words, topics_used
+    from experiments.relevance import WEIGHTS, relevant_words, word_figures
     from experiments.rival_fits import rival
 
     built = None
@@ -203,19 +203,24 @@ def _measure(fit: Fit, folder: Path) -> Figures:
         fitted = _lda(fit, corpus) if fit.model == "lda" else _etm(fit, corpus)
     words = top_words(fitted.beta, 10)
     npmi = npmi_coherence(words, corpus.train.counts)
-    figures: Figures = {
-        "tc": float(npmi.mean()),
-        "tc_test": float(npmi_coherence(words, corpus.test_h1 + corpus.test_h2).mean()),
-        "td": diversity(top_words(fitted.beta, 25)),
-        "seconds": fitted.seconds,
-        "vocab": len(corpus.vocabulary),
-        "docs": len(corpus.train),
-        "tokens": int(corpus.train.counts.sum()),
-        "machine": machine(),
-    } | fitted.told
-    figures["tq"] = figures["tc"] * figures["td"]
+    figures: Figures = (
+        word_figures(words, top_words(fitted.beta, 25), corpus)
+        | {
+            "seconds": fitted.seconds,
+            "vocab": len(corpus.vocabulary),
+            "docs": len(corpus.train),
+            "tokens": int(corpus.train.counts.sum()),
+            "machine": machine(),
+        }
+        | fitted.told
+    )
     if fit.model not in RIVALS:
-        figures["relevant"] = _relevant(fitted.beta, corpus)
+        share = np.asarray(corpus.train.counts.sum(axis=0)).ravel() / corpus.train.counts.sum()
+        figures["relevant"] = [
+            {"weight": weight}
+            | word_figures(*(relevant_words(fitted.beta, share, weight, n) for n in (10, 25)), corpus)
+            for weight in WEIGHTS
+        ]
     for name, theta in fitted.theta.items():
         perplexity = completion_perplexity(theta, fitted.beta, corpus.test_h2)
         figures |= {f"ppl_doc{name}": perplexity.by_document, f"ppl_tok{name}": perplexity.by_token}
@@ -233,35 +238,10 @@ def _measure(fit: Fit, folder: Path) -> Figures:
     return figures
 
 
-def _relevant(beta: np.ndarray, corpus: Corpus) -> list[Figures]:
-    """The figures of topics' words that depend on how they are chosen, by each weight of `experiments.relevance`."""
-    from etm_jax.metrics.topics import diversity, npmi_coherence
-    from experiments.label_figures import commonness
-    from experiments.relevance import WEIGHTS, relevant_words
-
-    counts = corpus.train.counts
-    share = np.asarray(counts.sum(axis=0)).ravel() / counts.sum()
-    found = []
-    for weight in WEIGHTS:
-        words = relevant_words(beta, share, weight, 10)
-        coherence, diverse = npmi_coherence(words, counts).mean(), diversity(relevant_words(beta, share, weight, 25))
-        found.append(
-            {
-                "weight": weight,
-                "tc": float(coherence),
-                "tc_test": float(npmi_coherence(words, corpus.test_h1 + corpus.test_h2).mean()),
-                "td": diverse,
-                "tq": float(coherence * diverse),
-                "common": commonness(words, counts),
-            }
-        )
-    return found
-
-
 def _labelled_figures(fitted: Fitted, words: Any, corpus: Corpus, built: Path) -> Figures:
     """What a corpus of `experiments.labelled` adds. words: columns [K, 10]."""
     from etm_jax.metrics.coherence import coherence
-    from experiments.label_figures import commonness, label_figures, small_topics
+    from experiments.label_figures import label_figures, small_topics
     from experiments.labelled import read_labels, training_text
 
     text, counts = training_text(built), corpus.train.counts
@@ -270,7 +250,6 @@ def _labelled_figures(fitted: Fitted, words: Any, corpus: Corpus, built: Path) -
         **{measure.measure.lower(): measure.value for measure in found},
         "looked_up_in": "windows" if text else "documents",
         "small": small_topics(fitted.train, len(fitted.beta)),
-        "common": commonness(words, counts),
         **label_figures(fitted.train, fitted.test, read_labels(built)),
     }
 
@@ -352,61 +331,6 @@ def main(argv: Sequence[str]) -> None:
     except UserError as error:
         figures = {"not_run": str(error)}
     print(json.dumps(figures, ensure_ascii=False))
-
-
-def mean_and_spread(values: Sequence[float], form: str) -> str:
-    """`0.305 ± 0.004`: the mean and, of two or more, the sample standard deviation."""
-    mean = format(statistics.fmean(values), form)
-    return f"{mean} ± {format(statistics.stdev(values), form)}" if len(values) > 1 else mean
-
-
-def markdown(rows: Sequence[Sequence[object]], header: Sequence[str], align: str = "") -> str:
-    """A table in Markdown that reads well on a terminal too. `align`: one of `<` and `>` a column."""
-    cells = [[str(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(3, *(display_width(row[j]) for row in cells)) for j in range(len(header))]
-    right = [align[j : j + 1] == ">" for j in range(len(header))]
-    lines = []
-    for row in cells:
-        blanks = [" " * (width - display_width(cell)) for cell, width in zip(row, widths, strict=True)]
-        padded = [blank + cell if r else cell + blank for cell, blank, r in zip(row, blanks, right, strict=True)]
-        lines.append(f"| {' | '.join(padded)} |")
-    rules = ["-" * (width - 1) + ":" if r else "-" * width for width, r in zip(widths, right, strict=True)]
-    lines.insert(1, f"| {' | '.join(rules)} |")
-    return "\n".join(lines)
-
-
-def write_between(path: Path, name: str, title: str, text: str) -> None:
-    """Put `text` between the markers of `name` in a Markdown file; where it has none, at its end under `title`."""
-    begin, end = f"<!-- {name}: made by the command below the table -->", f"<!-- {name}: end -->"
-    block = f"{begin}\n{text.strip()}\n{end}"
-    before = path.read_text("utf-8") if path.is_file() else ""
-    between = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    if between.search(before):
-        after = between.sub(lambda _: block, before, count=1)
-    else:
-        after = f"{before.rstrip()}\n\n## {title}\n\n{block}\n".lstrip()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(path, after)
-
-
-def machine(packages: Sequence[str] = ("jax", "numpy", "scipy", "tomotopy")) -> str:
-    """Where the figures were made: the processor, the cores that this process may use, and the versions that matter."""
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    def of(package: str) -> str:
-        try:
-            return f"{package} {version(package)}"
-        except PackageNotFoundError:
-            return f"no {package}"
-
-    cpuinfo = Path("/proc/cpuinfo")
-    models = re.findall(r"model name\s*: (.*)", cpuinfo.read_text("utf-8")) if cpuinfo.is_file() else []
-    processor = models[0] if models else platform.processor() or platform.machine()
-    versions = ", ".join(map(of, packages))
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else CORES
-    cores = f"{allowed} core{'s' if allowed > 1 else ''} of {os.cpu_count()}"
-    return f"{cores} ({processor}); Python {platform.python_version()}, {versions}"
 
 
 if __name__ == "__main__":

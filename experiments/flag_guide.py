@@ -17,7 +17,7 @@ from etm_jax.cli import flags as cli
 from etm_jax.cli.help import defaults, explained, help_text, shown
 from etm_jax.config.declaration import Setting, settings_of
 from etm_jax.report import __main__ as report
-from experiments.fits import markdown
+from experiments.tables import markdown
 
 PAGE = Path("docs/flags.md")
 

@@ -24,7 +24,7 @@ from etm_jax.cli import flags as cli
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable
 from experiments.bench import FIGURES, Bench, Goal, Result, Settings, figure_rows, figure_table, goal_row, goal_table
-from experiments.fits import RIVALS, SWEEPS, markdown, write_between
+from experiments.fits import RIVALS, SWEEPS
 from experiments.labelled import SETS
 from experiments.quality_labels import (
     STABILITY_SEEDS,
@@ -35,6 +35,7 @@ from experiments.quality_labels import (
 )
 from experiments.relevance import WEIGHTS
 from experiments.stop_words import stop_words
+from experiments.tables import write_between
 
 PEOPLES_DAILY: Settings = {"corpus": "peoples_daily", "no_above": 0.02}
 PEOPLES_DAILY_10 = PEOPLES_DAILY | {"no_above": 0.1}
@@ -42,9 +43,9 @@ NAMES = {"default": "ours", "lda": "LDA", "paper": "ETM, paper"}
 NO_RIVALS = "none"
 """In place of rivals' names."""
 
-BY_RELEVANCE = ("tc", "tc_test", "td", "tq", "common")
-
 SHOWN = ("tc", "tc_test", "td", "tq", "ppl_doc", "ppl_tok", "used", "seconds")
+OF_WORDS = ("tc", "tc_test", "td", "tq", "common")
+"""Figures of most tables, and those that depend on the shown words alone."""
 
 
 class Target(NamedTuple):
@@ -187,15 +188,12 @@ def part_shown(bench: Bench) -> str:
         cases |= {SETS[name]: bench.labelled("default", name) for name in bench.given.sets}
     rows: list[list[str]] = []
     for title, result in zip(cases, bench.results(list(cases.values())), strict=True):
-        if result.not_run:
-            rows.append([title, f"not run: {result.not_run}", *("" for _ in BY_RELEVANCE)])
-            continue
-        for i, weight in enumerate(WEIGHTS):
-            of_weight = Result([row["relevant"][i] for row in result.rows])
-            order = "probability" if weight == 1 else f"relevance, λ = {weight:g}"
-            rows.append([title, order, *(of_weight.shown(name, FIGURES[name].form) for name in BY_RELEVANCE)])
-    headings = (FIGURES[name].heading for name in BY_RELEVANCE)
-    return markdown(rows, ("corpus", "words by", *headings), "<<" + ">" * len(BY_RELEVANCE))
+        orders = {"probability": result} | {
+            f"relevance, λ = {weight:g}": Result([row["relevant"][i] for row in result.rows], result.not_run)
+            for i, weight in enumerate(WEIGHTS)
+        }
+        rows += figure_rows(title, orders, OF_WORDS)
+    return figure_table("corpus", rows, OF_WORDS, second="words by")
 
 
 def part_stability(bench: Bench) -> str:

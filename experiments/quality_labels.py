@@ -8,8 +8,9 @@ import numpy as np
 
 from etm_jax.metrics.stability import matched_overlap
 from experiments.bench import FIGURES, Bench, Goal, Result, figure_rows, figure_table, goal_row, goal_table
-from experiments.fits import NOT_FITTED, RIVALS, Fit, markdown
+from experiments.fits import NOT_FITTED, RIVALS, Fit
 from experiments.labelled import SETS
+from experiments.tables import markdown
 
 MAIN = ("tc", "tc_test", "td", "tq", "ppl_tok", "ppl_tok_fold", "purity", "nmi", "lr", "small", "seconds")
 MORE = ("c_v", "c_npmi", "common", "purity_test", "nmi_test")
