@@ -71,7 +71,9 @@ def test_topics_are_those_of_the_run(runs, shown):
         assert [shown["words"]["text"][j] for j in topic["words"][:12]] == [words[j] for j in row]
         assert topic["p"][:12] == pytest.approx(run.model.beta[k, row], abs=1e-5)
         assert len(topic["near"]) == page_contents.NEAREST
-    assert sum(topic["share"] for topic in shown["topics"]) == pytest.approx(1, abs=1e-4)
+    with (runs / "etm" / "export" / "topics.csv").open(encoding="utf-8-sig", newline="") as file:
+        table = {int(row["topic"]): (row["share"], row["npmi"]) for row in csv.DictReader(file)}
+    assert {k: (f"{topic['share']:.6f}", f"{topic['npmi']:.6f}") for k, topic in enumerate(shown["topics"])} == table
 
 
 def test_a_words_topics_are_by_bayes_rule(runs, shown):
