@@ -29,7 +29,7 @@ from etm_jax.report.__main__ import main as report
 from etm_jax.train import main as train
 from etm_jax.util.errors import UserError, one_line
 from etm_jax.vectors import file as vectors
-from torture.fuzz import Case, fuzz
+from torture.fuzz import OWN_PEAK, Case, fuzz
 from torture.readers import READERS, WORDS, is_there
 
 THERE = [name for name in READERS if is_there(name)]
@@ -133,6 +133,14 @@ def test_any_value_in_our_own_json_is_read_or_is_one_clean_error(cases, name):
         case.give(bytes([number]) + json.dumps(changed).encode("utf-8", "surrogatepass"))
 
     check()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process starts with a peak of its own")
+def test_a_process_whose_peak_is_measured_starts_with_none_of_its_parents():
+    held = np.ones(64 << 20)  # 512 MiB.
+    peak = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    done = subprocess.run([*OWN_PEAK, sys.executable, "-c", peak], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < held.nbytes >> 11
 
 
 def test_a_fuzzer_finds_nothing_in_a_minute(tmp_path):
@@ -270,7 +278,7 @@ def test_a_mat_file_that_unpacks_without_end_is_refused_in_bounded_memory(cases,
         "except UserError as error:\n    print(error)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
     )
-    command = [sys.executable, "-c", program, str(folder)]
+    command = [*OWN_PEAK, sys.executable, "-c", program, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     said, kibibytes = done.stdout.splitlines()
     assert "unpacks to more than 200 times its size" in said
