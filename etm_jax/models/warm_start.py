@@ -15,14 +15,13 @@ MAX_DOCUMENTS = 8_000
 """Documents that are clustered at most, drawn at random: more of them move no centre, and take their time."""
 
 MAX_CANDIDATES = 4000
-"""Of words only the most frequent are clustered: rare words' vectors are noise."""
+"""Of words only the most frequent are clustered."""
 
 MIN_DOCUMENTS = 4
-"""Words of fewer documents are left out too, where enough others remain."""
+"""A word of fewer documents has a vector that is noise: neither it nor what it says of a document is clustered."""
 
 WORDS_PER_TOPIC = 4
-"""How many candidates a topic needs before rare words are left out."""
-
+"""How many other words a topic needs before rare words are left out."""
 
 WEIGHT_OF_WORDS = 0.5
 """Of all words that are clustered, beside 1 of all documents: with more, some topics are the largest of no document."""
@@ -72,8 +71,9 @@ def warm_start(
     from threadpoolctl import threadpool_limits
 
     directions = _directions(vectors - vectors.mean(axis=0))
-    words = directions[_frequent_words(counts, num_topics)]
-    documents, document_weights = weighted_documents(counts, directions, seed)
+    known = _known_words(counts, num_topics)
+    words = directions[_most_frequent(counts, known)]
+    documents, document_weights = weighted_documents(counts, np.where(known[:, None], directions, 0), seed)
     points = np.concatenate([words, documents])
     weights = np.concatenate([np.full(len(words), WEIGHT_OF_WORDS / len(words)), document_weights]) * len(points)
     restarts = max(FEWEST_RESTARTS, min(MOST_RESTARTS, POINTS_CLUSTERED // len(points)))
@@ -133,13 +133,17 @@ def _relative_idf(counts: sp.csr_matrix) -> np.ndarray:
     return idf / idf.mean()
 
 
-def _frequent_words(counts: sp.csr_matrix, num_topics: int) -> np.ndarray:
-    """Columns of the words to cluster, the most frequent first."""
+def _known_words(counts: sp.csr_matrix, num_topics: int) -> np.ndarray:
+    """Whether a word is of enough documents to be clustered, [V] bool; all are where too few would remain."""
+    known = np.bincount(counts.indices, minlength=counts.shape[1]) >= MIN_DOCUMENTS
+    return known if known.sum() >= WORDS_PER_TOPIC * num_topics else np.ones_like(known)
+
+
+def _most_frequent(counts: sp.csr_matrix, known: np.ndarray) -> np.ndarray:
+    """Columns of the known words among the most frequent ones, the most frequent first."""
     frequency = np.asarray(counts.sum(axis=0)).ravel()
     top = np.argsort(-frequency, kind="stable")[:MAX_CANDIDATES]
-    documents = np.bincount(counts.indices, minlength=counts.shape[1])
-    common = top[documents[top] >= MIN_DOCUMENTS]
-    return common if len(common) >= WORDS_PER_TOPIC * num_topics else top
+    return top[known[top]]
 
 
 def _directions(vectors: np.ndarray) -> np.ndarray:

@@ -110,11 +110,26 @@ def test_topics_start_where_the_documents_are() -> None:
     vectors, cluster = planted()
     rng = np.random.default_rng(4)
     of = [np.flatnonzero(cluster == c) for c in range(4)]
-    pairs = np.array([[rng.choice(of[2 * (d % 2)]), rng.choice(of[2 * (d % 2) + 1])] for d in range(300)])
+    pairs = np.array([[rng.choice(of[2 * (d % 2)]), rng.choice(of[2 * (d % 2) + 1])] for d in range(900)])
     rho, alpha = warm_start(vectors, documents_of_two_words(pairs, 200), 2, rarity=0.0, seed=1)
     nearest = np.argmax(rho @ alpha.T, axis=1)
     kinds = [{int(k) for c in (2 * d, 2 * d + 1) for k in nearest[of[c]]} for d in range(2)]
     assert sorted(map(sorted, kinds)) == [[0], [1]]
+
+
+def test_a_rare_word_does_not_move_its_document() -> None:
+    # Every document has two words of the five clusters and one that stands in no other: whatever the vectors of those
+    # are, here in another order, so that the mean of all stays what it was, topics start at the same place.
+    vectors, _ = planted()
+    rng = np.random.default_rng(5)
+    rare = rng.normal(size=(900, vectors.shape[1]))
+    columns = np.column_stack([rng.integers(0, 200, (900, 2)), 200 + np.arange(900)]).ravel()
+    counts = sp.csr_matrix((np.ones(2700, np.int32), (np.repeat(np.arange(900), 3), columns)), (900, 1100))
+
+    def alpha(of_rare: np.ndarray) -> np.ndarray:
+        return warm_start(np.concatenate([vectors, of_rare]), counts, 5, rarity=0.0, seed=1).alpha
+
+    np.testing.assert_allclose(alpha(rare), alpha(rare[rng.permutation(900)]), atol=1e-5)
 
 
 def test_the_same_document_again_and_again_is_one() -> None:
