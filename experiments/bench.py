@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from experiments.fits import RIVALS, Figures, Fit, figures_of
+from experiments.fits import NO_PYTHON, RIVALS, Figures, Fit, figures_of
 from experiments.tables import markdown, mean_and_spread
 
 Settings = dict[str, Any]
@@ -76,12 +76,16 @@ class Result(NamedTuple):
 
 
 class Bench:
-    """What a part is made with. machines: those that its fits ran on."""
+    """What a part is made with.
+
+    machines: those that its fits ran on. gaps: why figures are missing that another call would have.
+    """
 
     def __init__(self, given: argparse.Namespace) -> None:
         self.given = given
         self.seeds: list[int] = given.seeds
         self.machines: set[str] = set()
+        self.gaps: set[str] = set()
 
     def fits(self, model: str, corpus: Settings, num_topics: int = 0, seeds: Sequence[int] = ()) -> list[Fit]:
         """One for each seed; of `paper`, which takes long, the first alone."""
@@ -107,6 +111,8 @@ class Bench:
             rows = [next(found) for _ in fits]
             reasons = [row["not_run"] for row in rows if "not_run" in row]
             self.machines |= {row["machine"] for row in rows if "machine" in row}
+            if reasons and (fits[0].model not in RIVALS or reasons[0].startswith(NO_PYTHON)):
+                self.gaps.add(reasons[0])
             outcomes.append(Result([], reasons[0]) if reasons else Result(rows))
         return outcomes
 

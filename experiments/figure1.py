@@ -5,8 +5,8 @@
 The paper divides the perplexity of held-out halves by the vocabulary's size, and that by coherence: the lower, the
 better. Vocabularies grow by --no_below, from the words of a hundred documents or more to every word there is. Stop
 words are kept, or dropped by the list that snownlp (Chinese) or gensim (English) brings; no other word is dropped for
-being frequent. Perplexity is by document, coherence NPMI on the training documents, LDA's θ that of a variational
-fold-in.
+being frequent. Perplexity is by document, coherence NPMI on the training documents, LDA's θ the mode under its fixed
+topics.
 
 Where coherence is 0 or less the ratio means nothing: below 0, worse topics would look better. Such a point has none,
 and a cross at the top of the picture says so. Near 0 the ratio shows little more than how near, so perplexity and

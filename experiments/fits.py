@@ -25,7 +25,7 @@ from etm_jax.cli import flags as cli
 from etm_jax.config.build import Config, make_config
 from etm_jax.config.settings import RunOptions
 from etm_jax.corpus.types import Corpus
-from etm_jax.util.console import duration, note
+from etm_jax.util.console import duration, note, warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import replace_text
 from experiments.tables import machine
@@ -52,8 +52,14 @@ RIVALS = {
 }
 """What tables call the models of `experiments.rivals`."""
 
+ALWAYS = {"tc", "tc_test", "td", "tq", "common", "seconds", "tokens", "machine", "topics"}
+"""Figures that every fit has."""
+
 NOT_FITTED = "not fitted yet"
 """Why there are no figures where only those that are kept are wanted."""
+
+NO_PYTHON = "no Python at"
+"""How the reason begins where the environment of the rivals is not made."""
 
 Figures = dict[str, Any]
 """What a fit came to: numbers by name, and `topics`; or `not_run`, with the reason, and `for_good` where it is kept."""
@@ -133,17 +139,26 @@ def figures_of(fits: Sequence[Fit], folder: Path, kept_only: bool = False) -> li
         kept[key] = {"fit": str(fit), **figures}
         lines = (json.dumps({"key": key, **row}, ensure_ascii=False) for key, row in kept.items())
         replace_text(file, "".join(line + "\n" for line in lines))
-    return [kept.get(fit.key) or not_run[fit.key] for fit in fits]
+    return [kept[fit.key] if fit.key in kept else not_run[fit.key] for fit in fits]
 
 
 def _read(file: Path) -> dict[str, Figures]:
-    if not file.is_file():
+    """The kept figures by key. A line that no fit wrote is left out, and said. Raises UserError for what is no file."""
+    if not file.exists():
         return {}
-    try:
-        rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
-        return {row.pop("key"): row for row in rows}
-    except (ValueError, KeyError, AttributeError) as error:
-        raise UserError(f"{file} is damaged ({error}); delete it, and its fits are made anew") from error
+    if not file.is_file():
+        raise UserError(f"{file} is no file; it keeps the figures of fits: move it away, or give another --work")
+    kept = {}
+    for number, line in enumerate(file.read_bytes().splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            kept[row.pop("key")] = row
+            whole = "not_run" in row or row.keys() >= ALWAYS
+        except (ValueError, TypeError, KeyError, AttributeError):
+            whole = False
+        if not whole:
+            warn(f"line {number} of {file} is damaged and is left out: its fit is made anew where it is needed")
+    return {key: row for key, row in kept.items() if "not_run" in row or row.keys() >= ALWAYS}
 
 
 def _in_fresh_process(fit: Fit, folder: Path) -> Figures:

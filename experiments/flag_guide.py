@@ -68,7 +68,11 @@ def _table(section: str, kind: type) -> Iterator[str]:
 
 
 def _row(s: Setting) -> list[str]:
-    default = "; ".join(f"{variant}: {shown(value)}" if variant else shown(value) for variant, value in defaults(s))
+    default = "; ".join(
+        f"{variant}: {shown(value)}" if variant else shown(value)
+        for variant, value in defaults(s)
+        if variant or shown(value)
+    )
     text = explained(s).replace("|", "\\|").replace("<", "\\<")
     return [f"`--{'[no]' if s.kind is bool else ''}{s.flag}`", default, text]
 

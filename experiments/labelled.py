@@ -36,6 +36,12 @@ class Labels(NamedTuple):
     test: np.ndarray
 
 
+def check_source(source: Path) -> None:
+    """Raise UserError where a labelled corpus lacks a file."""
+    for name in ("train_bow.npz", "test_bow.npz", "train_labels.txt", "test_labels.txt", "vocab.txt"):
+        _there(source / name)
+
+
 def build(source: Path, out: Path) -> None:
     """Make the corpus of `source` into a folder that --corpus reads, with labels and texts beside the counts.
 
@@ -102,7 +108,8 @@ def _halves(counts: sp.csr_matrix) -> tuple[sp.csr_matrix, sp.csr_matrix]:
 def _there(file: Path) -> Path:
     if not file.is_file():
         raise UserError(
-            f"{file} is not there; --labelled is a folder of labelled corpora, as docs/quality.md describes"
+            f"{file} is not there; --labelled is a folder of labelled corpora, as docs/quality.md describes; --sets "
+            "chooses some"
         )
     return file
 

@@ -25,8 +25,9 @@ from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable
 from experiments.bench import FIGURES, Bench, Goal, Result, Settings, figure_rows, figure_table, goal_row, goal_table
 from experiments.fits import RIVALS, SWEEPS
-from experiments.labelled import SETS
+from experiments.labelled import SETS, check_source
 from experiments.quality_labels import (
+    MISSING,
     STABILITY_SEEDS,
     part_labels,
     part_topics_ecnews,
@@ -35,11 +36,14 @@ from experiments.quality_labels import (
 )
 from experiments.relevance import WEIGHTS
 from experiments.stop_words import stop_words
-from experiments.tables import write_between
+from experiments.tables import has_table, write_between
 
 PEOPLES_DAILY: Settings = {"corpus": "peoples_daily", "no_above": 0.02}
 PEOPLES_DAILY_10 = PEOPLES_DAILY | {"no_above": 0.1}
 NAMES = {"default": "ours", "lda": "LDA", "paper": "ETM, paper"}
+NO_NG20 = "give --ng20=FOLDER"
+"""Why 20 Newsgroups has no figures."""
+
 NO_RIVALS = "none"
 """In place of rivals' names."""
 
@@ -85,8 +89,9 @@ def part_targets(bench: Bench) -> str:
     if "20ng" in targets:
         targets["20ng"] = targets["20ng"]._replace(corpus={"corpus": bench.given.ng20})
         if not bench.given.ng20:
-            missing = Result([], "give --ng20=FOLDER")
+            missing = Result([], NO_NG20)
             found["20ng"] = [missing, missing]
+            bench.gaps.add(NO_NG20)
     there = [name for name in targets if name not in found]
     outcomes = iter(
         bench.results([bench.fits(model, targets[name].corpus) for name in there for model in ("default", "lda")])
@@ -96,13 +101,21 @@ def part_targets(bench: Bench) -> str:
     goals: list[list[str]] = []
     for name, target in targets.items():
         ours, lda = found[name]
-        figures += figure_rows(target.title, {"ours": ours, "LDA": lda}, SHOWN)
-        if lda.rows:
-            perplexities = {name: lda.shown(f"{name}_fold", FIGURES[name].form) for name in ("ppl_doc", "ppl_tok")}
-            figures.append([target.title, "LDA, folded in", *(perplexities.get(name, "") for name in SHOWN)])
+        figures += _rows(target.title, {"ours": ours, "LDA": lda})
         if ours.rows and lda.rows:
             goals += [goal_row(target.title, goal, ours) for goal in (*target.goals, *_beside_lda(target, lda))]
     return f"{figure_table('corpus', figures, SHOWN)}\n\n{goal_table(goals)}"
+
+
+def _rows(title: str, outcomes: dict[str, Result]) -> list[list[str]]:
+    """A row a model, and under LDA's one with its perplexity by folding in."""
+    rows = []
+    for row, result in zip(figure_rows(title, outcomes, SHOWN), outcomes.values(), strict=True):
+        rows.append(row)
+        if result.has("ppl_tok_fold"):
+            perplexities = {name: result.shown(f"{name}_fold", FIGURES[name].form) for name in ("ppl_doc", "ppl_tok")}
+            rows.append([title, "LDA, folded in", *(perplexities.get(name, "") for name in SHOWN)])
+    return rows
 
 
 def _beside_lda(target: Target, lda: Result) -> list[Goal]:
@@ -126,7 +139,7 @@ def _grid(bench: Bench, first: str, cases: dict[str, dict[str, Any]], models: Se
     outcomes = iter(bench.results([bench.fits(model, **case) for case in cases.values() for model in models]))
     rows: list[list[str]] = []
     for title in cases:
-        rows += figure_rows(title, {NAMES[model]: next(outcomes) for model in models}, SHOWN)
+        rows += _rows(title, {NAMES[model]: next(outcomes) for model in models})
     return figure_table(first, rows, SHOWN)
 
 
@@ -184,8 +197,12 @@ def part_shown(bench: Bench) -> str:
         for name in bench.given.corpora
         if name != "20ng" or bench.given.ng20
     }
+    if "20ng" in bench.given.corpora and not bench.given.ng20:
+        bench.gaps.add(NO_NG20)
     if bench.given.labelled:
         cases |= {SETS[name]: bench.labelled("default", name) for name in bench.given.sets}
+    else:
+        bench.gaps.add(MISSING.not_run)
     rows: list[list[str]] = []
     for title, result in zip(cases, bench.results(list(cases.values())), strict=True):
         orders = {"probability": result} | {
@@ -227,14 +244,30 @@ def main(argv: Sequence[str]) -> None:
     given.rival_seeds = _seeds("rival_seeds", given.rival_seeds)
     check_writable(given.work, "work")
     check_writable(given.out.parent, "out")
+    _check(given)
     for name in given.only:
         title, part = PARTS[name]
         bench = Bench(given)
         text = part(bench)
         print(f"{title}\n\n{text}\n", flush=True)
+        if bench.gaps and has_table(given.out, name):
+            print(f"{given.out} keeps its table of {name}: this one has gaps ({'; '.join(sorted(bench.gaps))})\n")
+            continue
         made = [f"    {_command(name, given)}", *sorted(bench.machines)]
         write_between(given.out, name, title, "\n\n".join((text, *made)))
-    print(f"{given.out} holds these tables")
+        print(f"{given.out} holds this table\n")
+
+
+def _check(given: argparse.Namespace) -> None:
+    """Raise UserError for what would only be seen after hours of fits."""
+    has_table(given.out, "")
+    if given.ng20 and not Path(given.ng20).is_dir():
+        raise UserError(f"--ng20={given.ng20} is no folder")
+    for name in given.sets if given.labelled else ():
+        check_source(Path(given.labelled) / name)
+    for flag, least in (("n_topic", 2), ("sweeps", 1), ("minutes", 1)):
+        if getattr(given, flag) < least:
+            raise UserError(f"--{flag}={getattr(given, flag)} must be at least {least}")
 
 
 def _command(part: str, given: argparse.Namespace) -> str:
@@ -255,7 +288,11 @@ def _command(part: str, given: argparse.Namespace) -> str:
         flags.append(f"--sets={','.join(given.sets)}")
     if part == "labels" and given.rivals != list(RIVALS):
         flags.append(f"--rivals={','.join(given.rivals) or NO_RIVALS}")
-    for name in ("n_topic", "sweeps", *(("minutes",) if part == "labels" else ())):
+    for name in (
+        *(("n_topic",) if part != "k" else ()),
+        "sweeps",
+        *(("minutes",) if part == "labels" else ()),
+    ):
         if getattr(given, name) != default.get_default(name):
             flags.append(f"--{name}={getattr(given, name)}")
     return f"python -m experiments.quality {' '.join(flags)}"
@@ -272,9 +309,12 @@ def _chosen(flag: str, text: str, known: dict[str, Any]) -> list[str]:
 
 def _seeds(flag: str, text: str) -> list[int]:
     try:
-        return [int(seed) for seed in text.split(",")]
+        seeds = [int(seed) for seed in text.split(",")]
     except ValueError:
-        raise UserError(f"--{flag}={text} must be whole numbers such as 1,2,3") from None
+        seeds = []
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise UserError(f"--{flag}={text} must be different whole numbers such as 1,2,3")
+    return seeds
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -300,7 +340,7 @@ def _parser() -> argparse.ArgumentParser:
         "--minutes", type=float, default=15, help="of each core, for a rival's fit (default: %(default)s)"
     )
     parser.add_argument(
-        "--kept_only", action="store_true", help="fit nothing: tables of what is kept; the other rows say so"
+        "--kept_only", action="store_true", help="fit nothing: tables of what is kept; those with gaps are only printed"
     )
     parser.add_argument("--n_topic", type=int, default=50, help="topics (default: %(default)s)")
     parser.add_argument("--sweeps", type=int, default=SWEEPS, help="sweeps of LDA's sampler (default: %(default)s)")

@@ -95,6 +95,7 @@ def part_labels(bench: Bench) -> str:
 def _results(bench: Bench, models: Mapping[str, str]) -> dict[str, dict[str, Result]]:
     """By corpus and model."""
     if not bench.given.labelled:
+        bench.gaps.add(MISSING.not_run)
         return {name: {"default": MISSING, "lda": MISSING} for name in bench.given.sets}
     outcomes = iter(bench.results([bench.labelled(model, name) for name in bench.given.sets for model in models]))
     return {name: {model: next(outcomes) for model in models} for name in bench.given.sets}
@@ -184,6 +185,7 @@ def topic_table(bench: Bench, fits: list[Fit]) -> str:
 def part_topics_ecnews(bench: Bench) -> str:
     """Every topic of the first seed on Chinese headlines."""
     if not bench.given.labelled:
+        bench.gaps.add(MISSING.not_run)
         return f"not run: {MISSING.not_run}"
     return topic_table(bench, bench.labelled("default", "infoctm_ECNews_cn")[:1])
 
@@ -198,6 +200,7 @@ def stability_tables(bench: Bench, cases: Mapping[str, Mapping[str, list[Fit]]])
             found[title] = dict(zip(("lda", "default"), bench.results(fits), strict=True))
         else:
             found[title] = {"lda": MISSING, "default": MISSING}
+            bench.gaps.add(MISSING.not_run)
     rows, goals = [], []
     for title, by_model in found.items():
         for model, result in by_model.items():

@@ -11,7 +11,7 @@ import numpy as np
 from etm_jax.corpus.types import Corpus
 from etm_jax.metrics.topics import topic_shares
 from etm_jax.util.errors import UserError
-from experiments.fits import Figures, Fit, Fitted
+from experiments.fits import NO_PYTHON, Figures, Fit, Fitted
 
 SCRIPT = ("-m", "experiments.rivals")
 
@@ -26,9 +26,8 @@ class OutOfTimeError(UserError):
 def rival(fit: Fit, corpus: Corpus, built: Path) -> Fitted:
     """The rival `fit.model` on the counts in `built`. Raises UserError where it fails; OutOfTimeError is of these."""
     if not fit.rival_python or not Path(fit.rival_python).is_file():
-        raise UserError(
-            f"no Python at {fit.rival_python or '--rival_python'}; `make rivals` makes the environment of the rivals"
-        )
+        where = fit.rival_python or "--rival_python"
+        raise UserError(f"{NO_PYTHON} {where}; `make rivals` makes the environment of the rivals")
     if fit.model in BY_VECTORS:
         _run(fit, [fit.rival_python, *SCRIPT, "vectors", str(built), str(built)])
     with tempfile.TemporaryDirectory() as out:

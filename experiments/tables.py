@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from etm_jax.util.console import display_width
+from etm_jax.util.errors import UserError
 from etm_jax.util.files import replace_text
+
+BEGIN, END = "<!-- {}: made by the command below the table -->", "<!-- {}: end -->"
+"""Around a table in a document."""
 
 
 def mean_and_spread(values: Sequence[float], form: str) -> str:
@@ -31,18 +35,32 @@ def markdown(rows: Sequence[Sequence[object]], header: Sequence[str], align: str
     return "\n".join(lines)
 
 
+def has_table(path: Path, name: str) -> bool:
+    """Whether a Markdown file has a table of that name. Raises UserError for a file that is no text."""
+    return _between(name).search(_text(path)) is not None
+
+
 def write_between(path: Path, name: str, title: str, text: str) -> None:
     """Put `text` between the markers of `name` in a Markdown file; where it has none, at its end under `title`."""
-    begin, end = f"<!-- {name}: made by the command below the table -->", f"<!-- {name}: end -->"
-    block = f"{begin}\n{text.strip()}\n{end}"
-    before = path.read_text("utf-8") if path.is_file() else ""
-    between = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    if between.search(before):
-        after = between.sub(lambda _: block, before, count=1)
+    block = "\n".join((BEGIN.format(name), text.strip(), END.format(name)))
+    before = _text(path)
+    if has_table(path, name):
+        after = _between(name).sub(lambda _: block, before, count=1)
     else:
         after = f"{before.rstrip()}\n\n## {title}\n\n{block}\n".lstrip()
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_text(path, after)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8") if path.exists() else ""
+    except (UnicodeDecodeError, OSError) as error:
+        raise UserError(f"{path} cannot be read as UTF-8 text ({error}); give another --out") from error
+
+
+def _between(name: str) -> re.Pattern[str]:
+    return re.compile(f"{re.escape(BEGIN.format(name))}.*?{re.escape(END.format(name))}", re.DOTALL)
 
 
 def machine(packages: Sequence[str] = ("jax", "numpy", "scipy", "tomotopy")) -> str:

@@ -52,7 +52,7 @@ def run(config: Config, options: RunOptions) -> None:
             result = fitter.fit(corpus)
             summary = summarize(result.topics, corpus, result.log_px)
             write_export(folder.export, result.topics, corpus, summary, result.seeds)
-            _show(result, summary, config, corpus, folder)
+            _show(result, summary, corpus, folder)
 
 
 def prepare_corpus(config: Config, options: RunOptions) -> None:
@@ -136,12 +136,14 @@ def _read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRe
     return corpus
 
 
-def _show(result: FitResult, summary: Summary, config: Config, corpus: Corpus, folder: RunFolder) -> None:
+def _show(result: FitResult, summary: Summary, corpus: Corpus, folder: RunFolder) -> None:
     """Print the topics; warn where they have collapsed; say where everything is."""
     print(topic_table(summary, corpus.vocabulary.words))
     if result.seeds:
         print(f"\n{seed_table(result.seeds)}")
-    if message := collapse_warning(result.topics, config):
+    record = folder.record()
+    assert record, "a run that has ended has one"
+    if message := collapse_warning(result.topics, record.settled(), record.num_docs):
         console.warn(message)
     epoch = f", of {result.epoch}" if result.epoch else ""
     tables = "topics.csv, doc_topics.csv" + (", seeds.csv" if result.seeds else "")

@@ -3,6 +3,7 @@
 import dataclasses
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from etm_jax.corpus.fields import fields_of
@@ -61,8 +62,9 @@ def infer(
             for some in documents:
                 out.write(some)
     else:
+        first = next(documents, None)  # Before the header, as what cannot be read has to leave nothing.
         to_screen = CsvWriter(sys.stdout.buffer, num_topics, fields, mark=False)
-        for some in documents:
+        for some in chain([first] if first else [], documents):
             to_screen.write(some)
         to_screen.close()
     tally.tell(output)

@@ -72,7 +72,7 @@ def evaluate(run: FittedRun) -> Measured:
     corpus, words = run.corpus, run.words
     found = [
         _document_npmi("NPMI", words, corpus.train, "training"),
-        _document_npmi("NPMI, held out", words, corpus.test, "test"),
+        *([_document_npmi("NPMI, held out", words, corpus.test, "test")] if len(corpus.test) else []),
         *coherences(words, corpus.vocabulary.words, corpus.train.counts, corpus.text, "training documents"),
     ]
     rows = [Row(c.measure, f"{c.value:.3f}", f"{c.reference}; {_window(c.window)}; top {c.top_n} words") for c in found]

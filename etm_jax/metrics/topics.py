@@ -39,8 +39,9 @@ def evaluate(run: FittedRun) -> Measured:
         *(Row("diversity", f"{share:.3f}", f"unique among the top {n} words") for n, share in diversities.items()),
         Row("inverted RBO", f"{rbo:.3f}", f"{top}, weight 0.9; 1 where no two topics share any"),
         Row("duplicate topics", f"{duplicates} of {run.num_topics}", f"{top}, most of them another topic's"),
-        Row("topics used", f"{used} of {run.num_topics}", "largest of some test document's first half"),
     ]
+    if len(run.theta_test_h1):
+        rows.append(Row("topics used", f"{used} of {run.num_topics}", "largest of some test document's first half"))
     return Measured({"diversity": diversities, "inverted_rbo": rbo, "duplicates": duplicates, "used": used}, rows)
 
 

@@ -62,24 +62,26 @@ class TopicModelKind:
     exports: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
-    def collapse_advice(cls, config: Config) -> Iterator[str]:
-        """Flags that help where the topics have collapsed, the most likely first, of those that `config` leaves."""
-        yield from cls.fewer_common_words(config)
+    def collapse_advice(cls, config: Config, num_docs: int) -> Iterator[str]:
+        """Flags that help where the topics have collapsed, the most likely first, of those that `config` leaves.
+
+        config: with what became of its defaults in the run. num_docs: to train on.
+        """
+        yield from cls.fewer_common_words(config, num_docs)
         yield cls.more_epochs(config)
         yield from cls.last_resorts(config)
 
     @staticmethod
-    def fewer_common_words(config: Config) -> Iterator[str]:
-        """Advice of any model: docs/collapse.md says how much it did."""
+    def fewer_common_words(config: Config, num_docs: int) -> Iterator[str]:
+        """Advice of any model: docs/collapse.md says how much it did. Of few documents it would leave hardly a word."""
         c = config.corpus
-        if c.no_above > 0.1 and not c.stopwords and not c.auto_adj:
+        if c.no_above > 0.1 and num_docs >= 100 and not c.stopwords and not c.auto_adj:
             yield "--no_above=0.1"
 
     @staticmethod
     def more_epochs(config: Config) -> str:
         """Advice of any model."""
-        epochs = config.train.num_epochs
-        return f"--num_epochs={2 * epochs}" if epochs else "--num_epochs=60"
+        return f"--num_epochs={2 * config.train.num_epochs}"
 
     @staticmethod
     def last_resorts(config: Config) -> Iterator[str]:

@@ -165,13 +165,13 @@ class ETM(TopicModel):
         return params | heads | {"rho": jnp.asarray(warm.rho), "alpha": jnp.asarray(warm.alpha)} | skip
 
     @classmethod
-    def collapse_advice(cls, config: Config) -> Iterator[str]:
+    def collapse_advice(cls, config: Config, num_docs: int) -> Iterator[str]:
         if config.vectors.vectors in ("random", "cbow"):
             yield "--vectors=ppmi"
         if not config.model.warm_start:
             yield "--warm_start"
-        yield from cls.fewer_common_words(config)
-        if config.objective.overlap_weight is not None and config.objective.overlap_weight < 0.5:
+        yield from cls.fewer_common_words(config, num_docs)
+        if (config.objective.overlap_weight or 0) < 0.5:
             yield "--overlap_weight=0.5"
         yield cls.more_epochs(config)
         yield from cls.last_resorts(config)

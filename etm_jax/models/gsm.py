@@ -53,8 +53,8 @@ class GSM(TopicModel):
         return [*super().dropout_layers(), *(DropoutLayer(width, c.dropout) for width in of_decoder)]
 
     @classmethod
-    def collapse_advice(cls, config: Config) -> Iterator[str]:
-        yield from cls.fewer_common_words(config)
+    def collapse_advice(cls, config: Config, num_docs: int) -> Iterator[str]:
+        yield from cls.fewer_common_words(config, num_docs)
         if config.model.prior_variance > 1:
             yield "--prior_variance=1"
         yield cls.more_epochs(config)

@@ -93,17 +93,22 @@ def _say_overlap(started: RunRecord, corpus: Corpus) -> None:
 def _say_what_is_little(config: Config, corpus: Corpus) -> None:
     """Warn where there are too few documents for the topics, or too few words in a document."""
     num_docs, num_topics, words = corpus.num_train, config.model.num_topics, _words(corpus)
+    enough = num_docs // ENOUGH_DOCUMENTS
+    cure = f"--n_topic={enough} would have enough for each" if enough > 1 else "more of them would help"
     if num_topics > num_docs:
-        console.warn(f"--n_topic={num_topics} is more than the {num_docs} documents to train on; some will stay empty")
+        console.warn(
+            f"--n_topic={num_topics} is more than the {num_docs} documents to train on: some will stay empty; {cure}"
+        )
     elif num_docs < FEW_DOCUMENTS * num_topics:
         console.warn(
-            f"--n_topic={num_topics} is many for {num_docs} documents to train on: some topics will be the largest of "
-            f"fewer than five; --n_topic={max(2, num_docs // ENOUGH_DOCUMENTS)} would have enough for each"
+            f"--n_topic={num_topics} is many for {num_docs} documents to train on: many topics will be the largest of "
+            f"fewer than five; {cure}"
         )
     if words < FEW_WORDS:
+        fewer_dropped = ", or keep more words with a smaller --no_below" if config.corpus.no_below > 1 else ""
         console.warn(
             f"a document has {words:.1f} different words on average, which say little of its topics; join short texts "
-            "that belong together, or keep more words with a smaller --no_below"
+            f"that belong together{fewer_dropped}"
         )
 
 

@@ -52,11 +52,22 @@ class RunRecord(NamedTuple):
         """Which epoch the run's results are of."""
         return "last" if self.config.train.export_from == "last" else "best"
 
+    def settled(self) -> Config:
+        """The settings with what became of those that follow from the corpus where they are not given."""
+        c = self.config
+        if not self.batch_size:  # A model that fits itself reads none of these.
+            return c
+        return dataclasses.replace(
+            c,
+            objective=dataclasses.replace(c.objective, overlap_weight=self.overlap_weight),
+            train=dataclasses.replace(c.train, num_epochs=self.num_epochs, batch_size=self.batch_size),
+        )
+
     def spec(self) -> Spec:
         """What the compiled programs of this run depend on."""
         return Spec(
             model=self.config.model,
-            objective=dataclasses.replace(self.config.objective, overlap_weight=self.overlap_weight),
+            objective=self.settled().objective,
             optimizer=self.config.optimizer,
             vocab_size=self.vocab_size,
             embed_dim=self.embed_dim,

@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import json
 import statistics
 
 import numpy as np
@@ -86,13 +87,22 @@ def test_what_cannot_be_run_says_why_and_is_tried_again(tmp_path):
     assert not (tmp_path / "fits.jsonl").exists()
 
 
-def test_a_process_that_fails_and_a_damaged_file_are_told(tmp_path, monkeypatch):
+def test_a_process_that_fails_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(fits.sys, "executable", "false")
     with pytest.raises(UserError, match=r"the fit of lda on lee, K=50, seed 1 ended with status 1; .*fit\.log"):
         figures_of([Fit("lda", {"corpus": "lee"})], tmp_path)
-    (tmp_path / "fits.jsonl").write_text('{"key": 1}\n{"ke', "utf-8")
-    with pytest.raises(UserError, match=r"fits\.jsonl is damaged .*; delete it"):
-        figures_of([], tmp_path)
+
+
+def test_of_a_damaged_file_the_whole_lines_are_taken(tmp_path, capsys):
+    fit, whole = Fit("lda", {"corpus": "lee"}), dict.fromkeys(fits.ALWAYS, 1)
+    lines = ['{"key": 1}', '{"ke', "", "[1, 2]", "null", json.dumps({"key": fit.key, **whole})]
+    (tmp_path / "fits.jsonl").write_text("\n".join(lines), "utf-8")
+    assert figures_of([fit], tmp_path, kept_only=True) == [whole]
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split(" of ")[0] for line in told] == [f"warning: line {number}" for number in (1, 2, 3, 4, 5)]
+    (tmp_path / "folder" / "fits.jsonl").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"fits\.jsonl is no file"):
+        figures_of([fit], tmp_path / "folder", kept_only=True)
 
 
 def test_prose_around_a_table_survives(tmp_path):
@@ -159,7 +169,30 @@ def test_every_part_is_written_and_goals_are_judged(tmp_path, monkeypatch, capsy
     assert ["lee", "relevance, λ = 0.4", "0.100 ± 0.000", "0.100 ± 0.000"] in [row[:4] for row in rows]
     text = (tmp_path / "quality.md").read_text("utf-8")
     assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == [t for t, _ in quality.PARTS.values()]
-    assert "    python -m experiments.quality --only=k --n_topic=4\n\na machine\n" in text
+    assert "    python -m experiments.quality --only=k\n\na machine\n" in text
+    assert "    python -m experiments.quality --only=words --n_topic=4\n\na machine\n" in text
+    folded = [row for row in rows if row[1:2] == ["LDA, folded in"]]
+    assert [row[0] for row in folded if row[0] in ("K = 10", "kept", "articles")] == ["K = 10", "kept", "articles"]
+    assert {tuple(row[6:8]) for row in folded} == {("2,700 ± 0", "2,800 ± 0")}
+
+
+def test_a_table_is_not_replaced_by_one_with_gaps(tmp_path, monkeypatch, capsys):
+    given_figures(monkeypatch, bench, default=OURS, lda=LDA)
+    out = tmp_path / "quality.md"
+    write_between(out, "targets", "Ours and LDA", "with 20 Newsgroups")
+    argv = ["quality", f"--out={out}", f"--work={tmp_path}", "--only=targets,k"]
+    assert cli.run(quality.main, argv) == 0
+    assert "keeps its table of targets: this one has gaps (give --ng20=FOLDER)" in capsys.readouterr().out
+    text = out.read_text("utf-8")
+    assert "with 20 Newsgroups" in text
+    assert "| K = 10  | ours" in text
+    monkeypatch.setattr(bench, "figures_of", lambda fits, *_: [{"not_run": fits_not_run} for _ in fits])
+    fits_not_run = fits.NOT_FITTED
+    assert cli.run(quality.main, [*argv, "--kept_only"]) == 0
+    assert out.read_text("utf-8") == text
+    out.write_bytes(b"\xff")
+    assert cli.run(quality.main, argv) == 2
+    assert "cannot be read as UTF-8 text" in capsys.readouterr().err
 
 
 def test_where_coherence_is_not_above_zero_there_is_no_ratio(tmp_path, monkeypatch, capsys):
@@ -189,7 +222,17 @@ def test_where_coherence_is_not_above_zero_there_is_no_ratio(tmp_path, monkeypat
             "--only=k,z: 'z' is not one of "
             "targets, labels, topics, topics_ecnews, stopwords, k, words, units, shown, stability",
         ),
-        (quality.main, "--seeds=a", "--seeds=a must be whole numbers such as 1,2,3"),
+        (quality.main, "--seeds=a", "--seeds=a must be different whole numbers such as 1,2,3"),
+        (quality.main, "--seeds=1,1", "--seeds=1,1 must be different whole numbers such as 1,2,3"),
+        (quality.main, "--minutes=0", "--minutes=0.0 must be at least 1"),
+        (quality.main, "--n_topic=1", "--n_topic=1 must be at least 2"),
+        (quality.main, "--ng20=no/folder", "--ng20=no/folder is no folder"),
+        (
+            quality.main,
+            "--labelled=no/folder",
+            "no/folder/infoctm_ECNews_cn/train_bow.npz is not there; --labelled is a folder of labelled corpora, as "
+            "docs/quality.md describes; --sets chooses some",
+        ),
         (figure1.main, "--models=x", "--models=x: 'x' is not one of default, lda, paper"),
         (figure1.main, "--no_below=0", "--no_below=0 must be whole numbers above 0 such as 100,10,1"),
     ],

@@ -119,6 +119,13 @@ def test_standard_input_goes_to_the_screen(trained: Path, form: str) -> None:
     assert {row["unknown"] for row in rows} == {"0.0000"} or all(float(row["unknown"]) < 0.3 for row in rows)
 
 
+def test_what_cannot_be_read_leaves_nothing_on_the_screen(trained: Path, capfd) -> None:
+    assert cli.run(main, ["infer", f"--workdir={trained}", "--input=no.txt"]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "no.txt" in err
+
+
 def test_a_reader_that_has_enough_is_no_error(trained: Path, tmp_path: Path) -> None:
     text = tmp_path / "many.txt"
     text.write_text("\n".join(themed_lines(5000)), encoding="utf-8")

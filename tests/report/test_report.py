@@ -101,6 +101,12 @@ def test_documents_have_their_topics_and_marked_words(runs, shown):
     assert shown["documents"]["of"] == len(shown["documents"]["id"]) == 120
 
 
+def test_settings_are_what_became_of_them(runs, shown):
+    settings = {flag: (value, changed) for _, flag, value, changed in shown["settings"]}
+    assert settings["overlap_weight"] == (f"{read_run(runs / 'etm').record.overlap_weight:.3g}", False)
+    assert settings["num_epochs"] == ("6", True)
+
+
 def test_curves_are_those_of_the_log(runs, shown):
     rows = [json.loads(line) for line in (runs / "etm" / "metrics.jsonl").read_text("utf-8").splitlines()]
     assert shown["training"]["epoch"] == [1, 2, 3, 4, 5, 6]

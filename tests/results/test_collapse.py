@@ -29,7 +29,7 @@ def topics(distinct: int, num_topics: int = 10, vocab_size: int = 1000) -> np.nd
 
 def test_sound_topics_have_no_symptoms():
     assert symptoms(model(topics(10))) == []
-    assert collapse_warning(model(topics(10)), make_config()) is None
+    assert collapse_warning(model(topics(10)), make_config(), 1000) is None
 
 
 def test_topics_that_are_all_the_same_have_two():
@@ -59,7 +59,7 @@ def test_lda_is_never_warned_of():
 
 
 def test_the_warning_is_one_line_with_two_flags():
-    told = collapse_warning(model(topics(1), active=0), make_config("paper"))
+    told = collapse_warning(model(topics(1), active=0), make_config("paper"), 1000)
     assert told is not None
     assert "\n" not in told
     for part in ("0.10", "9 of 10", "only 0 of 10", "--vectors=ppmi --warm_start", "docs/collapse.md"):
@@ -73,14 +73,30 @@ def test_the_warning_is_one_line_with_two_flags():
         ("ntm", {}, ("--vectors=ppmi", "--warm_start")),
         ("paper", {"vectors": "skipgram", "no_above": 1.0}, ("--warm_start", "--no_above=0.1")),
         ("default", {"no_above": 0.5, "overlap_weight": 0.0}, ("--no_above=0.1", "--overlap_weight=0.5")),
-        ("default", {"num_epochs": 20}, ("--num_epochs=40", "--n_topic=25")),
-        ("default", {"num_topics": 2}, ("--num_epochs=60", "--learning_rate=0.003")),
+        ("default", {"num_epochs": 20, "overlap_weight": 0.6}, ("--num_epochs=40", "--n_topic=25")),
+        (
+            "default",
+            {"num_topics": 2, "num_epochs": 30, "overlap_weight": 0.6},
+            ("--num_epochs=60", "--learning_rate=0.003"),
+        ),
         ("default", {"kind": "gsm"}, ("--num_epochs=200", "--batch_size=64")),
         ("default", {"kind": "gsm", "prior_variance": 10.0}, ("--prior_variance=1", "--num_epochs=200")),
     ],
 )
 def test_the_flags_are_those_that_the_settings_leave(variant, given, expected):
-    assert advice(make_config(variant, given)) == expected
+    assert advice(make_config(variant, given), 1000) == expected
+
+
+def test_few_documents_are_not_filtered_away():
+    given = {"no_above": 1.0, "num_epochs": 60, "overlap_weight": 0.01}
+    assert advice(make_config("default", given), 99) == ("--overlap_weight=0.5", "--num_epochs=120")
+    assert advice(make_config("default", given), 100) == ("--no_above=0.1", "--overlap_weight=0.5")
+
+
+def test_lists_of_ten_of_a_dozen_words_are_no_duplicates():
+    # Any two lists of ten words of thirteen have seven in common.
+    beta = np.random.default_rng(0).dirichlet(np.full(13, 0.3), 4)
+    assert symptoms(model(beta)) == []
 
 
 def test_a_collapsed_run_says_so_once(lines_file, tmp_path, capsys):

@@ -18,6 +18,7 @@ import pytest
 
 from conftest import SMALL, themed_lines
 from etm_jax.cli import flags as cli
+from etm_jax.evaluate import main as evaluate_main
 from etm_jax.train import main
 
 TINY = (*SMALL, "--hidden=8", "--num_epochs=1")
@@ -400,7 +401,7 @@ def test_more_of_everything_than_three_documents_hold(here, capsys):
     assert train("--corpus=3.txt", *TINY, *none_aside, "--workdir=new", "--n_topic=9", "--seed=4294967295") == 0
     out, err = capsys.readouterr()
     for said in (
-        "warning: --n_topic=9 is more than the 3 documents",
+        "warning: --n_topic=9 is more than the 3 documents to train on: some will stay empty; more of them would help",
         "--batch_size=32 is reduced to the 3 documents",
         "warning: a document has 3.0 different words on average, which say little of its topics; join short texts",
         "overlap of topics: weight 0.00022, as a document has 3.0 different words on average and there are 0.3 "
@@ -409,8 +410,14 @@ def test_more_of_everything_than_three_documents_hold(here, capsys):
         "--lang=en",
     ):
         assert said in err
+    assert "smaller --no_below" not in err  # It is 1.
     assert "nan" not in out
     assert "no completion perplexity" in out
+    assert cli.run(evaluate_main, ["evaluate", "--workdir=new"]) == 0
+    figures = capsys.readouterr().out
+    assert "NPMI" in figures
+    assert "held out" not in figures
+    assert "topics used" not in figures
     beta = np.load(here / "new" / "export" / "beta.npy", allow_pickle=False)
     assert beta.shape == (9, 7)
     np.testing.assert_allclose(beta.sum(1), 1, rtol=1e-4)

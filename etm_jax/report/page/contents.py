@@ -285,11 +285,13 @@ def _filtering(run: Run) -> list[list[Any]] | None:
 
 
 def _settings(run: Run) -> list[list[Any]]:
-    """Rows of section, flag, value, and whether the value differs from that of the variant."""
+    """Rows of section, flag, what it came to, and whether what was given differs from the variant's."""
     config, rows = run.record.config, []
-    usual = VARIANTS[config.variant]
+    usual, settled = VARIANTS[config.variant], run.record.settled()
     for section, s, value in config.settings():
-        rows.append([section, s.flag, "" if value is None else s.text(value), value != usual.get(s.name, s.default)])
+        came_to = getattr(getattr(settled, section), s.name)
+        shown = "" if came_to is None else s.text(came_to) if value is not None else f"{came_to:.3g}"
+        rows.append([section, s.flag, shown, value != usual.get(s.name, s.default)])
     return rows
 
 
