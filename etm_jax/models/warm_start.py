@@ -33,7 +33,7 @@ ENOUGH_DOCUMENTS = 2000
 """Of fewer, the weight is as much smaller: some hundred documents say less of the topics than words do."""
 
 MOST_RESTARTS, FEWEST_RESTARTS, POINTS_CLUSTERED = 10, 4, 40_000
-"""Clusterings to choose the best of, and how many points all of them may have together.
+"""Clusterings to choose the best of, and how many points those beyond the fewest may have together.
 
 With few clusterings, a cluster often splits one topic and another joins two; of many points all come out much alike.
 """
