@@ -1,6 +1,8 @@
 """Where `default` starts ρ and α: word vectors on a sphere, and the centres of clusters of words and documents."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -67,9 +69,6 @@ def warm_start(
     seed_words: columns for topics 0, 1, …; where there are some, the topic starts at their mean direction, in place of
     the cluster that is nearest to it.
     """
-    from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
-
     directions = _directions(vectors - vectors.mean(axis=0))
     known = _known_words(counts, num_topics)
     words = directions[_most_frequent(counts, known)]
@@ -78,13 +77,32 @@ def warm_start(
     weights = np.concatenate([np.full(len(words), WEIGHT_OF_WORDS / len(words)), document_weights]) * len(points)
     restarts = max(FEWEST_RESTARTS, min(MOST_RESTARTS, POINTS_CLUSTERED // len(points)))
     num_clusters = min(num_topics, len(words))
-    # Sums in another order round otherwise: one thread, for the same bytes everywhere.
-    with threadpool_limits(limits=1):
-        clusters = KMeans(num_clusters, n_init=restarts, random_state=seed).fit(points, sample_weight=weights)
+    clusters = _clusters(points, weights, num_clusters, restarts, seed)
     rest = np.random.default_rng(seed).normal(size=(num_topics - num_clusters, vectors.shape[1]))
-    centres = guided(_directions(np.concatenate([clusters.cluster_centers_, rest])), directions, seed_words)
+    centres = guided(_directions(np.concatenate([clusters, rest])), directions, seed_words)
     norms = SCALE * _relative_idf(counts) ** rarity
     return WarmStart((norms[:, None] * directions).astype(np.float32), (SCALE * centres).astype(np.float32))
+
+
+def _clusters(points: np.ndarray, weights: np.ndarray, number: int, restarts: int, seed: int) -> np.ndarray:
+    """Centres of the best of several k-means clusterings of weighted points: [N, L], [N] → [number, L].
+
+    The clusterings share the cores. Each has one thread: sums in another order would round otherwise.
+    """
+    from sklearn.cluster import KMeans, kmeans_plusplus
+    from threadpoolctl import threadpool_limits
+
+    mean, rng = points.mean(axis=0), np.random.RandomState(seed)
+    points = points - mean
+
+    def clustered(start: np.ndarray) -> KMeans:
+        with threadpool_limits(limits=1):
+            return KMeans(number, init=start, n_init=1).fit(points, sample_weight=weights)
+
+    with threadpool_limits(limits=1), ThreadPoolExecutor(os.cpu_count()) as pool:
+        starts = [kmeans_plusplus(points, number, sample_weight=weights, random_state=rng)[0] for _ in range(restarts)]
+        best = min(pool.map(clustered, starts), key=lambda found: found.inertia_)
+    return best.cluster_centers_ + mean
 
 
 def weighted_documents(counts: sp.csr_matrix, directions: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
