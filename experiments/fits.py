@@ -152,13 +152,14 @@ def _read(file: Path) -> dict[str, Figures]:
     for number, line in enumerate(file.read_bytes().splitlines(), start=1):
         try:
             row = json.loads(line)
-            kept[row.pop("key")] = row
-            whole = "not_run" in row or row.keys() >= ALWAYS
+            key = row.pop("key")
+            if "not_run" not in row and not row.keys() >= ALWAYS:
+                raise ValueError("figures are missing")
         except (ValueError, TypeError, KeyError, AttributeError):
-            whole = False
-        if not whole:
             warn(f"line {number} of {file} is damaged and is left out: its fit is made anew where it is needed")
-    return {key: row for key, row in kept.items() if "not_run" in row or row.keys() >= ALWAYS}
+        else:
+            kept[key] = row
+    return kept
 
 
 def _in_fresh_process(fit: Fit, folder: Path) -> Figures:

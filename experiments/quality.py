@@ -36,7 +36,7 @@ from experiments.quality_labels import (
 )
 from experiments.relevance import WEIGHTS
 from experiments.stop_words import stop_words
-from experiments.tables import has_table, write_between
+from experiments.tables import has_table, read_document, write_between
 
 PEOPLES_DAILY: Settings = {"corpus": "peoples_daily", "no_above": 0.02}
 PEOPLES_DAILY_10 = PEOPLES_DAILY | {"no_above": 0.1}
@@ -260,7 +260,7 @@ def main(argv: Sequence[str]) -> None:
 
 def _check(given: argparse.Namespace) -> None:
     """Raise UserError for what would only be seen after hours of fits."""
-    has_table(given.out, "")
+    read_document(given.out)
     if given.ng20 and not Path(given.ng20).is_dir():
         raise UserError(f"--ng20={given.ng20} is no folder")
     for name in given.sets if given.labelled else ():
@@ -288,12 +288,8 @@ def _command(part: str, given: argparse.Namespace) -> str:
         flags.append(f"--sets={','.join(given.sets)}")
     if part == "labels" and given.rivals != list(RIVALS):
         flags.append(f"--rivals={','.join(given.rivals) or NO_RIVALS}")
-    for name in (
-        *(("n_topic",) if part != "k" else ()),
-        "sweeps",
-        *(("minutes",) if part == "labels" else ()),
-    ):
-        if getattr(given, name) != default.get_default(name):
+    for name, concerned in (("n_topic", part != "k"), ("sweeps", True), ("minutes", part == "labels")):
+        if concerned and getattr(given, name) != default.get_default(name):
             flags.append(f"--{name}={getattr(given, name)}")
     return f"python -m experiments.quality {' '.join(flags)}"
 

@@ -36,14 +36,14 @@ def markdown(rows: Sequence[Sequence[object]], header: Sequence[str], align: str
 
 
 def has_table(path: Path, name: str) -> bool:
-    """Whether a Markdown file has a table of that name. Raises UserError for a file that is no text."""
-    return _between(name).search(_text(path)) is not None
+    """Whether a Markdown file has a table of that name. Raises UserError as `read_document`."""
+    return _between(name).search(read_document(path)) is not None
 
 
 def write_between(path: Path, name: str, title: str, text: str) -> None:
     """Put `text` between the markers of `name` in a Markdown file; where it has none, at its end under `title`."""
     block = "\n".join((BEGIN.format(name), text.strip(), END.format(name)))
-    before = _text(path)
+    before = read_document(path)
     if has_table(path, name):
         after = _between(name).sub(lambda _: block, before, count=1)
     else:
@@ -52,7 +52,8 @@ def write_between(path: Path, name: str, title: str, text: str) -> None:
     replace_text(path, after)
 
 
-def _text(path: Path) -> str:
+def read_document(path: Path) -> str:
+    """The text of a Markdown file, empty where there is none. Raises UserError for what is no UTF-8 text."""
     try:
         return path.read_text("utf-8") if path.exists() else ""
     except (UnicodeDecodeError, OSError) as error:

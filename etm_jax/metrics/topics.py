@@ -30,17 +30,18 @@ def evaluate(run: FittedRun) -> Measured:
     Returns
     -------
     Measured
-        `diversity` (by number of words), `inverted_rbo`, `duplicates` and `used`.
+        `diversity` (by number of words), `inverted_rbo`, `duplicates`, and `used`, None without test documents.
     """
     diversities = {n: diversity(top_words(run.beta, n)) for n in DIVERSITY_WORDS}
-    rbo, duplicates, used = inverted_rbo(run.words), duplicate_topics(run.words), topics_used(run.theta_test_h1)
+    rbo, duplicates = inverted_rbo(run.words), duplicate_topics(run.words)
     top = f"top {run.words.shape[1]} words"
     rows = [
         *(Row("diversity", f"{share:.3f}", f"unique among the top {n} words") for n, share in diversities.items()),
         Row("inverted RBO", f"{rbo:.3f}", f"{top}, weight 0.9; 1 where no two topics share any"),
         Row("duplicate topics", f"{duplicates} of {run.num_topics}", f"{top}, most of them another topic's"),
     ]
-    if len(run.theta_test_h1):
+    used = topics_used(run.theta_test_h1) if len(run.theta_test_h1) else None
+    if used is not None:
         rows.append(Row("topics used", f"{used} of {run.num_topics}", "largest of some test document's first half"))
     return Measured({"diversity": diversities, "inverted_rbo": rbo, "duplicates": duplicates, "used": used}, rows)
 

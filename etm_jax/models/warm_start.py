@@ -77,17 +77,18 @@ def warm_start(
     weights = np.concatenate([np.full(len(words), WEIGHT_OF_WORDS / len(words)), document_weights]) * len(points)
     restarts = max(FEWEST_RESTARTS, min(MOST_RESTARTS, POINTS_CLUSTERED // len(points)))
     num_clusters = min(num_topics, len(words))
-    clusters = _clusters(points, weights, num_clusters, restarts, seed)
+    clusters = best_clustering(points, weights, num_clusters, restarts, seed)
     rest = np.random.default_rng(seed).normal(size=(num_topics - num_clusters, vectors.shape[1]))
     centres = guided(_directions(np.concatenate([clusters, rest])), directions, seed_words)
     norms = SCALE * _relative_idf(counts) ** rarity
     return WarmStart((norms[:, None] * directions).astype(np.float32), (SCALE * centres).astype(np.float32))
 
 
-def _clusters(points: np.ndarray, weights: np.ndarray, number: int, restarts: int, seed: int) -> np.ndarray:
+def best_clustering(points: np.ndarray, weights: np.ndarray, number: int, restarts: int, seed: int) -> np.ndarray:
     """Centres of the best of several k-means clusterings of weighted points: [N, L], [N] → [number, L].
 
-    The clusterings share the cores. Each has one thread: sums in another order would round otherwise.
+    They are those of scikit-learn's `KMeans` with as many restarts. The clusterings share the cores, and each has one
+    thread: sums in another order would round otherwise.
     """
     from sklearn.cluster import KMeans, kmeans_plusplus
     from threadpoolctl import threadpool_limits

@@ -94,7 +94,7 @@ def _say_what_is_little(config: Config, corpus: Corpus) -> None:
     """Warn where there are too few documents for the topics, or too few words in a document."""
     num_docs, num_topics, words = corpus.num_train, config.model.num_topics, _words(corpus)
     enough = num_docs // ENOUGH_DOCUMENTS
-    cure = f"--n_topic={enough} would have enough for each" if enough > 1 else "more of them would help"
+    cure = f"--n_topic={enough} would have enough for each" if enough > 1 else "more documents would help"
     if num_topics > num_docs:
         console.warn(
             f"--n_topic={num_topics} is more than the {num_docs} documents to train on: some will stay empty; {cure}"

@@ -186,8 +186,7 @@ def test_a_table_is_not_replaced_by_one_with_gaps(tmp_path, monkeypatch, capsys)
     text = out.read_text("utf-8")
     assert "with 20 Newsgroups" in text
     assert "| K = 10  | ours" in text
-    monkeypatch.setattr(bench, "figures_of", lambda fits, *_: [{"not_run": fits_not_run} for _ in fits])
-    fits_not_run = fits.NOT_FITTED
+    monkeypatch.setattr(bench, "figures_of", lambda wanted, *_: [{"not_run": fits.NOT_FITTED} for _ in wanted])
     assert cli.run(quality.main, [*argv, "--kept_only"]) == 0
     assert out.read_text("utf-8") == text
     out.write_bytes(b"\xff")

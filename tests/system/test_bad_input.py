@@ -401,7 +401,7 @@ def test_more_of_everything_than_three_documents_hold(here, capsys):
     assert train("--corpus=3.txt", *TINY, *none_aside, "--workdir=new", "--n_topic=9", "--seed=4294967295") == 0
     out, err = capsys.readouterr()
     for said in (
-        "warning: --n_topic=9 is more than the 3 documents to train on: some will stay empty; more of them would help",
+        "warning: --n_topic=9 is more than the 3 documents to train on: some will stay empty; more documents would",
         "--batch_size=32 is reduced to the 3 documents",
         "warning: a document has 3.0 different words on average, which say little of its topics; join short texts",
         "overlap of topics: weight 0.00022, as a document has 3.0 different words on average and there are 0.3 "
