@@ -1,0 +1,1 @@
+"""pkuseg's segmentation, computed on whole arrays: the same words, from the same model files."""

@@ -1,0 +1,121 @@
+"""The same sums in pkuseg's own order and precision.
+
+Floating-point sums depend on their order, and with them which of two paths wins that are equally good on paper. These
+functions add what pkuseg adds, one after the other in float64, for models whose weights are no decimals and for the few
+pieces of text where whole numbers leave a tie.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from etm_jax.corpus.words.pkuseg.layout import Layout
+from etm_jax.corpus.words.pkuseg.tables import LONGEST, Tables
+
+_SIZES = range(LONGEST, 1, -1)
+"""Lengths of words in pkuseg's order."""
+
+
+def exact_scores(ids: np.ndarray, tables: Tables) -> np.ndarray:
+    """The score of each tag: [N] → [N, T] float64.
+
+    ids: the characters' numbers, with two zeros before, between and after the pieces of text.
+    """
+    total = np.zeros((len(ids), tables.weights.shape[1]))
+    for places, features in _features(ids, tables):
+        total[places] += tables.weights[features] / tables.scale
+    return total
+
+
+def _features(ids: np.ndarray, tables: Tables) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The features of the characters in pkuseg's order: places that have one of a kind [n] and their rows [n]."""
+    count, none = len(ids), len(tables.weights) - 1
+    pair = np.zeros(count + 1, np.int32)  # of the character before and the one at each place
+    pair[1:-1] = tables.pairs.lookup(ids[:-1].astype(np.uint64) * np.uint64(tables.num_chars) + ids[1:])
+    words = {size: _words_from(ids, size, tables) for size in _SIZES}
+
+    def single(kind: int, ahead: int) -> tuple[np.ndarray, np.ndarray]:
+        return _those(tables.single_features[kind], _moved(ids, ahead), none)
+
+    def of_pair(kind: int, ahead: int) -> tuple[np.ndarray, np.ndarray]:
+        return _those(tables.pair_features[kind], _moved(pair[:-1], ahead), none)
+
+    yield np.arange(count), np.zeros(count, np.int64)
+    yield single(0, 0)
+    yield single(1, -1)
+    yield of_pair(1, 0)
+    yield single(2, 1)
+    yield of_pair(0, 1)
+    yield single(3, -2)
+    yield of_pair(2, -1)
+    yield single(4, 2)
+    ending = {size: _moved(words[size], 1 - size) for size in _SIZES}
+    for size in _SIZES:
+        yield _those(tables.word_features[1], ending[size], none)
+    for size in _SIZES:
+        yield _those(tables.word_features[0], words[size], none)
+    for first in _SIZES:
+        for second in _SIZES:
+            yield _touching(0, _moved(ending[first], -1), words[second], tables)
+    for first in _SIZES:
+        for second in _SIZES:
+            yield _touching(1, ending[first], _moved(words[second], 1), tables)
+
+
+def _moved(values: np.ndarray, ahead: int) -> np.ndarray:
+    """At each place the value so many places ahead, 0 beyond the ends."""
+    moved = np.zeros_like(values)
+    if ahead >= 0:
+        moved[: len(values) - ahead] = values[ahead:]
+    else:
+        moved[-ahead:] = values[:ahead]
+    return moved
+
+
+def _those(features: np.ndarray, values: np.ndarray, none: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where the values have a feature, and which."""
+    rows = features[values]
+    places = np.flatnonzero(rows >= 0)
+    return places, rows[places]
+
+
+def _touching(side: int, first: np.ndarray, second: np.ndarray, tables: Tables) -> tuple[np.ndarray, np.ndarray]:
+    places = np.flatnonzero((first != 0) & (second != 0))
+    keys = first[places].astype(np.uint64) * np.uint64(tables.num_words) + second[places].astype(np.uint64)
+    rows = tables.touch_features[side][tables.touching.lookup(keys)]
+    return places[rows >= 0], rows[rows >= 0]
+
+
+def _words_from(ids: np.ndarray, size: int, tables: Tables) -> np.ndarray:
+    """The word of so many characters that begins at each place: [N] int32, 0 for none."""
+    pairs = tables.pairs.lookup(ids[:-1].astype(np.uint64) * np.uint64(tables.num_chars) + ids[1:])
+    node = np.append(tables.pair_nodes[pairs], np.int32(0))
+    for depth in range(2, size):
+        keys = node.astype(np.uint64) * np.uint64(tables.num_chars) + _moved(ids, depth)
+        node = np.where(node == 0, 0, tables.nodes.lookup(keys))
+    return tables.node_words[node]
+
+
+def exact_tags(scores: np.ndarray, edges: np.ndarray, layout: Layout) -> np.ndarray:
+    """The tags of the best path through each piece; of equal ones the later tag wins, and at its start the first.
+
+    scores: [M, T] float64 in the order of `layout`. edges: [T, T] float64, of a tag and the one that follows. Returns
+    [M] int8 in the same order.
+    """
+    best = np.ascontiguousarray(scores.T)
+    following = np.zeros(best.shape, np.int8)
+    num_tags, after = len(edges), best[:, :0]
+    for step, (low, high) in enumerate(layout.steps):
+        if step:
+            paths = (after[:, None, : high - low] + best[None, :, low:high]) + edges.T[:, :, None]
+            following[:, low:high] = num_tags - 1 - paths[::-1].argmax(axis=0)
+            best[:, low:high] = paths.max(axis=0)
+        after = best[:, low:high]
+    tags, before, begun = np.empty(len(scores), np.int8), np.empty(0, np.int8), 0
+    for low, high in layout.steps_backwards:
+        # `before` holds what follows the pieces that began in earlier steps; the others begin here.
+        starting = best[:, low + begun : high].argmax(axis=0)
+        here = np.concatenate([before, starting]).astype(np.int8)
+        tags[low:high] = here
+        before, begun = following[here, np.arange(low, high)], high - low
+    return tags

@@ -1,0 +1,118 @@
+"""The tables of a model in a file, which processes map into memory and share."""
+
+import hashlib
+import json
+import math
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from etm_jax.corpus.words.pkuseg.build import build_tables
+from etm_jax.corpus.words.pkuseg.model import ModelFiles, read_model
+from etm_jax.corpus.words.pkuseg.tables import Tables
+from etm_jax.util.console import note
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import DAMAGED, replace_file, replace_text
+
+_FORMAT = 1  # to be raised when the tables of a model change
+_ALIGNED = 64  # bytes; numpy computes slower with arrays that begin elsewhere
+_LOCAL_HEADER = 30  # bytes of a zip member's header before its name
+
+
+def load_tables(files: ModelFiles, folder: Path | None = None) -> Tables:
+    """The tables of a model, from the file that an earlier call left, else made anew, which takes some 15 s.
+
+    folder: of such files; by default `cache_folder()`. Where it cannot be written to, the tables are not kept. Raises
+    UserError where the model cannot be read.
+    """
+    folder = cache_folder() if folder is None else folder
+    seen = folder / f"pkuseg-{_sha256(json.dumps([_FORMAT, *map(_seen, files.all)]).encode())[:16]}.json"
+    try:
+        known = json.loads(seen.read_text("utf-8"))
+        path = folder / known["tables"]
+        if _stamp(path) == known["stamp"]:
+            return _read(path)
+    except DAMAGED:
+        pass
+    digests = [_file_sha256(path) for path in files.all]
+    path = folder / f"pkuseg-{_sha256(json.dumps([_FORMAT, *digests]).encode())[:16]}.npz"
+    try:
+        tables = _read(path)
+    except DAMAGED:
+        note(f"pkuseg: making tables of its model, once, in some 15 s; they are kept in {folder}")
+        tables = build_tables(read_model(files))
+        try:
+            _write(path, tables._asdict())
+            tables = _read(path)
+        except UserError as error:
+            note(f"the tables could not be kept, so that every start makes them: {error}")
+            return tables
+    replace_text(seen, json.dumps({"tables": path.name, "stamp": _stamp(path), "made_from": digests}))
+    return tables
+
+
+def cache_folder() -> Path:
+    """Where tables are kept: $ETM_JAX_CACHE, else `etm_jax` in the user's folder of caches."""
+    given = os.environ.get("ETM_JAX_CACHE")
+    if given:
+        return Path(given).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "etm_jax"
+
+
+def _write(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write arrays as an .npz file whose members can be mapped: not compressed, and aligned."""
+    with replace_file(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, values in arrays.items():
+            info = zipfile.ZipInfo(f"{name}.npy")
+            # A field of the header that is none, as long as it takes for the member to begin at a multiple.
+            begin = file.tell() + _LOCAL_HEADER + len(info.filename) + 4
+            info.extra = b"\xff\xff" + (-begin % _ALIGNED).to_bytes(2, "little") + bytes(-begin % _ALIGNED)
+            with archive.open(info, "w") as member:
+                np.lib.format.write_array(member, np.asarray(values, order="C"), allow_pickle=False)
+
+
+def _read(path: Path) -> Tables:
+    """Map the arrays of a file that `_write` wrote. Raises one of `DAMAGED` where it is not one."""
+    content = np.asarray(np.memmap(path, np.uint8, "r"))
+    arrays = {}
+    with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            file.seek(info.header_offset + _LOCAL_HEADER - 4)
+            name, extra = (int.from_bytes(file.read(2), "little") for _ in range(2))
+            file.seek(name + extra, os.SEEK_CUR)
+            if np.lib.format.read_magic(file) != (1, 0):
+                raise ValueError("an array of another format")
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+            if fortran or dtype.hasobject:
+                raise ValueError("an array of another kind")
+            begin = file.tell()
+            end = begin + dtype.itemsize * math.prod(shape)
+            if end > len(content):
+                raise ValueError("an array that ends too early")
+            arrays[info.filename.removesuffix(".npy")] = content[begin:end].view(dtype).reshape(shape)
+    if arrays.keys() != set(Tables._fields):
+        raise ValueError("other arrays than a model has")
+    return Tables(**arrays)
+
+
+def _seen(path: Path) -> list[Any]:
+    return [str(path.absolute()), *_stamp(path)]
+
+
+def _stamp(path: Path) -> list[int]:
+    """By what a file is known to be the one seen before."""
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
