@@ -349,11 +349,13 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         settings, given = settings_like(self._trained.config.corpus, self._vocabulary), list(as_documents(documents))
         if given[0].tokens is not None:
             settings = dataclasses.replace(settings, segmenter="gold")
-        pairs = list(segment_documents(lambda: iter(given), settings))
+        segmented = list(segment_documents(lambda: iter(given), settings))
         if unknown is not None:
             known = set(self.vocab_)
-            unknown.update(word for _, words in pairs for word in words if word not in known)
-        return sp.csr_matrix(sp.vstack([some.counts for some in counted(iter(pairs), self._vocabulary)]))
+            for some in segmented:
+                times = np.bincount(some.tokens.ids, minlength=len(some.tokens.words)).tolist()
+                unknown.update({w: n for w, n in zip(some.tokens.words, times, strict=True) if w not in known})
+        return sp.csr_matrix(sp.vstack([some.counts for some in counted(iter(segmented), self._vocabulary)]))
 
     def _checked(self, counts: Any, reset: bool) -> sp.csr_matrix:
         """Counts, validated by scikit-learn's rules: [D, V] CSR of the dtype that they had."""

@@ -61,7 +61,7 @@ class InferFlags:
         endings=(".csv", ".jsonl", ".npy", ".parquet"),
     )
     segmenter: str = setting("", "cuts the text; by default as the run's was", choices=SEGMENTERS)
-    segmenter_model: str = setting("", "the model of --segmenter=spacy_pkuseg", shown="FOLDER")
+    segmenter_model: str = setting("", "folder of a model of pkuseg's; by default the run's", shown="FOLDER")
     workers: int = setting(0, "processes that cut the text; 0: as many as repay their start", at_least=0)
 
 

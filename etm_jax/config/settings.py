@@ -15,7 +15,7 @@ from etm_jax.util.errors import UserError
 MAX_SEED = 2**32 - 1
 """scikit-learn and numpy take no larger one."""
 
-SEGMENTERS = ("pkuseg", "rjieba", "jieba", "spacy_pkuseg", "words", "whitespace", "gold")
+SEGMENTERS = ("pkuseg", "rjieba", "jieba", "pkuseg_reference", "spacy_pkuseg", "words", "whitespace", "gold")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class CorpusConfig:
         choices=SEGMENTERS,
     )
     segmenter_model: str = setting(
-        "", "folder of the model of --segmenter=spacy_pkuseg", shown="FOLDER", digest="files"
+        "", "folder of a model of pkuseg's, in place of the one that it ships", shown="FOLDER", digest="files"
     )
     workers: int = setting(
         0,

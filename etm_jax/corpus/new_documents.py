@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterator
-from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,8 @@ from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.readers.decode import STDIN
 from etm_jax.corpus.readers.named import NAMED
 from etm_jax.corpus.sources import documents_in, find_source
-from etm_jax.corpus.types import Counted, Document, Source, Vocabulary
+from etm_jax.corpus.types import Counted, Segmented, Source, Vocabulary
+from etm_jax.corpus.words.bags import bags_of_words
 from etm_jax.corpus.words.segment import segment_documents, segment_stream
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
@@ -80,8 +80,8 @@ def _read(name: str, form: str, config: CorpusConfig, vocabulary: Vocabulary) ->
     try:
         if name == str(STDIN):
             documents = documents_in(STDIN, form, config)()
-            pairs = track(segment_stream(documents, config, max(config.workers, 1)), "documents", unit="documents")
-            yield from counted(pairs, vocabulary, fields)
+            shown = track(documents, "documents", unit="documents")
+            yield from counted(segment_stream(shown, config, max(config.workers, 1)), vocabulary, fields)
             return
         source = find_source(config)
         if source.prepared:
@@ -96,20 +96,15 @@ def _read(name: str, form: str, config: CorpusConfig, vocabulary: Vocabulary) ->
 
 
 def counted(
-    pairs: Iterator[tuple[Document, list[str]]], vocabulary: Vocabulary, fields: Fields = NO_FIELDS
+    segmented: Iterator[Segmented], vocabulary: Vocabulary, fields: Fields = NO_FIELDS
 ) -> Iterator[CountedDocuments]:
     """Documents and their words, a few at a time, as counts over the words of the model."""
     column = {word: j for j, word in enumerate(vocabulary.words)}
-    while chunk := list(islice(pairs, DOCUMENTS_AT_ONCE)):
-        known = [[column[word] for word in tokens if word in column] for _, tokens in chunk]
-        columns = np.fromiter(chain.from_iterable(known), np.int32)
-        starts = np.concatenate([[0], np.cumsum([len(row) for row in known])])
-        ones = np.ones(len(columns), np.int32)
-        counts = sp.csr_matrix((ones, columns, starts), shape=(len(chunk), len(vocabulary)))
-        counts.sum_duplicates()
-        tokens = np.array([len(tokens) for _, tokens in chunk], np.int64)
-        meta = _by_field(fields, [fields.values(document.meta, document.id) for document, _ in chunk])
-        yield CountedDocuments([document.id for document, _ in chunk], counts, tokens, meta)
+    for documents, stream in segmented:
+        columns = np.array([column.get(word, -1) for word in stream.words], np.int32).take(stream.ids)
+        counts = bags_of_words(stream.starts, columns, len(vocabulary))
+        meta = _by_field(fields, [fields.values(document.meta, document.id) for document in documents])
+        yield CountedDocuments([document.id for document in documents], counts, np.diff(stream.starts), meta)
 
 
 def _by_field(fields: Fields, values: list[list[str]]) -> dict[str, list[str]]:

@@ -15,10 +15,12 @@ from etm_jax.corpus.shards import read_corpus
 from etm_jax.corpus.store.cache import corpus_digest, load_corpus, save_corpus
 from etm_jax.corpus.store.compressed import Compressor
 from etm_jax.corpus.store.packed import PackedTexts, Packer
-from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Source, Vocabulary
-from etm_jax.corpus.words.segment import raw_text, segment_documents, segmenter_version
+from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Source, TokenStream, Vocabulary
+from etm_jax.corpus.words.segment import segment_documents
+from etm_jax.corpus.words.segmenters import segmenter_version
 from etm_jax.corpus.words.split import halves, split_documents
 from etm_jax.corpus.words.text_starts import beginning_of, commonest_words, shown_text
+from etm_jax.corpus.words.tokenizer import raw_text
 from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, read_stopwords, select_stream
 from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, warn
@@ -47,7 +49,7 @@ def prepare(
     if source.prepared:
         return _from_shards(source.prepared, expected_digest, expected_name, texts)
     settings = resolve(config, source)
-    version = _COUNTED_SEGMENTER if source.counted else segmenter_version(settings.segmenter)
+    version = _COUNTED_SEGMENTER if source.counted else segmenter_version(settings.segmenter, settings.segmenter_model)
     digest = corpus_digest(source, settings, version)
     if expected_digest not in (None, digest):
         # A run that an earlier version began goes on with the corpus that it prepared.
@@ -233,17 +235,18 @@ class _Kept(NamedTuple):
 
 def _tokens_noting(
     documents: Callable[[], Iterator[Document]], config: CorpusConfig, fields: Fields, kept: _Kept
-) -> Iterator[list[str]]:
+) -> Iterator[TokenStream]:
     """The documents' tokens; all else that is kept of the documents is collected on the way."""
-    for document, tokens in segment_documents(documents, config):
-        text = raw_text(document, config.lang)
-        kept.ids.add(document.id)
-        kept.first_words.add(beginning_of(text))
-        for packer, value in zip(kept.meta, fields.values(document.meta, document.id), strict=True):
-            packer.add(value)
-        if kept.texts:
-            kept.texts.add(shown_text(text))
-        yield tokens
+    for some in segment_documents(documents, config):
+        for document in some.documents:
+            text = raw_text(document, config.lang)
+            kept.ids.add(document.id)
+            kept.first_words.add(beginning_of(text))
+            for packer, value in zip(kept.meta, fields.values(document.meta, document.id), strict=True):
+                packer.add(value)
+            if kept.texts:
+                kept.texts.add(shown_text(text))
+        yield some.tokens
 
 
 def metadata_of(tallies: Mapping[str, ValueTally]) -> Metadata:

@@ -7,7 +7,7 @@ import etm_jax.corpus.store.cache as cache
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus import prepare
 from etm_jax.corpus.types import Document, Source
-from etm_jax.corpus.words.segment import segmenter_version
+from etm_jax.corpus.words.segmenters import segmenter_version
 from etm_jax.util.errors import UserError
 
 CONFIG = CorpusConfig(lang="en", segmenter="words", lowercase=True, min_token_len=2, no_below=1, no_above=1.0)

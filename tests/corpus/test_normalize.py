@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etm_jax.corpus.words.normalize import chunks, clean_token, normalize
-from etm_jax.corpus.words.segment import make_segmenter
+from etm_jax.corpus.words.segmenters import make_segmenter
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from etm_jax.cli.run import run
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE, read_new, settings_like
 from etm_jax.corpus.types import Vocabulary
+from etm_jax.corpus.words.segment import DOCUMENTS_AT_ONCE as SEGMENTED_AT_ONCE
 from etm_jax.infer import main
 from etm_jax.inference.predictor import Predictor, mixtures
 from etm_jax.interop import read_saved_model, to_safetensors
@@ -166,8 +167,8 @@ def test_no_more_text_is_read_than_is_needed(trained: Path, monkeypatch) -> None
     monkeypatch.setattr("etm_jax.corpus.new_documents.documents_in", endless)
     settings = settings_like(model.config.corpus, model.vocabulary)
     found = mixtures(Predictor(model, model.vocabulary), read_new("-", "lines", settings, model.vocabulary))
-    assert len(next(found).ids) == DOCUMENTS_AT_ONCE
-    assert read == DOCUMENTS_AT_ONCE
+    assert len(next(found).ids) == SEGMENTED_AT_ONCE
+    assert read == SEGMENTED_AT_ONCE
 
 
 def test_lda_gives_its_documents_the_topics_that_it_exported(trained: Path, tmp_path: Path) -> None:

@@ -1,9 +1,7 @@
 """The documents of a file, segmented and counted, in blocks with a vocabulary of their own."""
 
-from array import array
-from collections import defaultdict
 from collections.abc import Iterator
-from itertools import chain, count, islice
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -16,14 +14,16 @@ from etm_jax.corpus.shards.draws import draw
 from etm_jax.corpus.shards.rows import TEXT, Rows
 from etm_jax.corpus.sources import file_documents
 from etm_jax.corpus.store.packed import PackedTexts, Packer
-from etm_jax.corpus.types import Document, TokenStream
-from etm_jax.corpus.words.segment import raw_text, segment_alone
+from etm_jax.corpus.types import Segmented, TokenStream
+from etm_jax.corpus.words.segment import segment_alone
 from etm_jax.corpus.words.text_starts import shown_text
-from etm_jax.corpus.words.vocabulary import count_matrix
+from etm_jax.corpus.words.tokenizer import raw_text
+from etm_jax.corpus.words.vocabulary import JoinedTokens, count_matrix
 
 DOCUMENTS_AT_ONCE = 1 << 15
 TOKENS_AT_ONCE = 1 << 22
-"""Size of a block at most, apart from its last document: bounds the memory of a process, whatever the files."""
+"""Size of a block at most, apart from the documents that were cut with its last one: bounds the memory of a process,
+whatever the files."""
 
 _KIND = b"ETMB"
 
@@ -49,17 +49,17 @@ class Block(NamedTuple):
 
 def blocks_of(file: InputFile, job: Job) -> Iterator[Block]:
     """All documents of a file, also those without words. Raises UserError where it cannot be read or segmented."""
-    pairs = segment_alone(file_documents(file.path, job.config)(), job.config)
+    segmented = segment_alone(file_documents(file.path, job.config)(), job.config)
     number = 0
-    for first in pairs:
-        block = next_block(chain([first], pairs), file.name, number, job)
+    for first in segmented:
+        block = next_block(chain([first], segmented), file.name, number, job)
         yield block
         number += len(block.rows)
 
 
-def next_block(pairs: Iterator[tuple[Document, list[str]]], name: str, number: int, job: Job) -> Block:
+def next_block(segmented: Iterator[Segmented], name: str, number: int, job: Job) -> Block:
     """The next documents of the file `name`, as many as a block takes. number: of the first one in the file."""
-    ids, stream, labels = _stream(pairs, name, job.config)
+    ids, stream, labels = _stream(segmented, name, job.config)
     words, config = sorted(stream.words), job.config
     numbers = np.arange(number, number + len(ids))
     parts, keys = draw(name, numbers, config.split_seed, config.valid_share, config.test_share)
@@ -67,21 +67,20 @@ def next_block(pairs: Iterator[tuple[Document, list[str]]], name: str, number: i
 
 
 def _stream(
-    pairs: Iterator[tuple[Document, list[str]]], name: str, config: CorpusConfig
+    segmented: Iterator[Segmented], name: str, config: CorpusConfig
 ) -> tuple[PackedTexts, TokenStream, dict[str, PackedTexts]]:
     """Names, tokens and labels of the next documents, as many as a block takes."""
-    numbers: defaultdict[str, int] = defaultdict(count().__next__)
-    tokens, starts, ids = array("i"), array("q", [0]), Packer()
-    fields = fields_of(config)
+    tokens, ids, fields = JoinedTokens(), Packer(), fields_of(config)
     labels = {label: Packer() for label in (TEXT, *fields.names)}
-    for document, words in islice(pairs, DOCUMENTS_AT_ONCE):
-        tokens.extend(map(numbers.__getitem__, words))
-        starts.append(len(tokens))
-        ids.add(full_name := f"{name}:{document.id}")
-        values = (shown_text(raw_text(document, config.lang)), *fields.values(document.meta, full_name))
-        for packer, value in zip(labels.values(), values, strict=True):
-            packer.add(value)
-        if len(tokens) >= TOKENS_AT_ONCE:
+    docs = 0
+    for some in segmented:
+        tokens.add(some.tokens)
+        docs += len(some.documents)
+        for document in some.documents:
+            ids.add(full_name := f"{name}:{document.id}")
+            values = (shown_text(raw_text(document, config.lang)), *fields.values(document.meta, full_name))
+            for packer, value in zip(labels.values(), values, strict=True):
+                packer.add(value)
+        if docs >= DOCUMENTS_AT_ONCE or len(tokens) >= TOKENS_AT_ONCE:
             break
-    stream = TokenStream(list(numbers), np.frombuffer(tokens, np.int32), np.frombuffer(starts, np.int64))
-    return ids.packed(), stream, {label: packer.packed() for label, packer in labels.items()}
+    return ids.packed(), tokens.stream(), {label: packer.packed() for label, packer in labels.items()}

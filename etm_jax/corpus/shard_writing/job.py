@@ -14,7 +14,7 @@ from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.shards.manifest import FORMAT, file_sha256
 from etm_jax.corpus.store.cache import COMPUTED, deciding_settings
 from etm_jax.corpus.types import Source
-from etm_jax.corpus.words.segment import segmenter_version
+from etm_jax.corpus.words.segmenters import segmenter_version
 from etm_jax.corpus.words.vocabulary import read_stopwords
 from etm_jax.util.errors import UserError
 
@@ -89,7 +89,7 @@ def make_job(pattern: str, config: CorpusConfig, block_docs: int = BLOCK_DOCS, n
     stopwords: frozenset[str] = frozenset()
     if settings.stopwords:
         stopwords = read_stopwords(settings.stopwords, settings.nfkc, bool(settings.lowercase))
-    version = segmenter_version(settings.segmenter)
+    version = segmenter_version(settings.segmenter, settings.segmenter_model)
     # The whole table is read here, so that its faults are reported before anything is done.
     fields_of(settings)
     meta_sha256 = file_sha256(Path(settings.meta).expanduser()) if settings.meta else ""

@@ -19,7 +19,7 @@ from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.store.compressed import CompressedTexts
 from etm_jax.corpus.store.packed import PackedTexts
 from etm_jax.corpus.types import Corpus, Documents, FilterReport, Source, TokenStream, Vocabulary
-from etm_jax.corpus.words.segment import PKUSEG
+from etm_jax.corpus.words.segmenters import PKUSEG
 from etm_jax.util.errors import UserError
 from etm_jax.util.reading import as_object, read_arrays, read_object, read_sparse
 

@@ -1,6 +1,5 @@
 """Tokens to the columns of the model, and to counts."""
 
-from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ import scipy.sparse as sp
 
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.types import TokenStream
+from etm_jax.corpus.words.bags import bags_of_words
 from etm_jax.corpus.words.normalize import clean_token, normalize
 from etm_jax.util.errors import UserError
 
@@ -23,18 +23,57 @@ DOCUMENTS_AT_ONCE = 100_000
 """Documents processed in one step: bounds the memory used besides the counts."""
 
 
-def index_tokens(token_lists: Iterable[list[str]]) -> tuple["Dictionary", TokenStream]:
-    """gensim's dictionary of all words, and all tokens by its ids. The lists are read once and not kept."""
-    from gensim.corpora import Dictionary
+def index_tokens(batches: Iterable[TokenStream]) -> tuple["Dictionary", TokenStream]:
+    """gensim's dictionary of all words, and all tokens by its ids, from the tokens of some documents after the other.
 
-    dictionary = Dictionary()
-    ids, starts = array("i"), array("q", [0])
-    for tokens in token_lists:
-        dictionary.doc2bow(tokens, allow_update=True)
-        ids.extend(map(dictionary.token2id.__getitem__, tokens))
-        starts.append(len(ids))
-    words = sorted(dictionary.token2id, key=dictionary.token2id.__getitem__)
-    return dictionary, TokenStream(words, np.frombuffer(ids, np.int32), np.frombuffer(starts, np.int64))
+    The dictionary is the one that gensim itself makes of the documents, which are read once and not kept.
+    """
+    joined = JoinedTokens()
+    doc_freq = term_freq = np.zeros(0, np.int64)
+    for batch in batches:
+        ids = joined.add(batch)
+        size = len(joined.numbers)
+        doc_freq = np.pad(doc_freq, (0, size - len(doc_freq)))
+        doc_freq += np.bincount(bags_of_words(batch.starts, ids, size).indices, minlength=size)
+        term_freq = np.pad(term_freq, (0, size - len(term_freq)))
+        term_freq += np.bincount(ids, minlength=size)
+    stream = joined.stream()
+    dictionary = dictionary_of(stream.words, doc_freq, len(stream))
+    dictionary.cfs = dict(enumerate(term_freq.tolist()))
+    dictionary.num_pos, dictionary.num_nnz = len(stream.ids), int(doc_freq.sum())
+    return dictionary, stream
+
+
+class JoinedTokens:
+    """The tokens of documents that come some at a time, over one list of words. numbers: of each word, in that list.
+
+    Words are numbered as gensim's dictionary does it: by the first document that has them, and by spelling within it.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+        self._ids, self._starts = [np.zeros(0, np.int32)], [np.zeros(1, np.int64)]
+
+    def add(self, batch: TokenStream) -> np.ndarray:
+        """Add documents after the others. Returns the numbers of their tokens [N] int32."""
+        new = [i for i, word in enumerate(batch.words) if word not in self.numbers]
+        first = np.zeros(len(batch.words), np.int64)
+        first[batch.ids[::-1]] = np.arange(len(batch.ids))[::-1]
+        document = (np.searchsorted(batch.starts, first, side="right") - 1).tolist()
+        for i in sorted(new, key=lambda i: (document[i], batch.words[i])):
+            self.numbers[batch.words[i]] = len(self.numbers)
+        ids = np.array([self.numbers[word] for word in batch.words], np.int32)[batch.ids]
+        self._ids.append(ids)
+        self._starts.append(self._starts[-1][-1] + batch.starts[1:])
+        return ids
+
+    def __len__(self) -> int:
+        """Tokens so far."""
+        return int(self._starts[-1][-1])
+
+    def stream(self) -> TokenStream:
+        """All tokens."""
+        return TokenStream(list(self.numbers), np.concatenate(self._ids), np.concatenate(self._starts))
 
 
 def dictionary_of(words: Sequence[str], doc_freq: np.ndarray, num_docs: int) -> "Dictionary":
@@ -96,24 +135,12 @@ def count_matrix(stream: TokenStream, words: list[str]) -> sp.csr_matrix:
     """Word counts [D, V] CSR int32 of the D documents of `stream` for the V `words`; other tokens are left out."""
     column = {word: j for j, word in enumerate(words)}
     column_of = np.array([column.get(word, -1) for word in stream.words], dtype=np.int32)
-    num_docs = len(stream.starts) - 1
-    blocks = [
-        _block(column_of, stream, slice(low, min(low + DOCUMENTS_AT_ONCE, num_docs)), len(words))
-        for low in range(0, num_docs, DOCUMENTS_AT_ONCE)
-    ]
+    blocks = []
+    for low in range(0, len(stream), DOCUMENTS_AT_ONCE):
+        starts = stream.starts[low : low + DOCUMENTS_AT_ONCE + 1]
+        columns = column_of[stream.ids[starts[0] : starts[-1]]]
+        blocks.append(bags_of_words(starts - starts[0], columns, len(words)))
     return sp.csr_matrix(sp.vstack(blocks, format="csr"), dtype=np.int32)
-
-
-def _block(column_of: np.ndarray, stream: TokenStream, rows: slice, num_words: int) -> sp.csr_matrix:
-    """Word counts of some documents. column_of: [W] int32, the column of each word of the stream, −1 for none."""
-    starts = stream.starts[rows.start : rows.stop + 1]
-    columns = column_of[stream.ids[starts[0] : starts[-1]]]
-    kept = columns >= 0
-    indptr = np.concatenate([[0], np.cumsum(kept)])[starts - starts[0]]
-    ones, shape = np.ones(indptr[-1], dtype=np.int32), (len(starts) - 1, num_words)
-    counts = sp.csr_matrix((ones, columns[kept], indptr), shape=shape)
-    counts.sum_duplicates()
-    return counts
 
 
 def select_stream(stream: TokenStream, rows: np.ndarray) -> TokenStream:

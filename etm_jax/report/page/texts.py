@@ -12,8 +12,8 @@ from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.metadata import Metadata, parse_date
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Documents
-from etm_jax.corpus.words.segment import raw_text
 from etm_jax.corpus.words.text_starts import beginning_of, shown_text
+from etm_jax.corpus.words.tokenizer import raw_text
 from etm_jax.util.console import silenced, track
 from etm_jax.util.errors import UserError
 

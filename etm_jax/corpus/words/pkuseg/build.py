@@ -1,14 +1,13 @@
 """From the strings of a pkuseg model to its tables."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from etm_jax.corpus.words.pkuseg.hash_table import HashTable
 from etm_jax.corpus.words.pkuseg.model import PkusegModel
 from etm_jax.corpus.words.pkuseg.symbols import char_map, symbols_of
-from etm_jax.corpus.words.pkuseg.tables import LONGEST, PAIRS, SINGLE, Tables, neighbour_slots, NEIGHBOUR_SLOTS
+from etm_jax.corpus.words.pkuseg.tables import LONGEST, NEIGHBOUR_SLOTS, PAIRS, SINGLE, Tables, neighbour_slots
 from etm_jax.corpus.words.pkuseg.word_hash import WordHashes
 
 DECIMAL = 10_000
@@ -148,7 +147,8 @@ def _couples(
 ) -> dict[_Couple, list[int]]:
     """The rows of features about two things, one for each kind of feature, by the numbers of both.
 
-    between: what parts the two in a feature. number: of each, 0 for one that no text has. also: couples to have as well.
+    between: what parts the two in a feature. number: of each, 0 for one that no text has. also: further
+    couples.
     """
     rows: dict[_Couple, list[int]] = {}
     for kind, of_kind in enumerate(features):

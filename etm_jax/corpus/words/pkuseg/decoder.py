@@ -11,24 +11,36 @@ from etm_jax.corpus.words.pkuseg.merging import merge
 from etm_jax.corpus.words.pkuseg.scores import scores
 from etm_jax.corpus.words.pkuseg.tables import Tables
 from etm_jax.corpus.words.pkuseg.viterbi import best_tags
+from etm_jax.corpus.words.pkuseg.word_hash import WordHashes, distinct
 
 _APART = "  "
 """Two, as features look at two characters before and after one. No piece holds a space."""
 
 
 class Cut(NamedTuple):
-    """Words as ranges of characters. text: the pieces, apart; starts, ends: [W] of words; pieces: [P+1] the first word
-    of each piece, and W.
+    """W words of P pieces of text, as ranges of characters.
+
+    text: the pieces, apart; hashes: of its ranges; starts, ends: [W] of words; pieces: [P+1], the first word of each
+    piece, and W.
     """
 
     text: str
+    hashes: WordHashes
     starts: np.ndarray
     ends: np.ndarray
     pieces: np.ndarray
 
     def words(self) -> list[str]:
         """The words of all pieces."""
-        return [self.text[start:end] for start, end in zip(self.starts.tolist(), self.ends.tolist(), strict=True)]
+        return self._strings(self.starts, self.ends)
+
+    def numbered(self) -> tuple[list[str], np.ndarray]:
+        """The different words, and the place of each word of the text among them: [W] int32."""
+        first, ids = distinct(self.hashes.ranges(self.starts, self.ends))
+        return self._strings(self.starts[first], self.ends[first]), ids
+
+    def _strings(self, starts: np.ndarray, ends: np.ndarray) -> list[str]:
+        return [self.text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
 
 
 class Decoder:
@@ -45,17 +57,17 @@ class Decoder:
         """The words of pieces of text, none of which is empty or holds white space."""
         text = _APART + "".join([piece + _APART for piece in pieces])
         codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-        lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
+        lengths, hashes = np.fromiter(map(len, pieces), np.int64, len(pieces)), WordHashes.of(codes)
         if not len(lengths):
             none = np.zeros(0, np.int64)
-            return Cut(text, none, none, np.zeros(1, np.int64))
+            return Cut(text, hashes, none, none, np.zeros(1, np.int64))
         first = np.cumsum(lengths + len(_APART)) - lengths
         begins = self._begins(self._tables.char_ids[codes], first, lengths)
         starts = np.flatnonzero(begins)
         ends = np.append(starts[1:], 0)
         ends[np.append(np.searchsorted(starts, first[1:]), len(starts)) - 1] = first + lengths
-        starts, ends = merge(codes, starts, ends, self._tables)
-        return Cut(text, starts, ends, np.append(np.searchsorted(starts, first), len(starts)))
+        starts, ends = merge(codes, hashes, starts, ends, self._tables)
+        return Cut(text, hashes, starts, ends, np.append(np.searchsorted(starts, first), len(starts)))
 
     def _begins(self, ids: np.ndarray, first: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Where words begin: [N] bool. ids: [N]; first, lengths: [P] of the pieces."""

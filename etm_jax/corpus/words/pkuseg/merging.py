@@ -8,13 +8,15 @@ from etm_jax.corpus.words.pkuseg.word_hash import WordHashes
 _MOST_PIECES = 7
 
 
-def merge(codes: np.ndarray, starts: np.ndarray, ends: np.ndarray, tables: Tables) -> tuple[np.ndarray, np.ndarray]:
+def merge(
+    codes: np.ndarray, hashes: WordHashes, starts: np.ndarray, ends: np.ndarray, tables: Tables
+) -> tuple[np.ndarray, np.ndarray]:
     """Words after pkuseg's last step: 7 to 2 neighbours become one where the dictionary has it but not all of them.
 
-    codes: [N] code points. starts, ends: [W] of words in order; of neighbours the end of one is the start of the next.
+    codes: [N] code points, and the hashes of their ranges. starts, ends: [W] of words in order; of
+    neighbours the end of one is the start of the next.
     Returns the same of the words that are left.
     """
-    hashes = WordHashes.of(codes)
     longest = int(np.diff(tables.dict_starts).max(initial=0))
     for pieces in range(_MOST_PIECES, 1, -1):
         joins = np.flatnonzero(starts[1:] == ends[:-1])
@@ -65,6 +67,8 @@ def _in_dictionary(
     # Equal hashes of different words are not to be expected, and cost nothing to rule out.
     for i in range(int(lengths.max(initial=0))):
         within = np.flatnonzero(i < lengths)
-        same[within] &= tables.dict_chars[begin[within] + i] == codes[np.minimum(starts[found[within]] + i, len(codes) - 1)]
+        same[within] &= (
+            tables.dict_chars[begin[within] + i] == codes[np.minimum(starts[found[within]] + i, len(codes) - 1)]
+        )
     held[found] = same
     return held

@@ -1,36 +1,18 @@
 """The files of a pkuseg model, read without pkuseg."""
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import msgpack
 import numpy as np
 
+from etm_jax.corpus.words.pkuseg.files import ModelFiles
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
 from etm_jax.util.plain_pickle import load_plain_pickle
 from etm_jax.util.reading import read_arrays
-
-DOMAINS = ("medicine", "news", "tourism", "web")
-"""Models that pkuseg downloads into a folder of its own."""
-
-
-@dataclass(frozen=True)
-class ModelFiles:
-    """Where a model lies. features: .pkl or .msgpack; dictionaries: of words that pieces are merged to."""
-
-    features: Path
-    weights: Path
-    dictionaries: tuple[Path, ...]
-
-    @property
-    def all(self) -> tuple[Path, ...]:
-        """The files that decide the words, in a fixed order."""
-        return (self.features, self.weights, *self.dictionaries)
 
 
 @dataclass(frozen=True)
@@ -47,51 +29,6 @@ class PkusegModel:
     edges: np.ndarray
     starts_word: np.ndarray
     dictionary: frozenset[str]
-
-
-def find_model(folder: str) -> ModelFiles:
-    """The files of the model in a folder, of one of `DOMAINS`, or where empty of the model that pkuseg ships.
-
-    Raises UserError where they are not there.
-    """
-    if not folder:
-        inside = _package("pkuseg")
-        if inside is None or not (inside / "models" / "default" / "features.pkl").is_file():
-            raise UserError(NO_MODEL)
-        place = inside / "models" / "default"
-    else:
-        place = Path(folder).expanduser()
-        if folder in DOMAINS and not place.exists():
-            place = Path(os.environ.get("PKUSEG_HOME", "~/.pkuseg")).expanduser() / folder
-    features = next((place / name for name in _FEATURES if (place / name).is_file()), None)
-    if features is None or not (place / "weights.npz").is_file():
-        raise UserError(
-            f"--segmenter_model={folder} holds no pkuseg model: {place} lacks {' and '.join(_FEATURES)}, or weights.npz; "
-            "give the folder of one"
-        )
-    own = place / f"{place.name}_dict.pkl"  # The domains medicine and tourism bring one.
-    common = _common_dictionary()
-    return ModelFiles(features, place / "weights.npz", (own, common) if own.is_file() else (common,))
-
-
-_FEATURES = ("features.msgpack", "features.pkl")
-
-NO_MODEL = ""
-
-
-def _package(name: str) -> Path | None:
-    """The folder of an installed package, which is not imported."""
-    spec = find_spec(name)
-    return Path(next(iter(spec.submodule_search_locations))) if spec and spec.submodule_search_locations else None
-
-
-def _common_dictionary() -> Path:
-    """The dictionary that pkuseg, and spacy-pkuseg alike, ship."""
-    for name in ("pkuseg", "spacy_pkuseg"):
-        inside = _package(name)
-        if inside and (inside / "dicts" / "default.pkl").is_file():
-            return inside / "dicts" / "default.pkl"
-    raise UserError(NO_MODEL)
 
 
 def read_model(files: ModelFiles) -> PkusegModel:
@@ -136,7 +73,7 @@ def _read_features(path: Path) -> Any:
         raise UserError(f"{path} is not msgpack ({error}); copy it again from its source") from error
 
 
-def _dictionary_words(paths: Iterable[Path]) -> Iterable[str]:
+def _dictionary_words(paths: Iterable[Path]) -> Iterator[str]:
     for path in paths:
         text = load_plain_pickle(path)
         if not isinstance(text, str):

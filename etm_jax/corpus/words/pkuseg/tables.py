@@ -18,24 +18,25 @@ SINGLE = ("c", "c-1", "c1", "c-2", "c2")
 """Features of one character: the one at the position, the ones before and after it."""
 
 PAIRS = ("cc1", "c-1c", "c-2c-1")
-"""Features of two neighbours, by where they stand: at the position and after it, before it and at it, both before it."""
+"""Features of two neighbours: at the position and after it, before it and at it, both before it."""
 
 LONGEST = 6
 """Characters of the longest words that features speak of; the shortest have two."""
 
 
 class Tables(NamedTuple):
-    """C characters with numbers from 1, P pairs, W words, N nodes of their prefixes, B pairs of words; 0 is none of each.
+    """C characters with numbers from 1, P pairs, W words, N nodes of their prefixes, B pairs of words; 0 is none.
 
     Rows of `*_rows` are int32 […, T−1]; of models whose weights are not decimals they are empty. `*_features`: the
-    feature's row in `weights`, whose last one is zero.
+    feature's row in `weights`, −1 for none.
 
     char_ids: [1114112] by code point. single_*: [5, C+1], in the order of `SINGLE`, the first with the bias. pair_*:
     [3, P+1], in the order of `PAIRS`; pair_nodes: [P+1], the node of a prefix. node_words: [N+1], the word that ends
-    there; node_longest, node_rows: the longest word and the sum of `w1` on the way there. end_rows: [W+1], the sum of `w-1`
-    over the word and those that it ends with. suffixes, prefixes: [W+1, 5], the words that a word ends and begins with,
-    itself included. touch_*: [B+1] of `ww.l` and `ww.r`. weights: [F+1, T] and scale: what to divide them by. edges:
-    [T, T] float64; edge_rows: int32, scaled.
+    there; node_longest, node_rows: the longest word and the sum of `w1` on the way there. word_features: [2, W+1] of
+    `w1` and `w-1`. end_rows: [W+1], the sum of `w-1` over the word and those that it ends with. suffixes, prefixes:
+    [W+1, 5], the words that a word ends and begins with, itself included. touch_*: [2, B+1] of `ww.l` and `ww.r`.
+    weights: [F+1, T] and scale: what to divide them by; 1 where they are no whole numbers. edges: [T, T] float64, of a
+    tag and the one that follows; edge_rows: scaled.
 
     dict_*: the dictionary's D words: their hashes, characters and beginnings [D+1], and a filter of the pairs of
     characters in them.

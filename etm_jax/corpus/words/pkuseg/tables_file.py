@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from etm_jax.corpus.words.pkuseg.build import build_tables
-from etm_jax.corpus.words.pkuseg.model import ModelFiles, read_model
+from etm_jax.corpus.words.pkuseg.files import ModelFiles
 from etm_jax.corpus.words.pkuseg.tables import Tables
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
@@ -44,6 +43,10 @@ def load_tables(files: ModelFiles, folder: Path | None = None) -> Tables:
         tables = _read(path)
     except DAMAGED:
         note(f"pkuseg: making tables of its model, once, in some 15 s; they are kept in {folder}")
+        # Of a model whose tables are there neither is imported, which takes as long as all else of a start.
+        from etm_jax.corpus.words.pkuseg.build import build_tables
+        from etm_jax.corpus.words.pkuseg.model import read_model
+
         tables = build_tables(read_model(files))
         try:
             _write(path, tables._asdict())
