@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 
 _IGNORABLE = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
@@ -11,7 +11,8 @@ _IGNORABLE = frozenset(
 )
 """Invisible characters that Unicode files under letters and marks: joiners, fillers, variation selectors."""
 
-_FOLDED = re.compile("[^，！？：；（）]+")
+_KEPT_MARKS = "，！？：；（）"
+_FOLDED = re.compile(f"[^{_KEPT_MARKS}]+")
 """Runs of what NFKC folds: all but the full-width marks of Chinese text, for which it has the ASCII ones.
 
 Segmenters are trained on text with the full-width marks: after ASCII ones pkuseg cuts less well, and `flag,wi-fi` it
@@ -60,12 +61,36 @@ def normalize(text: str, nfkc: bool, lowercase: bool) -> str:
     lone surrogates become spaces. nfkc: fold full-width and compatibility characters, except ，！？：；（）.
     Applying it twice changes nothing.
     """
-    text = text.translate(_VISIBLE)
-    if nfkc:
-        text = _FOLDED.sub(lambda run: unicodedata.normalize("NFKC", run[0]), text)
-    if lowercase:
-        text = text.lower()
-    return " ".join(text.split())
+    if not _is_ordinary(text):
+        text = text.translate(_VISIBLE)
+    text = " ".join(text.split())
+    if nfkc and not text.isascii():
+        folded = _folded(text)
+        text = text if folded is text else " ".join(folded.split())
+    return text.lower() if lowercase else text
+
+
+def _is_ordinary(text: str) -> bool:
+    """Whether `_VISIBLE` would change nothing but what `str.split` takes for white space."""
+    return all(_VISIBLE[ord(char)] == char for char in _suspects().findall(text))
+
+
+@cache
+def _suspects() -> re.Pattern[str]:
+    """Characters that `_VISIBLE` changes; of those that are rare, beyond the first plane, all."""
+    codes = [code for code in range(0x10000) if _visible(char := chr(code)) != char and not char.isspace()]
+    return re.compile(f"[{re.escape(''.join(map(chr, codes)))}\U00010000-\U0010ffff]")
+
+
+def _folded(text: str) -> str:
+    """NFKC of a text, but for the marks that `_FOLDED` leaves out."""
+    masked = text
+    for mark in _KEPT_MARKS:
+        masked = masked.replace(mark, ".")
+    # Most text is in this form, which is seen at once.
+    if unicodedata.is_normalized("NFKC", masked):
+        return text
+    return _FOLDED.sub(lambda run: unicodedata.normalize("NFKC", run[0]), text)
 
 
 def chunks(text: str, limit: int) -> Iterator[str]:
@@ -97,6 +122,8 @@ def clean_token(token: str) -> str:
 
     Number letters stay (〇 is one), and so does an apostrophe between letters: without it `we'll` would be `well`.
     """
+    if token.isalpha() and _IGNORABLE.isdisjoint(token):
+        return token
     parts = token.replace("’", "'").split("'")
     return "'".join(word for word in map(_letters, parts) if word)
 

@@ -18,24 +18,22 @@ def merge(
     Returns the same of the words that are left.
     """
     longest = int(np.diff(tables.dict_starts).max(initial=0))
+    # By the first of two neighbours, where some word of the dictionary has the characters on both sides in a row.
+    joins = np.flatnonzero(starts[1:] == ends[:-1])
+    joins = joins[tables.dict_pairs[neighbour_slots(codes[ends[joins] - 1], codes[ends[joins]])]]
     for pieces in range(_MOST_PIECES, 1, -1):
-        joins = np.flatnonzero(starts[1:] == ends[:-1])
-        joins = joins[tables.dict_pairs[neighbour_slots(codes[ends[joins] - 1], codes[ends[joins]])]]
         first = _runs(joins, pieces - 1)
-        last = first + pieces - 1
-        short = np.flatnonzero(ends[last] - starts[first] <= longest)
-        first, last = first[short], last[short]
-        whole = np.flatnonzero(_in_dictionary(codes, hashes, starts[first], ends[last], tables))
-        first = first[whole]
+        first = first[ends[first + pieces - 1] - starts[first] <= longest]
+        first = first[_in_dictionary(codes, hashes, starts[first], ends[first + pieces - 1], tables)]
         members = first[:, None] + np.arange(pieces)
         known = _in_dictionary(codes, hashes, starts[members].ravel(), ends[members].ravel(), tables)
         first = _apart(first[~known.reshape(members.shape).all(axis=1)], pieces)
         if len(first):
-            kept = np.ones(len(starts), bool)
-            kept[(first[:, None] + np.arange(1, pieces)).ravel()] = False
-            ends = ends.copy()
-            ends[first] = ends[first + pieces - 1]
-            starts, ends = starts[kept], ends[kept]
+            inside = (first[:, None] + np.arange(pieces - 1)).ravel()
+            starts = np.delete(starts, inside + 1)
+            ends = np.delete(ends, inside)
+            joins = np.setdiff1d(joins, inside, assume_unique=True)
+            joins -= (pieces - 1) * np.searchsorted(first, joins, side="right")
     return starts, ends
 
 
