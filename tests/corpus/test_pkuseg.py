@@ -1,0 +1,322 @@
+"""The decoder beside pkuseg's own, token by token."""
+
+import pickle
+import random
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgpack
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.readers.named import NAMED
+from etm_jax.corpus.sources import find_source
+from etm_jax.corpus.words.pkuseg.decoder import Decoder
+from etm_jax.corpus.words.pkuseg.files import find_model
+from etm_jax.corpus.words.pkuseg.hash_table import HashTable
+from etm_jax.corpus.words.pkuseg.tables_file import load_tables
+from etm_jax.corpus.words.pkuseg.word_hash import WordHashes, distinct
+from etm_jax.corpus.words.segmenters import make_segmenter
+from etm_jax.util.errors import UserError
+
+pkuseg = pytest.importorskip("pkuseg")
+
+BLOCKS = [
+    (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x41, 0x5A), (0x61, 0x7A), (0x30, 0x39), (0xFF01, 0xFF5E),
+    (0x3000, 0x303F), (0x2000, 0x206F), (0x1F300, 0x1F64F), (0xE000, 0xE0FF), (0xAC00, 0xAD00), (0x21, 0x2F),
+]  # fmt: skip
+ODD = [
+    "1998年",
+    "３５．５％",
+    "ＧＤＰ",
+    "a.b.c",
+    "*_*",
+    "---",
+    "http://x.cn/a?b=1",
+    "5G",
+    "Ｃ＋＋",
+    "二十三",
+    "**Num",
+    "ｊ",
+]
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return pkuseg.pkuseg()
+
+
+@pytest.fixture(scope="module")
+def decoder():
+    return Decoder(load_tables(find_model()))
+
+
+def drawn_texts(number, seed):
+    """Mixtures of Han, Latin, digits, full-width forms, rare planes and spaces, of 1 to 1,000 characters."""
+    draw = random.Random(seed)
+    common = "的一是了我不人在他有这个上们来到时大地为子中你说生国年着就那和要她出也得里后自以会家可下而过天去能对小"
+    common += "多然于心学"
+    common += "北京大学计算机科学技术研究所发展中国社会主义市场经济体制改革人民日报记者摄影报道公司总经理"
+    texts = []
+    for _ in range(number):
+        length, parts, size = int(10 ** draw.uniform(0, 3)), [], 0
+        while size < length:
+            kind = draw.random()
+            if kind < 0.5:
+                part = "".join(draw.choice(common) for _ in range(draw.randint(1, 20)))
+            elif kind < 0.6:
+                part = draw.choice(ODD)
+            elif kind < 0.65:
+                part = draw.choice([" ", "　", "\t", "\n", " \u2003"])
+            else:
+                low, high = draw.choice(BLOCKS)
+                part = "".join(chr(draw.randint(low, high)) for _ in range(draw.randint(1, 6)))
+            parts.append(part)
+            size += len(part)
+        texts.append("".join(parts)[:length])
+    return texts
+
+
+def corpus_texts(name, characters):
+    """The first documents of a corpus, each as one text."""
+    config = CorpusConfig(corpus=name, segmenter="pkuseg")
+    documents, texts = find_source(config).documents(), []
+    while sum(map(len, texts)) < characters:
+        texts.append(next(documents).text)
+    return texts
+
+
+def all_words(decoder, texts):
+    """The words of texts that are cut together."""
+    return decoder.cut_pieces([piece for text in texts for piece in text.split()]).words()
+
+
+@pytest.mark.parametrize("name", ["peoples_daily", "sanguo", "inews", "drawn"])
+def test_the_words_are_those_of_pkuseg(name, decoder, reference):
+    if name == "drawn":
+        texts = drawn_texts(250, seed=1)
+    else:
+        package = NAMED[name].package
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+        texts = corpus_texts(name, 40_000)
+    assert all_words(decoder, texts) == [word for text in texts for word in reference.cut(text)]
+
+
+def test_a_text_alone_is_cut_as_among_others(decoder):
+    texts = drawn_texts(40, seed=2)
+    assert [word for text in texts for word in decoder.cut(text)] == all_words(decoder, texts)
+    assert decoder.cut("") == decoder.cut(" \n　") == []
+    assert decoder.cut("中") == ["中"]
+
+
+def test_words_and_their_numbers_agree(decoder):
+    cut = decoder.cut_pieces([piece for text in drawn_texts(60, seed=3) for piece in text.split()])
+    words, ids = cut.numbered()
+    assert len(set(words)) == len(words)
+    assert [words[i] for i in ids] == cut.words()
+
+
+ALPHABET = "中国人民大学生-1Ａ"
+
+
+def write_model(folder, seed, decimals):
+    """A model over few characters, whose weights take few values, so that many paths tie; or any values."""
+    draw = np.random.default_rng(seed)
+    symbols = ["中", "国", "人", "民", "大", "学", "生", "&", "**Num", "**Letter"]
+    plain = symbols[:7]
+    words = sorted(
+        {"".join(draw.choice(plain, draw.integers(2, 7))) for _ in range(60)} | {"中国", "人民", "大学生", ""}
+    )
+    features = ["$$"] + [f"{kind}.{symbol}" for kind in ("c", "c-1", "c1", "c-2", "c2") for symbol in symbols]
+    features += [f"{kind}.{a}.{b}" for kind in ("cc1", "c-1c", "c-2c-1") for a in symbols for b in symbols]
+    features += [f"{kind}.{word}" for kind in ("w1", "w-1") for word in words if word]
+    features += [f"ww.{side}.{a}*{b}" for side in "lr" for a in words[1:20] for b in words[1:20]]
+    kept = [features[0], *draw.permutation(features[1:])[: int(0.8 * len(features))]]
+    tags = {tag: i for i, tag in enumerate(["B", "B_single", "I", "I_end", "I_first"])}
+    size = 5 * len(kept) + 25
+    weights = draw.integers(-3, 4, size) / 10 if decimals else draw.normal(size=size)
+    folder.mkdir(exist_ok=True)
+    index = {str(feature): i for i, feature in enumerate(kept)}
+    content = {"unigram": words, "bigram": [], "feature_to_idx": index, "tag_to_idx": tags}
+    (folder / "features.pkl").write_bytes(pickle.dumps(content))
+    np.savez(folder / "weights.npz", sizes=np.array([5, len(kept)]), w=weights)
+    return content
+
+
+@pytest.mark.parametrize("decimals", [True, False])
+def test_any_model_and_its_ties_are_decided_as_pkuseg_does(tmp_path, decimals):
+    for seed in range(2):
+        write_model(tmp_path / "model", seed, decimals)
+        reference = pkuseg.pkuseg(model_name=str(tmp_path / "model"))
+        tables = load_tables(find_model(str(tmp_path / "model")), tmp_path)
+        assert (tables.scale != 1) == decimals
+        draw = random.Random(seed)
+        texts = ["".join(draw.choices(ALPHABET, k=draw.randint(1, 60))) for _ in range(300)]
+        assert all_words(Decoder(tables), texts) == [word for text in texts for word in reference.cut(text)]
+
+
+def test_the_form_of_spacy_pkuseg_gives_the_same_words(tmp_path):
+    content = write_model(tmp_path / "model", 5, decimals=True)
+    texts = ["中国人民大学生", "大学生人民-中国１人"]
+    of_pickle = all_words(Decoder(load_tables(find_model(str(tmp_path / "model")), tmp_path)), texts)
+    (tmp_path / "model" / "features.pkl").unlink()
+    (tmp_path / "model" / "features.msgpack").write_bytes(msgpack.packb(content))
+    assert all_words(Decoder(load_tables(find_model(str(tmp_path / "model")), tmp_path)), texts) == of_pickle
+    assert "".join(of_pickle) == "".join(texts)
+
+
+def test_a_domain_brings_a_dictionary_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("PKUSEG_HOME", str(tmp_path))
+    write_model(tmp_path / "medicine", 1, decimals=True)
+    without = find_model("medicine")
+    draw = random.Random(3)
+    own = {"".join(draw.choices("中国人民大学生", k=draw.randint(2, 5))) for _ in range(80)}
+    (tmp_path / "medicine" / "medicine_dict.pkl").write_bytes(pickle.dumps("\n".join(sorted(own))))
+    with_it = find_model("medicine")
+    assert len(with_it.dictionaries) == len(without.dictionaries) + 1
+    reference = pkuseg.pkuseg(model_name=str(tmp_path / "medicine"))
+    reference.postprocesser.other_words |= own
+    texts = ["".join(draw.choices("中国人民大学生", k=40)) for _ in range(100)]
+    expected = [word for text in texts for word in reference.cut(text)]
+    assert all_words(Decoder(load_tables(with_it, tmp_path)), texts) == expected
+    assert all_words(Decoder(load_tables(without, tmp_path)), texts) != expected
+
+
+def test_tables_are_kept_and_renewed_with_the_model(tmp_path, capsys):
+    write_model(tmp_path / "model", 1, decimals=True)
+    files = find_model(str(tmp_path / "model"))
+    # Copied, as the file that they are mapped from is damaged below.
+    first = [values.copy() for values in load_tables(files, tmp_path / "cache")]
+    assert "making tables" in capsys.readouterr().err
+    again = load_tables(files, tmp_path / "cache")
+    assert capsys.readouterr().err == ""
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    kept = next((tmp_path / "cache").glob("*.npz"))
+    kept.write_bytes(kept.read_bytes()[:5000])
+    assert all(np.array_equal(a, b) for a, b in zip(first, load_tables(files, tmp_path / "cache"), strict=True))
+    assert "making tables" in capsys.readouterr().err
+    write_model(tmp_path / "model", 2, decimals=True)
+    renewed = load_tables(files, tmp_path / "cache")
+    assert not all(np.array_equal(a, b) for a, b in zip(first, renewed, strict=True))
+    # A file may be where the folder should be: the tables are then made at each start.
+    (tmp_path / "file").write_text("")
+    assert np.array_equal(load_tables(files, tmp_path / "file").weights, renewed.weights)
+    assert "could not be kept" in capsys.readouterr().err
+
+
+def test_arrays_are_mapped_and_aligned(decoder):
+    for values in decoder._tables:
+        assert values.ctypes.data % 64 == 0 or not values.ndim
+        assert not values.flags.writeable
+
+
+def test_neither_pkuseg_nor_jax_is_imported():
+    code = (
+        "import sys\n"
+        "from etm_jax.corpus.words.segmenters import make_segmenter\n"
+        "print(make_segmenter('pkuseg')('我爱北京天安门'), {'pkuseg', 'jax', 'spacy_pkuseg'} & set(sys.modules))"
+    )
+    root = str(Path(__file__).parents[2])
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": root, "HOME": str(Path.home())},
+        check=True,
+    )
+    assert run.stdout == "['我', '爱', '北京', '天安门'] set()\n"
+
+
+def damage_pickle(folder):
+    (folder / "features.pkl").write_bytes(pickle.dumps(Path.cwd))
+
+
+def damage_tags(folder):
+    content = pickle.loads((folder / "features.pkl").read_bytes())
+    (folder / "features.pkl").write_bytes(pickle.dumps(content | {"tag_to_idx": {"B": 0, "I": 7}}))
+
+
+def damage_rows(folder):
+    content = pickle.loads((folder / "features.pkl").read_bytes())
+    (folder / "features.pkl").write_bytes(pickle.dumps(content | {"feature_to_idx": {"$$": 10**9}}))
+
+
+def damage_sizes(folder):
+    np.savez(folder / "weights.npz", sizes=np.array([5, 10**6]), w=np.zeros(7))
+
+
+def damage_weights(folder):
+    (folder / "weights.npz").write_bytes((folder / "weights.npz").read_bytes()[:900])
+
+
+def damage_numbers(folder):
+    with np.load(folder / "weights.npz") as arrays:
+        np.savez(folder / "weights.npz", sizes=arrays["sizes"], w=np.full_like(arrays["w"], np.nan))
+
+
+def damage_msgpack(folder):
+    (folder / "features.msgpack").write_bytes(b"\xc1\x00")
+
+
+def damage_kind(folder):
+    (folder / "features.pkl").write_bytes(pickle.dumps([1, 2]))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        damage_pickle,
+        damage_tags,
+        damage_rows,
+        damage_sizes,
+        damage_weights,
+        damage_numbers,
+        damage_msgpack,
+        damage_kind,
+    ],
+)
+def test_a_damaged_model_is_refused_in_one_line(tmp_path, damage):
+    folder = tmp_path / "model"
+    write_model(folder, 1, decimals=True)
+    damage(folder)
+    with pytest.raises(UserError, match=str(folder)) as error:
+        load_tables(find_model(str(folder)), tmp_path / "cache")
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_a_model_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"--segmenter_model=.*holds no model of pkuseg"):
+        find_model(str(tmp_path))
+    with pytest.raises(UserError, match=r"\.pkuseg/tourism holds no model"):
+        find_model("tourism")
+
+
+def test_the_reference_runs_the_code_of_pkuseg():
+    assert make_segmenter("pkuseg_reference")("我爱北京天安门") == ["我", "爱", "北京", "天安门"]
+    assert "pkuseg.feature_extractor" in sys.modules
+
+
+@given(st.sets(st.integers(0, 2**64 - 2), max_size=200), st.sets(st.integers(0, 2**64 - 2), max_size=50))
+@settings(max_examples=60, deadline=None)
+def test_a_hash_table_finds_its_keys_and_no_others(keys, others):
+    keys = sorted(keys)
+    table = HashTable.of(np.array(keys, np.uint64), np.arange(1, len(keys) + 1, dtype=np.int32))
+    assert table.lookup(np.array(keys, np.uint64)).tolist() == list(range(1, len(keys) + 1))
+    assert not table.lookup(np.array(sorted(others.difference(keys)), np.uint64)).any()
+
+
+@given(st.lists(st.text(alphabet="ab中", min_size=1, max_size=4), max_size=80))
+@settings(max_examples=60, deadline=None)
+def test_equal_ranges_have_equal_hashes_and_numbers(words):
+    codes = np.frombuffer("".join(words).encode("utf-32-le"), np.uint32)
+    stops = np.cumsum([len(word) for word in words], dtype=np.int64)
+    starts = stops - np.array([len(word) for word in words], np.int64)
+    first, ids = distinct(WordHashes.of(codes).ranges(starts, stops))
+    assert [words[i] for i in first[ids]] == words
+    assert len(first) == len(set(words))
