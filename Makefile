@@ -32,7 +32,7 @@ help: ## say what there is to make
 
 # The model of pkuseg, out of a wheel for another Python: of the package only the model is read, which needs no compiler.
 PKUSEG := pkuseg==0.0.25
-PKUSEG_MODEL = --no-deps --only-binary=:all: --implementation=cp --python-version=38 --abi=cp38 \
+PKUSEG_MODEL = --no-deps --only-binary=:all: --implementation=cp --python-version=37 --abi=cp37m \
 	--platform=manylinux1_x86_64 --target="$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" $(PKUSEG)
 
 demo: $(VENV)/.demo ## print the topics of a month of Chinese newspaper text

@@ -70,6 +70,6 @@ def no_model() -> str:
     return (
         "--segmenter=pkuseg, the default for Chinese, needs the model in the package pkuseg, which is not installed; "
         "no compiler is needed for it: pip install --no-deps --only-binary=:all: --implementation=cp "
-        "--python-version=38 --abi=cp38 --platform=manylinux1_x86_64 "
+        "--python-version=37 --abi=cp37m --platform=manylinux1_x86_64 "
         f"--target={sysconfig.get_path('purelib')} pkuseg==0.0.25; for English text give --lang=en"
     )
