@@ -31,8 +31,10 @@ from etm_jax.corpus.in_memory import (
 from etm_jax.corpus.new_documents import counted, settings_like
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.types import Corpus, Source
+from etm_jax.corpus.words.numbering import JoinedTokens
 from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.split import halves
+from etm_jax.corpus.words.tokenizer import cleaner
 from etm_jax.inference.predictor import Predictor
 from etm_jax.interop.folders import read_folder, save_folder
 from etm_jax.metrics.neighbours import nearest
@@ -351,11 +353,12 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             settings = dataclasses.replace(settings, segmenter="gold")
         segmented = list(segment_documents(lambda: iter(given), settings))
         if unknown is not None:
+            words = JoinedTokens(cleaner(settings))
+            times = np.bincount(np.concatenate([words.add(some.tokens)[0] for some in segmented])).tolist()
             known = set(self.vocab_)
-            for some in segmented:
-                times = np.bincount(some.tokens.ids, minlength=len(some.tokens.words)).tolist()
-                unknown.update({w: n for w, n in zip(some.tokens.words, times, strict=True) if w not in known})
-        return sp.csr_matrix(sp.vstack([some.counts for some in counted(iter(segmented), self._vocabulary)]))
+            unknown.update({w: n for w, n in zip(words.words, times, strict=True) if w not in known})
+        counts = [some.counts for some in counted(iter(segmented), settings, self._vocabulary)]
+        return sp.csr_matrix(sp.vstack(counts))
 
     def _checked(self, counts: Any, reset: bool) -> sp.csr_matrix:
         """Counts, validated by scikit-learn's rules: [D, V] CSR of the dtype that they had."""

@@ -13,9 +13,11 @@ from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.readers.decode import STDIN
 from etm_jax.corpus.readers.named import NAMED
 from etm_jax.corpus.sources import documents_in, find_source
-from etm_jax.corpus.types import Counted, Segmented, Source, Vocabulary
+from etm_jax.corpus.types import Counted, Source, Vocabulary
 from etm_jax.corpus.words.bags import bags_of_words
-from etm_jax.corpus.words.segment import segment_documents, segment_stream
+from etm_jax.corpus.words.numbering import VocabularyNumbers
+from etm_jax.corpus.words.segment import Segmented, segment_documents, segment_stream
+from etm_jax.corpus.words.tokenizer import cleaner
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
 
@@ -81,7 +83,8 @@ def _read(name: str, form: str, config: CorpusConfig, vocabulary: Vocabulary) ->
         if name == str(STDIN):
             documents = documents_in(STDIN, form, config)()
             shown = track(documents, "documents", unit="documents")
-            yield from counted(segment_stream(shown, config, max(config.workers, 1)), vocabulary, fields)
+            segmented = segment_stream(shown, config, max(config.workers, 1))
+            yield from counted(segmented, config, vocabulary, fields)
             return
         source = find_source(config)
         if source.prepared:
@@ -90,21 +93,22 @@ def _read(name: str, form: str, config: CorpusConfig, vocabulary: Vocabulary) ->
             yield from _recounted(source.counted(), vocabulary, fields)
         else:
             assert source.documents is not None
-            yield from counted(segment_documents(source.documents, config), vocabulary, fields)
+            yield from counted(segment_documents(source.documents, config), config, vocabulary, fields)
     except UserError as error:
         raise UserError(str(error).replace("--corpus", "--input")) from error
 
 
 def counted(
-    segmented: Iterator[Segmented], vocabulary: Vocabulary, fields: Fields = NO_FIELDS
+    segmented: Iterator[Segmented], config: CorpusConfig, vocabulary: Vocabulary, fields: Fields = NO_FIELDS
 ) -> Iterator[CountedDocuments]:
-    """Documents and their words, a few at a time, as counts over the words of the model."""
-    column = {word: j for j, word in enumerate(vocabulary.words)}
-    for documents, stream in segmented:
-        columns = np.array([column.get(word, -1) for word in stream.words], np.int32).take(stream.ids)
-        counts = bags_of_words(stream.starts, columns, len(vocabulary))
+    """Documents and their words, a few at a time, as counts over the words of the model. config: they were cut by."""
+    numbering = VocabularyNumbers(vocabulary.words, cleaner(config))
+    for documents, tokens in segmented:
+        columns, is_word = numbering.columns(tokens)
+        counts = bags_of_words(tokens.documents, columns, len(vocabulary))
+        words = np.diff(np.concatenate([[0], np.cumsum(is_word)])[tokens.documents])
         meta = _by_field(fields, [fields.values(document.meta, document.id) for document in documents])
-        yield CountedDocuments([document.id for document in documents], counts, np.diff(stream.starts), meta)
+        yield CountedDocuments([document.id for document in documents], counts, words, meta)
 
 
 def _by_field(fields: Fields, values: list[list[str]]) -> dict[str, list[str]]:

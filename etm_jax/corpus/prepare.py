@@ -15,12 +15,13 @@ from etm_jax.corpus.shards import read_corpus
 from etm_jax.corpus.store.cache import corpus_digest, load_corpus, save_corpus
 from etm_jax.corpus.store.compressed import Compressor
 from etm_jax.corpus.store.packed import PackedTexts, Packer
-from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Source, TokenStream, Vocabulary
+from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Source, Vocabulary
+from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.segmenters import segmenter_version
 from etm_jax.corpus.words.split import halves, split_documents
 from etm_jax.corpus.words.text_starts import beginning_of, commonest_words, shown_text
-from etm_jax.corpus.words.tokenizer import raw_text
+from etm_jax.corpus.words.tokenizer import cleaner, raw_text
 from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, read_stopwords, select_stream
 from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, warn
@@ -136,7 +137,7 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     )
     fields = fields_of(config)
     kept = _Kept(Packer(), Packer(), tuple(Packer() for _ in fields.names), Compressor() if with_texts else None)
-    dictionary, stream = index_tokens(_tokens_noting(source.documents, config, fields, kept))
+    dictionary, stream = index_tokens(_tokens_noting(source.documents, config, fields, kept), cleaner(config))
     ids, first_words = kept.ids.packed(), kept.first_words.packed()
     texts = kept.texts.compressed() if kept.texts else None
     meta = dict(zip(fields.names, (values.packed() for values in kept.meta), strict=True))
@@ -235,7 +236,7 @@ class _Kept(NamedTuple):
 
 def _tokens_noting(
     documents: Callable[[], Iterator[Document]], config: CorpusConfig, fields: Fields, kept: _Kept
-) -> Iterator[TokenStream]:
+) -> Iterator[TokenRanges]:
     """The documents' tokens; all else that is kept of the documents is collected on the way."""
     for some in segment_documents(documents, config):
         for document in some.documents:

@@ -1,11 +1,8 @@
 """What a prepared corpus is. Everything later reads these and nothing earlier."""
 
 import hashlib
-from array import array
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -102,7 +99,7 @@ class Documents:
 
 @dataclass(frozen=True)
 class TokenStream:
-    """The tokens of D documents, N in all, as numbers.
+    """The words of D documents, N in all, as numbers. Before the vocabulary is filtered, for training word vectors.
 
     words: W different ones; ids: [N] int32 into `words`; starts: [D+1] int64, where each document begins and the last
     one ends.
@@ -114,37 +111,6 @@ class TokenStream:
 
     def __len__(self) -> int:
         return len(self.starts) - 1
-
-    @classmethod
-    def of(cls, documents: Iterable[Iterable[str]]) -> "TokenStream":
-        """The stream of documents that are given as words, which are read once; words by first occurrence."""
-        numbers: defaultdict[str, int] = defaultdict(count().__next__)
-        ids, starts = array("i"), array("q", [0])
-        for tokens in documents:
-            ids.extend(map(numbers.__getitem__, tokens))
-            starts.append(len(ids))
-        return cls(list(numbers), np.frombuffer(ids, np.int32), np.frombuffer(starts, np.int64))
-
-    def documents(self) -> Iterator[list[str]]:
-        """The words of each document."""
-        for start, stop in zip(self.starts[:-1].tolist(), self.starts[1:].tolist(), strict=True):
-            yield [self.words[i] for i in self.ids[start:stop].tolist()]
-
-    def renamed(self, rename: Callable[[str], str]) -> "TokenStream":
-        """Each word as `rename` has it, which is called once a word; those that it makes empty are left out."""
-        numbers: dict[str, int] = {}
-        new = [numbers.setdefault(name, len(numbers)) if name else -1 for name in map(rename, self.words)]
-        ids = np.array(new, np.int32)[self.ids] if new else self.ids
-        kept = ids >= 0
-        starts = np.concatenate([[0], np.cumsum(kept)])[self.starts]
-        return TokenStream(list(numbers), ids[kept], starts)
-
-
-class Segmented(NamedTuple):
-    """Some documents of a corpus, in its order, and their tokens."""
-
-    documents: list[Document]
-    tokens: TokenStream
 
 
 class StreamedDocuments(NamedTuple):

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 import msgpack
@@ -16,12 +17,13 @@ from hypothesis import strategies as st
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.readers.named import NAMED
 from etm_jax.corpus.sources import find_source
-from etm_jax.corpus.words.pkuseg.decoder import Decoder
+from etm_jax.corpus.words.hash_table import HashTable
+from etm_jax.corpus.words.normalize import chunks
+from etm_jax.corpus.words.pkuseg.decoder import LONGEST_PIECE, Decoder
 from etm_jax.corpus.words.pkuseg.files import find_model
-from etm_jax.corpus.words.pkuseg.hash_table import HashTable
 from etm_jax.corpus.words.pkuseg.tables_file import load_tables
-from etm_jax.corpus.words.pkuseg.word_hash import WordHashes, distinct
 from etm_jax.corpus.words.segmenters import make_segmenter
+from etm_jax.corpus.words.word_hash import WordHashes, distinct
 from etm_jax.util.errors import UserError
 
 pkuseg = pytest.importorskip("pkuseg")
@@ -93,7 +95,7 @@ def corpus_texts(name, characters):
 
 def all_words(decoder, texts):
     """The words of texts that are cut together."""
-    return decoder.cut_pieces([piece for text in texts for piece in text.split()]).words()
+    return list(chain.from_iterable(decoder.cut_texts(texts).lists()))
 
 
 @pytest.mark.parametrize("name", ["peoples_daily", "sanguo", "inews", "drawn"])
@@ -105,7 +107,13 @@ def test_the_words_are_those_of_pkuseg(name, decoder, reference):
         if find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
         texts = corpus_texts(name, 40_000)
-    assert all_words(decoder, texts) == [word for text in texts for word in reference.cut(text)]
+    expected = [reference.cut(text) for text in texts]
+    assert [decoder.cut(text) for text in texts] == expected
+    # Together, and in parts where they are long.
+    short = [i for i, text in enumerate(texts) if len(text) <= LONGEST_PIECE]
+    assert all_words(decoder, [texts[i] for i in short]) == [word for i in short for word in expected[i]]
+    long = max(texts, key=len) * 3
+    assert all_words(decoder, [long]) == [word for part in chunks(long, LONGEST_PIECE) for word in reference.cut(part)]
 
 
 def test_a_text_alone_is_cut_as_among_others(decoder):
@@ -113,13 +121,6 @@ def test_a_text_alone_is_cut_as_among_others(decoder):
     assert [word for text in texts for word in decoder.cut(text)] == all_words(decoder, texts)
     assert decoder.cut("") == decoder.cut(" \n　") == []
     assert decoder.cut("中") == ["中"]
-
-
-def test_words_and_their_numbers_agree(decoder):
-    cut = decoder.cut_pieces([piece for text in drawn_texts(60, seed=3) for piece in text.split()])
-    words, ids = cut.numbered()
-    assert len(set(words)) == len(words)
-    assert [words[i] for i in ids] == cut.words()
 
 
 ALPHABET = "中国人民大学生-1Ａ"

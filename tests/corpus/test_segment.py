@@ -11,7 +11,7 @@ from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.types import Document
 from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.segmenters import make_segmenter, segmenter_version
-from etm_jax.corpus.words.tokenizer import tokenizer
+from etm_jax.corpus.words.tokenizer import cleaner, tokenizer
 from etm_jax.util.errors import UserError
 
 
@@ -24,7 +24,13 @@ def tokens_of(text, **settings):
 
 
 def tokens_in(document, **settings):
-    return next(tokenizer(CorpusConfig(**settings))([document]).documents())
+    config = CorpusConfig(**settings)
+    return words_of(tokenizer(config)([document]), config)[0]
+
+
+def words_of(tokens, config):
+    clean = cleaner(config)
+    return [[word for word in map(clean, document) if word] for document in tokens.lists()]
 
 
 def test_words_keep_inner_apostrophes_and_one_letter_words():
@@ -136,7 +142,7 @@ def test_two_processes_give_what_one_gives():
         config = CorpusConfig(lang="zh", segmenter="whitespace", workers=workers)
         some = list(segment_documents(many_documents, config))
         names = [document.id for documents, _ in some for document in documents]
-        results.append((names, [tokens for _, stream in some for tokens in stream.documents()]))
+        results.append((names, [words for _, tokens in some for words in tokens.lists()]))
     assert results[0][0] == [str(i) for i in range(600)]
     assert results[0] == results[1]
 
@@ -150,7 +156,7 @@ def test_workers_leave_the_main_script_alone(tmp_path):
         "from etm_jax.corpus.types import Document\n"
         "config = CorpusConfig(lang='en', segmenter='words', workers=2)\n"
         "some = segment_documents(lambda: iter([Document('1', 'two words')]), config)\n"
-        "print('main', [tokens for _, stream in some for tokens in stream.documents()])\n"
+        "print('main', [words for _, tokens in some for words in tokens.lists()])\n"
     )
     root = str(Path(__file__).parents[2])
     run = subprocess.run([sys.executable, script], capture_output=True, text=True, env={"PYTHONPATH": root}, check=True)

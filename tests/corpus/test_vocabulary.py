@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from etm_jax.config.settings import CorpusConfig
-from etm_jax.corpus.types import TokenStream
+from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, read_stopwords, select_stream
 from etm_jax.util.errors import UserError
 
@@ -11,7 +11,7 @@ DOCS = [["the", "cat", "of", "the"], ["the", "dog", "of"], ["dog", "the", "cat",
 
 
 def kept(docs=DOCS, stopwords=frozenset(), **settings):
-    dictionary, _ = index_tokens([TokenStream.of(docs)])
+    dictionary, _ = index_tokens([TokenRanges.of_lists(docs)])
     return filter_words(dictionary, CorpusConfig(**settings), stopwords)
 
 
@@ -46,7 +46,7 @@ def test_too_few_words_are_reported_with_what_each_filter_dropped():
 
 
 def test_counts_and_stream_hold_the_documents():
-    _, stream = index_tokens([TokenStream.of([*DOCS, []])])
+    _, stream = index_tokens([TokenRanges.of_lists([*DOCS, []])])
     counts = count_matrix(stream, ["cat", "the", "absent"])
     assert counts.toarray().tolist() == [[1, 2, 0], [0, 1, 0], [2, 1, 0], [0, 1, 0], [0, 0, 0]]
     assert counts.dtype == np.int32
@@ -55,7 +55,7 @@ def test_counts_and_stream_hold_the_documents():
 
 
 def test_a_selected_stream_has_its_own_words():
-    _, stream = index_tokens([TokenStream.of(DOCS)])
+    _, stream = index_tokens([TokenRanges.of_lists(DOCS)])
     part = select_stream(stream, np.array([1, 3]))
     texts = [[part.words[i] for i in part.ids[a:b]] for a, b in zip(part.starts[:-1], part.starts[1:], strict=True)]
     assert texts == [DOCS[1], DOCS[3]]

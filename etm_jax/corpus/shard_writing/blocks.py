@@ -14,11 +14,12 @@ from etm_jax.corpus.shards.draws import draw
 from etm_jax.corpus.shards.rows import TEXT, Rows
 from etm_jax.corpus.sources import file_documents
 from etm_jax.corpus.store.packed import PackedTexts, Packer
-from etm_jax.corpus.types import Segmented, TokenStream
-from etm_jax.corpus.words.segment import segment_alone
+from etm_jax.corpus.types import TokenStream
+from etm_jax.corpus.words.numbering import JoinedTokens
+from etm_jax.corpus.words.segment import Segmented, segment_alone
 from etm_jax.corpus.words.text_starts import shown_text
-from etm_jax.corpus.words.tokenizer import raw_text
-from etm_jax.corpus.words.vocabulary import JoinedTokens, count_matrix
+from etm_jax.corpus.words.tokenizer import cleaner, raw_text
+from etm_jax.corpus.words.vocabulary import count_matrix
 
 DOCUMENTS_AT_ONCE = 1 << 15
 TOKENS_AT_ONCE = 1 << 22
@@ -70,7 +71,7 @@ def _stream(
     segmented: Iterator[Segmented], name: str, config: CorpusConfig
 ) -> tuple[PackedTexts, TokenStream, dict[str, PackedTexts]]:
     """Names, tokens and labels of the next documents, as many as a block takes."""
-    tokens, ids, fields = JoinedTokens(), Packer(), fields_of(config)
+    tokens, ids, fields = JoinedTokens(cleaner(config)), Packer(), fields_of(config)
     labels = {label: Packer() for label in (TEXT, *fields.names)}
     docs = 0
     for some in segmented:

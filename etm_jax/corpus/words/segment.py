@@ -10,9 +10,11 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cache
+from typing import NamedTuple
 
 from etm_jax.config.settings import CorpusConfig
-from etm_jax.corpus.types import Document, Segmented, TokenStream
+from etm_jax.corpus.types import Document
+from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.segmenters import COSTS, Cost, segmenter_version
 from etm_jax.corpus.words.tokenizer import Tokenize, raw_text, tokenizer
 from etm_jax.util.console import note, track
@@ -23,6 +25,13 @@ DOCUMENTS_AT_ONCE = 4096
 
 _BATCHES_A_SECOND = 4
 _LARGEST_BATCH = 250_000  # characters; larger ones need more memory and save no time
+
+
+class Segmented(NamedTuple):
+    """Some documents of a corpus, in its order, and their tokens."""
+
+    documents: list[Document]
+    tokens: TokenRanges
 
 
 def segment_documents(documents: Callable[[], Iterator[Document]], config: CorpusConfig) -> Iterator[Segmented]:
@@ -94,7 +103,7 @@ def _here(batches: Iterator[list[Document]], tokenize: Tokenize) -> Iterator[Seg
 def _in_parallel(batches: Iterator[list[Document]], config: CorpusConfig, processes: int) -> Iterator[Segmented]:
     """`segment_stream` in spawned processes."""
     pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
-    pending: deque[tuple[list[Document], Future[TokenStream]]] = deque()
+    pending: deque[tuple[list[Document], Future[TokenRanges]]] = deque()
     try:
         for batch in batches:
             with without_main():
@@ -112,7 +121,7 @@ def _in_parallel(batches: Iterator[list[Document]], config: CorpusConfig, proces
         pool.shutdown(cancel_futures=True)
 
 
-def _finished(pending: deque[tuple[list[Document], Future[TokenStream]]]) -> Segmented:
+def _finished(pending: deque[tuple[list[Document], Future[TokenRanges]]]) -> Segmented:
     """The oldest batch, when it is done."""
     batch, future = pending.popleft()
     return Segmented(batch, future.result())
@@ -136,7 +145,7 @@ def _batches(documents: Iterator[Document], segmenter: str) -> Iterator[list[Doc
 _worker_tokenizer = cache(tokenizer)  # a worker loads its model once
 
 
-def _tokenize_batch(batch: list[Document], config: CorpusConfig) -> TokenStream:
+def _tokenize_batch(batch: list[Document], config: CorpusConfig) -> TokenRanges:
     return _worker_tokenizer(config)(batch)
 
 

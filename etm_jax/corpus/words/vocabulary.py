@@ -11,6 +11,8 @@ from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.types import TokenStream
 from etm_jax.corpus.words.bags import bags_of_words
 from etm_jax.corpus.words.normalize import clean_token, normalize
+from etm_jax.corpus.words.numbering import Clean, JoinedTokens
+from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,57 +25,26 @@ DOCUMENTS_AT_ONCE = 100_000
 """Documents processed in one step: bounds the memory used besides the counts."""
 
 
-def index_tokens(batches: Iterable[TokenStream]) -> tuple["Dictionary", TokenStream]:
+def index_tokens(batches: Iterable[TokenRanges], clean: Clean = str) -> tuple["Dictionary", TokenStream]:
     """gensim's dictionary of all words, and all tokens by its ids, from the tokens of some documents after the other.
 
-    The dictionary is the one that gensim itself makes of the documents, which are read once and not kept.
+    clean: from a token to its word. The dictionary is the one that gensim itself makes of the documents' words. They
+    are read once.
     """
-    joined = JoinedTokens()
+    joined = JoinedTokens(clean)
     doc_freq = term_freq = np.zeros(0, np.int64)
     for batch in batches:
-        ids = joined.add(batch)
-        size = len(joined.numbers)
+        ids, starts = joined.add(batch)
+        size = len(joined.words)
         doc_freq = np.pad(doc_freq, (0, size - len(doc_freq)))
-        doc_freq += np.bincount(bags_of_words(batch.starts, ids, size).indices, minlength=size)
+        doc_freq += np.bincount(bags_of_words(starts, ids, size).indices, minlength=size)
         term_freq = np.pad(term_freq, (0, size - len(term_freq)))
         term_freq += np.bincount(ids, minlength=size)
     stream = joined.stream()
-    dictionary = dictionary_of(stream.words, doc_freq, len(stream))
+    dictionary = dictionary_of(stream.words, doc_freq, len(stream.starts) - 1)
     dictionary.cfs = dict(enumerate(term_freq.tolist()))
     dictionary.num_pos, dictionary.num_nnz = len(stream.ids), int(doc_freq.sum())
     return dictionary, stream
-
-
-class JoinedTokens:
-    """The tokens of documents that come some at a time, over one list of words. numbers: of each word, in that list.
-
-    Words are numbered as gensim's dictionary does it: by the first document that has them, and by spelling within it.
-    """
-
-    def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
-        self._ids, self._starts = [np.zeros(0, np.int32)], [np.zeros(1, np.int64)]
-
-    def add(self, batch: TokenStream) -> np.ndarray:
-        """Add documents after the others. Returns the numbers of their tokens [N] int32."""
-        new = [i for i, word in enumerate(batch.words) if word not in self.numbers]
-        first = np.zeros(len(batch.words), np.int64)
-        first[batch.ids[::-1]] = np.arange(len(batch.ids))[::-1]
-        document = (np.searchsorted(batch.starts, first, side="right") - 1).tolist()
-        for i in sorted(new, key=lambda i: (document[i], batch.words[i])):
-            self.numbers[batch.words[i]] = len(self.numbers)
-        ids = np.array([self.numbers[word] for word in batch.words], np.int32)[batch.ids]
-        self._ids.append(ids)
-        self._starts.append(self._starts[-1][-1] + batch.starts[1:])
-        return ids
-
-    def __len__(self) -> int:
-        """Tokens so far."""
-        return int(self._starts[-1][-1])
-
-    def stream(self) -> TokenStream:
-        """All tokens."""
-        return TokenStream(list(self.numbers), np.concatenate(self._ids), np.concatenate(self._starts))
 
 
 def dictionary_of(words: Sequence[str], doc_freq: np.ndarray, num_docs: int) -> "Dictionary":
@@ -136,7 +107,7 @@ def count_matrix(stream: TokenStream, words: list[str]) -> sp.csr_matrix:
     column = {word: j for j, word in enumerate(words)}
     column_of = np.array([column.get(word, -1) for word in stream.words], dtype=np.int32)
     blocks = []
-    for low in range(0, len(stream), DOCUMENTS_AT_ONCE):
+    for low in range(0, len(stream.starts) - 1, DOCUMENTS_AT_ONCE):
         starts = stream.starts[low : low + DOCUMENTS_AT_ONCE + 1]
         columns = column_of[stream.ids[starts[0] : starts[-1]]]
         blocks.append(bags_of_words(starts - starts[0], columns, len(words)))

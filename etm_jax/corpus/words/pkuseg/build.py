@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from etm_jax.corpus.words.pkuseg.hash_table import HashTable
+from etm_jax.corpus.words.hash_table import HashTable
 from etm_jax.corpus.words.pkuseg.model import PkusegModel
 from etm_jax.corpus.words.pkuseg.symbols import char_map, symbols_of
 from etm_jax.corpus.words.pkuseg.tables import LONGEST, NEIGHBOUR_SLOTS, PAIRS, SINGLE, Tables, neighbour_slots
-from etm_jax.corpus.words.pkuseg.word_hash import WordHashes
+from etm_jax.corpus.words.word_hash import WordHashes
 
 DECIMAL = 10_000
 """pkuseg publishes weights with four decimals."""

@@ -1,46 +1,24 @@
 """pkuseg's words, many pieces of text at once."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
+from etm_jax.corpus.words.normalize import chunks
 from etm_jax.corpus.words.pkuseg.exact import exact_scores, exact_tags
 from etm_jax.corpus.words.pkuseg.layout import Layout
 from etm_jax.corpus.words.pkuseg.merging import merge
 from etm_jax.corpus.words.pkuseg.scores import scores
 from etm_jax.corpus.words.pkuseg.tables import Tables
 from etm_jax.corpus.words.pkuseg.viterbi import best_tags
-from etm_jax.corpus.words.pkuseg.word_hash import WordHashes, distinct
+from etm_jax.corpus.words.ranges import TokenRanges, code_points
+from etm_jax.corpus.words.word_hash import WordHashes
+
+LONGEST_PIECE = 1000
+"""Characters of a text that are cut at once; pkuseg's own time grows faster than the length of a line."""
 
 _APART = "  "
 """Two, as features look at two characters before and after one. No piece holds a space."""
-
-
-class Cut(NamedTuple):
-    """W words of P pieces of text, as ranges of characters.
-
-    text: the pieces, apart; hashes: of its ranges; starts, ends: [W] of words; pieces: [P+1], the first word of each
-    piece, and W.
-    """
-
-    text: str
-    hashes: WordHashes
-    starts: np.ndarray
-    ends: np.ndarray
-    pieces: np.ndarray
-
-    def words(self) -> list[str]:
-        """The words of all pieces."""
-        return self._strings(self.starts, self.ends)
-
-    def numbered(self) -> tuple[list[str], np.ndarray]:
-        """The different words, and the place of each word of the text among them: [W] int32."""
-        first, ids = distinct(self.hashes.ranges(self.starts, self.ends))
-        return self._strings(self.starts[first], self.ends[first]), ids
-
-    def _strings(self, starts: np.ndarray, ends: np.ndarray) -> list[str]:
-        return [self.text[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
 
 
 class Decoder:
@@ -51,23 +29,28 @@ class Decoder:
 
     def cut(self, text: str) -> list[str]:
         """The words of a text, as `pkuseg.cut` has them."""
-        return self.cut_pieces(text.split()).words()
+        return next(self._cut([text.split()]).lists())
 
-    def cut_pieces(self, pieces: Sequence[str]) -> Cut:
-        """The words of pieces of text, none of which is empty or holds white space."""
-        text = _APART + "".join([piece + _APART for piece in pieces])
-        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-        lengths, hashes = np.fromiter(map(len, pieces), np.int64, len(pieces)), WordHashes.of(codes)
-        if not len(lengths):
-            none = np.zeros(0, np.int64)
-            return Cut(text, hashes, none, none, np.zeros(1, np.int64))
+    def cut_texts(self, texts: Sequence[str]) -> TokenRanges:
+        """The words of texts, of which long ones are cut in parts (`LONGEST_PIECE`)."""
+        return self._cut([[piece for part in chunks(text, LONGEST_PIECE) for piece in part.split()] for text in texts])
+
+    def _cut(self, texts: Sequence[Sequence[str]]) -> TokenRanges:
+        """The words of texts in pieces, none of which is empty or holds white space."""
+        text = _APART + "".join([piece + _APART for pieces in texts for piece in pieces])
+        codes = code_points(text)
+        hashes = WordHashes.of(codes)
+        lengths = np.array([len(piece) for pieces in texts for piece in pieces], np.int64)
         first = np.cumsum(lengths + len(_APART)) - lengths
-        begins = self._begins(self._tables.char_ids[codes], first, lengths)
-        starts = np.flatnonzero(begins)
-        ends = np.append(starts[1:], 0)
-        ends[np.append(np.searchsorted(starts, first[1:]), len(starts)) - 1] = first + lengths
-        starts, ends = merge(codes, hashes, starts, ends, self._tables)
-        return Cut(text, hashes, starts, ends, np.append(np.searchsorted(starts, first), len(starts)))
+        starts = ends = first
+        if len(lengths):
+            starts = np.flatnonzero(self._begins(self._tables.char_ids[codes], first, lengths))
+            ends = np.append(starts[1:], 0)
+            ends[np.append(np.searchsorted(starts, first[1:]), len(starts)) - 1] = first + lengths
+            starts, ends = merge(codes, hashes, starts, ends, self._tables)
+        pieces = np.append(np.searchsorted(starts, first), len(starts))
+        documents = pieces[np.cumsum([0, *map(len, texts)])]
+        return TokenRanges(text, starts.astype(np.int32), ends.astype(np.int32), hashes.ranges(starts, ends), documents)
 
     def _begins(self, ids: np.ndarray, first: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Where words begin: [N] bool. ids: [N]; first, lengths: [P] of the pieces."""

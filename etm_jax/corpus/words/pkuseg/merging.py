@@ -3,7 +3,7 @@
 import numpy as np
 
 from etm_jax.corpus.words.pkuseg.tables import Tables, neighbour_slots
-from etm_jax.corpus.words.pkuseg.word_hash import WordHashes
+from etm_jax.corpus.words.word_hash import WordHashes
 
 _MOST_PIECES = 7
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from etm_jax.corpus.words.pkuseg.hash_table import HashTable
+from etm_jax.corpus.words.hash_table import HashTable
 
 SINGLE = ("c", "c-1", "c1", "c-2", "c2")
 """Features of one character: the one at the position, the ones before and after it."""

@@ -1,4 +1,4 @@
-"""A read-only map from integers to integers that looks up whole arrays."""
+"""Maps from integers to integers that look up whole arrays."""
 
 from typing import NamedTuple
 
@@ -21,19 +21,21 @@ class HashTable(NamedTuple):
         """The table of N different keys ≥ 0, and their values ≥ 1. keys, values: [N]."""
         keys = np.asarray(keys, np.uint64)
         dtype = np.uint32 if not len(keys) or keys.max() < np.iinfo(np.uint32).max else np.uint64
-        size = 1 << max(4, int(2 * len(keys) - 1).bit_length())
-        slots, held = np.full(size, np.iinfo(dtype).max, dtype), np.zeros(size, np.int32)
-        empty, left, place = slots[0].copy(), np.arange(len(keys)), _slot(keys, size)
+        table = _empty(len(keys), dtype)
+        table.insert(keys, np.asarray(values, np.int32))
+        return table
+
+    def insert(self, keys: np.ndarray, values: np.ndarray) -> None:
+        """Add different keys that are not in the table, which must have room for them. keys: [n] uint64."""
+        size, empty = len(self.keys), np.iinfo(self.keys.dtype).max
+        left, place = np.arange(len(keys)), _slot(keys, size)
         while len(left):
-            # Of the keys that want one free slot the first gets it; the others go one further.
-            free = np.flatnonzero(slots[place] == empty)
-            _, first = np.unique(place[free], return_index=True)
-            won = free[first]
-            slots[place[won]], held[place[won]] = keys[left[won]], values[left[won]]
-            rest = np.ones(len(left), bool)
-            rest[won] = False
-            left, place = left[rest], (place[rest] + 1) & (size - 1)
-        return cls(slots, held)
+            # Of the keys that want one free slot one gets it; the others go one further.
+            free = self.keys[place] == empty
+            self.keys[place[free]] = keys[left[free]]
+            won = free & (self.keys[place] == keys[left])
+            self.values[place[won]] = values[left[won]]
+            left, place = left[~won], (place[~won] + 1) & (size - 1)
 
     def lookup(self, keys: np.ndarray) -> np.ndarray:
         """The values of keys [N], as int32; 0 for a key that is not in the table."""
@@ -55,6 +57,33 @@ class HashTable(NamedTuple):
             rest = ~hit & (found != empty)
             todo, place, wanted = todo[rest], place[rest], wanted[rest]
         return values
+
+
+class GrowingTable:
+    """A table of any uint64 keys but the largest, to which keys are added."""
+
+    def __init__(self) -> None:
+        self._table, self._count = _empty(1000, np.uint64), 0
+
+    def lookup(self, keys: np.ndarray) -> np.ndarray:
+        """As of `HashTable`."""
+        return self._table.lookup(keys)
+
+    def insert(self, keys: np.ndarray, values: np.ndarray) -> None:
+        """As of `HashTable`, without end."""
+        self._count += len(keys)
+        if 2 * self._count > len(self._table.keys):
+            old = self._table
+            taken = np.flatnonzero(old.keys != np.iinfo(np.uint64).max)
+            self._table = _empty(2 * self._count, np.uint64)
+            self._table.insert(old.keys[taken], old.values[taken])
+        self._table.insert(keys, values)
+
+
+def _empty(count: int, dtype: type) -> HashTable:
+    """A table with room for so many keys."""
+    size = 1 << max(4, int(2 * count - 1).bit_length())
+    return HashTable(np.full(size, np.iinfo(dtype).max, dtype), np.zeros(size, np.int32))
 
 
 def _slot(keys: np.ndarray, size: int) -> np.ndarray:
