@@ -31,6 +31,7 @@ from etm_jax.corpus.in_memory import (
 from etm_jax.corpus.new_documents import counted, settings_like
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.types import Corpus, Source
+from etm_jax.corpus.words.cleaning import clean_documents
 from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.split import halves
 from etm_jax.inference.predictor import Predictor
@@ -349,7 +350,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         settings, given = settings_like(self._trained.config.corpus, self._vocabulary), list(as_documents(documents))
         if given[0].tokens is not None:
             settings = dataclasses.replace(settings, segmenter="gold")
-        pairs = list(segment_documents(lambda: iter(given), settings))
+        advertisements = self._vocabulary.advertisements
+        pairs = list(segment_documents(lambda: clean_documents(iter(given), settings, advertisements), settings))
         if unknown is not None:
             known = set(self.vocab_)
             unknown.update(word for _, words in pairs for word in words if word not in known)

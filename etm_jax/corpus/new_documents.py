@@ -15,6 +15,7 @@ from etm_jax.corpus.readers.decode import STDIN
 from etm_jax.corpus.readers.named import NAMED
 from etm_jax.corpus.sources import documents_in, find_source
 from etm_jax.corpus.types import Counted, Document, Source, Vocabulary
+from etm_jax.corpus.words.cleaning import clean_documents
 from etm_jax.corpus.words.segment import segment_documents, segment_stream
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
@@ -80,7 +81,8 @@ def _read(name: str, form: str, config: CorpusConfig, vocabulary: Vocabulary) ->
     try:
         if name == str(STDIN):
             documents = documents_in(STDIN, form, config)()
-            pairs = track(segment_stream(documents, config, max(config.workers, 1)), "documents", unit="documents")
+            cleaned = clean_documents(documents, config, vocabulary.advertisements)
+            pairs = track(segment_stream(cleaned, config, max(config.workers, 1)), "documents", unit="documents")
             yield from counted(pairs, vocabulary, fields)
             return
         source = find_source(config)
@@ -90,7 +92,9 @@ def _read(name: str, form: str, config: CorpusConfig, vocabulary: Vocabulary) ->
             yield from _recounted(source.counted(), vocabulary, fields)
         else:
             assert source.documents is not None
-            yield from counted(segment_documents(source.documents, config), vocabulary, fields)
+            of_file = source.documents
+            pairs = segment_documents(lambda: clean_documents(of_file(), config, vocabulary.advertisements), config)
+            yield from counted(pairs, vocabulary, fields)
     except UserError as error:
         raise UserError(str(error).replace("--corpus", "--input")) from error
 
