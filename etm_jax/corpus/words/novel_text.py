@@ -79,7 +79,8 @@ def clean_novel(text: str, advertisements: frozenset[str] = frozenset()) -> tupl
             kept[-1] = line[indentation.end() :]
             counts[INDENTED] += 1
     counts[INDENTED] += sum(gap[0] != "\n" for gap in _GAP.finditer(text))
-    return ("\n".join(kept), +counts) if +counts else (text, counts)
+    found = +counts
+    return ("\n".join(kept), found) if found else (text, found)
 
 
 def advertisement_key(line: str) -> str:
