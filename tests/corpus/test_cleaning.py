@@ -57,7 +57,7 @@ def test_the_words_are_those_of_the_clean_text_and_what_went_is_counted():
     assert (clean.report.docs_before, clean.report.docs_after) == (41, 40)
     rows = [line.split() for line in format_report(clean.report).splitlines()]
     assert ["dropped:", "links", "20"] in rows
-    assert ["dropped:", "documents", "left", "empty", "1"] in rows
+    assert ["dropped:", "whole", "documents", "1"] in rows
     assert "dropped" not in format_report(raw.report)
 
 

@@ -13,7 +13,7 @@ from etm_jax.corpus.words.segment import raw_text
 from etm_jax.corpus.words.web_text import clean_web
 from etm_jax.util.console import note
 
-EMPTIED = "documents left empty"
+EMPTIED = "whole documents"
 """Among the counts of a `CleaningTally`: documents of which nothing is left."""
 
 MUCH = 1 / 20
