@@ -1,7 +1,7 @@
 """New documents for a trained model: read like a corpus, cut like its own, counted over its words."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -92,11 +92,16 @@ def _read(name: str, form: str, config: CorpusConfig, vocabulary: Vocabulary) ->
             yield from _recounted(source.counted(), vocabulary, fields)
         else:
             assert source.documents is not None
-            of_file = source.documents
-            pairs = segment_documents(lambda: clean_documents(of_file(), config, vocabulary.advertisements), config)
-            yield from counted(pairs, vocabulary, fields)
+            yield from counted(segmented(source.documents, config, vocabulary), vocabulary, fields)
     except UserError as error:
         raise UserError(str(error).replace("--corpus", "--input")) from error
+
+
+def segmented(
+    documents: Callable[[], Iterator[Document]], settings: CorpusConfig, vocabulary: Vocabulary
+) -> Iterator[tuple[Document, list[str]]]:
+    """Documents and their words, cleaned and cut as the model's text was. settings: of `settings_like`."""
+    return segment_documents(lambda: clean_documents(documents(), settings, vocabulary.advertisements), settings)
 
 
 def counted(
