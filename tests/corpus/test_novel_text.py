@@ -141,5 +141,5 @@ def test_a_second_pass_finds_nothing(text):
 
 def test_work_grows_with_the_text_alone():
     for mark in ("\u3000", " \u3000", "\u00a0 ", "第", "上一页", "\n"):
-        cleaned, _ = clean_novel(mark * 100_000)
-        assert len(cleaned) <= 100_000 * len(mark)
+        cleaned, _ = clean_novel(mark * 30_000)
+        assert len(cleaned) <= 30_000 * len(mark)

@@ -153,5 +153,5 @@ def test_a_second_pass_finds_nothing(text):
 def test_work_grows_with_the_text_alone():
     """Texts of one mark that never ends, on which a pattern that starts over at each would take days."""
     for mark in ("<a b='", "&amp;", "<script>", "<!--", "@", "#a", "//@a", "a.", "http://", "[哈", "x-", "<a ", "a@"):
-        cleaned, _ = clean_web(mark * 100_000)
-        assert len(cleaned) <= 100_000 * len(mark)
+        cleaned, _ = clean_web(mark * 30_000)
+        assert len(cleaned) <= 30_000 * len(mark)
