@@ -28,11 +28,10 @@ from etm_jax.corpus.in_memory import (
     counts_in_order,
     vocabulary_of,
 )
-from etm_jax.corpus.new_documents import counted, settings_like
+from etm_jax.corpus.new_documents import counted, segmented, settings_like
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.types import Corpus, Source
 from etm_jax.corpus.words.numbering import JoinedTokens
-from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.split import halves
 from etm_jax.corpus.words.tokenizer import cleaner
 from etm_jax.inference.predictor import Predictor
@@ -351,13 +350,13 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         settings, given = settings_like(self._trained.config.corpus, self._vocabulary), list(as_documents(documents))
         if given[0].tokens is not None:
             settings = dataclasses.replace(settings, segmenter="gold")
-        segmented = list(segment_documents(lambda: iter(given), settings))
+        batches = list(segmented(lambda: iter(given), settings, self._vocabulary))
         if unknown is not None:
             words = JoinedTokens(cleaner(settings))
-            times = np.bincount(np.concatenate([words.add(some.tokens)[0] for some in segmented])).tolist()
+            times = np.bincount(np.concatenate([words.add(some.tokens)[0] for some in batches])).tolist()
             known = set(self.vocab_)
             unknown.update({w: n for w, n in zip(words.words, times, strict=True) if w not in known})
-        counts = [some.counts for some in counted(iter(segmented), settings, self._vocabulary)]
+        counts = [some.counts for some in counted(iter(batches), settings, self._vocabulary)]
         return sp.csr_matrix(sp.vstack(counts))
 
     def _checked(self, counts: Any, reset: bool) -> sp.csr_matrix:

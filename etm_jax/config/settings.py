@@ -54,6 +54,15 @@ class CorpusConfig:
         choices=("paragraph", "document"),
         digest="value",
     )
+    clean: str = setting(
+        "",
+        "what is dropped from the text before it is cut into words; nothing by default",
+        choices={
+            "web": "links, mail addresses, @names, HTML, marks of reposts and #topics#, phrases of platforms",
+            "novel": "chapter headings, page furniture, indentation, advertisements that repeat",
+        },
+        digest="given",
+    )
     # Its version is in the digest, in its place.
     segmenter: str = setting(
         "",

@@ -7,7 +7,7 @@ from etm_jax.util.console import table
 def format_report(report: FilterReport) -> str:
     """A table of documents, tokens and words before and after, over all parts of the split.
 
-    Emptied documents are those that kept no token.
+    Emptied documents are those that kept no token. Below them, what --clean dropped from the text before.
     """
     pairs = [
         ("documents", report.docs_before, report.docs_after),
@@ -17,6 +17,7 @@ def format_report(report: FilterReport) -> str:
     rows = [(what, f"{before:,}", f"{after:,}", _share(before, after)) for what, before, after in pairs]
     rows.append(("median tokens a document", f"{report.median_length_before:g}", f"{report.median_length_after:g}", ""))
     rows.append(("documents emptied", "", f"{report.docs_before - report.docs_after:,}", ""))
+    rows += [(f"dropped: {rule}", "", f"{number:,}", "") for rule, number in report.cleaned.items()]
     return table(rows, ["filtering all documents", "before", "after", "kept"], "<>>>")
 
 

@@ -1,7 +1,7 @@
 """New documents for a trained model: read like a corpus, cut like its own, counted over its words."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +13,9 @@ from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.readers.decode import STDIN
 from etm_jax.corpus.readers.named import NAMED
 from etm_jax.corpus.sources import documents_in, find_source
-from etm_jax.corpus.types import Counted, Source, Vocabulary
+from etm_jax.corpus.types import Counted, Document, Source, Vocabulary
 from etm_jax.corpus.words.bags import bags_of_words
+from etm_jax.corpus.words.cleaning import clean_documents
 from etm_jax.corpus.words.numbering import VocabularyNumbers
 from etm_jax.corpus.words.segment import Segmented, segment_documents, segment_stream
 from etm_jax.corpus.words.tokenizer import cleaner
@@ -82,9 +83,9 @@ def _read(name: str, form: str, config: CorpusConfig, vocabulary: Vocabulary) ->
     try:
         if name == str(STDIN):
             documents = documents_in(STDIN, form, config)()
-            shown = track(documents, "documents", unit="documents")
-            segmented = segment_stream(shown, config, max(config.workers, 1))
-            yield from counted(segmented, config, vocabulary, fields)
+            shown = track(clean_documents(documents, config, vocabulary.advertisements), "documents", unit="documents")
+            batches = segment_stream(shown, config, max(config.workers, 1))
+            yield from counted(batches, config, vocabulary, fields)
             return
         source = find_source(config)
         if source.prepared:
@@ -93,17 +94,24 @@ def _read(name: str, form: str, config: CorpusConfig, vocabulary: Vocabulary) ->
             yield from _recounted(source.counted(), vocabulary, fields)
         else:
             assert source.documents is not None
-            yield from counted(segment_documents(source.documents, config), config, vocabulary, fields)
+            yield from counted(segmented(source.documents, config, vocabulary), config, vocabulary, fields)
     except UserError as error:
         raise UserError(str(error).replace("--corpus", "--input")) from error
 
 
+def segmented(
+    documents: Callable[[], Iterator[Document]], settings: CorpusConfig, vocabulary: Vocabulary
+) -> Iterator[Segmented]:
+    """Documents and their words, cleaned and cut as the model's text was. settings: of `settings_like`."""
+    return segment_documents(lambda: clean_documents(documents(), settings, vocabulary.advertisements), settings)
+
+
 def counted(
-    segmented: Iterator[Segmented], config: CorpusConfig, vocabulary: Vocabulary, fields: Fields = NO_FIELDS
+    batches: Iterator[Segmented], config: CorpusConfig, vocabulary: Vocabulary, fields: Fields = NO_FIELDS
 ) -> Iterator[CountedDocuments]:
     """Documents and their words, a few at a time, as counts over the words of the model. config: they were cut by."""
     numbering = VocabularyNumbers(vocabulary.words, cleaner(config))
-    for documents, tokens in segmented:
+    for documents, tokens in batches:
         columns, is_word = numbering.columns(tokens)
         counts = bags_of_words(tokens.documents, columns, len(vocabulary))
         words = np.diff(np.concatenate([[0], np.cumsum(is_word)])[tokens.documents])

@@ -16,6 +16,7 @@ from etm_jax.corpus.store.cache import corpus_digest, load_corpus, save_corpus
 from etm_jax.corpus.store.compressed import Compressor
 from etm_jax.corpus.store.packed import PackedTexts, Packer
 from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Source, Vocabulary
+from etm_jax.corpus.words.cleaning import Cleaning
 from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.segmenters import segmenter_version
@@ -50,6 +51,9 @@ def prepare(
     if source.prepared:
         return _from_shards(source.prepared, expected_digest, expected_name, texts)
     settings = resolve(config, source)
+    if config.clean and not settings.clean:
+        what = "counts" if source.counted else "words"
+        warn(f"--clean={config.clean} changes nothing: {source.name} comes as {what}, and only text is cleaned")
     version = _COUNTED_SEGMENTER if source.counted else segmenter_version(settings.segmenter, settings.segmenter_model)
     digest = corpus_digest(source, settings, version)
     if expected_digest not in (None, digest):
@@ -121,10 +125,13 @@ def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
     """`config` with `lang`, `segmenter`, `lowercase` and `min_token_len` decided, as new documents will need them."""
     lang = config.lang or source.lang or "zh"
     english = lang == "en"
+    segmenter = config.segmenter or source.segmenter or ("words" if english else "pkuseg")
     return dataclasses.replace(
         config,
+        # There is no text to clean in counts, nor in words that a person has cut.
+        clean="" if source.counted or segmenter == "gold" else config.clean,
         lang=lang,
-        segmenter=config.segmenter or source.segmenter or ("words" if english else "pkuseg"),
+        segmenter=segmenter,
         lowercase=english if config.lowercase is None else config.lowercase,
         min_token_len=config.min_token_len or (2 if english else 1),
     )
@@ -137,7 +144,9 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     )
     fields = fields_of(config)
     kept = _Kept(Packer(), Packer(), tuple(Packer() for _ in fields.names), Compressor() if with_texts else None)
-    dictionary, stream = index_tokens(_tokens_noting(source.documents, config, fields, kept), cleaner(config))
+    cleaning = Cleaning(source.documents, config)
+    dictionary, stream = index_tokens(_tokens_noting(cleaning.documents, config, fields, kept), cleaner(config))
+    cleaning.tally.give_hint()
     ids, first_words = kept.ids.packed(), kept.first_words.packed()
     texts = kept.texts.compressed() if kept.texts else None
     meta = dict(zip(fields.names, (values.packed() for values in kept.meta), strict=True))
@@ -175,7 +184,7 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     return Corpus(
         name=source.name,
         digest=digest,
-        vocabulary=_vocabulary([words[j] for j in columns], parts["train"].counts, version),
+        vocabulary=_vocabulary([words[j] for j in columns], parts["train"].counts, version, cleaning.advertisements),
         train=parts["train"],
         valid=parts["valid"],
         test=parts["test"],
@@ -191,6 +200,7 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
             words_after=len(columns),
             median_length_before=float(np.median(np.diff(stream.starts))),
             median_length_after=float(np.median(lengths[left])),
+            cleaned=cleaning.tally.by_rule,
         ),
         metadata=metadata_of({field: ValueTally.of(values) for field, values in parts["train"].meta.items()}),
     )
@@ -263,11 +273,13 @@ def by_frequency(freq: np.ndarray, words: Sequence[str]) -> np.ndarray:
     return np.array(sorted(np.flatnonzero(freq), key=lambda j: (-freq[j], words[int(j)])), dtype=np.int64)
 
 
-def _vocabulary(words: list[str], train: sp.csr_matrix, segmenter: str) -> Vocabulary:
+def _vocabulary(
+    words: list[str], train: sp.csr_matrix, segmenter: str, advertisements: frozenset[str] = frozenset()
+) -> Vocabulary:
     if len(words) < 2:
         raise UserError(f"the training documents hold {len(words)} words, and topics need at least 2; give more text")
     term_freq = np.asarray(train.sum(axis=0, dtype=np.int64)).ravel()
-    return Vocabulary(words, _doc_freq(train), term_freq, train.shape[0], segmenter)
+    return Vocabulary(words, _doc_freq(train), term_freq, train.shape[0], segmenter, tuple(sorted(advertisements)))
 
 
 def _doc_freq(counts: sp.csr_matrix, rows: np.ndarray | None = None) -> np.ndarray:
@@ -292,6 +304,7 @@ def check_read(name: str, config: CorpusConfig, docs: int, tokens: int) -> None:
         raise UserError(
             f"{name}: nothing is left of its {docs:,} documents without digits and punctuation; "
             f"look whether it is text in --encoding={config.encoding}"
+            + (f", or leave out --clean={config.clean}" if config.clean else "")
         )
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from etm_jax.config.declaration import settings_of
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.readers import exported, original
@@ -95,7 +96,9 @@ def as_prepared(config: CorpusConfig) -> CorpusConfig:
             f"--corpus={config.corpus} has the metadata fields that it was prepared with ({fields}); leave out --meta "
             "and --meta_fields, or give them to etm_jax.prepare with another --output"
         )
-    return dataclasses.replace(config, **given, segmenter=settings["segmenter"].partition(" ")[0])
+    # Settings that are younger than the folder, or were not given for it, are as they are by default.
+    absent = {s.name: s.default for s in settings_of(CorpusConfig) if s.digest == "given" and s.name not in settings}
+    return dataclasses.replace(config, **absent | given, segmenter=settings["segmenter"].partition(" ")[0])
 
 
 def _find(corpus: str, config: CorpusConfig) -> Source:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -60,6 +60,7 @@ class Vocabulary:
 
     doc_freq, term_freq: [V] int64, documents that hold the word and its occurrences, over the training documents.
     segmenter: name and version of what cut the text, e.g. `pkuseg 0.0.25`; `none` for a corpus that came as counts.
+    advertisements: the lines that --clean=novel found to repeat, as `etm_jax.corpus.words.novel_text` knows them.
     """
 
     words: list[str]
@@ -67,6 +68,7 @@ class Vocabulary:
     term_freq: np.ndarray
     num_docs: int
     segmenter: str
+    advertisements: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.words)
@@ -152,7 +154,7 @@ class DocumentStream(Protocol):
 
 @dataclass(frozen=True)
 class FilterReport:
-    """What filtering did to the corpus."""
+    """What filtering did to the corpus. cleaned: what --clean dropped before, by rule."""
 
     docs_before: int
     docs_after: int
@@ -162,6 +164,12 @@ class FilterReport:
     words_after: int
     median_length_before: float
     median_length_after: float
+    cleaned: Mapping[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, the arguments of the constructor; without `cleaned` where nothing was, as before it existed."""
+        values = vars(self) | {"cleaned": dict(self.cleaned)}
+        return values if self.cleaned else {name: value for name, value in values.items() if name != "cleaned"}
 
 
 @dataclass(frozen=True)

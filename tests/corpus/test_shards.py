@@ -384,11 +384,11 @@ def test_files_counted_before_are_not_counted_again(pattern, prepared, tmp_path,
 
     job, counted = make_job(pattern, CONFIG, block_docs=8, num_shards=3), []
 
-    def counting(file, job):
+    def counting(file, job, *more):
         counted.append(file.name)
         if len(counted) == 3:
             raise KeyboardInterrupt
-        yield from blocks_of(file, job)
+        yield from blocks_of(file, job, *more)
 
     monkeypatch.setattr(local, "blocks_of", counting)
     with pytest.raises(KeyboardInterrupt):

@@ -15,6 +15,7 @@ from etm_jax.corpus.shards.rows import TEXT, Rows
 from etm_jax.corpus.sources import file_documents
 from etm_jax.corpus.store.packed import PackedTexts, Packer
 from etm_jax.corpus.types import TokenStream
+from etm_jax.corpus.words.cleaning import CleaningTally, clean_documents
 from etm_jax.corpus.words.numbering import JoinedTokens
 from etm_jax.corpus.words.segment import Segmented, segment_alone
 from etm_jax.corpus.words.text_starts import shown_text
@@ -48,9 +49,13 @@ class Block(NamedTuple):
         return cls(list(PackedTexts(content, starts)), Rows.from_bytes(rows.tobytes()), parts)
 
 
-def blocks_of(file: InputFile, job: Job) -> Iterator[Block]:
-    """All documents of a file, also those without words. Raises UserError where it cannot be read or segmented."""
-    segmented = segment_alone(file_documents(file.path, job.config)(), job.config)
+def blocks_of(file: InputFile, job: Job, tally: CleaningTally | None = None) -> Iterator[Block]:
+    """All documents of a file, also those without words. Raises UserError where it cannot be read or segmented.
+
+    tally: gets what cleaning them dropped.
+    """
+    documents = file_documents(file.path, job.config)()
+    segmented = segment_alone(clean_documents(documents, job.config, job.advertisements, tally), job.config)
     number = 0
     for first in segmented:
         block = next_block(chain([first], segmented), file.name, number, job)

@@ -48,6 +48,7 @@ class Job:
 
     config: resolved. segmenter: name and version. stopwords: words to leave out. block_docs: documents a record.
     num_shards: of the training documents; 0 for one for every `SHARD_DOCS`. meta_sha256: of the file of --meta, if any.
+    advertisements: those that repeat in the files, which --clean=novel drops.
     """
 
     files: tuple[InputFile, ...]
@@ -57,6 +58,7 @@ class Job:
     block_docs: int = BLOCK_DOCS
     num_shards: int = 0
     meta_sha256: str = ""
+    advertisements: tuple[str, ...] = ()
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from etm_jax.corpus.shard_writing.tables import BUCKETS, WordTable, count, in_bu
 from etm_jax.corpus.shard_writing.writing import Written, write_shard
 from etm_jax.corpus.shards.records import num_records, read_records, write_records
 from etm_jax.corpus.shards.rows import Rows
+from etm_jax.corpus.words.cleaning import CleaningTally
 from etm_jax.corpus.words.segment import most_processes, without_main
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
@@ -70,15 +71,16 @@ def _count_file(job: Job, number: int, work: Path) -> Summary:
     if done.exists():
         return Summary.from_json(json.loads(done.read_text("utf-8")))
     summaries: list[Summary] = []
+    cleaning = CleaningTally()
 
     def blocks() -> Iterator[bytes]:
-        for block in blocks_of(job.files[number], job):
+        for block in blocks_of(job.files[number], job, cleaning):
             summaries.append(summarize(block, job))
             yield block.to_bytes()
 
     write_records(work / f"{number}.blocks", blocks())
     write_records(work / f"{number}.tables", _tables(work / f"{number}.blocks"))
-    summary = add_up([*summaries, contents_of(job.files[number])])
+    summary = add_up([*summaries, contents_of(job.files[number]), Summary(cleaning=cleaning)])
     replace_text(done, json.dumps(summary.to_json()))
     return summary
 

@@ -18,6 +18,7 @@ from etm_jax.corpus.shard_writing.summary import Summary, add_up, contents_of, s
 from etm_jax.corpus.shard_writing.tables import WordTable, count, in_buckets, merge, without_rare
 from etm_jax.corpus.shard_writing.writing import Written, write_shard
 from etm_jax.corpus.shards.rows import Rows
+from etm_jax.corpus.words.cleaning import CleaningTally
 from etm_jax.corpus.words.segment import most_processes
 from etm_jax.util.console import SECONDS_BETWEEN_LINES, note
 from etm_jax.util.errors import UserError
@@ -92,12 +93,14 @@ def _count(number: int, job: Job, work: Path) -> Iterator[Any]:
     """The first pass over a file: its blocks, tables and sums."""
     from apache_beam.pvalue import TaggedOutput
 
-    for place, block in enumerate(blocks_of(job.files[number], job)):
+    cleaning = CleaningTally()
+    for place, block in enumerate(blocks_of(job.files[number], job, cleaning)):
         yield (number, place), block
         for bucket, table in enumerate(in_buckets(count(block))):
             yield TaggedOutput("tables", (bucket, table))
         yield TaggedOutput("summaries", summarize(block, job))
     yield TaggedOutput("summaries", contents_of(job.files[number]))
+    yield TaggedOutput("summaries", Summary(cleaning=cleaning))
     (work / f"{number}.counted").touch()
 
 

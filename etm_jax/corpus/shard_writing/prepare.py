@@ -9,6 +9,7 @@ from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.filter_report import format_report, report_warnings
 from etm_jax.corpus.prepare import warn_of_language
 from etm_jax.corpus.shard_writing import local
+from etm_jax.corpus.shard_writing.advertisements import with_advertisements
 from etm_jax.corpus.shard_writing.job import BLOCK_DOCS, Job, make_job
 from etm_jax.corpus.shard_writing.pipeline import BeamRunner
 from etm_jax.corpus.shard_writing.plan import Plan
@@ -90,6 +91,7 @@ def prepare_shards(job: Job, folder: Path, runner: Runner = local.run) -> Manife
                 raise UserError(f"--output={folder} holds {path.name}; give a folder that is new or empty")
         with written(work):
             work.mkdir(exist_ok=True)
+        job = with_advertisements(job, work)
         manifest = finish(work, folder, job, *runner(job, work))
         shutil.rmtree(work)
         return manifest

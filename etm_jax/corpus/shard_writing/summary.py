@@ -14,6 +14,7 @@ from etm_jax.corpus.shard_writing.blocks import Block
 from etm_jax.corpus.shard_writing.job import InputFile, Job
 from etm_jax.corpus.shards.draws import PARTS, TRAIN
 from etm_jax.corpus.shards.histogram import as_pairs, from_pairs, histogram
+from etm_jax.corpus.words.cleaning import CleaningTally
 from etm_jax.util.errors import UserError
 
 
@@ -23,7 +24,7 @@ class Summary:
 
     parts: number of documents in each of `PARTS`. lengths: histogram of tokens a document. contents: SHA-256 of each
     file that was read completely, by name. meta: by field, statistics of its values in the training documents. joined:
-    number of documents with a row in the table of --meta.
+    number of documents with a row in the table of --meta. cleaning: what --clean dropped, or would drop.
     """
 
     parts: list[int] = field(default_factory=lambda: [0] * len(PARTS))
@@ -31,6 +32,7 @@ class Summary:
     contents: dict[str, str] = field(default_factory=dict)
     meta: dict[str, ValueTally] = field(default_factory=dict)
     joined: int = 0
+    cleaning: CleaningTally = field(default_factory=CleaningTally)
 
     @property
     def docs(self) -> int:
@@ -47,13 +49,16 @@ class Summary:
         return vars(self) | {
             "lengths": as_pairs(self.lengths),
             "meta": {name: tally.to_json() for name, tally in self.meta.items()},
+            "cleaning": self.cleaning.to_json(),
         }
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Summary":
         """The inverse of `to_json`."""
         meta = {name: ValueTally.from_json(tally) for name, tally in values.get("meta", {}).items()}
-        return cls(**{**values, "lengths": from_pairs(values["lengths"]), "meta": meta})
+        cleaning = CleaningTally.from_json(values["cleaning"]) if "cleaning" in values else CleaningTally()
+        given = {"lengths": from_pairs(values["lengths"]), "meta": meta, "cleaning": cleaning}
+        return cls(**values | given)
 
 
 def summarize(block: Block, job: Job) -> Summary:
@@ -86,6 +91,7 @@ def add_up(summaries: Iterable[Summary]) -> Summary:
         total.lengths.update(one.lengths)
         total.contents |= one.contents
         total.joined += one.joined
+        total.cleaning.add(one.cleaning)
         for name, tally in one.meta.items():
             total.meta.setdefault(name, ValueTally()).add(tally)
     return total

@@ -80,6 +80,7 @@ def finish(work: Path, folder: Path, job: Job, plan: Plan, summary: Summary, sha
         np.array(plan.term_freq, np.int64),
         parts["train"].total("documents"),
         job.segmenter,
+        job.advertisements,
     )
     replace_text(folder / VOCABULARY, json.dumps(vocabulary_to_json(vocabulary)))
     manifest = Manifest(
@@ -95,6 +96,7 @@ def finish(work: Path, folder: Path, job: Job, plan: Plan, summary: Summary, sha
         metadata=metadata_of(summary.meta),
     )
     check_joined(summary, job)
+    summary.cleaning.give_hint()
     for name in PARTS:
         for path in manifest.paths(work, name):
             # An earlier run that was killed here has already moved it.
@@ -116,4 +118,5 @@ def _report(plan: Plan, summary: Summary, parts: dict[str, Part]) -> FilterRepor
         words_after=len(plan.words),
         median_length_before=median(summary.lengths),
         median_length_after=median(after),
+        cleaned=summary.cleaning.by_rule,
     )

@@ -146,6 +146,7 @@ def vocabulary_to_json(vocabulary: Vocabulary) -> dict[str, Any]:
         "words": vocabulary.words,
         "doc_freq": vocabulary.doc_freq.tolist(),
         "term_freq": vocabulary.term_freq.tolist(),
+        **({"advertisements": list(vocabulary.advertisements)} if vocabulary.advertisements else {}),
     }
 
 
@@ -153,12 +154,16 @@ def vocabulary_from_json(values: dict[str, Any]) -> Vocabulary:
     """The inverse of `vocabulary_to_json`. Raises ValueError where the words are not those that were hashed."""
     if not (isinstance(values["words"], list) and all(isinstance(word, str) for word in values["words"])):
         raise ValueError("its words are no list of words")
+    advertisements = values.get("advertisements", [])
+    if not (isinstance(advertisements, list) and all(isinstance(line, str) for line in advertisements)):
+        raise ValueError("its advertisements are no list of lines")
     vocabulary = Vocabulary(
         words=values["words"],
         doc_freq=np.array(values["doc_freq"], dtype=np.int64),
         term_freq=np.array(values["term_freq"], dtype=np.int64),
         num_docs=values["num_docs"],
         segmenter=values["segmenter"],
+        advertisements=tuple(advertisements),
     )
     if vocabulary.hash != values["hash"]:
         raise ValueError("its words are not those of its hash")
@@ -184,7 +189,7 @@ def _write(corpus: Corpus, folder: Path) -> None:
         "format": FORMAT,
         "name": corpus.name,
         "digest": corpus.digest,
-        "report": None if corpus.report is None else dataclasses.asdict(corpus.report),
+        "report": None if corpus.report is None else corpus.report.to_json(),
         "sha256": {file.name: _file_digest(file) for file in sorted(folder.iterdir())},
     }
     _write_json(manifest, folder / "corpus.json")
