@@ -28,10 +28,9 @@ from etm_jax.corpus.in_memory import (
     counts_in_order,
     vocabulary_of,
 )
-from etm_jax.corpus.new_documents import counted, settings_like
+from etm_jax.corpus.new_documents import counted, settings_like, tokens_like
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.types import Corpus, Source
-from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.split import halves
 from etm_jax.inference.predictor import Predictor
 from etm_jax.interop.folders import read_folder, save_folder
@@ -349,7 +348,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         settings, given = settings_like(self._trained.config.corpus, self._vocabulary), list(as_documents(documents))
         if given[0].tokens is not None:
             settings = dataclasses.replace(settings, segmenter="gold")
-        pairs = list(segment_documents(lambda: iter(given), settings))
+        pairs = list(tokens_like(lambda: iter(given), settings, self._vocabulary))
         if unknown is not None:
             known = set(self.vocab_)
             unknown.update(word for _, words in pairs for word in words if word not in known)

@@ -1,7 +1,11 @@
 """The table that says what filtering the vocabulary did, and warnings about it."""
 
-from etm_jax.corpus.types import FilterReport
+from etm_jax.corpus.types import FilterReport, Vocabulary
+from etm_jax.corpus.words.phrases import parts_of
 from etm_jax.util.console import table
+
+SHOWN = 10
+"""Phrases that are named."""
 
 
 def format_report(report: FilterReport) -> str:
@@ -18,6 +22,20 @@ def format_report(report: FilterReport) -> str:
     rows.append(("median tokens a document", f"{report.median_length_before:g}", f"{report.median_length_after:g}", ""))
     rows.append(("documents emptied", "", f"{report.docs_before - report.docs_after:,}", ""))
     return table(rows, ["filtering all documents", "before", "after", "kept"], "<>>>")
+
+
+def format_phrases(vocabulary: Vocabulary) -> str:
+    """One line on the phrases that were joined: how many, and the commonest ones; empty where none were to be."""
+    if vocabulary.phrases is None:
+        return ""
+    joined = parts_of(vocabulary.phrases).keys()
+    freq = dict(zip(vocabulary.words, vocabulary.term_freq.tolist(), strict=True))
+    kept = sorted(joined & freq.keys(), key=lambda word: (-freq[word], word))
+    if not kept:
+        return (
+            f"phrases: {len(joined):,} joined, none of them in the vocabulary; lower --phrase_min_count or --no_below"
+        )
+    return f"phrases: {len(joined):,} joined, {len(kept):,} of them in the vocabulary, such as {' '.join(kept[:SHOWN])}"
 
 
 def report_warnings(report: FilterReport) -> list[str]:

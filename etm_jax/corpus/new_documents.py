@@ -1,7 +1,7 @@
 """New documents for a trained model: read like a corpus, cut like its own, counted over its words."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from etm_jax.corpus.readers.decode import STDIN
 from etm_jax.corpus.readers.named import NAMED
 from etm_jax.corpus.sources import documents_in, find_source
 from etm_jax.corpus.types import Counted, Document, Source, Vocabulary
+from etm_jax.corpus.words.phrases import join_documents
 from etm_jax.corpus.words.segment import segment_documents, segment_stream
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
@@ -50,7 +51,9 @@ def settings_like(config: CorpusConfig, vocabulary: Vocabulary, segmenter: str =
     was = vocabulary.segmenter.partition(" ")[0]
     nothing_said = was in ("gold", "none", "")
     source = Source("", [], lang=named[0] if named else "", segmenter="" if nothing_said else was)
-    given = dataclasses.replace(config, segmenter=segmenter or source.segmenter)
+    # Of a corpus of shards the run's own settings say nothing of phrases.
+    phrases = vocabulary.phrases is not None
+    given = dataclasses.replace(config, segmenter=segmenter or source.segmenter, phrases=phrases)
     settings = resolve(given, source)
     if nothing_said and not segmenter:
         how = "by people" if was == "gold" else "elsewhere"
@@ -81,7 +84,7 @@ def _read(name: str, form: str, config: CorpusConfig, vocabulary: Vocabulary) ->
         if name == str(STDIN):
             documents = documents_in(STDIN, form, config)()
             pairs = track(segment_stream(documents, config, max(config.workers, 1)), "documents", unit="documents")
-            yield from counted(pairs, vocabulary, fields)
+            yield from counted(join_documents(pairs, vocabulary.phrases), vocabulary, fields)
             return
         source = find_source(config)
         if source.prepared:
@@ -90,9 +93,19 @@ def _read(name: str, form: str, config: CorpusConfig, vocabulary: Vocabulary) ->
             yield from _recounted(source.counted(), vocabulary, fields)
         else:
             assert source.documents is not None
-            yield from counted(segment_documents(source.documents, config), vocabulary, fields)
+            yield from counted(tokens_like(source.documents, config, vocabulary), vocabulary, fields)
     except UserError as error:
         raise UserError(str(error).replace("--corpus", "--input")) from error
+
+
+def tokens_like(
+    documents: Callable[[], Iterator[Document]], settings: CorpusConfig, vocabulary: Vocabulary
+) -> Iterator[tuple[Document, list[str]]]:
+    """Each document with its tokens as those of the model came about, its phrases joined. settings: of `settings_like`.
+
+    documents: restarts at each call.
+    """
+    return join_documents(segment_documents(documents, settings), vocabulary.phrases)
 
 
 def counted(

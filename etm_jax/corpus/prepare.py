@@ -15,11 +15,19 @@ from etm_jax.corpus.shards import read_corpus
 from etm_jax.corpus.store.cache import corpus_digest, load_corpus, save_corpus
 from etm_jax.corpus.store.compressed import Compressor
 from etm_jax.corpus.store.packed import PackedTexts, Packer
-from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Source, Vocabulary
+from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Phrases, Source, Vocabulary
+from etm_jax.corpus.words.phrase_learning import learn_phrases
 from etm_jax.corpus.words.segment import raw_text, segment_documents, segmenter_version
 from etm_jax.corpus.words.split import halves, split_documents
 from etm_jax.corpus.words.text_starts import beginning_of, commonest_words, shown_text
-from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, read_stopwords, select_stream
+from etm_jax.corpus.words.vocabulary import (
+    count_matrix,
+    filter_words,
+    index_tokens,
+    read_stopwords,
+    select_stream,
+    stream_dictionary,
+)
 from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
@@ -45,7 +53,11 @@ def prepare(
     corpus is another one.
     """
     if source.prepared:
-        return _from_shards(source.prepared, expected_digest, expected_name, texts)
+        return _from_shards(source.prepared, config, expected_digest, expected_name, texts)
+    if source.counted and config.phrases:
+        raise UserError(
+            f"--phrases needs running text, but {source.name} came as counts; leave it out, or give the text"
+        )
     settings = resolve(config, source)
     version = _COUNTED_SEGMENTER if source.counted else segmenter_version(settings.segmenter)
     digest = corpus_digest(source, settings, version)
@@ -104,8 +116,15 @@ def without_texts(corpus: Corpus) -> Corpus:
     return dataclasses.replace(corpus, train=train, valid=valid, test=test)
 
 
-def _from_shards(folder: Path, expected_digest: str | None, expected_name: str, texts: bool) -> Corpus:
+def _from_shards(
+    folder: Path, config: CorpusConfig, expected_digest: str | None, expected_name: str, texts: bool
+) -> Corpus:
     corpus = read_corpus(folder, texts)
+    if config.phrases and corpus.vocabulary.phrases is None:
+        raise UserError(
+            f"--phrases: {folder} was prepared without; leave it out, or prepare the text again with "
+            "etm_jax.prepare --phrases"
+        )
     if expected_digest not in (None, corpus.digest):
         raise UserError(
             f"--corpus={folder} is not what the run in --workdir was started with ({expected_name}), but was prepared "
@@ -130,11 +149,17 @@ def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
 def _from_documents(source: Source, config: CorpusConfig, version: str, digest: str, with_texts: bool) -> Corpus:
     assert source.documents is not None
     stopwords = (
-        read_stopwords(config.stopwords, config.nfkc, bool(config.lowercase)) if config.stopwords else frozenset()
+        read_stopwords(config.stopwords, config.nfkc, bool(config.lowercase), config.phrases)
+        if config.stopwords
+        else frozenset()
     )
     fields = fields_of(config)
     kept = _Kept(Packer(), Packer(), tuple(Packer() for _ in fields.names), Compressor() if with_texts else None)
     dictionary, stream = index_tokens(_tokens_noting(source.documents, config, fields, kept))
+    phrases = None
+    if config.phrases:
+        phrases, stream = learn_phrases(stream, config, stopwords)
+        dictionary = stream_dictionary(stream)
     ids, first_words = kept.ids.packed(), kept.first_words.packed()
     texts = kept.texts.compressed() if kept.texts else None
     meta = dict(zip(fields.names, (values.packed() for values in kept.meta), strict=True))
@@ -172,7 +197,7 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     return Corpus(
         name=source.name,
         digest=digest,
-        vocabulary=_vocabulary([words[j] for j in columns], parts["train"].counts, version),
+        vocabulary=_vocabulary([words[j] for j in columns], parts["train"].counts, version, phrases),
         train=parts["train"],
         valid=parts["valid"],
         test=parts["test"],
@@ -259,11 +284,11 @@ def by_frequency(freq: np.ndarray, words: Sequence[str]) -> np.ndarray:
     return np.array(sorted(np.flatnonzero(freq), key=lambda j: (-freq[j], words[int(j)])), dtype=np.int64)
 
 
-def _vocabulary(words: list[str], train: sp.csr_matrix, segmenter: str) -> Vocabulary:
+def _vocabulary(words: list[str], train: sp.csr_matrix, segmenter: str, phrases: Phrases | None = None) -> Vocabulary:
     if len(words) < 2:
         raise UserError(f"the training documents hold {len(words)} words, and topics need at least 2; give more text")
     term_freq = np.asarray(train.sum(axis=0, dtype=np.int64)).ravel()
-    return Vocabulary(words, _doc_freq(train), term_freq, train.shape[0], segmenter)
+    return Vocabulary(words, _doc_freq(train), term_freq, train.shape[0], segmenter, phrases)
 
 
 def _doc_freq(counts: sp.csr_matrix, rows: np.ndarray | None = None) -> np.ndarray:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.shard_writing.job import InputFile, Job
 from etm_jax.corpus.shards.arrays import pack, unpack
@@ -17,6 +16,7 @@ from etm_jax.corpus.shards.rows import TEXT, Rows
 from etm_jax.corpus.sources import file_documents
 from etm_jax.corpus.store.packed import PackedTexts, Packer
 from etm_jax.corpus.types import Document, TokenStream
+from etm_jax.corpus.words.phrases import join_phrases
 from etm_jax.corpus.words.segment import raw_text, segment_alone
 from etm_jax.corpus.words.text_starts import shown_text
 from etm_jax.corpus.words.vocabulary import count_matrix
@@ -59,7 +59,7 @@ def blocks_of(file: InputFile, job: Job) -> Iterator[Block]:
 
 def next_block(pairs: Iterator[tuple[Document, list[str]]], name: str, number: int, job: Job) -> Block:
     """The next documents of the file `name`, as many as a block takes. number: of the first one in the file."""
-    ids, stream, labels = _stream(pairs, name, job.config)
+    ids, stream, labels = _stream(pairs, name, job)
     words, config = sorted(stream.words), job.config
     numbers = np.arange(number, number + len(ids))
     parts, keys = draw(name, numbers, config.split_seed, config.valid_share, config.test_share)
@@ -67,12 +67,12 @@ def next_block(pairs: Iterator[tuple[Document, list[str]]], name: str, number: i
 
 
 def _stream(
-    pairs: Iterator[tuple[Document, list[str]]], name: str, config: CorpusConfig
+    pairs: Iterator[tuple[Document, list[str]]], name: str, job: Job
 ) -> tuple[PackedTexts, TokenStream, dict[str, PackedTexts]]:
     """Names, tokens and labels of the next documents, as many as a block takes."""
     numbers: defaultdict[str, int] = defaultdict(count().__next__)
     tokens, starts, ids = array("i"), array("q", [0]), Packer()
-    fields = fields_of(config)
+    config, fields = job.config, fields_of(job.config)
     labels = {label: Packer() for label in (TEXT, *fields.names)}
     for document, words in islice(pairs, DOCUMENTS_AT_ONCE):
         tokens.extend(map(numbers.__getitem__, words))
@@ -84,4 +84,4 @@ def _stream(
         if len(tokens) >= TOKENS_AT_ONCE:
             break
     stream = TokenStream(list(numbers), np.frombuffer(tokens, np.int32), np.frombuffer(starts, np.int64))
-    return ids.packed(), stream, {label: packer.packed() for label, packer in labels.items()}
+    return ids.packed(), join_phrases(stream, job.phrases), {label: packer.packed() for label, packer in labels.items()}

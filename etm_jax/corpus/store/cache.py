@@ -18,7 +18,7 @@ from etm_jax.corpus.counts import as_counts
 from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.store.compressed import CompressedTexts
 from etm_jax.corpus.store.packed import PackedTexts
-from etm_jax.corpus.types import Corpus, Documents, FilterReport, Source, TokenStream, Vocabulary
+from etm_jax.corpus.types import Corpus, Documents, FilterReport, Phrases, Source, TokenStream, Vocabulary
 from etm_jax.corpus.words.segment import PKUSEG
 from etm_jax.util.errors import UserError
 from etm_jax.util.reading import as_object, read_arrays, read_object, read_sparse
@@ -139,6 +139,7 @@ def load_corpus(folder: Path, texts: bool = False) -> Corpus:
 
 def vocabulary_to_json(vocabulary: Vocabulary) -> dict[str, Any]:
     """Plain values, with the hash of the words."""
+    phrases = {} if vocabulary.phrases is None else {"phrases": vocabulary.phrases.to_json()}
     return {
         "hash": vocabulary.hash,
         "segmenter": vocabulary.segmenter,
@@ -146,6 +147,7 @@ def vocabulary_to_json(vocabulary: Vocabulary) -> dict[str, Any]:
         "words": vocabulary.words,
         "doc_freq": vocabulary.doc_freq.tolist(),
         "term_freq": vocabulary.term_freq.tolist(),
+        **phrases,
     }
 
 
@@ -159,6 +161,7 @@ def vocabulary_from_json(values: dict[str, Any]) -> Vocabulary:
         term_freq=np.array(values["term_freq"], dtype=np.int64),
         num_docs=values["num_docs"],
         segmenter=values["segmenter"],
+        phrases=Phrases.from_json(as_object(values["phrases"])) if "phrases" in values else None,
     )
     if vocabulary.hash != values["hash"]:
         raise ValueError("its words are not those of its hash")

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.types import Document
+from etm_jax.corpus.words.breaks import tokens_and_breaks
 from etm_jax.corpus.words.normalize import chunks, clean_token, normalize
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
@@ -93,7 +94,8 @@ def make_segmenter(name: str, model_folder: str = "") -> Segment:
 def tokenizer(config: CorpusConfig) -> Tokenize:
     """A function from a document to its tokens: normalised, segmented, reduced to letters, empty ones dropped.
 
-    config: with `lang`, `segmenter` and `lowercase` resolved (`etm_jax.corpus.prepare.resolve`).
+    config: with `lang`, `segmenter` and `lowercase` resolved (`etm_jax.corpus.prepare.resolve`). With --phrases, which
+    are yet to be joined, `etm_jax.corpus.words.breaks.BREAK` stands where none can go on.
     """
     nfkc, lowercase = config.nfkc, bool(config.lowercase)
     if config.segmenter == "gold":
@@ -108,6 +110,8 @@ def tokenizer(config: CorpusConfig) -> Tokenize:
                     f"--segmenter=gold needs a corpus that comes segmented, but document {document.id} is plain text; "
                     "give --segmenter=whitespace if spaces separate its words, or another segmenter"
                 )
+            if config.phrases:
+                return tokens_and_breaks(normalize(token, nfkc, lowercase) for token in document.tokens)
             return [word for word in map(clean, document.tokens) if word]
 
         return given
@@ -118,6 +122,8 @@ def tokenizer(config: CorpusConfig) -> Tokenize:
     def tokenize(document: Document) -> list[str]:
         text = normalize(raw_text(document, config.lang), nfkc, lowercase)
         words = (word for chunk in chunks(text, limit) for word in segment(chunk))
+        if config.phrases:
+            return tokens_and_breaks(words, text)
         return [word for word in map(clean_token, words) if word]
 
     return tokenize

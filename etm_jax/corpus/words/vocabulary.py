@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.types import TokenStream
 from etm_jax.corpus.words.normalize import clean_token, normalize
+from etm_jax.corpus.words.phrases import spelled_from_text
 from etm_jax.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -129,10 +130,18 @@ def select_stream(stream: TokenStream, rows: np.ndarray) -> TokenStream:
     return TokenStream([stream.words[i] for i in used], new_id[ids], starts.astype(np.int64))
 
 
-def read_stopwords(path: str, nfkc: bool, lowercase: bool) -> frozenset[str]:
+def stream_dictionary(stream: TokenStream) -> "Dictionary":
+    """gensim's dictionary of the words of a text that was indexed before."""
+    counts = count_matrix(stream, stream.words)
+    doc_freq = np.bincount(counts.indices, minlength=len(stream.words))
+    return dictionary_of(stream.words, doc_freq, counts.shape[0])
+
+
+def read_stopwords(path: str, nfkc: bool, lowercase: bool, phrases: bool = False) -> frozenset[str]:
     """The words of a UTF-8 file, one a line, normalised and cleaned like the tokens that they have to match.
 
-    Raises UserError where it cannot be read.
+    phrases: whether a line of several words is the phrase that they are joined to. Raises UserError where it cannot be
+    read.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
@@ -142,4 +151,6 @@ def read_stopwords(path: str, nfkc: bool, lowercase: bool) -> frozenset[str]:
         raise UserError(
             f"--stopwords={path} cannot be read ({error.strerror}); give a file of one word a line"
         ) from error
+    if phrases:
+        return frozenset(spelled_from_text(line, nfkc, lowercase) for line in lines) - {""}
     return frozenset(clean_token(normalize(line, nfkc, lowercase)) for line in lines) - {""}
