@@ -31,11 +31,8 @@ def format_phrases(vocabulary: Vocabulary) -> str:
     joined = parts_of(vocabulary.phrases).keys()
     freq = dict(zip(vocabulary.words, vocabulary.term_freq.tolist(), strict=True))
     kept = sorted(joined & freq.keys(), key=lambda word: (-freq[word], word))
-    if not kept:
-        return (
-            f"phrases: {len(joined):,} joined, none of them in the vocabulary; lower --phrase_min_count or --no_below"
-        )
-    return f"phrases: {len(joined):,} joined, {len(kept):,} of them in the vocabulary, such as {' '.join(kept[:SHOWN])}"
+    such = f", such as {' '.join(kept[:SHOWN])}" if kept else ""
+    return f"phrases: {len(joined):,} joined, of which the vocabulary has {len(kept):,}{such}"
 
 
 def report_warnings(report: FilterReport) -> list[str]:

@@ -25,8 +25,8 @@ _DOCUMENTS_AT_ONCE = 512
 class Pairs(NamedTuple):
     """The P pairs of successive words of a text that a phrase could join, in order.
 
-    first, last: [P] int64, their positions; between them are only connectors. connectors: [P] int64, a number for the
-    connectors between them, 0 for none.
+    first, last: [P] int32 or int64, their positions; between them are only connectors. connectors: [P] int64, a number
+    for the connectors between them, 0 for none.
     """
 
     first: np.ndarray
@@ -100,21 +100,21 @@ def join_once(stream: TokenStream, phrases: Sequence[tuple[str, ...]], connector
         if joined == len(words):
             words.append(spelled(phrase))
         found[ends[0], ends[1], connectors_number([number_of[w] for w in phrase[1:-1]], len(connectors))] = joined
-    joined_id = _looked_up(stream, pairs, found)
-    is_phrase = joined_id >= 0
+    at, joined_id = _looked_up(stream, pairs, found)
+    first, last = pairs.first[at], pairs.last[at]
     # Of a run of pairs that overlap, every second one is joined, from the first one on.
-    places = np.arange(len(is_phrase))
-    overlaps = np.zeros(len(is_phrase), bool)
-    overlaps[1:] = is_phrase[:-1] & (pairs.last[:-1] == pairs.first[1:])
-    run_starts = np.maximum.accumulate(np.where(overlaps, 0, places)) if len(places) else places
-    chosen = is_phrase & ((places - run_starts) % 2 == 0)
+    overlaps = np.concatenate([[False], last[:-1] == first[1:]])[: len(at)]
+    places = np.arange(len(at))
+    run_starts = np.maximum.accumulate(np.where(overlaps, 0, places))
+    chosen = (places - run_starts) % 2 == 0
+    first, last = first[chosen], last[chosen]
 
     ids = stream.ids.copy()
-    ids[pairs.first[chosen]] = joined_id[chosen]
-    inside = np.zeros(len(ids) + 1, np.int32)
-    inside[pairs.first[chosen] + 1] += 1
-    inside[pairs.last[chosen] + 1] -= 1
-    return _kept(words, ids, stream.starts, np.cumsum(inside[:-1]) == 0)
+    ids[first] = joined_id[chosen]
+    inside = np.zeros(len(ids) + 1, np.int8)
+    inside[first + 1] += 1
+    inside[last + 1] -= 1
+    return _kept(words, ids, stream.starts, np.cumsum(inside[:-1], dtype=np.int8) == 0)
 
 
 def pairs_of(stream: TokenStream, connectors: Sequence[str]) -> Pairs:
@@ -128,6 +128,8 @@ def pairs_of(stream: TokenStream, connectors: Sequence[str]) -> Pairs:
     passage[:-1] += breaks
     passage = np.cumsum(passage[:-1], dtype=np.int32)
     ends = np.flatnonzero((number[stream.ids] == 0) & ~breaks)
+    if len(stream.ids) < 2**31:
+        ends = ends.astype(np.int32)
     first, last = ends[:-1], ends[1:]
     close = (passage[first] == passage[last]) & (last - first <= MAX_CONNECTORS + 1)
     first, last = first[close], last[close]
@@ -146,6 +148,15 @@ def connectors_number(numbers: Sequence[int], num_connectors: int) -> int:
     return code
 
 
+def connectors_of_number(code: int, num_connectors: int) -> list[int]:
+    """The inverse of `connectors_number`."""
+    numbers: list[int] = []
+    while code:
+        code, number = divmod(code, num_connectors + 1)
+        numbers.insert(0, number)
+    return numbers
+
+
 def without_breaks(stream: TokenStream) -> TokenStream:
     """The text without `BREAK`, and with the words that occur in it alone."""
     is_break = np.array([word == BREAK for word in stream.words], bool)
@@ -156,24 +167,34 @@ def without_breaks(stream: TokenStream) -> TokenStream:
     return TokenStream([kept.words[i] for i in used], new_id[kept.ids], kept.starts)
 
 
-def _looked_up(stream: TokenStream, pairs: Pairs, found: dict[tuple[int, int, int], int]) -> np.ndarray:
-    """What each pair becomes: [P] int64, the id of the phrase, −1 for none. found: by both ids and the connectors."""
-    result = np.full(len(pairs.first), -1, np.int64)
-    if not found or not len(result):
-        return result
+def _looked_up(
+    stream: TokenStream, pairs: Pairs, found: dict[tuple[int, int, int], int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs that are phrases, [F] int64 in order, and the ids of these, [F] int64.
+
+    found: the id of each phrase, by those of its first and last word and the number of the connectors between.
+    """
+    none = np.zeros(0, np.int64)
+    if not found:
+        return none, none
     listed = np.array(list(found), np.int64)
+    begins, ends = np.zeros((2, len(stream.words)), bool)
+    begins[listed[:, 0]], ends[listed[:, 1]] = True, True
+    at = np.flatnonzero(begins[stream.ids[pairs.first]] & ends[stream.ids[pairs.last]])
     numbers = np.unique(listed[:, 2])
-    place = np.searchsorted(numbers, pairs.connectors).clip(max=len(numbers) - 1)
-    possible = np.flatnonzero(numbers[place] == pairs.connectors)
-    size = max(len(stream.words), 1)
+    place = np.searchsorted(numbers, pairs.connectors[at]).clip(max=len(numbers) - 1)
+    fits = numbers[place] == pairs.connectors[at]
+    at, place = at[fits], place[fits]
+
+    size = len(stream.words)
     keys = (listed[:, 0] * size + listed[:, 1]) * len(numbers) + np.searchsorted(numbers, listed[:, 2])
     order = np.argsort(keys)
     keys, values = keys[order], np.array(list(found.values()), np.int64)[order]
-    first, last = (stream.ids[at[possible]].astype(np.int64) for at in (pairs.first, pairs.last))
-    wanted = (first * size + last) * len(numbers) + place[possible]
-    at = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
-    result[possible] = np.where(keys[at] == wanted, values[at], -1)
-    return result
+    wanted = stream.ids[pairs.first[at]].astype(np.int64) * size + stream.ids[pairs.last[at]]
+    wanted = wanted * len(numbers) + place
+    row = np.searchsorted(keys, wanted).clip(max=len(keys) - 1)
+    is_phrase = keys[row] == wanted
+    return at[is_phrase], values[row[is_phrase]]
 
 
 def _kept(words: list[str], ids: np.ndarray, starts: np.ndarray, kept: np.ndarray) -> TokenStream:
