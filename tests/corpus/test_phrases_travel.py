@@ -189,6 +189,8 @@ def test_phrases_of_counts_are_refused(tmp_path, lines):
     counted = Source("counts", [], counted=lambda: Counted(["a", "b", "c"], eye, eye, eye, eye))
     with pytest.raises(UserError, match="--phrases needs running text, but counts came as counts"):
         prepare(counted, CONFIG)
+    with pytest.raises(ValueError, match="phrases are of running text, but counts were given"):
+        ETM(2, settings={"phrases": True}, verbose=0).fit(eye)
     prepare_shards(make_job(str(lines), dataclasses.replace(CONFIG, phrases=False, workers=1)), tmp_path / "out")
     with pytest.raises(UserError, match="was prepared without; leave it out, or prepare the text again"):
         prepare(Source("out", [], prepared=tmp_path / "out"), CONFIG)
