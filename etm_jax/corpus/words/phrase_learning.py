@@ -23,6 +23,7 @@ def learn_phrases(
     stream: with `BREAK` where a phrase cannot go on. config: with `lang` resolved. stopwords: words that neither begin
     nor end a phrase. The phrases are those of gensim's Phrases with `scoring="npmi"`, of at most `MAX_CONNECTORS`
     connectors, over the passages between breaks; the second pass is over the text that the first one left.
+    Words that are spelled alike are one word here, as 技术监督 局 and 技术 监督局 are once they are joined.
     """
     connectors = language_connectors(config.lang)
     passes: list[tuple[tuple[str, ...], ...]] = []
