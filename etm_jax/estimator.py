@@ -28,12 +28,10 @@ from etm_jax.corpus.in_memory import (
     counts_in_order,
     vocabulary_of,
 )
-from etm_jax.corpus.new_documents import counted, segmented, settings_like
+from etm_jax.corpus.new_documents import counted, segmented, settings_like, words_like
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.types import Corpus, Source
-from etm_jax.corpus.words.numbering import JoinedTokens
 from etm_jax.corpus.words.split import halves
-from etm_jax.corpus.words.tokenizer import cleaner
 from etm_jax.inference.predictor import Predictor
 from etm_jax.interop.folders import read_folder, save_folder
 from etm_jax.metrics.neighbours import nearest
@@ -352,10 +350,11 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             settings = dataclasses.replace(settings, segmenter="gold")
         batches = list(segmented(lambda: iter(given), settings, self._vocabulary))
         if unknown is not None:
-            words = JoinedTokens(cleaner(settings))
-            times = np.bincount(np.concatenate([words.add(some.tokens)[0] for some in batches])).tolist()
+            streams = [words_like(some.tokens, settings, self._vocabulary) for some in batches]
             known = set(self.vocab_)
-            unknown.update({w: n for w, n in zip(words.words, times, strict=True) if w not in known})
+            for stream in streams:
+                times = np.bincount(stream.ids, minlength=len(stream.words)).tolist()
+                unknown.update({w: n for w, n in zip(stream.words, times, strict=True) if w not in known})
         counts = [some.counts for some in counted(iter(batches), settings, self._vocabulary)]
         return sp.csr_matrix(sp.vstack(counts))
 

@@ -8,7 +8,7 @@ import jax
 from etm_jax.cli.fitting import fitter_for
 from etm_jax.config.build import Config
 from etm_jax.config.settings import ModelConfig, RunOptions
-from etm_jax.corpus.filter_report import format_report, report_warnings
+from etm_jax.corpus.filter_report import format_phrases, format_report, report_warnings
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import as_prepared, find_source
 from etm_jax.corpus.types import Corpus, Source
@@ -129,6 +129,8 @@ def _read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRe
         )
     if corpus.metadata.columns:
         console.note(f"metadata: {corpus.metadata.describe()}")
+    if phrases := format_phrases(corpus.vocabulary):
+        console.note(phrases)
     if corpus.report:
         console.note(format_report(corpus.report))
         for warning in report_warnings(corpus.report):

@@ -91,6 +91,22 @@ class CorpusConfig:
     min_token_len: int | None = setting(
         None, "shortest word kept, in characters; default: 1 for zh, 2 for en", at_least=1, digest="value"
     )
+    phrases: bool = setting(
+        False,
+        "join words that stand together far oftener than chance has it, as new_york and 人工智能, into one, all "
+        "documents counted",
+        digest="given",
+    )
+    phrase_min_count: int = setting(
+        10, "times that the words of a phrase are to stand together at least", at_least=1, digest="given"
+    )
+    phrase_threshold: float = setting(
+        0.5,
+        "NPMI that the words of a phrase are to exceed; it is 1 where neither is ever without the other, 0 by chance",
+        at_least=-1,
+        at_most=1,
+        digest="given",
+    )
     no_below: int = setting(
         5,
         "drop words found in fewer documents than this, those for validation and test counted too",

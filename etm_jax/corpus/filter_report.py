@@ -1,7 +1,11 @@
 """The table that says what filtering the vocabulary did, and warnings about it."""
 
-from etm_jax.corpus.types import FilterReport
+from etm_jax.corpus.types import FilterReport, Vocabulary
+from etm_jax.corpus.words.phrases import parts_of
 from etm_jax.util.console import table
+
+SHOWN = 10
+"""Phrases that are named."""
 
 
 def format_report(report: FilterReport) -> str:
@@ -19,6 +23,17 @@ def format_report(report: FilterReport) -> str:
     rows.append(("documents emptied", "", f"{report.docs_before - report.docs_after:,}", ""))
     rows += [(f"dropped: {rule}", "", f"{number:,}", "") for rule, number in report.cleaned.items()]
     return table(rows, ["filtering all documents", "before", "after", "kept"], "<>>>")
+
+
+def format_phrases(vocabulary: Vocabulary) -> str:
+    """One line on the phrases that were joined: how many, and the commonest ones; empty where none were to be."""
+    if vocabulary.phrases is None:
+        return ""
+    joined = parts_of(vocabulary.phrases).keys()
+    freq = dict(zip(vocabulary.words, vocabulary.term_freq.tolist(), strict=True))
+    kept = sorted(joined & freq.keys(), key=lambda word: (-freq[word], word))
+    such = f", such as {' '.join(kept[:SHOWN])}" if kept else ""
+    return f"phrases: {len(joined):,} joined, of which the vocabulary has {len(kept):,}{such}"
 
 
 def report_warnings(report: FilterReport) -> list[str]:

@@ -59,6 +59,8 @@ def vocabulary_of(counts: sp.csr_matrix, names: Sequence[str] | None) -> Vocabul
 
 def corpus_of_counts(counts: sp.csr_matrix, vocabulary: Vocabulary, config: Config) -> Corpus:
     """Counts as a corpus: some documents to validate with, where there are enough, the others to train on."""
+    if config.corpus.phrases and vocabulary.phrases is None:
+        raise UserError("phrases are of running text, but counts were given; leave phrases out, or give the texts")
     rows = np.flatnonzero(np.diff(counts.indptr))
     if not len(rows):
         raise UserError("no document holds a word that the model knows: there is nothing to learn from")

@@ -13,10 +13,12 @@ from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.readers.decode import STDIN
 from etm_jax.corpus.readers.named import NAMED
 from etm_jax.corpus.sources import documents_in, find_source
-from etm_jax.corpus.types import Counted, Document, Source, Vocabulary
+from etm_jax.corpus.types import Counted, Document, Source, TokenStream, Vocabulary
 from etm_jax.corpus.words.bags import bags_of_words
 from etm_jax.corpus.words.cleaning import clean_documents
-from etm_jax.corpus.words.numbering import VocabularyNumbers
+from etm_jax.corpus.words.numbering import JoinedTokens, VocabularyNumbers
+from etm_jax.corpus.words.phrases import join_phrases
+from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.segment import Segmented, segment_documents, segment_stream
 from etm_jax.corpus.words.tokenizer import cleaner
 from etm_jax.util.console import note, track
@@ -53,7 +55,9 @@ def settings_like(config: CorpusConfig, vocabulary: Vocabulary, segmenter: str =
     was = vocabulary.segmenter.partition(" ")[0]
     nothing_said = was in ("gold", "none", "")
     source = Source("", [], lang=named[0] if named else "", segmenter="" if nothing_said else was)
-    given = dataclasses.replace(config, segmenter=segmenter or source.segmenter)
+    # Of a corpus of shards the run's own settings say nothing of phrases.
+    phrases = vocabulary.phrases is not None
+    given = dataclasses.replace(config, segmenter=segmenter or source.segmenter, phrases=phrases)
     settings = resolve(given, source)
     if nothing_said and not segmenter:
         how = "by people" if was == "gold" else "elsewhere"
@@ -106,16 +110,29 @@ def segmented(
     return segment_documents(lambda: clean_documents(documents(), settings, vocabulary.advertisements), settings)
 
 
+def words_like(tokens: TokenRanges, settings: CorpusConfig, vocabulary: Vocabulary) -> TokenStream:
+    """The words of documents as those of the model came about, its phrases joined. settings: of `settings_like`."""
+    joined = JoinedTokens(cleaner(settings))
+    joined.add(tokens)
+    return join_phrases(joined.stream(), vocabulary.phrases)
+
+
 def counted(
-    batches: Iterator[Segmented], config: CorpusConfig, vocabulary: Vocabulary, fields: Fields = NO_FIELDS
+    batches: Iterator[Segmented], settings: CorpusConfig, vocabulary: Vocabulary, fields: Fields = NO_FIELDS
 ) -> Iterator[CountedDocuments]:
-    """Documents and their words, a few at a time, as counts over the words of the model. config: they were cut by."""
-    numbering = VocabularyNumbers(vocabulary.words, cleaner(config))
+    """Documents and their words, a few at a time, as counts over the words of the model. settings: they were cut by."""
+    numbering = VocabularyNumbers(vocabulary.words, cleaner(settings))
+    column = {word: j for j, word in enumerate(vocabulary.words)} if vocabulary.phrases else {}
     for documents, tokens in batches:
-        columns, is_word = numbering.columns(tokens)
-        counts = bags_of_words(tokens.documents, columns, len(vocabulary))
-        words = np.diff(np.concatenate([[0], np.cumsum(is_word)])[tokens.documents])
+        if vocabulary.phrases:
+            stream = words_like(tokens, settings, vocabulary)
+            columns = np.array([column.get(word, -1) for word in stream.words], np.int32)[stream.ids]
+            starts, words = stream.starts, np.diff(stream.starts)
+        else:
+            columns, is_word = numbering.columns(tokens)
+            starts, words = tokens.documents, np.diff(np.concatenate([[0], np.cumsum(is_word)])[tokens.documents])
         meta = _by_field(fields, [fields.values(document.meta, document.id) for document in documents])
+        counts = bags_of_words(starts, columns, len(vocabulary))
         yield CountedDocuments([document.id for document in documents], counts, words, meta)
 
 

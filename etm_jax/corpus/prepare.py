@@ -15,15 +15,23 @@ from etm_jax.corpus.shards import read_corpus
 from etm_jax.corpus.store.cache import corpus_digest, load_corpus, save_corpus
 from etm_jax.corpus.store.compressed import Compressor
 from etm_jax.corpus.store.packed import PackedTexts, Packer
-from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Source, Vocabulary
+from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Phrases, Source, Vocabulary
 from etm_jax.corpus.words.cleaning import Cleaning
+from etm_jax.corpus.words.phrase_learning import learn_phrases
 from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.segmenters import segmenter_version
 from etm_jax.corpus.words.split import halves, split_documents
 from etm_jax.corpus.words.text_starts import beginning_of, commonest_words, shown_text
 from etm_jax.corpus.words.tokenizer import cleaner, raw_text
-from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, read_stopwords, select_stream
+from etm_jax.corpus.words.vocabulary import (
+    count_matrix,
+    filter_words,
+    index_tokens,
+    read_stopwords,
+    select_stream,
+    stream_dictionary,
+)
 from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
@@ -49,7 +57,11 @@ def prepare(
     corpus is another one.
     """
     if source.prepared:
-        return _from_shards(source.prepared, expected_digest, expected_name, texts)
+        return _from_shards(source.prepared, config, expected_digest, expected_name, texts)
+    if source.counted and config.phrases:
+        raise UserError(
+            f"--phrases needs running text, but {source.name} came as counts; leave it out, or give the text"
+        )
     settings = resolve(config, source)
     if config.clean and not settings.clean:
         what = "counts" if source.counted else "words"
@@ -111,8 +123,15 @@ def without_texts(corpus: Corpus) -> Corpus:
     return dataclasses.replace(corpus, train=train, valid=valid, test=test)
 
 
-def _from_shards(folder: Path, expected_digest: str | None, expected_name: str, texts: bool) -> Corpus:
+def _from_shards(
+    folder: Path, config: CorpusConfig, expected_digest: str | None, expected_name: str, texts: bool
+) -> Corpus:
     corpus = read_corpus(folder, texts)
+    if config.phrases and corpus.vocabulary.phrases is None:
+        raise UserError(
+            f"--phrases: {folder} was prepared without; leave it out, or prepare the text again with "
+            "etm_jax.prepare --phrases"
+        )
     if expected_digest not in (None, corpus.digest):
         raise UserError(
             f"--corpus={folder} is not what the run in --workdir was started with ({expected_name}), but was prepared "
@@ -140,13 +159,19 @@ def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
 def _from_documents(source: Source, config: CorpusConfig, version: str, digest: str, with_texts: bool) -> Corpus:
     assert source.documents is not None
     stopwords = (
-        read_stopwords(config.stopwords, config.nfkc, bool(config.lowercase)) if config.stopwords else frozenset()
+        read_stopwords(config.stopwords, config.nfkc, bool(config.lowercase), config.phrases)
+        if config.stopwords
+        else frozenset()
     )
     fields = fields_of(config)
     kept = _Kept(Packer(), Packer(), tuple(Packer() for _ in fields.names), Compressor() if with_texts else None)
     cleaning = Cleaning(source.documents, config)
-    dictionary, stream = index_tokens(_tokens_noting(cleaning.documents, config, fields, kept), cleaner(config))
+    stream = index_tokens(_tokens_noting(cleaning.documents, config, fields, kept), cleaner(config))
     cleaning.tally.give_hint()
+    phrases = None
+    if config.phrases:
+        phrases, stream = learn_phrases(stream, config, stopwords)
+    dictionary = stream_dictionary(stream)
     ids, first_words = kept.ids.packed(), kept.first_words.packed()
     texts = kept.texts.compressed() if kept.texts else None
     meta = dict(zip(fields.names, (values.packed() for values in kept.meta), strict=True))
@@ -184,7 +209,9 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     return Corpus(
         name=source.name,
         digest=digest,
-        vocabulary=_vocabulary([words[j] for j in columns], parts["train"].counts, version, cleaning.advertisements),
+        vocabulary=_vocabulary(
+            [words[j] for j in columns], parts["train"].counts, version, cleaning.advertisements, phrases
+        ),
         train=parts["train"],
         valid=parts["valid"],
         test=parts["test"],
@@ -274,12 +301,17 @@ def by_frequency(freq: np.ndarray, words: Sequence[str]) -> np.ndarray:
 
 
 def _vocabulary(
-    words: list[str], train: sp.csr_matrix, segmenter: str, advertisements: frozenset[str] = frozenset()
+    words: list[str],
+    train: sp.csr_matrix,
+    segmenter: str,
+    advertisements: frozenset[str] = frozenset(),
+    phrases: Phrases | None = None,
 ) -> Vocabulary:
     if len(words) < 2:
         raise UserError(f"the training documents hold {len(words)} words, and topics need at least 2; give more text")
     term_freq = np.asarray(train.sum(axis=0, dtype=np.int64)).ravel()
-    return Vocabulary(words, _doc_freq(train), term_freq, train.shape[0], segmenter, tuple(sorted(advertisements)))
+    lines = tuple(sorted(advertisements))
+    return Vocabulary(words, _doc_freq(train), term_freq, train.shape[0], segmenter, lines, phrases)
 
 
 def _doc_freq(counts: sp.csr_matrix, rows: np.ndarray | None = None) -> np.ndarray:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -55,12 +55,45 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Phrases:
+    """Runs of words that count as one word (`etm_jax.corpus.words.phrases`).
+
+    passes: for each pass over a text the phrases that it joins, each the words of the text as the passes before left
+    it. connectors: words that a phrase may have inside, but neither begins nor ends with.
+    """
+
+    passes: tuple[tuple[tuple[str, ...], ...], ...]
+    connectors: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return sum(map(len, self.passes))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"passes": self.passes, "connectors": self.connectors}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`. Raises ValueError, KeyError or TypeError where they are not phrases."""
+        passes = tuple(tuple(map(tuple, each)) for each in values["passes"])
+        connectors = tuple(values["connectors"])
+        phrases = [phrase for each in passes for phrase in each]
+        if not all(isinstance(word, str) for words in (*phrases, connectors) for word in words):
+            raise ValueError("its phrases are no lists of words")
+        inside = frozenset(connectors)
+        if not all(len(phrase) >= 2 and inside.issuperset(phrase[1:-1]) for phrase in phrases):
+            raise ValueError("its phrases hold others than connectors inside")
+        return cls(passes, connectors)
+
+
+@dataclass(frozen=True)
 class Vocabulary:
     """The V words of the model in column order, and how they came to be.
 
     doc_freq, term_freq: [V] int64, documents that hold the word and its occurrences, over the training documents.
     segmenter: name and version of what cut the text, e.g. `pkuseg 0.0.25`; `none` for a corpus that came as counts.
     advertisements: the lines that --clean=novel found to repeat, as `etm_jax.corpus.words.novel_text` knows them.
+    phrases: those that were joined before the words were counted, None where none were to be.
     """
 
     words: list[str]
@@ -69,6 +102,7 @@ class Vocabulary:
     num_docs: int
     segmenter: str
     advertisements: tuple[str, ...] = ()
+    phrases: Phrases | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.words)

@@ -1,6 +1,6 @@
 """The folder of one run: its record, its metrics, and what may change when it is resumed.
 
-config.json: version, what the corpus really was, and every setting. vocabulary: the words, their hash and the
+config.json: version, what the corpus really was, and every setting. vocabulary: the words, their hash, phrases and
 segmenter. metadata.json: what documents carry, if anything. metrics.jsonl: a line an epoch. checkpoints/: to resume
 from. export/: the results. corpus/: the prepared corpus.
 """

@@ -16,6 +16,7 @@ import numpy as np
 
 from etm_jax.config.settings import VectorsConfig
 from etm_jax.corpus.types import Corpus
+from etm_jax.corpus.words.phrases import parts_of
 from etm_jax.util.console import track
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import unpacked
@@ -235,9 +236,22 @@ def check(config: VectorsConfig, counts_of: str | None) -> None:
 
 
 def make(corpus: Corpus, config: VectorsConfig, seed: int) -> SourceVectors:
-    """Read the vectors of the vocabulary's words. Raises UserError where the file is broken or has none of them."""
+    """Read the vectors of the vocabulary's words. Raises UserError where the file is broken or has none of them.
+
+    A phrase that the file lacks gets the mean of its words' vectors, where it has all of these.
+    """
     path, words = _path(config), corpus.vocabulary.words
-    matrix, known = read(path, words)
+    parts = parts_of(corpus.vocabulary.phrases)
+    inside = {part for word in words for part in parts.get(word, ())}
+    also = sorted(inside.difference(words))
+    matrix, known = read(path, [*words, *also])
+    row_of = {word: row for row, word in enumerate([*words, *also])}
+    found = known.copy()
+    for row, word in enumerate(words):
+        rows = [row_of[part] for part in parts.get(word, ())]
+        if rows and not found[row] and found[rows].all():
+            matrix[row], known[row] = matrix[rows].mean(axis=0), True
+    matrix, known = matrix[: len(words)], known[: len(words)]
     if not known.any():
         raise UserError(
             f"{path} holds none of the {len(words)} words of the vocabulary (such as {words[0]!r}); "

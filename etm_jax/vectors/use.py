@@ -7,6 +7,7 @@ import numpy as np
 
 from etm_jax.config.settings import VectorsConfig
 from etm_jax.corpus.types import Corpus
+from etm_jax.corpus.words.phrases import SEPARATOR, parts_of
 from etm_jax.util.console import track
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import require
@@ -50,5 +51,6 @@ def check(config: VectorsConfig, counts_of: str | None) -> None:
 
 def make(corpus: Corpus, config: VectorsConfig, seed: int) -> SourceVectors:
     """A vector for every word: the encoder splits words into subwords, so it covers all of them."""
-    words = corpus.vocabulary.words
-    return SourceVectors(encode(words, config.embed_dim), np.ones(len(words), bool), source())
+    words, phrases = corpus.vocabulary.words, parts_of(corpus.vocabulary.phrases)
+    texts = [word.replace(SEPARATOR, " ") if word in phrases else word for word in words]
+    return SourceVectors(encode(texts, config.embed_dim), np.ones(len(words), bool), source())

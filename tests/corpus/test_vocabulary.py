@@ -1,9 +1,17 @@
 import numpy as np
 import pytest
+from gensim.corpora import Dictionary
 
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.words.ranges import TokenRanges
-from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, read_stopwords, select_stream
+from etm_jax.corpus.words.vocabulary import (
+    count_matrix,
+    filter_words,
+    index_tokens,
+    read_stopwords,
+    select_stream,
+    stream_dictionary,
+)
 from etm_jax.util.errors import UserError
 
 # document frequencies: the 4, of 3, cat 2, dog 2, ox 1
@@ -11,7 +19,7 @@ DOCS = [["the", "cat", "of", "the"], ["the", "dog", "of"], ["dog", "the", "cat",
 
 
 def kept(docs=DOCS, stopwords=frozenset(), **settings):
-    dictionary, _ = index_tokens([TokenRanges.of_lists(docs)])
+    dictionary = stream_dictionary(index_tokens([TokenRanges.of_lists(docs)]))
     return filter_words(dictionary, CorpusConfig(**settings), stopwords)
 
 
@@ -45,8 +53,44 @@ def test_too_few_words_are_reported_with_what_each_filter_dropped():
     assert "1 in more than 3 of the 4 documents (--no_above=0.75)" in message
 
 
+def drawn_documents(seed):
+    """Documents of Zipfian words, so that many words are equally frequent."""
+    draw = np.random.default_rng(seed)
+    return [[f"w{min(int(k), 400)}" for k in draw.zipf(1.3, draw.integers(0, 60))] for _ in range(120)]
+
+
+def by_gensim(docs, config, stopwords):
+    """The words that gensim's own filters keep, where those that are sorted by spelling come first."""
+    dictionary = Dictionary(docs)
+    dictionary.token2id = dict(sorted(dictionary.token2id.items()))
+    if config.auto_adj:
+        dictionary.filter_n_most_frequent(20)
+    dictionary.filter_tokens(
+        [i for w, i in dictionary.token2id.items() if len(w) < config.min_token_len or w in stopwords]
+    )
+    dictionary.filter_extremes(config.no_below, 1.0 if config.auto_adj else config.no_above, config.keep_n or None)
+    return set(dictionary.token2id)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"no_above": 0.25}, {"keep_n": 30}, {"keep_n": 31, "no_below": 1}, {"auto_adj": True}, {"min_token_len": 3}],
+)
+def test_the_dictionary_and_its_filters_are_those_of_gensim(settings):
+    config = CorpusConfig(**{"no_below": 3, "no_above": 0.5, "min_token_len": 2} | settings)
+    for seed in range(4):
+        docs = drawn_documents(seed)
+        ours = stream_dictionary(index_tokens([TokenRanges.of_lists(docs[:50]), TokenRanges.of_lists(docs[50:])]))
+        theirs = Dictionary(docs)
+        for name in ("token2id", "dfs", "cfs", "num_docs", "num_pos", "num_nnz"):
+            assert getattr(ours, name) == getattr(theirs, name)
+        kept_words = filter_words(ours, config, frozenset({"w5"}))
+        assert set(kept_words) == by_gensim(docs, config, {"w5"})
+        assert len(kept_words) == len(set(kept_words))
+
+
 def test_counts_and_stream_hold_the_documents():
-    _, stream = index_tokens([TokenRanges.of_lists([*DOCS, []])])
+    stream = index_tokens([TokenRanges.of_lists([*DOCS, []])])
     counts = count_matrix(stream, ["cat", "the", "absent"])
     assert counts.toarray().tolist() == [[1, 2, 0], [0, 1, 0], [2, 1, 0], [0, 1, 0], [0, 0, 0]]
     assert counts.dtype == np.int32
@@ -55,7 +99,7 @@ def test_counts_and_stream_hold_the_documents():
 
 
 def test_a_selected_stream_has_its_own_words():
-    _, stream = index_tokens([TokenRanges.of_lists(DOCS)])
+    stream = index_tokens([TokenRanges.of_lists(DOCS)])
     part = select_stream(stream, np.array([1, 3]))
     texts = [[part.words[i] for i in part.ids[a:b]] for a, b in zip(part.starts[:-1], part.starts[1:], strict=True)]
     assert texts == [DOCS[1], DOCS[3]]

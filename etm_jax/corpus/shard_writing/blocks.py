@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.shard_writing.job import InputFile, Job
 from etm_jax.corpus.shards.arrays import pack, unpack
@@ -17,6 +16,7 @@ from etm_jax.corpus.store.packed import PackedTexts, Packer
 from etm_jax.corpus.types import TokenStream
 from etm_jax.corpus.words.cleaning import CleaningTally, clean_documents
 from etm_jax.corpus.words.numbering import JoinedTokens
+from etm_jax.corpus.words.phrases import join_phrases
 from etm_jax.corpus.words.segment import Segmented, segment_alone
 from etm_jax.corpus.words.text_starts import shown_text
 from etm_jax.corpus.words.tokenizer import cleaner, raw_text
@@ -65,7 +65,7 @@ def blocks_of(file: InputFile, job: Job, tally: CleaningTally | None = None) -> 
 
 def next_block(segmented: Iterator[Segmented], name: str, number: int, job: Job) -> Block:
     """The next documents of the file `name`, as many as a block takes. number: of the first one in the file."""
-    ids, stream, labels = _stream(segmented, name, job.config)
+    ids, stream, labels = _stream(segmented, name, job)
     words, config = sorted(stream.words), job.config
     numbers = np.arange(number, number + len(ids))
     parts, keys = draw(name, numbers, config.split_seed, config.valid_share, config.test_share)
@@ -73,10 +73,11 @@ def next_block(segmented: Iterator[Segmented], name: str, number: int, job: Job)
 
 
 def _stream(
-    segmented: Iterator[Segmented], name: str, config: CorpusConfig
+    segmented: Iterator[Segmented], name: str, job: Job
 ) -> tuple[PackedTexts, TokenStream, dict[str, PackedTexts]]:
     """Names, tokens and labels of the next documents, as many as a block takes."""
-    tokens, ids, fields = JoinedTokens(cleaner(config)), Packer(), fields_of(config)
+    config, fields = job.config, fields_of(job.config)
+    tokens, ids = JoinedTokens(cleaner(config)), Packer()
     labels = {label: Packer() for label in (TEXT, *fields.names)}
     docs = 0
     for some in segmented:
@@ -89,4 +90,5 @@ def _stream(
                 packer.add(value)
         if docs >= DOCUMENTS_AT_ONCE or len(tokens) >= TOKENS_AT_ONCE:
             break
-    return ids.packed(), tokens.stream(), {label: packer.packed() for label, packer in labels.items()}
+    stream = join_phrases(tokens.stream(), job.phrases)
+    return ids.packed(), stream, {label: packer.packed() for label, packer in labels.items()}

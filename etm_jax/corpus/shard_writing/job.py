@@ -13,7 +13,7 @@ from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.shards.manifest import FORMAT, file_sha256
 from etm_jax.corpus.store.cache import COMPUTED, deciding_settings
-from etm_jax.corpus.types import Source
+from etm_jax.corpus.types import Phrases, Source
 from etm_jax.corpus.words.segmenters import segmenter_version
 from etm_jax.corpus.words.vocabulary import read_stopwords
 from etm_jax.util.errors import UserError
@@ -48,7 +48,8 @@ class Job:
 
     config: resolved. segmenter: name and version. stopwords: words to leave out. block_docs: documents a record.
     num_shards: of the training documents; 0 for one for every `SHARD_DOCS`. meta_sha256: of the file of --meta, if any.
-    advertisements: those that repeat in the files, which --clean=novel drops.
+    advertisements: those that repeat in the files, which --clean=novel drops. phrases: those to join, which --phrases
+    learns from the files (`phrase_sample`), so that no digest needs them.
     """
 
     files: tuple[InputFile, ...]
@@ -59,6 +60,7 @@ class Job:
     num_shards: int = 0
     meta_sha256: str = ""
     advertisements: tuple[str, ...] = ()
+    phrases: Phrases | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def make_job(pattern: str, config: CorpusConfig, block_docs: int = BLOCK_DOCS, n
     settings = resolve(config, Source(pattern, []))
     stopwords: frozenset[str] = frozenset()
     if settings.stopwords:
-        stopwords = read_stopwords(settings.stopwords, settings.nfkc, bool(settings.lowercase))
+        stopwords = read_stopwords(settings.stopwords, settings.nfkc, bool(settings.lowercase), settings.phrases)
     version = segmenter_version(settings.segmenter, settings.segmenter_model)
     # The whole table is read here, so that its faults are reported before anything is done.
     fields_of(settings)

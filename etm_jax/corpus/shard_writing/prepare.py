@@ -6,17 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from etm_jax.config.settings import CorpusConfig
-from etm_jax.corpus.filter_report import format_report, report_warnings
+from etm_jax.corpus.filter_report import format_phrases, format_report, report_warnings
 from etm_jax.corpus.prepare import warn_of_language
 from etm_jax.corpus.shard_writing import local
 from etm_jax.corpus.shard_writing.advertisements import with_advertisements
 from etm_jax.corpus.shard_writing.job import BLOCK_DOCS, Job, make_job
+from etm_jax.corpus.shard_writing.phrase_sample import with_phrases
 from etm_jax.corpus.shard_writing.pipeline import BeamRunner
 from etm_jax.corpus.shard_writing.plan import Plan
 from etm_jax.corpus.shard_writing.summary import Summary
 from etm_jax.corpus.shard_writing.writing import Written, finish
 from etm_jax.corpus.shards.manifest import NAME, SUFFIX, VOCABULARY, Manifest
 from etm_jax.corpus.shards.records import check_installed
+from etm_jax.corpus.store.cache import vocabulary_from_json
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable, written
@@ -56,8 +58,11 @@ def prepare_files(
     note(format_report(manifest.report))
     for warning in report_warnings(manifest.report):
         warn(warning)
+    vocabulary = vocabulary_from_json(json.loads((folder / VOCABULARY).read_text("ascii")))
+    if phrases := format_phrases(vocabulary):
+        note(phrases)
     if not config.lang:
-        warn_of_language(json.loads((folder / VOCABULARY).read_text("ascii"))["words"])
+        warn_of_language(vocabulary.words)
     documents = {name: part.total("documents") for name, part in manifest.parts.items()}
     size = sum(part.total("bytes") for part in manifest.parts.values())
     shares = f"{documents['train']:,} to train, {documents['valid']:,} to validate, {documents['test']:,} to test"
@@ -91,7 +96,7 @@ def prepare_shards(job: Job, folder: Path, runner: Runner = local.run) -> Manife
                 raise UserError(f"--output={folder} holds {path.name}; give a folder that is new or empty")
         with written(work):
             work.mkdir(exist_ok=True)
-        job = with_advertisements(job, work)
+        job = with_phrases(with_advertisements(job, work), work)
         manifest = finish(work, folder, job, *runner(job, work))
         shutil.rmtree(work)
         return manifest

@@ -81,6 +81,7 @@ def finish(work: Path, folder: Path, job: Job, plan: Plan, summary: Summary, sha
         parts["train"].total("documents"),
         job.segmenter,
         job.advertisements,
+        job.phrases,
     )
     replace_text(folder / VOCABULARY, json.dumps(vocabulary_to_json(vocabulary)))
     manifest = Manifest(

@@ -18,7 +18,7 @@ from etm_jax.corpus.counts import as_counts
 from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.store.compressed import CompressedTexts
 from etm_jax.corpus.store.packed import PackedTexts
-from etm_jax.corpus.types import Corpus, Documents, FilterReport, Source, TokenStream, Vocabulary
+from etm_jax.corpus.types import Corpus, Documents, FilterReport, Phrases, Source, TokenStream, Vocabulary
 from etm_jax.corpus.words.segmenters import PKUSEG
 from etm_jax.util.errors import UserError
 from etm_jax.util.reading import as_object, read_arrays, read_object, read_sparse
@@ -139,6 +139,7 @@ def load_corpus(folder: Path, texts: bool = False) -> Corpus:
 
 def vocabulary_to_json(vocabulary: Vocabulary) -> dict[str, Any]:
     """Plain values, with the hash of the words."""
+    phrases = {} if vocabulary.phrases is None else {"phrases": vocabulary.phrases.to_json()}
     return {
         "hash": vocabulary.hash,
         "segmenter": vocabulary.segmenter,
@@ -147,6 +148,7 @@ def vocabulary_to_json(vocabulary: Vocabulary) -> dict[str, Any]:
         "doc_freq": vocabulary.doc_freq.tolist(),
         "term_freq": vocabulary.term_freq.tolist(),
         **({"advertisements": list(vocabulary.advertisements)} if vocabulary.advertisements else {}),
+        **phrases,
     }
 
 
@@ -164,6 +166,7 @@ def vocabulary_from_json(values: dict[str, Any]) -> Vocabulary:
         num_docs=values["num_docs"],
         segmenter=values["segmenter"],
         advertisements=tuple(advertisements),
+        phrases=Phrases.from_json(as_object(values["phrases"])) if "phrases" in values else None,
     )
     if vocabulary.hash != values["hash"]:
         raise ValueError("its words are not those of its hash")

@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.types import Document
+from etm_jax.corpus.words.breaks import tokens_and_breaks
 from etm_jax.corpus.words.normalize import chunks, clean_token, normalize
 from etm_jax.corpus.words.numbering import Clean
 from etm_jax.corpus.words.pkuseg.decoder import LONGEST_PIECE, Decoder
@@ -20,15 +22,25 @@ Tokenize = Callable[[Sequence[Document]], TokenRanges]
 def tokenizer(config: CorpusConfig) -> Tokenize:
     """A function from documents to their tokens: normalised and segmented. What is left of a token, `cleaner` says.
 
-    config: with `lang`, `segmenter` and `lowercase` resolved (`etm_jax.corpus.prepare.resolve`).
+    config: with `lang`, `segmenter` and `lowercase` resolved (`etm_jax.corpus.prepare.resolve`). With --phrases, which
+    are yet to be joined, `etm_jax.corpus.words.breaks.BREAK` stands where none can go on.
     """
+    nfkc, lowercase = config.nfkc, bool(config.lowercase)
     if config.segmenter == "gold":
+        if config.phrases:
+            clean = lru_cache(1 << 18)(lambda token: normalize(token, nfkc, lowercase))
+            return lambda documents: TokenRanges.of_lists(
+                tokens_and_breaks(map(clean, _given_tokens(document))) for document in documents
+            )
         return lambda documents: TokenRanges.of_lists(map(_given_tokens, documents))
     cut = _cutter(config)
 
     def tokenize(documents: Sequence[Document]) -> TokenRanges:
-        texts = (raw_text(document, config.lang) for document in documents)
-        return cut([normalize(text, config.nfkc, bool(config.lowercase)) for text in texts])
+        texts = [normalize(raw_text(document, config.lang), nfkc, lowercase) for document in documents]
+        tokens = cut(texts)
+        if config.phrases:
+            return TokenRanges.of_lists(map(tokens_and_breaks, tokens.lists(), texts))
+        return tokens
 
     return tokenize
 
@@ -38,6 +50,9 @@ def cleaner(config: CorpusConfig) -> Clean:
 
     config: as for `tokenizer`.
     """
+    if config.phrases:
+        # They are clean, as `tokens_and_breaks` had to look what lies between them.
+        return str
     if config.segmenter != "gold":
         return clean_token
     nfkc, lowercase = config.nfkc, bool(config.lowercase)

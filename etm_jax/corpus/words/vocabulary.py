@@ -12,6 +12,7 @@ from etm_jax.corpus.types import TokenStream
 from etm_jax.corpus.words.bags import bags_of_words
 from etm_jax.corpus.words.normalize import clean_token, normalize
 from etm_jax.corpus.words.numbering import Clean, JoinedTokens
+from etm_jax.corpus.words.phrases import spelled_from_text
 from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.util.errors import UserError
 
@@ -21,30 +22,33 @@ if TYPE_CHECKING:
 AUTO_ADJ_WORDS = 20
 """Number of most frequent words that --auto_adj drops."""
 
-DOCUMENTS_AT_ONCE = 100_000
-"""Documents processed in one step: bounds the memory used besides the counts."""
+_DOCUMENTS_SORTED = 4096
+"""Documents whose words are sorted at once: so many fit the processor's cache."""
 
 
-def index_tokens(batches: Iterable[TokenRanges], clean: Clean = str) -> tuple["Dictionary", TokenStream]:
-    """gensim's dictionary of all words, and all tokens by its ids, from the tokens of some documents after the other.
+def index_tokens(batches: Iterable[TokenRanges], clean: Clean = str) -> TokenStream:
+    """All words over one list, from the tokens of some documents after the other, which are read once.
 
-    clean: from a token to its word. The dictionary is the one that gensim itself makes of the documents' words. They
-    are read once.
+    clean: from a token to its word. Words have the ids that gensim's dictionary would give them.
     """
     joined = JoinedTokens(clean)
-    doc_freq = term_freq = np.zeros(0, np.int64)
     for batch in batches:
-        ids, starts = joined.add(batch)
-        size = len(joined.words)
-        doc_freq = np.pad(doc_freq, (0, size - len(doc_freq)))
-        doc_freq += np.bincount(bags_of_words(starts, ids, size).indices, minlength=size)
-        term_freq = np.pad(term_freq, (0, size - len(term_freq)))
-        term_freq += np.bincount(ids, minlength=size)
-    stream = joined.stream()
-    dictionary = dictionary_of(stream.words, doc_freq, len(stream.starts) - 1)
-    dictionary.cfs = dict(enumerate(term_freq.tolist()))
+        joined.add(batch)
+    return joined.stream()
+
+
+def stream_dictionary(stream: TokenStream) -> "Dictionary":
+    """The dictionary that gensim makes of the documents of a text."""
+    size, num_docs = len(stream.words), len(stream.starts) - 1
+    doc_freq = np.zeros(size, np.int64)
+    for low in range(0, num_docs, _DOCUMENTS_SORTED):
+        starts = stream.starts[low : low + _DOCUMENTS_SORTED + 1]
+        bags = bags_of_words(starts - starts[0], stream.ids[starts[0] : starts[-1]], size)
+        doc_freq += np.bincount(bags.indices, minlength=size)
+    dictionary = dictionary_of(stream.words, doc_freq, num_docs)
+    dictionary.cfs = dict(enumerate(np.bincount(stream.ids, minlength=size).tolist()))
     dictionary.num_pos, dictionary.num_nnz = len(stream.ids), int(doc_freq.sum())
-    return dictionary, stream
+    return dictionary
 
 
 def dictionary_of(words: Sequence[str], doc_freq: np.ndarray, num_docs: int) -> "Dictionary":
@@ -66,49 +70,51 @@ def filter_words(
 ) -> list[str]:
     """The words that the settings keep, by falling document frequency and then by spelling.
 
+    The same words that the filters of gensim's dictionary keep, where those drop equally frequent words by spelling.
     config: with `min_token_len` resolved. already_rare: number of words with fewer than `no_below` documents that were
-    left out of the dictionary. The dictionary is filtered in place. Raises UserError with the numbers where fewer than
-    two words are left.
+    left out of the dictionary. Raises UserError with the numbers where fewer than two words are left.
     """
-    # Among words of the same frequency gensim drops the last ones: sorted, spelling decides and not first occurrence.
-    dictionary.token2id = dict(sorted(dictionary.token2id.items()))
     unfiltered, docs = len(dictionary) + already_rare, dictionary.num_docs
     if unfiltered < 2:
         raise UserError(
             f"the corpus holds {unfiltered} different words, and topics need at least 2; "
             "give more text, or another --segmenter if this one left whole lines uncut"
         )
-    if config.auto_adj:
-        dictionary.filter_n_most_frequent(AUTO_ADJ_WORDS)
+    words = list(dictionary.token2id)
+    freq = np.array([dictionary.dfs[i] for i in dictionary.token2id.values()], np.int64)
     shortest = config.min_token_len or 1
-    dictionary.filter_tokens(
-        [i for word, i in dictionary.token2id.items() if len(word) < shortest or word in stopwords]
-    )
-    no_above = 1.0 if config.auto_adj else config.no_above
-    rare = already_rare + sum(df < config.no_below for df in dictionary.dfs.values())
-    limit = int(no_above * docs)
-    common = sum(df > limit for df in dictionary.dfs.values())
-    candidates = len(dictionary) + already_rare
-    dictionary.filter_extremes(no_below=config.no_below, no_above=no_above, keep_n=config.keep_n or None)
-    if len(dictionary) < 2:
+    candidate = np.array([len(word) >= shortest and word not in stopwords for word in words], bool)
+    if config.auto_adj:
+        candidate[_by_frequency(words, freq, np.arange(len(words)))[:AUTO_ADJ_WORDS]] = False
+    # As gensim has it, a share of documents is rounded down.
+    limit = int((1.0 if config.auto_adj else config.no_above) * docs)
+    kept = np.flatnonzero(candidate & (freq >= config.no_below) & (freq <= limit))
+    kept = _by_frequency(words, freq, kept)[: config.keep_n or None]
+    if len(kept) < 2:
+        candidates = int(candidate.sum()) + already_rare
+        rare = already_rare + int((freq[candidate] < config.no_below).sum())
         raise UserError(
-            f"filtering leaves {len(dictionary)} of {unfiltered:,} words, and topics need at least 2: "
+            f"filtering leaves {len(kept)} of {unfiltered:,} words, and topics need at least 2: "
             f"{unfiltered - candidates:,} are stop words, too short or dropped by --auto_adj, "
             f"{rare:,} are in fewer than --no_below={config.no_below} documents, "
-            f"{common:,} in more than {limit:,} of the {docs:,} documents (--no_above={no_above:g}); "
-            "relax the one that drops most"
+            f"{int((freq[candidate] > limit).sum()):,} in more than {limit:,} of the {docs:,} documents "
+            f"(--no_above={1.0 if config.auto_adj else config.no_above:g}); relax the one that drops most"
         )
-    freq = {word: dictionary.dfs[i] for word, i in dictionary.token2id.items()}
-    return sorted(freq, key=lambda word: (-freq[word], word))
+    return [words[i] for i in kept.tolist()]
+
+
+def _by_frequency(words: Sequence[str], freq: np.ndarray, some: np.ndarray) -> np.ndarray:
+    """Some words [n] by falling frequency and then by spelling."""
+    return np.array(sorted(some.tolist(), key=lambda i: (-freq[i], words[i])), np.int64)
 
 
 def count_matrix(stream: TokenStream, words: list[str]) -> sp.csr_matrix:
     """Word counts [D, V] CSR int32 of the D documents of `stream` for the V `words`; other tokens are left out."""
     column = {word: j for j, word in enumerate(words)}
     column_of = np.array([column.get(word, -1) for word in stream.words], dtype=np.int32)
-    blocks = []
-    for low in range(0, len(stream.starts) - 1, DOCUMENTS_AT_ONCE):
-        starts = stream.starts[low : low + DOCUMENTS_AT_ONCE + 1]
+    blocks = [sp.csr_matrix(np.zeros((0, len(words)), np.int32))]
+    for low in range(0, len(stream.starts) - 1, _DOCUMENTS_SORTED):
+        starts = stream.starts[low : low + _DOCUMENTS_SORTED + 1]
         columns = column_of[stream.ids[starts[0] : starts[-1]]]
         blocks.append(bags_of_words(starts - starts[0], columns, len(words)))
     return sp.csr_matrix(sp.vstack(blocks, format="csr"), dtype=np.int32)
@@ -127,10 +133,11 @@ def select_stream(stream: TokenStream, rows: np.ndarray) -> TokenStream:
     return TokenStream([stream.words[i] for i in used], new_id[ids], starts.astype(np.int64))
 
 
-def read_stopwords(path: str, nfkc: bool, lowercase: bool) -> frozenset[str]:
+def read_stopwords(path: str, nfkc: bool, lowercase: bool, phrases: bool = False) -> frozenset[str]:
     """The words of a UTF-8 file, one a line, normalised and cleaned like the tokens that they have to match.
 
-    Raises UserError where it cannot be read.
+    phrases: whether a line of several words is the phrase that they are joined to. Raises UserError where it cannot be
+    read.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
@@ -140,4 +147,6 @@ def read_stopwords(path: str, nfkc: bool, lowercase: bool) -> frozenset[str]:
         raise UserError(
             f"--stopwords={path} cannot be read ({error.strerror}); give a file of one word a line"
         ) from error
+    if phrases:
+        return frozenset(spelled_from_text(line, nfkc, lowercase) for line in lines) - {""}
     return frozenset(clean_token(normalize(line, nfkc, lowercase)) for line in lines) - {""}
