@@ -16,6 +16,7 @@ from etm_jax.corpus.readers.named import NAMED
 from etm_jax.corpus.sources import documents_in, find_source
 from etm_jax.corpus.types import Counted, Document, Source, Vocabulary
 from etm_jax.corpus.words.segment import segment_documents, segment_stream
+from etm_jax.corpus.words.unicode_words import segmenter_named
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
 
@@ -47,7 +48,7 @@ def settings_like(config: CorpusConfig, vocabulary: Vocabulary, segmenter: str =
     it is cut as that language is by default, which is said.
     """
     named = [NAMED[name].lang for name in (config.corpus, config.corpus_fallback) if name in NAMED]
-    was = vocabulary.segmenter.partition(" ")[0]
+    was = segmenter_named(vocabulary.segmenter)
     nothing_said = was in ("gold", "none", "")
     source = Source("", [], lang=named[0] if named else "", segmenter="" if nothing_said else was)
     given = dataclasses.replace(config, segmenter=segmenter or source.segmenter)

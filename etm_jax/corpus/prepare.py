@@ -8,10 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.config.declaration import settings_of
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.fields import Fields, fields_of
 from etm_jax.corpus.metadata import Metadata, ValueTally
 from etm_jax.corpus.shards import read_corpus
+from etm_jax.corpus.shards.manifest import Manifest
 from etm_jax.corpus.store.cache import corpus_digest, load_corpus, save_corpus
 from etm_jax.corpus.store.compressed import Compressor
 from etm_jax.corpus.store.packed import PackedTexts, Packer
@@ -19,6 +21,7 @@ from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Sour
 from etm_jax.corpus.words.segment import raw_text, segment_documents, segmenter_version
 from etm_jax.corpus.words.split import halves, split_documents
 from etm_jax.corpus.words.text_starts import beginning_of, commonest_words, shown_text
+from etm_jax.corpus.words.unicode_words import EARLIER_WORDS
 from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, read_stopwords, select_stream
 from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, warn
@@ -26,6 +29,9 @@ from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
 
 _COUNTED_SEGMENTER = "none"
+
+_OF_METADATA = ("meta_fields",)
+"""Settings that are no matter of words. Shards have their metadata, whatever a run with them is told."""
 
 
 def prepare(
@@ -45,10 +51,16 @@ def prepare(
     corpus is another one.
     """
     if source.prepared:
+        _check_words_alike(config, source.prepared)
         return _from_shards(source.prepared, expected_digest, expected_name, texts)
     settings = resolve(config, source)
     version = _COUNTED_SEGMENTER if source.counted else segmenter_version(settings.segmenter)
     digest = corpus_digest(source, settings, version)
+    if settings.segmenter == "words" and not source.counted and expected_digest not in (None, digest):
+        earlier = dataclasses.replace(settings, segmenter=EARLIER_WORDS)
+        earlier_version = segmenter_version(EARLIER_WORDS)
+        if expected_digest == corpus_digest(source, earlier, earlier_version):
+            settings, version, digest = earlier, earlier_version, expected_digest
     if expected_digest not in (None, digest):
         # A run that an earlier version began goes on with the corpus that it prepared.
         if expected_digest == corpus_digest(source, settings, version, folded_punctuation=True):
@@ -104,6 +116,19 @@ def without_texts(corpus: Corpus) -> Corpus:
     return dataclasses.replace(corpus, train=train, valid=valid, test=test)
 
 
+def _check_words_alike(config: CorpusConfig, folder: Path) -> None:
+    """Raise UserError where the shards' words have a form that new documents of a run with `config` would not have."""
+    given = Manifest.read(folder).settings
+    for s in settings_of(CorpusConfig):
+        if s.digest == "given" and s.name not in _OF_METADATA:
+            theirs = given.get(s.name, s.default)
+            if theirs != getattr(config, s.name):
+                raise UserError(
+                    f"--corpus={folder} was prepared with {s.spelled(theirs)}; give that here too, as new documents of "
+                    "the model will need it"
+                )
+
+
 def _from_shards(folder: Path, expected_digest: str | None, expected_name: str, texts: bool) -> Corpus:
     corpus = read_corpus(folder, texts)
     if expected_digest not in (None, corpus.digest):
@@ -129,9 +154,7 @@ def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
 
 def _from_documents(source: Source, config: CorpusConfig, version: str, digest: str, with_texts: bool) -> Corpus:
     assert source.documents is not None
-    stopwords = (
-        read_stopwords(config.stopwords, config.nfkc, bool(config.lowercase)) if config.stopwords else frozenset()
-    )
+    stopwords = read_stopwords(config.stopwords, config) if config.stopwords else frozenset()
     fields = fields_of(config)
     kept = _Kept(Packer(), Packer(), tuple(Packer() for _ in fields.names), Compressor() if with_texts else None)
     dictionary, stream = index_tokens(_tokens_noting(source.documents, config, fields, kept))

@@ -5,10 +5,8 @@ import importlib.metadata
 import logging
 import multiprocessing
 import os
-import re
 import sys
 import types
-import unicodedata
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -20,7 +18,10 @@ from typing import Any, NamedTuple
 
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.types import Document
-from etm_jax.corpus.words.normalize import chunks, clean_token, normalize
+from etm_jax.corpus.words.normalize import chunks, normalize
+from etm_jax.corpus.words.script import for_segmenter
+from etm_jax.corpus.words.token_form import from_segmenter, like_tokens
+from etm_jax.corpus.words.unicode_words import EARLIER_WORDS, earlier_words, unicode_words, words_version
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import missing
@@ -50,13 +51,12 @@ _COSTS = {
 _DISTRIBUTIONS = {"pkuseg": "pkuseg", "rjieba": "rjieba", "jieba": "jieba", "spacy_pkuseg": "spacy-pkuseg"}
 _CHUNK = 1000  # characters; pkuseg's time grows faster than the length of a line
 _BATCH = 20_000  # characters sent to a worker at once: about a second of pkuseg
-_WORD = re.compile(r"[^\W\d_][^\W\d_\u0300-\u036f]*(?:['’][^\W\d_][^\W\d_\u0300-\u036f]*)*")
 
 
 def segmenter_version(name: str) -> str:
     """Name and version, e.g. `pkuseg 0.0.25`, without loading it. Raises UserError where its package is missing."""
-    if name == "words":
-        return f"words (Unicode {unicodedata.unidata_version})"
+    if name in ("words", EARLIER_WORDS):
+        return words_version(name)
     if name not in _DISTRIBUTIONS:
         return name
     try:
@@ -65,14 +65,17 @@ def segmenter_version(name: str) -> str:
         raise UserError(_missing(name)) from error
 
 
-def make_segmenter(name: str, model_folder: str = "") -> Segment:
+def make_segmenter(name: str, model_folder: str = "", digits: bool = False) -> Segment:
     """A function from a piece of text to its words in order, including punctuation.
 
     name: one of the choices of --segmenter except `gold`. model_folder: for `spacy_pkuseg` only, which comes without a
-    model. Raises UserError where the package or the model cannot be used.
+    model. digits: whether they are part of words, which `words` has to know. Raises UserError where the package or the
+    model cannot be used.
     """
     if name == "words":
-        return _WORD.findall
+        return unicode_words(digits)
+    if name == EARLIER_WORDS:
+        return earlier_words
     if name == "whitespace":
         return str.split
     segmenter_version(name)
@@ -97,10 +100,7 @@ def tokenizer(config: CorpusConfig) -> Tokenize:
     """
     nfkc, lowercase = config.nfkc, bool(config.lowercase)
     if config.segmenter == "gold":
-
-        @cache
-        def clean(token: str) -> str:
-            return clean_token(normalize(token, nfkc, lowercase))
+        clean = cache(like_tokens(config))
 
         def given(document: Document) -> list[str]:
             if document.tokens is None:
@@ -112,11 +112,12 @@ def tokenizer(config: CorpusConfig) -> Tokenize:
 
         return given
 
-    segment = make_segmenter(config.segmenter, config.segmenter_model)
+    segment = make_segmenter(config.segmenter, config.segmenter_model, config.keep_digits)
+    folded, clean_token = for_segmenter(config.script), from_segmenter(config)
     limit = _CHUNK if config.segmenter in PKUSEG else sys.maxsize
 
     def tokenize(document: Document) -> list[str]:
-        text = normalize(raw_text(document, config.lang), nfkc, lowercase)
+        text = normalize(folded(raw_text(document, config.lang)), nfkc, lowercase)
         words = (word for chunk in chunks(text, limit) for word in segment(chunk))
         return [word for word in map(clean_token, words) if word]
 

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.types import TokenStream
-from etm_jax.corpus.words.normalize import clean_token, normalize
+from etm_jax.corpus.words.token_form import like_tokens
 from etm_jax.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -129,10 +129,10 @@ def select_stream(stream: TokenStream, rows: np.ndarray) -> TokenStream:
     return TokenStream([stream.words[i] for i in used], new_id[ids], starts.astype(np.int64))
 
 
-def read_stopwords(path: str, nfkc: bool, lowercase: bool) -> frozenset[str]:
-    """The words of a UTF-8 file, one a line, normalised and cleaned like the tokens that they have to match.
+def read_stopwords(path: str, config: CorpusConfig) -> frozenset[str]:
+    """The words of a UTF-8 file, one a line, in the form of the tokens that they have to match.
 
-    Raises UserError where it cannot be read.
+    config: with `lowercase` resolved. Raises UserError where the file cannot be read.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
@@ -142,4 +142,4 @@ def read_stopwords(path: str, nfkc: bool, lowercase: bool) -> frozenset[str]:
         raise UserError(
             f"--stopwords={path} cannot be read ({error.strerror}); give a file of one word a line"
         ) from error
-    return frozenset(clean_token(normalize(line, nfkc, lowercase)) for line in lines) - {""}
+    return frozenset(map(like_tokens(config), lines)) - {""}
