@@ -157,3 +157,15 @@ def test_workers_import_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": root}, check=True
     )
     assert run.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("name", ["whitespace", "gold", "rjieba"])
+def test_digits_stay_on_demand_whatever_cuts_the_text(name):
+    if name == "rjieba":
+        pytest.importorskip(name)
+    words = ["2024", "年", "5G", "网络", "覆盖", "率", "98.5%"]
+    document = Document("1", tokens=words) if name == "gold" else Document("1", " ".join(words))
+    kept = tokenizer(CorpusConfig(lang="zh", segmenter=name, keep_digits=True))(document)
+    assert "".join(kept) == "2024年5G网络覆盖率98.5"
+    assert {"2024", "5G", "98.5"} <= set(kept)
+    assert "".join(tokenizer(CorpusConfig(lang="zh", segmenter=name))(document)) == "年G网络覆盖率"
