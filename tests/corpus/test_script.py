@@ -50,6 +50,19 @@ def test_characters_are_folded_and_words_of_a_region_are_not_exchanged():
     assert tokens_of("軟體 計程車 台灣", "simplified") == ["软体", "计程车", "台湾"]
 
 
+def test_the_standards_of_taiwan_and_hong_kong_are_both_known():
+    taiwan, hong_kong = "看著 著名 衛生 裡面 台灣", "看着 著名 衞生 裏面 台灣"
+    for text in (taiwan, hong_kong):
+        assert tokens_of(text, "simplified") == ["看着", "著名", "卫生", "里面", "台湾"]
+        assert tokens_of(text, "traditional") == ["看著", "著名", "衛生", "裡面", "臺灣"]
+
+
+def test_text_that_is_simplified_already_stays():
+    for text in ("显著", "看着 显著 编著 土著 执著 这么 发展 皇后 乾隆"):
+        assert for_segmenter("simplified")(text) == text
+    assert for_segmenter("simplified")("看著") == "看着"
+
+
 def test_what_looks_the_same_under_another_code_is_folded_too():
     # U+F92F is 勞 of a Korean standard, U+2FBA a radical.
     assert tokens_of("\uf92f動 \u2fba", "simplified", nfkc=False) == ["劳动", "马"]

@@ -14,7 +14,8 @@ Fold = Callable[[str], str]
 _COMPATIBLE = re.compile("[\u2e80-\u2fdf\uf900-\ufaff\U0002f800-\U0002fa1f]+")
 """Radicals and compatibility ideographs: other codes of characters that OpenCC knows."""
 
-_SURROGATES = re.compile("[\ud800-\udfff]")
+_UNREADABLE = re.compile("[\0\ud800-\udfff]")
+"""What OpenCC does not take: lone surrogates, which UTF-8 has not, and zeros, at which some of its converters stop."""
 
 
 def for_segmenter(script: str) -> Fold:
@@ -26,12 +27,17 @@ def for_segmenter(script: str) -> Fold:
     """
     if not script:
         return _same
-    convert = _converter("t2s", script)
+    # t2s alone leaves what Taiwan and Hong Kong write differently from OpenCC's own standard: 看著, 衞生. tw2s alone
+    # makes 显着 of 显著, which it knows in traditional text only.
+    to_standard, to_traditional = _converter("hk2t", script), _converter("s2t", script)
+    from_standard, from_taiwan = _converter("t2s", script), _converter("tw2s", script)
 
     def fold(text: str) -> str:
-        # OpenCC takes UTF-8, which has no lone surrogates; `normalize` would make them spaces all the same.
-        text = _COMPATIBLE.sub(lambda run: unicodedata.normalize("NFKC", run[0]), _SURROGATES.sub(" ", text))
-        return convert(text)
+        # `normalize` would make spaces of what is unreadable all the same.
+        text = _COMPATIBLE.sub(lambda run: unicodedata.normalize("NFKC", run[0]), _UNREADABLE.sub(" ", text))
+        standard = to_standard(text)
+        is_simplified = from_standard(standard) == text != to_traditional(text)
+        return text if is_simplified else from_taiwan(standard)
 
     return fold
 
