@@ -168,7 +168,7 @@ $(VENV)/.test: $(VENV)/.made setup.cfg pyproject.toml Makefile
 	test -z "$$missing" || { \
 	    echo "pkuseg is compiled here, to compare with, and misses something: apt-get install$$missing" >&2; exit 1; }
 	@echo 'Installing JAX and what the tests need into $(VENV) (1.2 GB): about a minute.'
-	@$(PIP_INSTALL) -e '.[zh,demo,corpora,use,lda,tensorboard,parquet,scale,figures,pyldavis,browser,notebook,dev]' || $(INSTALL_FAILED)
+	@$(PIP_INSTALL) -e '.[zh,script,demo,corpora,use,lda,tensorboard,parquet,scale,figures,pyldavis,browser,notebook,dev]' || $(INSTALL_FAILED)
 	@echo 'Building pkuseg, which our words are compared with (190 MB): about a minute.'
 	@$(PIP_INSTALL) numpy cython setuptools wheel || $(INSTALL_FAILED)
 	@$(PY) -c 'import pkuseg.inference' 2>/dev/null || \

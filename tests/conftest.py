@@ -25,13 +25,24 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from etm_jax.corpus.types import TokenStream
+from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.types import Document, TokenStream
+from etm_jax.corpus.words.segment import segment_documents
+from etm_jax.corpus.words.tokenizer import cleaner
 from etm_jax.models.base import Output, TopicModel
 from etm_jax.models.batch import Batch
 from etm_jax.models.layers import Variables
 from etm_jax.models.noise import Noise, Posterior, draw
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def words_of(config: CorpusConfig, documents: list[Document], workers: int = 1) -> list[list[str]]:
+    """The words of each document. config: resolved."""
+    config, clean = dataclasses.replace(config, workers=workers), cleaner(config)
+    lists = [tokens for some in segment_documents(lambda: iter(documents), config) for tokens in some.tokens.lists()]
+    return [[word for word in map(clean, tokens) if word] for tokens in lists]
+
 
 needs_scale = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("grain", "array_record"))),

@@ -115,11 +115,12 @@ def _read_fields(folder: Path) -> None:
 
 
 def _read_word_files(folder: Path) -> None:
+    from etm_jax.config.settings import CorpusConfig
     from etm_jax.corpus.types import Vocabulary
     from etm_jax.corpus.words.vocabulary import read_stopwords
     from etm_jax.models.seed_words import read_seed_words
 
-    read_stopwords(str(folder / "words.txt"), nfkc=True, lowercase=True)
+    read_stopwords(str(folder / "words.txt"), CorpusConfig(lowercase=True))
     ones = np.ones(len(WORDS), np.int64)
     read_seed_words(str(folder / "words.txt"), Vocabulary(WORDS, ones, ones, 3, "none"), 5)
 

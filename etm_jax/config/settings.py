@@ -15,6 +15,7 @@ from etm_jax.util.errors import UserError
 MAX_SEED = 2**32 - 1
 """scikit-learn and numpy take no larger one."""
 
+SCRIPTS = ("simplified", "traditional")
 SEGMENTERS = ("pkuseg", "rjieba", "jieba", "pkuseg_reference", "spacy_pkuseg", "words", "whitespace", "gold")
 
 
@@ -85,6 +86,15 @@ class CorpusConfig:
         digest="value",
     )
     lowercase: bool | None = setting(None, "fold case; default: for en only", digest="value")
+    script: str = setting(
+        "",
+        "write all Chinese words in one script, and segment them as simplified; default: as they are (extra: script)",
+        choices=SCRIPTS,
+        digest="given",
+    )
+    keep_digits: bool = setting(
+        False, "keep digits in words: 5G, 2024, 3.14; by default they are dropped", digest="given"
+    )
     stopwords: str = setting(
         "", "file of words to drop, one a line; none are dropped by default", shown="FILE", digest="files"
     )

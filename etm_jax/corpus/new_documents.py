@@ -21,6 +21,7 @@ from etm_jax.corpus.words.phrases import join_phrases
 from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.segment import Segmented, segment_documents, segment_stream
 from etm_jax.corpus.words.tokenizer import cleaner
+from etm_jax.corpus.words.unicode_words import segmenter_named
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
 
@@ -52,7 +53,7 @@ def settings_like(config: CorpusConfig, vocabulary: Vocabulary, segmenter: str =
     it is cut as that language is by default, which is said.
     """
     named = [NAMED[name].lang for name in (config.corpus, config.corpus_fallback) if name in NAMED]
-    was = vocabulary.segmenter.partition(" ")[0]
+    was = segmenter_named(vocabulary.segmenter)
     nothing_said = was in ("gold", "none", "")
     source = Source("", [], lang=named[0] if named else "", segmenter="" if nothing_said else was)
     # Of a corpus of shards the run's own settings say nothing of phrases.

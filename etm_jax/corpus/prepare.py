@@ -24,6 +24,7 @@ from etm_jax.corpus.words.segmenters import segmenter_version
 from etm_jax.corpus.words.split import halves, split_documents
 from etm_jax.corpus.words.text_starts import beginning_of, commonest_words, shown_text
 from etm_jax.corpus.words.tokenizer import cleaner, raw_text
+from etm_jax.corpus.words.unicode_words import EARLIER_WORDS
 from etm_jax.corpus.words.vocabulary import (
     count_matrix,
     filter_words,
@@ -57,7 +58,7 @@ def prepare(
     corpus is another one.
     """
     if source.prepared:
-        return _from_shards(source.prepared, config, expected_digest, expected_name, texts)
+        return _from_shards(source.prepared, expected_digest, expected_name, texts)
     if source.counted and config.phrases:
         raise UserError(
             f"--phrases needs running text, but {source.name} came as counts; leave it out, or give the text"
@@ -68,6 +69,11 @@ def prepare(
         warn(f"--clean={config.clean} changes nothing: {source.name} comes as {what}, and only text is cleaned")
     version = _COUNTED_SEGMENTER if source.counted else segmenter_version(settings.segmenter, settings.segmenter_model)
     digest = corpus_digest(source, settings, version)
+    if settings.segmenter == "words" and not source.counted and expected_digest not in (None, digest):
+        earlier = dataclasses.replace(settings, segmenter=EARLIER_WORDS)
+        earlier_version = segmenter_version(EARLIER_WORDS)
+        if expected_digest == corpus_digest(source, earlier, earlier_version):
+            settings, version, digest = earlier, earlier_version, expected_digest
     if expected_digest not in (None, digest):
         # A run that an earlier version began goes on with the corpus that it prepared.
         if expected_digest == corpus_digest(source, settings, version, folded_punctuation=True):
@@ -123,15 +129,8 @@ def without_texts(corpus: Corpus) -> Corpus:
     return dataclasses.replace(corpus, train=train, valid=valid, test=test)
 
 
-def _from_shards(
-    folder: Path, config: CorpusConfig, expected_digest: str | None, expected_name: str, texts: bool
-) -> Corpus:
+def _from_shards(folder: Path, expected_digest: str | None, expected_name: str, texts: bool) -> Corpus:
     corpus = read_corpus(folder, texts)
-    if config.phrases and corpus.vocabulary.phrases is None:
-        raise UserError(
-            f"--phrases: {folder} was prepared without; leave it out, or prepare the text again with "
-            "etm_jax.prepare --phrases"
-        )
     if expected_digest not in (None, corpus.digest):
         raise UserError(
             f"--corpus={folder} is not what the run in --workdir was started with ({expected_name}), but was prepared "
@@ -158,11 +157,7 @@ def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
 
 def _from_documents(source: Source, config: CorpusConfig, version: str, digest: str, with_texts: bool) -> Corpus:
     assert source.documents is not None
-    stopwords = (
-        read_stopwords(config.stopwords, config.nfkc, bool(config.lowercase), config.phrases)
-        if config.stopwords
-        else frozenset()
-    )
+    stopwords = read_stopwords(config.stopwords, config) if config.stopwords else frozenset()
     fields = fields_of(config)
     kept = _Kept(Packer(), Packer(), tuple(Packer() for _ in fields.names), Compressor() if with_texts else None)
     cleaning = Cleaning(source.documents, config)

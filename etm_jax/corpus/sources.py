@@ -14,8 +14,11 @@ from etm_jax.corpus.readers.named import NAMED, find_named
 from etm_jax.corpus.readers.text_files import read_csv, read_folder, read_jsonl, read_lines
 from etm_jax.corpus.shards import manifest
 from etm_jax.corpus.types import Document, Source
+from etm_jax.corpus.words.unicode_words import segmenter_named
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
+
+_OF_METADATA = ("meta", "meta_fields")
 
 
 class FileFormat(NamedTuple):
@@ -96,9 +99,18 @@ def as_prepared(config: CorpusConfig) -> CorpusConfig:
             f"--corpus={config.corpus} has the metadata fields that it was prepared with ({fields}); leave out --meta "
             "and --meta_fields, or give them to etm_jax.prepare with another --output"
         )
-    # Settings that are younger than the folder, or were not given for it, are as they are by default.
-    absent = {s.name: s.default for s in settings_of(CorpusConfig) if s.digest == "given" and s.name not in settings}
-    return dataclasses.replace(config, **absent | given, segmenter=settings["segmenter"].partition(" ")[0])
+    settings_given = [s for s in settings_of(CorpusConfig) if s.digest == "given" and s.name not in _OF_METADATA]
+    for s in settings_given:
+        wanted, there = getattr(config, s.name), given.get(s.name, s.default)
+        if wanted not in (s.default, there):
+            how = "without" if there == s.default else f"with {s.spelled(there)}"
+            raise UserError(
+                f"{s.spelled(wanted)}: the text in --corpus={config.corpus} was prepared {how}; leave the flag out, or "
+                "prepare the text again with it, by etm_jax.prepare with another --output"
+            )
+    # What is younger than the folder, or was not given for it, is as it is by default.
+    absent = {s.name: s.default for s in settings_given if s.name not in settings}
+    return dataclasses.replace(config, **absent | given, segmenter=segmenter_named(settings["segmenter"]))
 
 
 def _find(corpus: str, config: CorpusConfig) -> Source:

@@ -1,10 +1,11 @@
 """Guided topics: words that a person wants some topics to be about."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from etm_jax.corpus.types import Vocabulary
+from etm_jax.corpus.words.script import in_script
 from etm_jax.util.console import warn
 from etm_jax.util.errors import UserError
 
@@ -12,11 +13,12 @@ Columns = tuple[tuple[int, ...], ...]
 """For each topic from the first on the columns of its words; empty for a topic that is free, as all that follow are."""
 
 
-def read_seed_words(path: str, vocabulary: Vocabulary, num_topics: int) -> Columns:
+def read_seed_words(path: str, vocabulary: Vocabulary, num_topics: int, script: str = "") -> Columns:
     """The columns of the words in a UTF-8 file: a line a topic, words between blanks; # begins a comment.
 
-    Words that the vocabulary lacks are named in a warning. Raises UserError where the file cannot be read, has more
-    lines than there are topics, or a line without a word of the vocabulary.
+    script: that of the vocabulary, which words are also looked up in; see --script. Words that the vocabulary lacks are
+    named in a warning. Raises UserError where the file cannot be read, has more lines than there are topics, or a line
+    without a word of the vocabulary.
     """
     try:
         text = Path(path).expanduser().read_text(encoding="utf-8-sig")
@@ -32,10 +34,11 @@ def read_seed_words(path: str, vocabulary: Vocabulary, num_topics: int) -> Colum
             f"--seed_words={path} has words for {len(lines)} topics, and there are {num_topics}; raise --n_topic"
         )
     column = {word: j for j, word in enumerate(vocabulary.words)}
+    written = in_script(script)
     found: list[tuple[int, ...]] = []
     unknown: list[str] = []
     for number, words in enumerate(lines, start=1):
-        known = [column.get(word, column.get(_folded(word))) for word in words]
+        known = [_first_known((word, _folded(word), written(_folded(word))), column) for word in words]
         unknown += [word for word, j in zip(words, known, strict=True) if j is None]
         if words and not any(j is not None for j in known):
             raise UserError(
@@ -61,6 +64,11 @@ def write_seed_words(topics: Sequence[Sequence[str]], folder: Path) -> str:
     path = folder / "seed_words.txt"
     path.write_text("".join(" ".join(words) + "\n" for words in topics), encoding="utf-8")
     return str(path)
+
+
+def _first_known(spellings: Sequence[str], column: Mapping[str, int]) -> int | None:
+    """The column of the first of a word's spellings that the vocabulary has."""
+    return next((column[word] for word in spellings if word in column), None)
 
 
 def _folded(word: str) -> str:

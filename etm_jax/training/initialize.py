@@ -121,7 +121,7 @@ def _seed_words(config: Config, options: RunOptions, corpus: Corpus, resumed: Ru
             f"--seed_words={options.seed_words} is for --model=etm, whose topics have embeddings; leave it out"
         )
     else:
-        found = read_seed_words(options.seed_words, corpus.vocabulary, config.model.num_topics)
+        found = read_seed_words(options.seed_words, corpus.vocabulary, config.model.num_topics, config.corpus.script)
     if resumed and resumed.seed_words != found:
         words = corpus.vocabulary.words
         before = " / ".join(" ".join(words[j] for j in line) or "(free)" for line in resumed.seed_words) or "none"

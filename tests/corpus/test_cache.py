@@ -6,8 +6,10 @@ import pytest
 import etm_jax.corpus.store.cache as cache
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus import prepare
+from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Document, Source
 from etm_jax.corpus.words.segmenters import segmenter_version
+from etm_jax.corpus.words.unicode_words import EARLIER_WORDS
 from etm_jax.util.errors import UserError
 
 CONFIG = CorpusConfig(lang="en", segmenter="words", lowercase=True, min_token_len=2, no_below=1, no_above=1.0)
@@ -156,6 +158,30 @@ def test_a_run_of_before_punctuation_was_kept_goes_on_with_its_own_corpus(source
     source.files[0].write_text("other")
     with pytest.raises(UserError, match="is not what the run"):
         prepare(source, settings, tmp_path / "cache", before, "texts")
+
+
+def test_a_run_of_before_marks_were_letters_goes_on_with_the_words_that_it_had(tmp_path):
+    """Also where its corpus is no longer in the cache."""
+    path = tmp_path / "hindi.txt"
+    path.write_text("\n".join(f"हिन्दी शब्द {word}" for word in ("cat", "dog", "hen", "cat") * 4), encoding="utf-8")
+    config = dataclasses.replace(CONFIG, corpus=str(path), segmenter="", min_token_len=1)
+    source = find_source(config)
+    version = segmenter_version(EARLIER_WORDS)
+    before = cache.corpus_digest(source, dataclasses.replace(config, segmenter="words"), version)
+    new = prepare(source, config, tmp_path / "cache")
+    assert {"हिन्दी", "शब्द"} <= set(new.vocabulary.words)
+    old = prepare(source, config, tmp_path / "cache", before, "hindi")
+    assert (old.digest, old.vocabulary.segmenter) == (before, version)
+    assert {"ह", "न", "द", "शब"} <= set(old.vocabulary.words)
+    assert flat(prepare(source, config, tmp_path / "cache", before, "hindi")) == flat(old)
+    assert flat(prepare(source, config, tmp_path / "cache")) == flat(new)
+
+
+def test_digits_count_only_where_they_are_kept(source):
+    def digest(**given):
+        return cache.corpus_digest(source, dataclasses.replace(CONFIG, **given), "words 1")
+
+    assert digest() == digest(keep_digits=False) != digest(keep_digits=True)
 
 
 def test_a_vocabulary_comes_back_from_json_and_changed_words_are_refused(source):

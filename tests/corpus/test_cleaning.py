@@ -179,8 +179,10 @@ def test_shards_without_it_are_as_before_and_hint_at_it(tmp_path, capsys):
     values = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert "cleaned" not in values["report"]
     assert "clean" not in Manifest.read(tmp_path / "out").settings
-    given = CorpusConfig(corpus=str(tmp_path / "out"), clean="web")
+    given = CorpusConfig(corpus=str(tmp_path / "out"))
     assert as_prepared(given).clean == ""
+    with pytest.raises(UserError, match=r"--clean=web: .*out was prepared without; leave the flag out"):
+        as_prepared(dataclasses.replace(given, clean="web"))
 
 
 def test_new_documents_lose_what_those_of_training_lost(tmp_path):

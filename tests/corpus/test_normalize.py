@@ -99,3 +99,23 @@ def test_chunks_join_to_the_text_and_keep_the_limit(text, limit):
 )
 def test_tokens_keep_letters_alone(token, expected):
     assert clean_token(token) == expected
+
+
+@pytest.mark.parametrize(
+    "token, expected",
+    [
+        ("5G", "5G"),
+        ("1998年", "1998年"),
+        ("12.5%", "12.5"),
+        ("1,000.5", "1,000.5"),
+        ("3.", "3"),
+        ("C.3", "C3"),
+        ("½㎡", ""),
+        ("1\ufe0f\u20e3", "1"),
+        ("1990's", "1990's"),
+        ("２０２４", "２０２４"),
+        ("——", ""),
+    ],
+)
+def test_tokens_keep_digits_on_demand(token, expected):
+    assert clean_token(token, digits=True) == expected

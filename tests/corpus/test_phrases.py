@@ -19,6 +19,7 @@ from etm_jax.corpus.words.phrase_learning import learn_phrases
 from etm_jax.corpus.words.phrases import join_phrases, parts_of, spelled, spelled_from_text
 from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.segmenters import make_segmenter
+from etm_jax.corpus.words.token_form import like_tokens
 from etm_jax.corpus.words.vocabulary import index_tokens, stream_dictionary
 
 EN = CorpusConfig(lang="en", phrases=True, phrase_min_count=3, phrase_threshold=0.3)
@@ -150,10 +151,11 @@ def test_spelling() -> None:
     assert spelled(["人工", "智能"]) == "人工智能"
     assert spelled(["windows", "系统"]) == "windows系统"
     assert spelled(["系统", "windows", "xp"]) == "系统windows_xp"
-    assert spelled_from_text("New  York", nfkc=True, lowercase=True) == "new_york"
-    assert spelled_from_text("new_york", nfkc=True, lowercase=True) == "new_york"
-    assert spelled_from_text("人工 智能", nfkc=True, lowercase=False) == "人工智能"
-    assert spelled_from_text("the", nfkc=True, lowercase=True) == "the"
+    as_token = like_tokens(CorpusConfig(lowercase=True))
+    assert spelled_from_text("New  York", as_token) == "new_york"
+    assert spelled_from_text("new_york", as_token) == "new_york"
+    assert spelled_from_text("人工 智能", as_token) == "人工智能"
+    assert spelled_from_text("the", as_token) == "the"
 
 
 def test_the_parts_of_a_phrase_are_the_words_of_the_text() -> None:

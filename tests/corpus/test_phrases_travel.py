@@ -21,7 +21,7 @@ from etm_jax.corpus.shard_writing.job import make_job
 from etm_jax.corpus.shard_writing.prepare import prepare_shards
 from etm_jax.corpus.shards import folder as folder_module
 from etm_jax.corpus.shards import read_corpus
-from etm_jax.corpus.sources import find_source
+from etm_jax.corpus.sources import as_prepared, find_source
 from etm_jax.corpus.store.cache import corpus_digest, vocabulary_from_json, vocabulary_to_json
 from etm_jax.corpus.types import Counted, Source
 from etm_jax.corpus.words.vocabulary import read_stopwords
@@ -192,8 +192,8 @@ def test_phrases_of_counts_are_refused(tmp_path, lines):
     with pytest.raises(ValueError, match="phrases are of running text, but counts were given"):
         ETM(2, settings={"phrases": True}, verbose=0).fit(eye)
     prepare_shards(make_job(str(lines), dataclasses.replace(CONFIG, phrases=False, workers=1)), tmp_path / "out")
-    with pytest.raises(UserError, match="was prepared without; leave it out, or prepare the text again"):
-        prepare(Source("out", [], prepared=tmp_path / "out"), CONFIG)
+    with pytest.raises(UserError, match="was prepared without; leave the flag out, or prepare the text again"):
+        as_prepared(dataclasses.replace(CONFIG, corpus=str(tmp_path / "out")))
 
 
 def test_a_vocabulary_with_damaged_phrases_is_refused(lines):
@@ -208,8 +208,10 @@ def test_a_vocabulary_with_damaged_phrases_is_refused(lines):
 def test_stop_words_and_seed_words_are_spelled_as_phrases_are(lines, tmp_path):
     stop = tmp_path / "stop.txt"
     stop.write_text("New York\nmachine_learning\nbal\n", encoding="utf-8")
-    assert read_stopwords(str(stop), True, True, phrases=True) == {"new_york", "machine_learning", "bal"}
-    assert read_stopwords(str(stop), True, True) == {"newyork", "machinelearning", "bal"}
+    config = CorpusConfig(lowercase=True)
+    with_phrases = dataclasses.replace(config, phrases=True)
+    assert read_stopwords(str(stop), with_phrases) == {"new_york", "machine_learning", "bal"}
+    assert read_stopwords(str(stop), config) == {"newyork", "machinelearning", "bal"}
     corpus = prepare(source_of(lines), dataclasses.replace(CONFIG, stopwords=str(stop)))
     assert "bank_of_england" in corpus.vocabulary.words
     assert not {"new_york", "machine_learning", "bal"} & set(corpus.vocabulary.words)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from conftest import words_of
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.types import Document
 from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.segmenters import make_segmenter, segmenter_version
-from etm_jax.corpus.words.tokenizer import cleaner, tokenizer
 from etm_jax.util.errors import UserError
 
 
@@ -24,13 +24,7 @@ def tokens_of(text, **settings):
 
 
 def tokens_in(document, **settings):
-    config = CorpusConfig(**settings)
-    return words_of(tokenizer(config)([document]), config)[0]
-
-
-def words_of(tokens, config):
-    clean = cleaner(config)
-    return [[word for word in map(clean, document) if word] for document in tokens.lists()]
+    return words_of(CorpusConfig(**settings), [document])[0]
 
 
 def test_words_keep_inner_apostrophes_and_one_letter_words():
@@ -170,3 +164,15 @@ def test_workers_import_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": root}, check=True
     )
     assert run.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("name", ["whitespace", "gold", "rjieba"])
+def test_digits_stay_on_demand_whatever_cuts_the_text(name):
+    if name == "rjieba":
+        pytest.importorskip(name)
+    words = ["2024", "年", "5G", "网络", "覆盖", "率", "98.5%"]
+    document = Document("1", tokens=words) if name == "gold" else Document("1", " ".join(words))
+    kept = tokens_in(document, lang="zh", segmenter=name, keep_digits=True)
+    assert "".join(kept) == "2024年5G网络覆盖率98.5"
+    assert {"2024", "5G", "98.5"} <= set(kept)
+    assert "".join(tokens_in(document, lang="zh", segmenter=name)) == "年G网络覆盖率"

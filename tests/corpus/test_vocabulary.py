@@ -109,11 +109,11 @@ def test_a_selected_stream_has_its_own_words():
 def test_stop_words_are_normalised_like_tokens(tmp_path):
     path = tmp_path / "stop.txt"
     path.write_text("\ufeffＴhe\n（的），\n\n don’t \n", encoding="utf-8")
-    assert read_stopwords(str(path), nfkc=True, lowercase=True) == {"the", "的", "don't"}
+    assert read_stopwords(str(path), CorpusConfig(lowercase=True)) == {"the", "的", "don't"}
 
 
 def test_unreadable_stop_words_name_file_and_byte(tmp_path):
     path = tmp_path / "stop.txt"
     path.write_bytes("的\n".encode() + b"\xb5\xc4")
     with pytest.raises(UserError, match=r"--stopwords=.*stop\.txt is not UTF-8 at byte 4"):
-        read_stopwords(str(path), nfkc=True, lowercase=False)
+        read_stopwords(str(path), CorpusConfig(lowercase=False))

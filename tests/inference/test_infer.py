@@ -19,6 +19,7 @@ from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE, read_new, settings_like
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.corpus.words.segment import DOCUMENTS_AT_ONCE as SEGMENTED_AT_ONCE
+from etm_jax.corpus.words.unicode_words import EARLIER_WORDS
 from etm_jax.infer import main
 from etm_jax.inference.predictor import Predictor, mixtures
 from etm_jax.interop import read_saved_model, to_safetensors
@@ -188,10 +189,11 @@ def test_lda_gives_its_documents_the_topics_that_it_exported(trained: Path, tmp_
     ("corpus", "was", "segmenter", "lowercase"),
     [
         ({"corpus": "a.txt"}, "pkuseg 0.0.25", "pkuseg", False),
-        ({"corpus": "a.txt", "lang": "en"}, "words (Unicode 15.0.0)", "words", True),
+        ({"corpus": "a.txt", "lang": "en"}, "words 2 (Unicode 15.0.0)", "words", True),
+        ({"corpus": "a.txt", "lang": "en"}, "words (Unicode 15.0.0)", EARLIER_WORDS, True),
         ({"corpus": "peoples_daily"}, "gold", "pkuseg", False),
-        ({"corpus": "newsarticles"}, "words (Unicode 15.0.0)", "words", True),
-        ({"corpus": "a.txt", "lang": "en", "lowercase": False}, "words (Unicode 15.0.0)", "words", False),
+        ({"corpus": "newsarticles"}, "words 2 (Unicode 15.0.0)", "words", True),
+        ({"corpus": "a.txt", "lang": "en", "lowercase": False}, "words 2 (Unicode 15.0.0)", "words", False),
         ({"corpus": "a.txt", "corpus_fallback": "sanguo"}, "rjieba 0.2", "rjieba", False),
     ],
 )

@@ -4,7 +4,7 @@ import glob
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from etm_jax.corpus.shards.manifest import FORMAT, file_sha256
 from etm_jax.corpus.store.cache import COMPUTED, deciding_settings
 from etm_jax.corpus.types import Phrases, Source
 from etm_jax.corpus.words.segmenters import segmenter_version
+from etm_jax.corpus.words.unicode_words import EARLIER_WORDS
 from etm_jax.corpus.words.vocabulary import read_stopwords
 from etm_jax.util.errors import UserError
 
@@ -80,6 +81,13 @@ class Job:
         """SHA-256 of the settings and of what is known of the files without reading them."""
         return _sha256([self.settings, [[file.name, file.size, file.changed] for file in self.files]])
 
+    @property
+    def earlier_request(self) -> str:
+        """`request` of the same job to versions whose `words` was `EARLIER_WORDS`; else `request`."""
+        if self.config.segmenter != "words":
+            return self.request
+        return replace(self, segmenter=segmenter_version(EARLIER_WORDS)).request
+
     def digest(self, contents: dict[str, str]) -> str:
         """SHA-256 of the settings and the files' bytes. contents: the SHA-256 of each file by name."""
         return _sha256([self.settings, [[file.name, contents[file.name]] for file in self.files]])
@@ -92,7 +100,7 @@ def make_job(pattern: str, config: CorpusConfig, block_docs: int = BLOCK_DOCS, n
     settings = resolve(config, Source(pattern, []))
     stopwords: frozenset[str] = frozenset()
     if settings.stopwords:
-        stopwords = read_stopwords(settings.stopwords, settings.nfkc, bool(settings.lowercase), settings.phrases)
+        stopwords = read_stopwords(settings.stopwords, settings)
     version = segmenter_version(settings.segmenter, settings.segmenter_model)
     # The whole table is read here, so that its faults are reported before anything is done.
     fields_of(settings)

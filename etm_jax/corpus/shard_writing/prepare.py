@@ -81,7 +81,7 @@ def prepare_shards(job: Job, folder: Path, runner: Runner = local.run) -> Manife
     with locked(folder, "output"):
         if (folder / NAME).exists():
             manifest = Manifest.read(folder)
-            if manifest.request != job.request:
+            if manifest.request not in (job.request, job.earlier_request):
                 raise UserError(
                     f"--output={folder} holds a corpus that was prepared from other files, or with other settings; "
                     "give another --output, or remove that folder"

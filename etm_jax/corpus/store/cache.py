@@ -19,6 +19,7 @@ from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.store.compressed import CompressedTexts
 from etm_jax.corpus.store.packed import PackedTexts
 from etm_jax.corpus.types import Corpus, Documents, FilterReport, Phrases, Source, TokenStream, Vocabulary
+from etm_jax.corpus.words.script import converter_version
 from etm_jax.corpus.words.segmenters import PKUSEG
 from etm_jax.util.errors import UserError
 from etm_jax.util.reading import as_object, read_arrays, read_object, read_sparse
@@ -72,7 +73,8 @@ def corpus_digest(
 def deciding_settings(config: CorpusConfig, counted: bool = False) -> dict[str, Any]:
     """The settings by name whose values, as they stand, decide the prepared corpus. counted: of one that comes so.
 
-    With them, what this version does with punctuation, where the words depend on it.
+    With them, where the words depend on it, what this version does with punctuation, and the version of OpenCC. Raises
+    UserError where that is needed and not installed.
     """
     values = {s.name: (s, getattr(config, s.name)) for s in settings_of(CorpusConfig)}
     deciding = {
@@ -82,6 +84,8 @@ def deciding_settings(config: CorpusConfig, counted: bool = False) -> dict[str, 
     }
     if config.nfkc and config.segmenter in PKUSEG and not counted:
         deciding["punctuation"] = PUNCTUATION
+    if config.script and not counted:
+        deciding["opencc"] = converter_version(config.script)
     return deciding
 
 

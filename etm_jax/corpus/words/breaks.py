@@ -1,6 +1,6 @@
 """Where a phrase cannot go on: marks, numbers and symbols between the words of a text."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from etm_jax.corpus.words.normalize import clean_token
 
@@ -13,19 +13,22 @@ _JOINTS = frozenset("-‐‑_·・'’")
 """Marks that may stand between the words of one phrase."""
 
 
-def tokens_and_breaks(words: Iterable[str], text: str | None = None) -> list[str]:
+def tokens_and_breaks(
+    words: Iterable[str], text: str | None = None, clean: Callable[[str], str] = clean_token
+) -> list[str]:
     """The cleaned tokens of `clean_token`, and `BREAK` between two that are not adjacent in the text.
 
     words: what a segmenter gives, in order, with or without punctuation. text: normalised, which it was given; None
-    where the words come without one, and what is between them is among them. Digits, punctuation and symbols break,
-    but for hyphens, middle dots and apostrophes, and for a full stop without a blank, as in U.S.
+    where the words come without one, and what is between them is among them. clean: a word to its token. Digits,
+    punctuation and symbols break, but for hyphens, middle dots and apostrophes, and for a full stop without a blank,
+    as in U.S.
     """
     tokens: list[str] = []
     between, end = "", 0
     for word in words:
         if text is not None and (start := text.find(word, end)) >= 0:
             between, end = between + text[end:start], start + len(word)
-        token = clean_token(word)
+        token = clean(word)
         if not token:
             between += word
             continue

@@ -50,8 +50,16 @@ def _letter(char: str) -> str:
     return "" if dropped else char
 
 
+def _letter_or_digit(char: str) -> str:
+    """A character of a token that may hold digits."""
+    return char if unicodedata.category(char) == "Nd" else _letter(char)
+
+
 _VISIBLE = _Table(_visible)
 _LETTERS = _Table(_letter)
+_LETTERS_AND_DIGITS = _Table(_letter_or_digit)
+_IN_NUMBERS = re.compile(r"(?<=\d)([.,٫٬])(?=\d)")
+"""What stands between two digits of a number: 3.14 is not 314."""
 
 
 def normalize(text: str, nfkc: bool, lowercase: bool) -> str:
@@ -117,20 +125,26 @@ def _last_end(pattern: re.Pattern[str], text: str) -> int:
 
 
 @lru_cache(maxsize=1 << 18)
-def clean_token(token: str) -> str:
+def clean_token(token: str, digits: bool = False) -> str:
     """The token without digits, punctuation, symbols, spaces and control characters; empty if nothing is left.
 
     Number letters stay (〇 is one), and so does an apostrophe between letters: without it `we'll` would be `well`.
+    digits: whether they stay too, with a point or comma between two of them.
     """
     if token.isalpha() and _IGNORABLE.isdisjoint(token):
         return token
     parts = token.replace("’", "'").split("'")
-    return "'".join(word for word in map(_letters, parts) if word)
+    return "'".join(word for part in parts if (word := _letters(part, digits)))
 
 
-def _letters(text: str) -> str:
-    """The letters and marks of a token, beginning with a letter."""
-    text = text.translate(_LETTERS)
+def _letters(text: str, digits: bool) -> str:
+    """The letters, marks and, where they are kept, digits of a token, beginning with no mark."""
+    if digits:
+        pieces = _IN_NUMBERS.split(text)
+        pieces[::2] = [piece.translate(_LETTERS_AND_DIGITS) for piece in pieces[::2]]
+        text = "".join(pieces)
+    else:
+        text = text.translate(_LETTERS)
     # Compatibility folding turns a standalone accent into a space and a mark, which then begins a token.
     while text and unicodedata.category(text[0])[0] == "M":
         text = text[1:]

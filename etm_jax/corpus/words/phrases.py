@@ -1,6 +1,6 @@
 """Joining phrases: runs of words that count as one word, as gensim's Phrases joins them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -8,7 +8,6 @@ import numpy as np
 
 from etm_jax.corpus.types import Phrases, TokenStream
 from etm_jax.corpus.words.breaks import BREAK
-from etm_jax.corpus.words.normalize import clean_token, normalize
 
 SEPARATOR = "_"
 """Between the words of a phrase that are written with blanks. No token holds one (`clean_token`)."""
@@ -41,10 +40,12 @@ def spelled(parts: Iterable[str]) -> str:
     return whole
 
 
-def spelled_from_text(line: str, nfkc: bool, lowercase: bool) -> str:
-    """A word or a phrase as people write it, `New York` or `new_york`, as the token that it is."""
-    parts = normalize(line.replace(SEPARATOR, " "), nfkc, lowercase).split()
-    return spelled(word for word in map(clean_token, parts) if word)
+def spelled_from_text(line: str, as_token: Callable[[str], str]) -> str:
+    """A word or a phrase as people write it, `New York` or `new_york`, as the token that it is.
+
+    as_token: of a word that a person wrote, as `etm_jax.corpus.words.token_form.like_tokens` has it.
+    """
+    return spelled(word for word in map(as_token, line.replace(SEPARATOR, " ").split()) if word)
 
 
 def parts_of(phrases: Phrases | None) -> dict[str, tuple[str, ...]]:

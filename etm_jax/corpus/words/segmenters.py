@@ -4,8 +4,6 @@ import importlib
 import importlib.metadata
 import importlib.util
 import logging
-import re
-import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +11,7 @@ from typing import Any, NamedTuple
 from etm_jax.corpus.words.pkuseg.decoder import Decoder
 from etm_jax.corpus.words.pkuseg.files import find_model, no_model
 from etm_jax.corpus.words.pkuseg.tables_file import load_tables
+from etm_jax.corpus.words.unicode_words import EARLIER_WORDS, earlier_words, unicode_words, words_version
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import missing
 from etm_jax.util.plain_pickle import load_plain_pickle
@@ -45,7 +44,6 @@ _DISTRIBUTIONS = {
     "jieba": "jieba",
     "spacy_pkuseg": "spacy-pkuseg",
 }
-_WORD = re.compile(r"[^\W\d_][^\W\d_\u0300-\u036f]*(?:['’][^\W\d_][^\W\d_\u0300-\u036f]*)*")
 
 
 def segmenter_version(name: str, model_folder: str = "") -> str:
@@ -53,8 +51,8 @@ def segmenter_version(name: str, model_folder: str = "") -> str:
 
     model_folder: of a model of the user's. Raises UserError where the package is missing.
     """
-    if name == "words":
-        return f"words (Unicode {unicodedata.unidata_version})"
+    if name in ("words", EARLIER_WORDS):
+        return words_version(name)
     if name not in _DISTRIBUTIONS:
         return name
     try:
@@ -65,7 +63,7 @@ def segmenter_version(name: str, model_folder: str = "") -> str:
         raise UserError(_missing(name)) from error
 
 
-def make_segmenter(name: str, model_folder: str = "") -> Segment:
+def make_segmenter(name: str, model_folder: str = "", digits: bool = False) -> Segment:
     """A function from a piece of text to its words in order, including punctuation.
 
     name: one of the choices of --segmenter except `gold`. model_folder: for those of `PKUSEG`, of another model.
@@ -73,7 +71,9 @@ def make_segmenter(name: str, model_folder: str = "") -> Segment:
     UserError where the package or the model cannot be used.
     """
     if name == "words":
-        return _WORD.findall
+        return unicode_words(digits)
+    if name == EARLIER_WORDS:
+        return earlier_words
     if name == "whitespace":
         return str.split
     segmenter_version(name, model_folder)

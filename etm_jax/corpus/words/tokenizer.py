@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.types import Document
@@ -13,7 +13,9 @@ from etm_jax.corpus.words.pkuseg.decoder import LONGEST_PIECE, Decoder
 from etm_jax.corpus.words.pkuseg.files import find_model
 from etm_jax.corpus.words.pkuseg.tables_file import load_tables
 from etm_jax.corpus.words.ranges import TokenRanges
+from etm_jax.corpus.words.script import for_reader, for_segmenter
 from etm_jax.corpus.words.segmenters import PKUSEG, make_segmenter
+from etm_jax.corpus.words.token_form import from_segmenter, like_tokens
 from etm_jax.util.errors import UserError
 
 Tokenize = Callable[[Sequence[Document]], TokenRanges]
@@ -25,38 +27,41 @@ def tokenizer(config: CorpusConfig) -> Tokenize:
     config: with `lang`, `segmenter` and `lowercase` resolved (`etm_jax.corpus.prepare.resolve`). With --phrases, which
     are yet to be joined, `etm_jax.corpus.words.breaks.BREAK` stands where none can go on.
     """
-    nfkc, lowercase = config.nfkc, bool(config.lowercase)
+    nfkc, lowercase, fold = config.nfkc, bool(config.lowercase), for_segmenter(config.script)
+    clean = partial(clean_token, digits=config.keep_digits)
+
+    def normalized(text: str) -> str:
+        return normalize(fold(text), nfkc, lowercase)
+
     if config.segmenter == "gold":
-        if config.phrases:
-            clean = lru_cache(1 << 18)(lambda token: normalize(token, nfkc, lowercase))
-            return lambda documents: TokenRanges.of_lists(
-                tokens_and_breaks(map(clean, _given_tokens(document))) for document in documents
-            )
-        return lambda documents: TokenRanges.of_lists(map(_given_tokens, documents))
+        if not config.phrases:
+            return lambda documents: TokenRanges.of_lists(map(_given_tokens, documents))
+        each = lru_cache(1 << 18)(normalized)
+        return lambda documents: TokenRanges.of_lists(
+            tokens_and_breaks(map(each, _given_tokens(document)), None, clean) for document in documents
+        )
     cut = _cutter(config)
 
     def tokenize(documents: Sequence[Document]) -> TokenRanges:
-        texts = [normalize(raw_text(document, config.lang), nfkc, lowercase) for document in documents]
+        texts = [normalized(raw_text(document, config.lang)) for document in documents]
         tokens = cut(texts)
-        if config.phrases:
-            return TokenRanges.of_lists(map(tokens_and_breaks, tokens.lists(), texts))
-        return tokens
+        if not config.phrases:
+            return tokens
+        pairs = zip(tokens.lists(), texts, strict=True)
+        return TokenRanges.of_lists(tokens_and_breaks(words, text, clean) for words, text in pairs)
 
     return tokenize
 
 
 def cleaner(config: CorpusConfig) -> Clean:
-    """A function from a token to the word that it counts as: reduced to letters; "" where nothing is left.
+    """A function from a token to the word that it counts as; "" where nothing is left.
 
     config: as for `tokenizer`.
     """
     if config.phrases:
-        # They are clean, as `tokens_and_breaks` had to look what lies between them.
-        return str
-    if config.segmenter != "gold":
-        return clean_token
-    nfkc, lowercase = config.nfkc, bool(config.lowercase)
-    return lambda token: clean_token(normalize(token, nfkc, lowercase))
+        # They are clean already: what lies between them depended on it.
+        return for_reader(config.script)
+    return like_tokens(config) if config.segmenter == "gold" else from_segmenter(config)
 
 
 def raw_text(document: Document, lang: str) -> str:
@@ -72,7 +77,7 @@ def _cutter(config: CorpusConfig) -> Callable[[Sequence[str]], TokenRanges]:
         return TokenRanges.of_spaced
     if config.segmenter == "pkuseg":
         return Decoder(load_tables(find_model(config.segmenter_model))).cut_texts
-    segment = make_segmenter(config.segmenter, config.segmenter_model)
+    segment = make_segmenter(config.segmenter, config.segmenter_model, config.keep_digits)
     limit = LONGEST_PIECE if config.segmenter in PKUSEG else sys.maxsize
     return lambda texts: TokenRanges.of_lists(
         [word for part in chunks(text, limit) for word in segment(part)] for text in texts

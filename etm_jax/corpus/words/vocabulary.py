@@ -10,10 +10,10 @@ import scipy.sparse as sp
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.types import TokenStream
 from etm_jax.corpus.words.bags import bags_of_words
-from etm_jax.corpus.words.normalize import clean_token, normalize
 from etm_jax.corpus.words.numbering import Clean, JoinedTokens
 from etm_jax.corpus.words.phrases import spelled_from_text
 from etm_jax.corpus.words.ranges import TokenRanges
+from etm_jax.corpus.words.token_form import like_tokens
 from etm_jax.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -133,11 +133,11 @@ def select_stream(stream: TokenStream, rows: np.ndarray) -> TokenStream:
     return TokenStream([stream.words[i] for i in used], new_id[ids], starts.astype(np.int64))
 
 
-def read_stopwords(path: str, nfkc: bool, lowercase: bool, phrases: bool = False) -> frozenset[str]:
-    """The words of a UTF-8 file, one a line, normalised and cleaned like the tokens that they have to match.
+def read_stopwords(path: str, config: CorpusConfig) -> frozenset[str]:
+    """The words of a UTF-8 file, one a line, in the form of the tokens that they have to match.
 
-    phrases: whether a line of several words is the phrase that they are joined to. Raises UserError where it cannot be
-    read.
+    With --phrases a line of several words is the phrase that they are joined to. config: with `lowercase` resolved.
+    Raises UserError where the file cannot be read.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
@@ -147,6 +147,7 @@ def read_stopwords(path: str, nfkc: bool, lowercase: bool, phrases: bool = False
         raise UserError(
             f"--stopwords={path} cannot be read ({error.strerror}); give a file of one word a line"
         ) from error
-    if phrases:
-        return frozenset(spelled_from_text(line, nfkc, lowercase) for line in lines) - {""}
-    return frozenset(clean_token(normalize(line, nfkc, lowercase)) for line in lines) - {""}
+    as_token = like_tokens(config)
+    if config.phrases:
+        return frozenset(spelled_from_text(line, as_token) for line in lines) - {""}
+    return frozenset(map(as_token, lines)) - {""}
