@@ -72,8 +72,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         K, the number of topics.
     lang, segmenter : str
         Language, zh or en ("" is zh), and how strings are split into words ("" is pkuseg for zh, words for en).
-    stopwords : str
-        File of words to drop, one per line.
+    user_dict, stopwords : str
+        Files of words not to cut, such as names, and of words to drop, one per line.
     no_below, no_above : int, float
         Drop words that are in fewer documents than this number, or in more than this share of them.
     vectors : str
@@ -107,6 +107,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         *,
         lang: str = "",
         segmenter: str = "",
+        user_dict: str = "",
         stopwords: str = "",
         no_below: int = 5,
         no_above: float = 0.1,
@@ -122,6 +123,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.num_topics = num_topics
         self.lang = lang
         self.segmenter = segmenter
+        self.user_dict = user_dict
         self.stopwords = stopwords
         self.no_below = no_below
         self.no_above = no_above

@@ -19,6 +19,7 @@ from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Sour
 from etm_jax.corpus.words.segment import raw_text, segment_documents, segmenter_version
 from etm_jax.corpus.words.split import halves, split_documents
 from etm_jax.corpus.words.text_starts import beginning_of, commonest_words, shown_text
+from etm_jax.corpus.words.user_dict import read_user_dict
 from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, read_stopwords, select_stream
 from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, warn
@@ -57,8 +58,8 @@ def prepare(
                 return dataclasses.replace(corpus, name=source.name)
         raise UserError(
             f"--corpus={source.name} is not what the run in --workdir was started with ({expected_name}): another "
-            f"text, stop words, segmenter (now {version}), file of --meta or version of etm_jax; restore that, or give "
-            "another --workdir"
+            f"text, stop words, user dictionary, segmenter (now {version}), file of --meta or version of etm_jax; "
+            "restore that, or give another --workdir"
         )
     folder = cache_dir / digest[:16] if cache_dir else None
     if folder and folder.exists() and not config.rebuild:
@@ -115,15 +116,28 @@ def _from_shards(folder: Path, expected_digest: str | None, expected_name: str, 
 
 
 def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
-    """`config` with `lang`, `segmenter`, `lowercase` and `min_token_len` decided, as new documents will need them."""
+    """`config` with `lang`, `segmenter`, `lowercase`, `min_token_len` and `user_words` decided, as new documents will
+    need them. Raises UserError where the file of --user_dict cannot be used.
+    """
     lang = config.lang or source.lang or "zh"
     english = lang == "en"
+    lowercase = english if config.lowercase is None else config.lowercase
+    segmenter = config.segmenter or source.segmenter or ("words" if english else "pkuseg")
+    user_words = config.user_words
+    if config.user_dict and not user_words:
+        user_words = read_user_dict(config.user_dict, config.nfkc, lowercase).to_text()
+    if user_words and segmenter == "words":
+        raise UserError(
+            "--user_dict is for words that text does not part by spaces, and --segmenter=words parts it there; leave "
+            "--user_dict out, or give another --segmenter"
+        )
     return dataclasses.replace(
         config,
         lang=lang,
-        segmenter=config.segmenter or source.segmenter or ("words" if english else "pkuseg"),
-        lowercase=english if config.lowercase is None else config.lowercase,
+        segmenter=segmenter,
+        lowercase=lowercase,
         min_token_len=config.min_token_len or (2 if english else 1),
+        user_words=user_words,
     )
 
 
@@ -172,7 +186,7 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     return Corpus(
         name=source.name,
         digest=digest,
-        vocabulary=_vocabulary([words[j] for j in columns], parts["train"].counts, version),
+        vocabulary=_vocabulary([words[j] for j in columns], parts["train"].counts, version, config.user_words),
         train=parts["train"],
         valid=parts["valid"],
         test=parts["test"],
@@ -259,11 +273,11 @@ def by_frequency(freq: np.ndarray, words: Sequence[str]) -> np.ndarray:
     return np.array(sorted(np.flatnonzero(freq), key=lambda j: (-freq[j], words[int(j)])), dtype=np.int64)
 
 
-def _vocabulary(words: list[str], train: sp.csr_matrix, segmenter: str) -> Vocabulary:
+def _vocabulary(words: list[str], train: sp.csr_matrix, segmenter: str, user_words: str = "") -> Vocabulary:
     if len(words) < 2:
         raise UserError(f"the training documents hold {len(words)} words, and topics need at least 2; give more text")
     term_freq = np.asarray(train.sum(axis=0, dtype=np.int64)).ravel()
-    return Vocabulary(words, _doc_freq(train), term_freq, train.shape[0], segmenter)
+    return Vocabulary(words, _doc_freq(train), term_freq, train.shape[0], segmenter, user_words)
 
 
 def _doc_freq(counts: sp.csr_matrix, rows: np.ndarray | None = None) -> np.ndarray:

@@ -4,15 +4,18 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from etm_jax.config.declaration import settings_of
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.readers import exported, original
 from etm_jax.corpus.readers.named import NAMED, find_named
 from etm_jax.corpus.readers.text_files import read_csv, read_folder, read_jsonl, read_lines
 from etm_jax.corpus.shards import manifest
+from etm_jax.corpus.store.cache import USER_DICT, user_words_sha256
 from etm_jax.corpus.types import Document, Source
+from etm_jax.corpus.words.user_dict import read_user_dict
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
 
@@ -87,7 +90,7 @@ def as_prepared(config: CorpusConfig) -> CorpusConfig:
         return config
     prepared = manifest.Manifest.read(folder)
     settings = prepared.settings
-    names = {f.name for f in dataclasses.fields(config)} - {"segmenter", "stopwords"}
+    names = {s.name for s in settings_of(CorpusConfig)} - {"segmenter", "stopwords"}
     given = {name: value for name, value in settings.items() if name in names}
     if config.meta or config.meta_fields not in ("", given.get("meta_fields", "")):
         fields = ", ".join(prepared.metadata.names) or "none"
@@ -95,7 +98,24 @@ def as_prepared(config: CorpusConfig) -> CorpusConfig:
             f"--corpus={config.corpus} has the metadata fields that it was prepared with ({fields}); leave out --meta "
             "and --meta_fields, or give them to etm_jax.prepare with another --output"
         )
-    return dataclasses.replace(config, **given, segmenter=settings["segmenter"].partition(" ")[0])
+    as_cut = dataclasses.replace(config, **given, segmenter=settings["segmenter"].partition(" ")[0])
+    _check_same_dict(as_cut, settings)
+    return dataclasses.replace(as_cut, user_dict="")
+
+
+def _check_same_dict(config: CorpusConfig, prepared: dict[str, Any]) -> None:
+    """Raise UserError where --user_dict holds other words than those that a folder of shards was prepared with.
+
+    prepared: the settings in its manifest.
+    """
+    if not config.user_dict:
+        return
+    words = read_user_dict(config.user_dict, config.nfkc, bool(config.lowercase)).to_text()
+    if user_words_sha256(words) != prepared.get(USER_DICT):
+        raise UserError(
+            f"--corpus={config.corpus} was prepared with another --user_dict than {config.user_dict}, or without one; "
+            "leave the flag out, or give it to etm_jax.prepare with another --output"
+        )
 
 
 def _find(corpus: str, config: CorpusConfig) -> Source:

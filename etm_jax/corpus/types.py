@@ -60,6 +60,7 @@ class Vocabulary:
 
     doc_freq, term_freq: [V] int64, documents that hold the word and its occurrences, over the training documents.
     segmenter: name and version of what cut the text, e.g. `pkuseg 0.0.25`; `none` for a corpus that came as counts.
+    user_words: what --user_dict kept whole, as `CorpusConfig.user_words`.
     """
 
     words: list[str]
@@ -67,6 +68,7 @@ class Vocabulary:
     term_freq: np.ndarray
     num_docs: int
     segmenter: str
+    user_words: str = field(default="", repr=False)
 
     def __len__(self) -> int:
         return len(self.words)

@@ -80,6 +80,7 @@ def finish(work: Path, folder: Path, job: Job, plan: Plan, summary: Summary, sha
         np.array(plan.term_freq, np.int64),
         parts["train"].total("documents"),
         job.segmenter,
+        job.config.user_words,
     )
     replace_text(folder / VOCABULARY, json.dumps(vocabulary_to_json(vocabulary)))
     manifest = Manifest(

@@ -20,7 +20,9 @@ from typing import Any, NamedTuple
 
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.types import Document
-from etm_jax.corpus.words.normalize import chunks, clean_token, normalize
+from etm_jax.corpus.words.normalize import chunks, normalize
+from etm_jax.corpus.words.user_dict import NO_WORDS, UserDict, user_dict_of
+from etm_jax.corpus.words.with_user_dict import around, jieba_with, rjieba_with
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import missing
@@ -65,42 +67,44 @@ def segmenter_version(name: str) -> str:
         raise UserError(_missing(name)) from error
 
 
-def make_segmenter(name: str, model_folder: str = "") -> Segment:
+def make_segmenter(name: str, model_folder: str = "", user_dict: UserDict = NO_WORDS) -> Segment:
     """A function from a piece of text to its words in order, including punctuation.
 
     name: one of the choices of --segmenter except `gold`. model_folder: for `spacy_pkuseg` only, which comes without a
-    model. Raises UserError where the package or the model cannot be used.
+    model. user_dict: words to keep whole; `words` does not look at it. Raises UserError where the package or the model
+    cannot be used.
     """
     if name == "words":
         return _WORD.findall
     if name == "whitespace":
-        return str.split
+        return lambda text: user_dict.match.joined(text.split())
     segmenter_version(name)
     try:
         package: Any = importlib.import_module(name)
     except ImportError as error:
         raise UserError(f"--segmenter={name} is installed but does not import ({error}); reinstall it") from error
     if name == "rjieba":
-        return package.cut
+        return rjieba_with(package, user_dict)
     if name == "jieba":
         package.setLogLevel(logging.WARNING)
-        return package.lcut
-    if name == "pkuseg":
-        return package.pkuseg().cut
-    return package.pkuseg(_checked_model(model_folder)).cut
+        return jieba_with(package, user_dict)
+    cut = package.pkuseg().cut if name == "pkuseg" else package.pkuseg(_checked_model(model_folder)).cut
+    # Chunks come after the dictionary, of whose words none is to be parted.
+    return around(user_dict.match, lambda text: [word for chunk in chunks(text, _CHUNK) for word in cut(chunk)])
 
 
 def tokenizer(config: CorpusConfig) -> Tokenize:
     """A function from a document to its tokens: normalised, segmented, reduced to letters, empty ones dropped.
 
-    config: with `lang`, `segmenter` and `lowercase` resolved (`etm_jax.corpus.prepare.resolve`).
+    config: with `lang`, `segmenter`, `lowercase` and `user_words` resolved (`etm_jax.corpus.prepare.resolve`).
     """
     nfkc, lowercase = config.nfkc, bool(config.lowercase)
+    user_dict = user_dict_of(config.user_words)
     if config.segmenter == "gold":
 
         @cache
-        def clean(token: str) -> str:
-            return clean_token(normalize(token, nfkc, lowercase))
+        def normal(token: str) -> str:
+            return normalize(token, nfkc, lowercase)
 
         def given(document: Document) -> list[str]:
             if document.tokens is None:
@@ -108,17 +112,16 @@ def tokenizer(config: CorpusConfig) -> Tokenize:
                     f"--segmenter=gold needs a corpus that comes segmented, but document {document.id} is plain text; "
                     "give --segmenter=whitespace if spaces separate its words, or another segmenter"
                 )
-            return [word for word in map(clean, document.tokens) if word]
+            words = user_dict.match.joined(list(map(normal, document.tokens)))
+            return [word for word in map(user_dict.clean, words) if word]
 
         return given
 
-    segment = make_segmenter(config.segmenter, config.segmenter_model)
-    limit = _CHUNK if config.segmenter in PKUSEG else sys.maxsize
+    segment = make_segmenter(config.segmenter, config.segmenter_model, user_dict)
 
     def tokenize(document: Document) -> list[str]:
         text = normalize(raw_text(document, config.lang), nfkc, lowercase)
-        words = (word for chunk in chunks(text, limit) for word in segment(chunk))
-        return [word for word in map(clean_token, words) if word]
+        return [word for word in map(user_dict.clean, segment(text)) if word]
 
     return tokenize
 
