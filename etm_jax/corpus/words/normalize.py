@@ -53,6 +53,11 @@ _VISIBLE = _Table(_visible)
 _LETTERS = _Table(_letter)
 
 
+def is_letter(char: str) -> bool:
+    """Whether a character is part of cleaned tokens."""
+    return bool(char.translate(_LETTERS))
+
+
 def normalize(text: str, nfkc: bool, lowercase: bool) -> str:
     """Text for a segmenter: without invisible characters, and with single spaces for all separators.
 
