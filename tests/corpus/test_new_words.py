@@ -136,11 +136,8 @@ def test_the_table_is_aligned_for_characters_of_two_columns():
 def novel(tmp_path):
     """Sentences about heroes whose names were cut in two."""
     draw = random.Random(0)
-    others = [chr(0x4E00 + i) for i in range(200)]
-    sentences = [
-        " ".join([*draw.choices(others, k=3), *draw.choice(HEROES), *draw.choices(others, k=3), "。"])
-        for _ in range(200)
-    ]
+    others = [chr(0x4F00 + i) for i in range(200)]
+    sentences = [" ".join([*draw.choices(others, k=20), *HEROES[i % 4], draw.choice(others)]) for i in range(200)]
     path = tmp_path / "novel.txt"
     path.write_text("\n".join(sentences), "utf-8")
     return path
