@@ -177,10 +177,9 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _fit_texts(self, given: list[Any]) -> None:
         config = self._config()
         documents = list(as_documents(given))
-        enough = len(documents) >= FEWEST_TO_VALIDATE
         settings = dataclasses.replace(
             config.corpus,
-            valid_share=config.corpus.valid_share if enough else 0.0,
+            valid_share=config.corpus.valid_share if len(documents) >= FEWEST_TO_VALIDATE else 0.0,
             test_share=0.0,
             segmenter=config.corpus.segmenter if documents[0].tokens is None else "gold",
         )
