@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.types import Document
-from etm_jax.corpus.words.normalize import chunks, normalize
+from etm_jax.corpus.words.normalize import chunks, clean_token, normalize
 from etm_jax.corpus.words.user_dict import NO_WORDS, UserDict, user_dict_of
 from etm_jax.corpus.words.with_user_dict import around, jieba_with, rjieba_with
 from etm_jax.util.console import note, track
@@ -100,6 +100,7 @@ def tokenizer(config: CorpusConfig) -> Tokenize:
     """
     nfkc, lowercase = config.nfkc, bool(config.lowercase)
     user_dict = user_dict_of(config.user_words)
+    clean = user_dict.clean if user_dict else clean_token
     if config.segmenter == "gold":
 
         @cache
@@ -113,7 +114,7 @@ def tokenizer(config: CorpusConfig) -> Tokenize:
                     "give --segmenter=whitespace if spaces separate its words, or another segmenter"
                 )
             words = user_dict.match.joined(list(map(normal, document.tokens)))
-            return [word for word in map(user_dict.clean, words) if word]
+            return [word for word in map(clean, words) if word]
 
         return given
 
@@ -121,7 +122,7 @@ def tokenizer(config: CorpusConfig) -> Tokenize:
 
     def tokenize(document: Document) -> list[str]:
         text = normalize(raw_text(document, config.lang), nfkc, lowercase)
-        return [word for word in map(user_dict.clean, segment(text)) if word]
+        return [word for word in map(clean, segment(text)) if word]
 
     return tokenize
 
