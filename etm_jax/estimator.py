@@ -71,8 +71,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         K, the number of topics.
     lang, segmenter : str
         Language, zh or en ("" is zh), and how strings are split into words ("" is pkuseg for zh, words for en).
-    stopwords : str
-        File of words to drop, one per line.
+    user_dict, stopwords : str
+        Files of words not to cut, such as names, and of words to drop, one per line.
     no_below, no_above : int, float
         Drop words that are in fewer documents than this number, or in more than this share of them.
     vectors : str
@@ -106,6 +106,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         *,
         lang: str = "",
         segmenter: str = "",
+        user_dict: str = "",
         stopwords: str = "",
         no_below: int = 5,
         no_above: float = 0.1,
@@ -121,6 +122,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.num_topics = num_topics
         self.lang = lang
         self.segmenter = segmenter
+        self.user_dict = user_dict
         self.stopwords = stopwords
         self.no_below = no_below
         self.no_above = no_above
@@ -174,10 +176,9 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _fit_texts(self, given: list[Any]) -> None:
         config = self._config()
         documents = list(as_documents(given))
-        enough = len(documents) >= FEWEST_TO_VALIDATE
         settings = dataclasses.replace(
             config.corpus,
-            valid_share=config.corpus.valid_share if enough else 0.0,
+            valid_share=config.corpus.valid_share if len(documents) >= FEWEST_TO_VALIDATE else 0.0,
             test_share=0.0,
             segmenter=config.corpus.segmenter if documents[0].tokens is None else "gold",
         )

@@ -11,6 +11,17 @@ With --input and --output, a corpus of any size, which is never in memory: each 
 the counts go into shards, from which etm_jax.train --corpus=prepared reads them. A document's part, for training,
 validation or test, is drawn by its file's name and its number there. Given again after it was stopped, the command goes
 on with the files that are not yet done. (extra: scale)
+
+With --suggest_words, nothing is prepared: it lists the strings that look like words and are cut into pieces, such as
+names, for you to pick those that --user_dict is to keep whole.
+
+    python -m etm_jax.prepare --corpus=novel.txt --suggest_words --output=names.txt
+    python -m etm_jax.train --corpus=novel.txt --user_dict=names.txt
+
+Its columns: how often a string occurs, in what share of these it is cut, and how it is cut most often; the association
+of its parts, the bits by which they meet oftener than by chance, and the entropy of its neighbours in bits, which is
+high where it stands among many others, as words do. They are sorted by the product of the occurrences that are cut,
+2^association and 2^entropy.
 """
 
 import sys
@@ -20,6 +31,7 @@ from dataclasses import dataclass
 from etm_jax.cli import flags as cli
 from etm_jax.config.declaration import setting
 from etm_jax.config.settings import CorpusConfig
+from etm_jax.util.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,8 @@ class PrepareFlags:
         ".txt, .jsonl, .csv, .tsv, each .gz too, a document a line; many files keep many processes busy",
         shown="PATTERN",
     )
-    output: str = setting("", "a new or empty folder", shown="FOLDER")
+    output: str = setting("", "a new or empty folder; with --suggest_words, a new file", shown="FOLDER")
+    suggest_words: bool = setting(False, "list strings that look like words and are cut, for --user_dict")
     runner: str = setting(
         "local",
         "processes of this machine, as many as --workers says, or an Apache Beam pipeline",
@@ -53,7 +66,13 @@ def main(argv: Sequence[str]) -> None:
         return
     config, options, given = cli.parse_with(PrepareFlags, argv)
     # It takes a second to import, which neither --help nor a mistyped flag should cost.
-    if given.input or given.output:
+    if given.suggest_words:
+        from etm_jax.corpus.suggest_words import suggest_words
+
+        if given.input:
+            raise UserError("--suggest_words reads a --corpus; give the files, or a part of them, as --corpus=FILE")
+        suggest_words(config.corpus, given.output)
+    elif given.input or given.output:
         from etm_jax.corpus.shard_writing.prepare import prepare_files
 
         prepare_files(

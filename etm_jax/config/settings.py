@@ -3,7 +3,7 @@
 No setting's name occurs twice, so that settings can be given as one flat mapping.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from etm_jax.config.declaration import setting, settings_of
@@ -72,6 +72,11 @@ class CorpusConfig:
     )
     segmenter_model: str = setting(
         "", "folder of a model of pkuseg's, in place of the one that it ships", shown="FOLDER", digest="files"
+    )
+    user_dict: str = setting(
+        "",
+        "file of words that are not to be cut, such as names, one a line, with a frequency and a tag or without",
+        shown="FILE",
     )
     workers: int = setting(
         0,
@@ -153,6 +158,9 @@ class CorpusConfig:
         "", "where prepared corpora are kept; default: inside the workdir", shown="FOLDER", resumable=True
     )
     rebuild: bool = setting(False, "prepare the corpus again even where it is cached", resumable=True)
+    # No setting, but what the file of --user_dict held: it travels with the settings to every process that cuts text,
+    # and a model keeps it with its words (`etm_jax.corpus.words.user_dict.UserDict.to_text`).
+    user_words: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)

@@ -50,15 +50,21 @@ def settings_like(config: CorpusConfig, vocabulary: Vocabulary, segmenter: str =
     """How the words of the model came about, once its corpus was known: what `etm_jax.corpus.words.segment` needs.
 
     segmenter: in place of the model's own. Text that people have cut, or counts, say nothing of how new text is to be:
-    it is cut as that language is by default, which is said.
+    it is cut as that language is by default, which is said. The words that a user's dictionary kept whole are the
+    model's own, whatever has become of the file.
     """
     named = [NAMED[name].lang for name in (config.corpus, config.corpus_fallback) if name in NAMED]
     was = segmenter_named(vocabulary.segmenter)
     nothing_said = was in ("gold", "none", "")
     source = Source("", [], lang=named[0] if named else "", segmenter="" if nothing_said else was)
     # Of a corpus of shards the run's own settings say nothing of phrases.
-    phrases = vocabulary.phrases is not None
-    given = dataclasses.replace(config, segmenter=segmenter or source.segmenter, phrases=phrases)
+    given = dataclasses.replace(
+        config,
+        segmenter=segmenter or source.segmenter,
+        phrases=vocabulary.phrases is not None,
+        user_dict="",
+        user_words=vocabulary.user_words,
+    )
     settings = resolve(given, source)
     if nothing_said and not segmenter:
         how = "by people" if was == "gold" else "elsewhere"

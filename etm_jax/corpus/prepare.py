@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,7 +15,7 @@ from etm_jax.corpus.shards import read_corpus
 from etm_jax.corpus.store.cache import corpus_digest, load_corpus, save_corpus
 from etm_jax.corpus.store.compressed import Compressor
 from etm_jax.corpus.store.packed import PackedTexts, Packer
-from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Phrases, Source, Vocabulary
+from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Source, Vocabulary
 from etm_jax.corpus.words.cleaning import Cleaning
 from etm_jax.corpus.words.phrase_learning import learn_phrases
 from etm_jax.corpus.words.ranges import TokenRanges
@@ -25,6 +25,7 @@ from etm_jax.corpus.words.split import halves, split_documents
 from etm_jax.corpus.words.text_starts import beginning_of, commonest_words, shown_text
 from etm_jax.corpus.words.tokenizer import cleaner, raw_text
 from etm_jax.corpus.words.unicode_words import EARLIER_WORDS
+from etm_jax.corpus.words.user_dict import read_user_dict
 from etm_jax.corpus.words.vocabulary import (
     count_matrix,
     filter_words,
@@ -82,8 +83,8 @@ def prepare(
                 return dataclasses.replace(corpus, name=source.name)
         raise UserError(
             f"--corpus={source.name} is not what the run in --workdir was started with ({expected_name}): another "
-            f"text, stop words, segmenter (now {version}), file of --meta or version of etm_jax; restore that, or give "
-            "another --workdir"
+            f"text, stop words, user dictionary, segmenter (now {version}), file of --meta or version of etm_jax; "
+            "restore that, or give another --workdir"
         )
     folder = cache_dir / digest[:16] if cache_dir else None
     if folder and folder.exists() and not config.rebuild:
@@ -140,18 +141,30 @@ def _from_shards(folder: Path, expected_digest: str | None, expected_name: str, 
 
 
 def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
-    """`config` with `lang`, `segmenter`, `lowercase` and `min_token_len` decided, as new documents will need them."""
+    """`config` with `lang`, `segmenter`, `lowercase`, `min_token_len` and `user_words` decided, as new documents will
+    need them. Raises UserError where the file of --user_dict cannot be used.
+    """
     lang = config.lang or source.lang or "zh"
     english = lang == "en"
     segmenter = config.segmenter or source.segmenter or ("words" if english else "pkuseg")
+    lowercase = english if config.lowercase is None else config.lowercase
+    user_words = config.user_words
+    if config.user_dict and not user_words:
+        user_words = read_user_dict(config.user_dict, dataclasses.replace(config, lowercase=lowercase)).to_text()
+    if user_words and segmenter == "words":
+        raise UserError(
+            "--user_dict is for words that text does not part by spaces, and --segmenter=words parts it there; leave "
+            "--user_dict out, or give another --segmenter"
+        )
     return dataclasses.replace(
         config,
         # There is no text to clean in counts, nor in words that a person has cut.
         clean="" if source.counted or segmenter == "gold" else config.clean,
         lang=lang,
         segmenter=segmenter,
-        lowercase=english if config.lowercase is None else config.lowercase,
+        lowercase=lowercase,
         min_token_len=config.min_token_len or (2 if english else 1),
+        user_words=user_words,
     )
 
 
@@ -205,7 +218,12 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
         name=source.name,
         digest=digest,
         vocabulary=_vocabulary(
-            [words[j] for j in columns], parts["train"].counts, version, cleaning.advertisements, phrases
+            [words[j] for j in columns],
+            parts["train"].counts,
+            version,
+            advertisements=tuple(sorted(cleaning.advertisements)),
+            phrases=phrases,
+            user_words=config.user_words,
         ),
         train=parts["train"],
         valid=parts["valid"],
@@ -295,18 +313,12 @@ def by_frequency(freq: np.ndarray, words: Sequence[str]) -> np.ndarray:
     return np.array(sorted(np.flatnonzero(freq), key=lambda j: (-freq[j], words[int(j)])), dtype=np.int64)
 
 
-def _vocabulary(
-    words: list[str],
-    train: sp.csr_matrix,
-    segmenter: str,
-    advertisements: frozenset[str] = frozenset(),
-    phrases: Phrases | None = None,
-) -> Vocabulary:
+def _vocabulary(words: list[str], train: sp.csr_matrix, segmenter: str, **how: Any) -> Vocabulary:
+    """how: what else of `Vocabulary` says how the words came about."""
     if len(words) < 2:
         raise UserError(f"the training documents hold {len(words)} words, and topics need at least 2; give more text")
     term_freq = np.asarray(train.sum(axis=0, dtype=np.int64)).ravel()
-    lines = tuple(sorted(advertisements))
-    return Vocabulary(words, _doc_freq(train), term_freq, train.shape[0], segmenter, lines, phrases)
+    return Vocabulary(words, _doc_freq(train), term_freq, train.shape[0], segmenter, **how)
 
 
 def _doc_freq(counts: sp.csr_matrix, rows: np.ndarray | None = None) -> np.ndarray:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from etm_jax.config.declaration import settings_of
 from etm_jax.config.settings import CorpusConfig
@@ -13,8 +13,10 @@ from etm_jax.corpus.readers import exported, original
 from etm_jax.corpus.readers.named import NAMED, find_named
 from etm_jax.corpus.readers.text_files import read_csv, read_folder, read_jsonl, read_lines
 from etm_jax.corpus.shards import manifest
+from etm_jax.corpus.store.cache import USER_DICT, user_words_sha256
 from etm_jax.corpus.types import Document, Source
 from etm_jax.corpus.words.unicode_words import segmenter_named
+from etm_jax.corpus.words.user_dict import read_user_dict
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
 
@@ -91,7 +93,7 @@ def as_prepared(config: CorpusConfig) -> CorpusConfig:
         return config
     prepared = manifest.Manifest.read(folder)
     settings = prepared.settings
-    names = {f.name for f in dataclasses.fields(config)} - {"segmenter", "stopwords"}
+    names = {s.name for s in settings_of(CorpusConfig)} - {"segmenter", "stopwords"}
     given = {name: value for name, value in settings.items() if name in names}
     if config.meta or config.meta_fields not in ("", given.get("meta_fields", "")):
         fields = ", ".join(prepared.metadata.names) or "none"
@@ -110,7 +112,24 @@ def as_prepared(config: CorpusConfig) -> CorpusConfig:
             )
     # What is younger than the folder, or was not given for it, is as it is by default.
     absent = {s.name: s.default for s in settings_given if s.name not in settings}
-    return dataclasses.replace(config, **absent | given, segmenter=segmenter_named(settings["segmenter"]))
+    as_cut = dataclasses.replace(config, **absent | given, segmenter=segmenter_named(settings["segmenter"]))
+    _check_same_dict(as_cut, settings)
+    return dataclasses.replace(as_cut, user_dict="")
+
+
+def _check_same_dict(config: CorpusConfig, prepared: dict[str, Any]) -> None:
+    """Raise UserError where --user_dict holds other words than those that a folder of shards was prepared with.
+
+    prepared: the settings in its manifest.
+    """
+    if not config.user_dict:
+        return
+    words = read_user_dict(config.user_dict, config).to_text()
+    if user_words_sha256(words) != prepared.get(USER_DICT):
+        raise UserError(
+            f"--corpus={config.corpus} was prepared with another --user_dict than {config.user_dict}, or without one; "
+            "leave the flag out, or give it to etm_jax.prepare with another --output"
+        )
 
 
 def _find(corpus: str, config: CorpusConfig) -> Source:

@@ -94,6 +94,7 @@ class Vocabulary:
     segmenter: name and version of what cut the text, e.g. `pkuseg 0.0.25`; `none` for a corpus that came as counts.
     advertisements: the lines that --clean=novel found to repeat, as `etm_jax.corpus.words.novel_text` knows them.
     phrases: those that were joined before the words were counted, None where none were to be.
+    user_words: what --user_dict kept whole, as `CorpusConfig.user_words`.
     """
 
     words: list[str]
@@ -103,6 +104,7 @@ class Vocabulary:
     segmenter: str
     advertisements: tuple[str, ...] = ()
     phrases: Phrases | None = field(default=None, repr=False)
+    user_words: str = field(default="", repr=False)
 
     def __len__(self) -> int:
         return len(self.words)

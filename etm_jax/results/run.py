@@ -8,6 +8,7 @@ from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.store.cache import load_corpus
 from etm_jax.corpus.types import Corpus
+from etm_jax.interop.native_files import read_vocabulary
 from etm_jax.models.registry import model_kind
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.results.export import ARRAYS
@@ -48,4 +49,6 @@ def _corpus(folder: RunFolder, record: RunRecord, texts: bool) -> Corpus:
     try:
         return load_corpus(cache / record.corpus_digest[:16], texts)
     except (ValueError, KeyError, TypeError, OSError):
+        # The file of the user's dictionary may be gone; the run has kept what it held.
+        config = dataclasses.replace(config, user_dict="", user_words=read_vocabulary(folder).user_words)
         return prepare(find_source(config), config, cache, record.corpus_digest, record.corpus, texts)

@@ -82,6 +82,7 @@ def finish(work: Path, folder: Path, job: Job, plan: Plan, summary: Summary, sha
         job.segmenter,
         job.advertisements,
         job.phrases,
+        job.config.user_words,
     )
     replace_text(folder / VOCABULARY, json.dumps(vocabulary_to_json(vocabulary)))
     manifest = Manifest(

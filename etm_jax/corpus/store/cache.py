@@ -21,6 +21,7 @@ from etm_jax.corpus.store.packed import PackedTexts
 from etm_jax.corpus.types import Corpus, Documents, FilterReport, Phrases, Source, TokenStream, Vocabulary
 from etm_jax.corpus.words.script import converter_version
 from etm_jax.corpus.words.segmenters import PKUSEG
+from etm_jax.corpus.words.user_dict import user_dict_of
 from etm_jax.util.errors import UserError
 from etm_jax.util.reading import as_object, read_arrays, read_object, read_sparse
 
@@ -30,6 +31,9 @@ COMPUTED = 2
 PUNCTUATION = "as it is"
 """What normalising leaves of Chinese punctuation. It decides where the segmenters of `PKUSEG` cut, so that corpora cut
 by them are others than those of versions that folded it; no other segmenter's words depend on it."""
+
+USER_DICT = "user_dict_sha256"
+"""Among the settings that decide a corpus, where its words were kept whole by a dictionary."""
 
 FORMAT = 2
 """To be raised with every change of how a corpus is stored."""
@@ -86,7 +90,14 @@ def deciding_settings(config: CorpusConfig, counted: bool = False) -> dict[str, 
         deciding["punctuation"] = PUNCTUATION
     if config.script and not counted:
         deciding["opencc"] = converter_version(config.script)
+    if config.user_words and not counted:
+        deciding[USER_DICT] = user_words_sha256(config.user_words)
     return deciding
+
+
+def user_words_sha256(user_words: str) -> str:
+    """SHA-256 of a user's dictionary by what it holds: comments, and where its file lies, do not count."""
+    return hashlib.sha256(user_words.encode()).hexdigest()
 
 
 def save_corpus(corpus: Corpus, folder: Path) -> None:
@@ -153,6 +164,7 @@ def vocabulary_to_json(vocabulary: Vocabulary) -> dict[str, Any]:
         "term_freq": vocabulary.term_freq.tolist(),
         **({"advertisements": list(vocabulary.advertisements)} if vocabulary.advertisements else {}),
         **phrases,
+        **({"user_dict": vocabulary.user_words.split("\n")} if vocabulary.user_words else {}),
     }
 
 
@@ -171,10 +183,18 @@ def vocabulary_from_json(values: dict[str, Any]) -> Vocabulary:
         segmenter=values["segmenter"],
         advertisements=tuple(advertisements),
         phrases=Phrases.from_json(as_object(values["phrases"])) if "phrases" in values else None,
+        user_words=_user_words(values.get("user_dict", [])),
     )
     if vocabulary.hash != values["hash"]:
         raise ValueError("its words are not those of its hash")
     return vocabulary
+
+
+def _user_words(lines: Any) -> str:
+    """The lines of a user's dictionary. Raises ValueError where they are none."""
+    if not (isinstance(lines, list) and all(isinstance(line, str) for line in lines)):
+        raise ValueError("its user_dict is no list of lines")
+    return user_dict_of("\n".join(lines)).to_text()
 
 
 def _write(corpus: Corpus, folder: Path) -> None:

@@ -62,6 +62,11 @@ _IN_NUMBERS = re.compile(r"(?<=\d)([.,٫٬])(?=\d)")
 """What stands between two digits of a number: 3.14 is not 314."""
 
 
+def is_letter(char: str) -> bool:
+    """Whether a character is part of cleaned tokens."""
+    return bool(char.translate(_LETTERS))
+
+
 def normalize(text: str, nfkc: bool, lowercase: bool) -> str:
     """Text for a segmenter: without invisible characters, and with single spaces for all separators.
 

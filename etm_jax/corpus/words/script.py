@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Callable
 from functools import cache
 
+from etm_jax.config.settings import CorpusConfig
+from etm_jax.corpus.words.normalize import normalize
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import missing
 
@@ -64,6 +66,12 @@ def converter_version(script: str) -> str:
         return importlib.metadata.version("opencc")
     except importlib.metadata.PackageNotFoundError as error:
         raise UserError(missing("opencc", f"--script={script}", "pip install 'etm_jax[script]'")) from error
+
+
+def normalizer(config: CorpusConfig) -> Fold:
+    """A function from text to the text that a segmenter reads: folded and normalised. config: `lowercase` resolved."""
+    fold, nfkc, lowercase = for_segmenter(config.script), config.nfkc, bool(config.lowercase)
+    return lambda text: normalize(fold(text), nfkc, lowercase)
 
 
 def _same(text: str) -> str:

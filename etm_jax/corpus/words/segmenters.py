@@ -8,10 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from etm_jax.corpus.words.pkuseg.decoder import Decoder
+from etm_jax.corpus.words.normalize import chunks
+from etm_jax.corpus.words.pkuseg.decoder import LONGEST_PIECE, Decoder
 from etm_jax.corpus.words.pkuseg.files import find_model, no_model
 from etm_jax.corpus.words.pkuseg.tables_file import load_tables
 from etm_jax.corpus.words.unicode_words import EARLIER_WORDS, earlier_words, unicode_words, words_version
+from etm_jax.corpus.words.user_dict import NO_WORDS, UserDict
+from etm_jax.corpus.words.with_user_dict import around, jieba_with, rjieba_with
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import missing
 from etm_jax.util.plain_pickle import load_plain_pickle
@@ -63,8 +66,8 @@ def segmenter_version(name: str, model_folder: str = "") -> str:
         raise UserError(_missing(name)) from error
 
 
-def make_segmenter(name: str, model_folder: str = "", digits: bool = False) -> Segment:
-    """A function from a piece of text to its words in order, including punctuation.
+def make_segmenter(name: str, model_folder: str = "", digits: bool = False, user_dict: UserDict = NO_WORDS) -> Segment:
+    """A function from a text to its words in order, including punctuation.
 
     name: one of the choices of --segmenter except `gold`. model_folder: for those of `PKUSEG`, of another model.
     Raises
@@ -75,10 +78,10 @@ def make_segmenter(name: str, model_folder: str = "", digits: bool = False) -> S
     if name == EARLIER_WORDS:
         return earlier_words
     if name == "whitespace":
-        return str.split
+        return lambda text: user_dict.match.joined(text.split())
     segmenter_version(name, model_folder)
     if name == "pkuseg":
-        return Decoder(load_tables(find_model(model_folder))).cut
+        return Decoder(load_tables(find_model(model_folder)), user_dict.match).cut
     try:
         package: Any = importlib.import_module(_DISTRIBUTIONS[name].replace("-", "_"))
     except ImportError as error:
@@ -89,13 +92,14 @@ def make_segmenter(name: str, model_folder: str = "", digits: bool = False) -> S
             ) from error
         raise UserError(f"--segmenter={name} is installed but does not import ({error}); reinstall it") from error
     if name == "rjieba":
-        return package.cut
+        return rjieba_with(package, user_dict)
     if name == "jieba":
         package.setLogLevel(logging.WARNING)
-        return package.lcut
-    if name == "pkuseg_reference":
-        return package.pkuseg(_checked_model(model_folder) if model_folder else "default").cut
-    return package.pkuseg(_checked_model(model_folder)).cut
+        return jieba_with(package, user_dict)
+    ships_model = name == "pkuseg_reference" and not model_folder
+    cut = package.pkuseg().cut if ships_model else package.pkuseg(_checked_model(model_folder)).cut
+    # Long text is parted after the dictionary, of whose words none is to be parted.
+    return around(user_dict.match, lambda text: [word for part in chunks(text, LONGEST_PIECE) for word in cut(part)])
 
 
 def _checked_model(folder: str) -> str:

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 
 from etm_jax.config.settings import CorpusConfig
-from etm_jax.corpus.words.normalize import clean_token, normalize
-from etm_jax.corpus.words.script import for_reader, for_segmenter
+from etm_jax.corpus.words.normalize import clean_token
+from etm_jax.corpus.words.script import for_reader, normalizer
+from etm_jax.corpus.words.user_dict import user_dict_of
 
 
 def from_segmenter(config: CorpusConfig) -> Callable[[str], str]:
     """A function from a word that a segmenter found to its token, which is empty where nothing of it is kept."""
-    clean = partial(clean_token, digits=True) if config.keep_digits else clean_token
+    clean = letters_of(config)
     if not config.script:
         return clean
     write = for_reader(config.script)
@@ -22,11 +23,16 @@ def from_segmenter(config: CorpusConfig) -> Callable[[str], str]:
     return cleaned
 
 
+def letters_of(config: CorpusConfig) -> Callable[[str], str]:
+    """`from_segmenter`, before the token is written in the script wanted."""
+    clean = partial(clean_token, digits=True) if config.keep_digits else clean_token
+    return user_dict_of(config.user_words).kept(clean)
+
+
 def like_tokens(config: CorpusConfig) -> Callable[[str], str]:
     """A function from a word that a person wrote (a stop word, a token of text cut by hand) to the token of the same.
 
     config: with `lowercase` resolved.
     """
-    fold, clean = for_segmenter(config.script), from_segmenter(config)
-    nfkc, lowercase = config.nfkc, bool(config.lowercase)
-    return lambda word: clean(normalize(fold(word), nfkc, lowercase))
+    as_text, clean = normalizer(config), from_segmenter(config)
+    return lambda word: clean(as_text(word))

@@ -1,21 +1,20 @@
 """Documents to tokens, some documents at a time."""
 
-import sys
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.types import Document
 from etm_jax.corpus.words.breaks import tokens_and_breaks
-from etm_jax.corpus.words.normalize import chunks, clean_token, normalize
 from etm_jax.corpus.words.numbering import Clean
-from etm_jax.corpus.words.pkuseg.decoder import LONGEST_PIECE, Decoder
+from etm_jax.corpus.words.pkuseg.decoder import Decoder
 from etm_jax.corpus.words.pkuseg.files import find_model
 from etm_jax.corpus.words.pkuseg.tables_file import load_tables
 from etm_jax.corpus.words.ranges import TokenRanges
-from etm_jax.corpus.words.script import for_reader, for_segmenter
-from etm_jax.corpus.words.segmenters import PKUSEG, make_segmenter
-from etm_jax.corpus.words.token_form import from_segmenter, like_tokens
+from etm_jax.corpus.words.script import for_reader, normalizer
+from etm_jax.corpus.words.segmenters import make_segmenter
+from etm_jax.corpus.words.token_form import from_segmenter, letters_of, like_tokens
+from etm_jax.corpus.words.user_dict import user_dict_of
 from etm_jax.util.errors import UserError
 
 Tokenize = Callable[[Sequence[Document]], TokenRanges]
@@ -24,26 +23,21 @@ Tokenize = Callable[[Sequence[Document]], TokenRanges]
 def tokenizer(config: CorpusConfig) -> Tokenize:
     """A function from documents to their tokens: normalised and segmented. What is left of a token, `cleaner` says.
 
-    config: with `lang`, `segmenter` and `lowercase` resolved (`etm_jax.corpus.prepare.resolve`). With --phrases, which
-    are yet to be joined, `etm_jax.corpus.words.breaks.BREAK` stands where none can go on.
+    config: with `lang`, `segmenter`, `lowercase` and `user_words` resolved (`etm_jax.corpus.prepare.resolve`). With
+    --phrases, which are yet to be joined, `etm_jax.corpus.words.breaks.BREAK` stands where none can go on.
     """
-    nfkc, lowercase, fold = config.nfkc, bool(config.lowercase), for_segmenter(config.script)
-    clean = partial(clean_token, digits=config.keep_digits)
-
-    def normalized(text: str) -> str:
-        return normalize(fold(text), nfkc, lowercase)
-
+    as_text, clean = normalizer(config), letters_of(config)
     if config.segmenter == "gold":
+        given = _given(config)
         if not config.phrases:
-            return lambda documents: TokenRanges.of_lists(map(_given_tokens, documents))
-        each = lru_cache(1 << 18)(normalized)
+            return lambda documents: TokenRanges.of_lists(map(given, documents))
         return lambda documents: TokenRanges.of_lists(
-            tokens_and_breaks(map(each, _given_tokens(document)), None, clean) for document in documents
+            tokens_and_breaks(given(document), None, clean) for document in documents
         )
     cut = _cutter(config)
 
     def tokenize(documents: Sequence[Document]) -> TokenRanges:
-        texts = [normalized(raw_text(document, config.lang)) for document in documents]
+        texts = [as_text(raw_text(document, config.lang)) for document in documents]
         tokens = cut(texts)
         if not config.phrases:
             return tokens
@@ -73,21 +67,26 @@ def raw_text(document: Document, lang: str) -> str:
 
 def _cutter(config: CorpusConfig) -> Callable[[Sequence[str]], TokenRanges]:
     """A function from normalised texts to their tokens."""
-    if config.segmenter == "whitespace":
+    user_dict = user_dict_of(config.user_words)
+    if config.segmenter == "whitespace" and not user_dict:
         return TokenRanges.of_spaced
     if config.segmenter == "pkuseg":
-        return Decoder(load_tables(find_model(config.segmenter_model))).cut_texts
-    segment = make_segmenter(config.segmenter, config.segmenter_model, config.keep_digits)
-    limit = LONGEST_PIECE if config.segmenter in PKUSEG else sys.maxsize
-    return lambda texts: TokenRanges.of_lists(
-        [word for part in chunks(text, limit) for word in segment(part)] for text in texts
-    )
+        return Decoder(load_tables(find_model(config.segmenter_model)), user_dict.match).cut_texts
+    segment = make_segmenter(config.segmenter, config.segmenter_model, config.keep_digits, user_dict)
+    return lambda texts: TokenRanges.of_lists(map(segment, texts))
 
 
-def _given_tokens(document: Document) -> list[str]:
-    if document.tokens is None:
-        raise UserError(
-            f"--segmenter=gold needs a corpus that comes segmented, but document {document.id} is plain text; "
-            "give --segmenter=whitespace if spaces separate its words, or another segmenter"
-        )
-    return document.tokens
+def _given(config: CorpusConfig) -> Callable[[Document], list[str]]:
+    """A function from a document to the tokens that it came with."""
+    match = user_dict_of(config.user_words).match
+    as_text = lru_cache(1 << 18)(normalizer(config)) if match or config.phrases else None
+
+    def given(document: Document) -> list[str]:
+        if document.tokens is None:
+            raise UserError(
+                f"--segmenter=gold needs a corpus that comes segmented, but document {document.id} is plain text; "
+                "give --segmenter=whitespace if spaces separate its words, or another segmenter"
+            )
+        return match.joined(list(map(as_text, document.tokens))) if as_text else document.tokens
+
+    return given

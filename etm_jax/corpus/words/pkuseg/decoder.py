@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from etm_jax.corpus.words.longest_match import LongestMatch
 from etm_jax.corpus.words.normalize import chunks
 from etm_jax.corpus.words.pkuseg.exact import exact_scores, exact_tags
 from etm_jax.corpus.words.pkuseg.layout import Layout
@@ -21,30 +22,51 @@ _APART = "  "
 """Two, as features look at two characters before and after one. No piece holds a space."""
 
 
+_Piece = tuple[str, bool]
+_NO_WORDS = LongestMatch(())
+
+
 class Decoder:
     """A model of pkuseg, ready to cut."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, user_dict: LongestMatch = _NO_WORDS) -> None:
+        """user_dict: words that are found first, the longest from the left; the model cuts what lies between them."""
         self._tables = tables
+        self._user_dict = user_dict
 
     def cut(self, text: str) -> list[str]:
         """The words of a text, as `pkuseg.cut` has them."""
-        return next(self._cut([text.split()]).lists())
+        return next(self._cut([[piece for part in text.split() for piece in self._user_dict.pieces(part)]]).lists())
 
     def cut_texts(self, texts: Sequence[str]) -> TokenRanges:
         """The words of texts, of which long ones are cut in parts (`LONGEST_PIECE`)."""
-        return self._cut([[piece for part in chunks(text, LONGEST_PIECE) for piece in part.split()] for text in texts])
+        return self._cut([self._pieces(text) for text in texts])
 
-    def _cut(self, texts: Sequence[Sequence[str]]) -> TokenRanges:
+    def _pieces(self, text: str) -> list[_Piece]:
+        """A text in pieces without white space, each with whether it is a word of the user's."""
+        if not self._user_dict:
+            return [(piece, False) for part in chunks(text, LONGEST_PIECE) for piece in part.split()]
+        pieces: list[_Piece] = []
+        for piece, is_word in self._user_dict.pieces(text):
+            parts = [piece] if is_word else chunks(piece, LONGEST_PIECE)
+            pieces += [(each, is_word) for part in parts for each in part.split()]
+        return pieces
+
+    def _cut(self, texts: Sequence[Sequence[_Piece]]) -> TokenRanges:
         """The words of texts in pieces, none of which is empty or holds white space."""
-        text = _APART + "".join([piece + _APART for pieces in texts for piece in pieces])
+        text = _APART + "".join([piece + _APART for pieces in texts for piece, _ in pieces])
         codes = code_points(text)
         hashes = WordHashes.of(codes)
-        lengths = np.array([len(piece) for pieces in texts for piece in pieces], np.int64)
+        lengths = np.array([len(piece) for pieces in texts for piece, _ in pieces], np.int64)
         first = np.cumsum(lengths + len(_APART)) - lengths
         starts = ends = first
         if len(lengths):
-            starts = np.flatnonzero(self._begins(self._tables.char_ids[codes], first, lengths))
+            begins = self._begins(self._tables.char_ids[codes], first, lengths)
+            if self._user_dict:
+                whole = np.flatnonzero([is_word for pieces in texts for _, is_word in pieces])
+                for start, length in zip(first[whole].tolist(), lengths[whole].tolist(), strict=True):
+                    begins[start + 1 : start + length] = False
+            starts = np.flatnonzero(begins)
             ends = np.append(starts[1:], 0)
             ends[np.append(np.searchsorted(starts, first[1:]), len(starts)) - 1] = first + lengths
             starts, ends = merge(codes, hashes, starts, ends, self._tables)
