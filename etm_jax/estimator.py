@@ -33,6 +33,7 @@ from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.types import Corpus, Source
 from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.split import halves
+from etm_jax.corpus.words.tokens import GIVEN
 from etm_jax.inference.predictor import Predictor
 from etm_jax.interop.folders import read_folder, save_folder
 from etm_jax.metrics.neighbours import nearest
@@ -63,8 +64,8 @@ class TopicInfo(NamedTuple):
 class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A topic model in the embedding space (Dieng, Ruiz, Blei 2020), trained as by `python -m etm_jax.train`.
 
-    Documents are strings, lists of words, or a matrix of counts [D, V]. Invalid documents or parameters raise
-    ValueError with a message of one line.
+    Documents are strings, lists of words, which stay as they are (`clean_tokens`), or a matrix of counts [D, V].
+    Invalid documents or parameters raise ValueError with a message of one line.
 
     Parameters
     ----------
@@ -73,7 +74,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     lang, segmenter : str
         Language, zh or en ("" is zh), and how strings are split into words ("" is pkuseg for zh, words for en).
     stopwords : str
-        File of words to drop, one per line.
+        Words to drop: zh or en (lists of ours), a file (one per line), or words with commas between them.
     no_below, no_above : int, float
         Drop words that are in fewer documents than this number, or in more than this share of them.
     vectors : str
@@ -180,7 +181,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             config.corpus,
             valid_share=config.corpus.valid_share if enough else 0.0,
             test_share=0.0,
-            segmenter=config.corpus.segmenter if documents[0].tokens is None else "gold",
+            segmenter=config.corpus.segmenter if documents[0].tokens is None else GIVEN,
         )
         corpus = prepare(Source("ETM.fit", [], documents=lambda: iter(documents)), settings)
         self._learn(corpus, None, counts_in_order(corpus, len(documents)))
@@ -195,7 +196,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             for callback in self.callbacks:
                 callback(row)
 
-        config = self._config()
+        config = self._config().continuing(other.config) if other else self._config()
         with tempfile.TemporaryDirectory() as folder:
             options = RunOptions(seed_words=write_seed_words(self.seed_words or (), Path(folder)))
             run = RunFolder(Path(folder) / "run")
@@ -346,9 +347,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Documents in any form as [D, V] CSR. unknown: counter to which words outside the vocabulary are added."""
         if not are_texts(documents):
             return self._checked(documents, reset=False)
-        settings, given = settings_like(self._trained.config.corpus, self._vocabulary), list(as_documents(documents))
-        if given[0].tokens is not None:
-            settings = dataclasses.replace(settings, segmenter="gold")
+        given, config = list(as_documents(documents)), self._trained.config.corpus
+        settings = settings_like(config, self._vocabulary, "" if given[0].tokens is None else GIVEN)
         pairs = list(segment_documents(lambda: iter(given), settings))
         if unknown is not None:
             known = set(self.vocab_)

@@ -116,10 +116,10 @@ def _read_fields(folder: Path) -> None:
 
 def _read_word_files(folder: Path) -> None:
     from etm_jax.corpus.types import Vocabulary
-    from etm_jax.corpus.words.vocabulary import read_stopwords
+    from etm_jax.corpus.words.stop_words import read_stop_words
     from etm_jax.models.seed_words import read_seed_words
 
-    read_stopwords(str(folder / "words.txt"), nfkc=True, lowercase=True)
+    read_stop_words(CorpusConfig(stopwords=str(folder / "words.txt"), lowercase=True))
     ones = np.ones(len(WORDS), np.int64)
     read_seed_words(str(folder / "words.txt"), Vocabulary(WORDS, ones, ones, 3, "none"), 5)
 

@@ -58,6 +58,18 @@ class Config:
             values.setdefault(section, {})[s.name] = value
         return values
 
+    def continuing(self, begun: "Config") -> "Config":
+        """The settings of a run that goes on, where `begun` are those that it was begun with.
+
+        Of what nothing is said now, but was decided for runs that are older than the setting, that is kept.
+        """
+        kept: dict[str, dict[str, Any]] = {}
+        for section, s, value in self.settings():
+            if value is None and s.before is not None and section in SECTIONS:
+                kept.setdefault(section, {})[s.name] = getattr(getattr(begun, section), s.name)
+        changed = {section: dataclasses.replace(getattr(self, section), **values) for section, values in kept.items()}
+        return dataclasses.replace(self, **changed)
+
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Config":
         """The inverse of `to_json`. A setting that is not there, as it is of a later version, takes its default, or

@@ -76,8 +76,19 @@ class CorpusConfig:
         digest="value",
     )
     lowercase: bool | None = setting(None, "fold case; default: for en only", digest="value")
+    # Where it is off, it is in the digest: `etm_jax.corpus.store.cache.deciding_settings`.
+    clean_tokens: bool | None = setting(
+        None,
+        "reduce tokens to their letters; default: not where you have cut the text (--segmenter=whitespace, lists of "
+        "words in Python), so that C++, 5G and ice_cream stay",
+        before=True,
+    )
     stopwords: str = setting(
-        "", "file of words to drop, one a line; none are dropped by default", shown="FILE", digest="files"
+        "",
+        "words to drop: zh or en for a list of ours, a file of one a line or a .json list, or words and these with "
+        "commas between; none are dropped by default",
+        shown="zh|en|FILE|WORD,WORD",
+        digest="files",
     )
     min_token_len: int | None = setting(
         None, "shortest word kept, in characters; default: 1 for zh, 2 for en", at_least=1, digest="value"

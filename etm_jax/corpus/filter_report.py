@@ -7,7 +7,7 @@ from etm_jax.util.console import table
 def format_report(report: FilterReport) -> str:
     """A table of documents, tokens and words before and after, over all parts of the split.
 
-    Emptied documents are those that kept no token.
+    Emptied documents are those that kept no token. Below it, how many of the stop words the text holds.
     """
     pairs = [
         ("documents", report.docs_before, report.docs_after),
@@ -17,12 +17,20 @@ def format_report(report: FilterReport) -> str:
     rows = [(what, f"{before:,}", f"{after:,}", _share(before, after)) for what, before, after in pairs]
     rows.append(("median tokens a document", f"{report.median_length_before:g}", f"{report.median_length_after:g}", ""))
     rows.append(("documents emptied", "", f"{report.docs_before - report.docs_after:,}", ""))
-    return table(rows, ["filtering all documents", "before", "after", "kept"], "<>>>")
+    shown = table(rows, ["filtering all documents", "before", "after", "kept"], "<>>>")
+    if not report.stopwords:
+        return shown
+    return f"{shown}\n\nstop words: {report.stopwords_found:,} of {report.stopwords:,} occur in the text"
 
 
 def report_warnings(report: FilterReport) -> list[str]:
-    """One line for each of tokens and documents of which less than half survive."""
+    """One line for each of tokens and documents of which less than half survive, and for stop words without effect."""
     warnings = []
+    if report.stopwords and not report.stopwords_found:
+        warnings.append(
+            f"none of the {report.stopwords:,} stop words occurs in the text; give those of its language, spelled and "
+            "cut as its words are"
+        )
     if report.tokens_after < report.tokens_before / 2:
         warnings.append(
             f"filtering keeps only {_share(report.tokens_before, report.tokens_after)} of the tokens; "

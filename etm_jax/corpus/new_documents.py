@@ -16,6 +16,7 @@ from etm_jax.corpus.readers.named import NAMED
 from etm_jax.corpus.sources import documents_in, find_source
 from etm_jax.corpus.types import Counted, Document, Source, Vocabulary
 from etm_jax.corpus.words.segment import segment_documents, segment_stream
+from etm_jax.corpus.words.tokens import GIVEN, cleans_tokens
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
 
@@ -43,17 +44,19 @@ class CountedDocuments(NamedTuple):
 def settings_like(config: CorpusConfig, vocabulary: Vocabulary, segmenter: str = "") -> CorpusConfig:
     """How the words of the model came about, once its corpus was known: what `etm_jax.corpus.words.segment` needs.
 
-    segmenter: in place of the model's own. Text that people have cut, or counts, say nothing of how new text is to be:
-    it is cut as that language is by default, which is said.
+    segmenter: in place of the model's own; `GIVEN` for lists of words. Text that people have cut, or counts, say
+    nothing of how new text is to be: it is cut as that language is by default, which is said.
     """
     named = [NAMED[name].lang for name in (config.corpus, config.corpus_fallback) if name in NAMED]
     was = vocabulary.segmenter.partition(" ")[0]
-    nothing_said = was in ("gold", "none", "")
+    nothing_said = was in ("gold", GIVEN, "none", "")
     source = Source("", [], lang=named[0] if named else "", segmenter="" if nothing_said else was)
-    given = dataclasses.replace(config, segmenter=segmenter or source.segmenter)
+    # New tokens are to match the model's words, whatever cuts the text now.
+    clean = cleans_tokens(dataclasses.replace(config, segmenter=segmenter if was in ("none", "") else was))
+    given = dataclasses.replace(config, segmenter=segmenter or source.segmenter, clean_tokens=clean)
     settings = resolve(given, source)
     if nothing_said and not segmenter:
-        how = "by people" if was == "gold" else "elsewhere"
+        how = "elsewhere" if was in ("none", "") else "by people"
         note(f"the model's words were cut {how}; new text is cut by {settings.segmenter} (--segmenter chooses another)")
     return settings
 

@@ -18,8 +18,10 @@ from etm_jax.corpus.store.packed import PackedTexts, Packer
 from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Source, Vocabulary
 from etm_jax.corpus.words.segment import raw_text, segment_documents, segmenter_version
 from etm_jax.corpus.words.split import halves, split_documents
+from etm_jax.corpus.words.stop_words import read_stop_words
 from etm_jax.corpus.words.text_starts import beginning_of, commonest_words, shown_text
-from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, read_stopwords, select_stream
+from etm_jax.corpus.words.tokens import MergedTokens, given_warnings
+from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, select_stream
 from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
@@ -129,18 +131,20 @@ def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
 
 def _from_documents(source: Source, config: CorpusConfig, version: str, digest: str, with_texts: bool) -> Corpus:
     assert source.documents is not None
-    stopwords = (
-        read_stopwords(config.stopwords, config.nfkc, bool(config.lowercase)) if config.stopwords else frozenset()
-    )
+    stopwords, merged = read_stop_words(config), MergedTokens(config)
     fields = fields_of(config)
     kept = _Kept(Packer(), Packer(), tuple(Packer() for _ in fields.names), Compressor() if with_texts else None)
-    dictionary, stream = index_tokens(_tokens_noting(source.documents, config, fields, kept))
+    dictionary, stream = index_tokens(_tokens_noting(source.documents, config, fields, kept, merged))
     ids, first_words = kept.ids.packed(), kept.first_words.packed()
     texts = kept.texts.compressed() if kept.texts else None
     meta = dict(zip(fields.names, (values.packed() for values in kept.meta), strict=True))
     check_read(source.name, config, len(ids), len(stream.ids))
     fields.check_joined(sum(map(fields.has_row, ids)), len(ids), ids[0])
-    words_before = len(dictionary)
+    words_before, stopwords_found = len(dictionary), len(stopwords & dictionary.token2id.keys())
+    if told := merged.message():
+        note(told)
+    for warning in given_warnings(dictionary.token2id, config):
+        warn(warning)
 
     words = filter_words(dictionary, config, stopwords)
     counts = count_matrix(stream, words)
@@ -188,6 +192,8 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
             words_after=len(columns),
             median_length_before=float(np.median(np.diff(stream.starts))),
             median_length_after=float(np.median(lengths[left])),
+            stopwords=len(stopwords),
+            stopwords_found=stopwords_found,
         ),
         metadata=metadata_of({field: ValueTally.of(values) for field, values in parts["train"].meta.items()}),
     )
@@ -232,10 +238,15 @@ class _Kept(NamedTuple):
 
 
 def _tokens_noting(
-    documents: Callable[[], Iterator[Document]], config: CorpusConfig, fields: Fields, kept: _Kept
+    documents: Callable[[], Iterator[Document]],
+    config: CorpusConfig,
+    fields: Fields,
+    kept: _Kept,
+    merged: MergedTokens,
 ) -> Iterator[list[str]]:
     """The documents' tokens; all else that is kept of the documents is collected on the way."""
     for document, tokens in segment_documents(documents, config):
+        merged.see(document)
         text = raw_text(document, config.lang)
         kept.ids.add(document.id)
         kept.first_words.add(beginning_of(text))

@@ -89,6 +89,7 @@ def as_prepared(config: CorpusConfig) -> CorpusConfig:
     settings = prepared.settings
     names = {f.name for f in dataclasses.fields(config)} - {"segmenter", "stopwords"}
     given = {name: value for name, value in settings.items() if name in names}
+    given.setdefault("clean_tokens", True)
     if config.meta or config.meta_fields not in ("", given.get("meta_fields", "")):
         fields = ", ".join(prepared.metadata.names) or "none"
         raise UserError(

@@ -1,10 +1,11 @@
 """What a prepared corpus is. Everything later reads these and nothing earlier."""
 
+import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -148,7 +149,10 @@ class DocumentStream(Protocol):
 
 @dataclass(frozen=True)
 class FilterReport:
-    """What filtering did to the corpus."""
+    """What filtering did to the corpus.
+
+    stopwords, stopwords_found: words of --stopwords, and those of them that the text holds.
+    """
 
     docs_before: int
     docs_after: int
@@ -158,6 +162,13 @@ class FilterReport:
     words_after: int
     median_length_before: float
     median_length_after: float
+    stopwords: int = 0
+    stopwords_found: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for the constructor; without stop words those of earlier versions."""
+        values = dataclasses.asdict(self)
+        return values if self.stopwords else {k: v for k, v in values.items() if not k.startswith("stopwords")}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from etm_jax.corpus.shards.manifest import FORMAT, file_sha256
 from etm_jax.corpus.store.cache import COMPUTED, deciding_settings
 from etm_jax.corpus.types import Source
 from etm_jax.corpus.words.segment import segmenter_version
-from etm_jax.corpus.words.vocabulary import read_stopwords
+from etm_jax.corpus.words.stop_words import read_stop_words
 from etm_jax.util.errors import UserError
 
 BLOCK_DOCS = 64
@@ -86,9 +86,7 @@ def make_job(pattern: str, config: CorpusConfig, block_docs: int = BLOCK_DOCS, n
     if config.segmenter == "gold":
         raise UserError("--segmenter=gold is for corpora by name; give --segmenter=whitespace if spaces separate words")
     settings = resolve(config, Source(pattern, []))
-    stopwords: frozenset[str] = frozenset()
-    if settings.stopwords:
-        stopwords = read_stopwords(settings.stopwords, settings.nfkc, bool(settings.lowercase))
+    stopwords = read_stop_words(settings)
     version = segmenter_version(settings.segmenter)
     # The whole table is read here, so that its faults are reported before anything is done.
     fields_of(settings)

@@ -16,6 +16,7 @@ from etm_jax.corpus.shard_writing.summary import Summary
 from etm_jax.corpus.shard_writing.writing import Written, finish
 from etm_jax.corpus.shards.manifest import NAME, SUFFIX, VOCABULARY, Manifest
 from etm_jax.corpus.shards.records import check_installed
+from etm_jax.corpus.words.tokens import given_warnings
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable, written
@@ -55,8 +56,11 @@ def prepare_files(
     note(format_report(manifest.report))
     for warning in report_warnings(manifest.report):
         warn(warning)
+    words = json.loads((folder / VOCABULARY).read_text("ascii"))["words"]
+    for warning in given_warnings(words, config):
+        warn(warning)
     if not config.lang:
-        warn_of_language(json.loads((folder / VOCABULARY).read_text("ascii"))["words"])
+        warn_of_language(words)
     documents = {name: part.total("documents") for name, part in manifest.parts.items()}
     size = sum(part.total("bytes") for part in manifest.parts.values())
     shares = f"{documents['train']:,} to train, {documents['valid']:,} to validate, {documents['test']:,} to test"

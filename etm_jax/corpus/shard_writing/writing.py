@@ -90,7 +90,7 @@ def finish(work: Path, folder: Path, job: Job, plan: Plan, summary: Summary, sha
         num_words=len(vocabulary),
         vocabulary_hash=vocabulary.hash,
         vocabulary_sha256=file_sha256(folder / VOCABULARY),
-        report=_report(plan, summary, parts),
+        report=_report(plan, summary, parts, job),
         parts=parts,
         metadata=metadata_of(summary.meta),
     )
@@ -104,7 +104,7 @@ def finish(work: Path, folder: Path, job: Job, plan: Plan, summary: Summary, sha
     return manifest
 
 
-def _report(plan: Plan, summary: Summary, parts: dict[str, Part]) -> FilterReport:
+def _report(plan: Plan, summary: Summary, parts: dict[str, Part], job: Job) -> FilterReport:
     """What filtering removed."""
     after = sum((part.lengths_of for part in parts.values()), Counter[int]())
     return FilterReport(
@@ -116,4 +116,6 @@ def _report(plan: Plan, summary: Summary, parts: dict[str, Part]) -> FilterRepor
         words_after=len(plan.words),
         median_length_before=median(summary.lengths),
         median_length_after=median(after),
+        stopwords=len(job.stopwords),
+        stopwords_found=plan.stopwords_found,
     )

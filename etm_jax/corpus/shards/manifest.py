@@ -73,7 +73,7 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Write the manifest into the folder, at once."""
         values: dict[str, Any] = {"format": FORMAT} | vars(self)
-        values |= {"report": dataclasses.asdict(self.report), "parts": {}, "metadata": self.metadata.to_json()}
+        values |= {"report": self.report.to_json(), "parts": {}, "metadata": self.metadata.to_json()}
         if not self.metadata.columns:
             del values["metadata"]
         for name, part in self.parts.items():

@@ -20,6 +20,8 @@ from etm_jax.corpus.store.compressed import CompressedTexts
 from etm_jax.corpus.store.packed import PackedTexts
 from etm_jax.corpus.types import Corpus, Documents, FilterReport, Source, TokenStream, Vocabulary
 from etm_jax.corpus.words.segment import PKUSEG
+from etm_jax.corpus.words.stop_words import one_file, read_stop_words
+from etm_jax.corpus.words.tokens import cleans_tokens
 from etm_jax.util.errors import UserError
 from etm_jax.util.reading import as_object, read_arrays, read_object, read_sparse
 
@@ -59,6 +61,10 @@ def corpus_digest(
         settings.pop("punctuation", None)
     bytes_count = ("given files",) if counted else ("files", "given files")
     named = {s.flag: getattr(config, s.name) for s in settings_of(CorpusConfig) if s.digest in bytes_count}
+    if config.stopwords and not counted and one_file(config.stopwords) is None:
+        # The words themselves, as names and lists of words have no file.
+        del named["stopwords"]
+        settings["stopwords"] = sorted(read_stop_words(config))
     files += [file for flag in sorted(named) if named[flag] for file in _files_at(flag, Path(named[flag]).expanduser())]
     try:
         settings["files"] = [[file.name, _file_digest(file)] for file in files]
@@ -82,6 +88,9 @@ def deciding_settings(config: CorpusConfig, counted: bool = False) -> dict[str, 
     }
     if config.nfkc and config.segmenter in PKUSEG and not counted:
         deciding["punctuation"] = PUNCTUATION
+    # All corpora of before were cleaned.
+    if not counted and not cleans_tokens(config):
+        deciding["clean_tokens"] = False
     return deciding
 
 
@@ -184,7 +193,7 @@ def _write(corpus: Corpus, folder: Path) -> None:
         "format": FORMAT,
         "name": corpus.name,
         "digest": corpus.digest,
-        "report": None if corpus.report is None else dataclasses.asdict(corpus.report),
+        "report": None if corpus.report is None else corpus.report.to_json(),
         "sha256": {file.name: _file_digest(file) for file in sorted(folder.iterdir())},
     }
     _write_json(manifest, folder / "corpus.json")

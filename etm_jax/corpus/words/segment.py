@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.types import Document
-from etm_jax.corpus.words.normalize import chunks, clean_token, normalize
+from etm_jax.corpus.words.normalize import chunks, normalize
+from etm_jax.corpus.words.tokens import GIVEN, token_rule
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import missing
@@ -91,16 +92,16 @@ def make_segmenter(name: str, model_folder: str = "") -> Segment:
 
 
 def tokenizer(config: CorpusConfig) -> Tokenize:
-    """A function from a document to its tokens: normalised, segmented, reduced to letters, empty ones dropped.
+    """A function from a document to its tokens: normalised, segmented, cleaned by `token_rule`, empty ones dropped.
 
     config: with `lang`, `segmenter` and `lowercase` resolved (`etm_jax.corpus.prepare.resolve`).
     """
-    nfkc, lowercase = config.nfkc, bool(config.lowercase)
-    if config.segmenter == "gold":
+    nfkc, lowercase, kept = config.nfkc, bool(config.lowercase), token_rule(config)
+    if config.segmenter in ("gold", GIVEN):
 
         @cache
         def clean(token: str) -> str:
-            return clean_token(normalize(token, nfkc, lowercase))
+            return kept(normalize(token, nfkc, lowercase))
 
         def given(document: Document) -> list[str]:
             if document.tokens is None:
@@ -118,7 +119,7 @@ def tokenizer(config: CorpusConfig) -> Tokenize:
     def tokenize(document: Document) -> list[str]:
         text = normalize(raw_text(document, config.lang), nfkc, lowercase)
         words = (word for chunk in chunks(text, limit) for word in segment(chunk))
-        return [word for word in map(clean_token, words) if word]
+        return [word for word in map(kept, words) if word]
 
     return tokenize
 

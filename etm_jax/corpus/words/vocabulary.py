@@ -2,7 +2,6 @@
 
 from array import array
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +9,6 @@ import scipy.sparse as sp
 
 from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.types import TokenStream
-from etm_jax.corpus.words.normalize import clean_token, normalize
 from etm_jax.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -127,19 +125,3 @@ def select_stream(stream: TokenStream, rows: np.ndarray) -> TokenStream:
     new_id[used] = np.arange(len(used))
     starts = np.concatenate([[0], np.cumsum(lengths[rows])])
     return TokenStream([stream.words[i] for i in used], new_id[ids], starts.astype(np.int64))
-
-
-def read_stopwords(path: str, nfkc: bool, lowercase: bool) -> frozenset[str]:
-    """The words of a UTF-8 file, one a line, normalised and cleaned like the tokens that they have to match.
-
-    Raises UserError where it cannot be read.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise UserError(f"--stopwords={path} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
-    except OSError as error:
-        raise UserError(
-            f"--stopwords={path} cannot be read ({error.strerror}); give a file of one word a line"
-        ) from error
-    return frozenset(clean_token(normalize(line, nfkc, lowercase)) for line in lines) - {""}
