@@ -97,7 +97,7 @@ def test_unreadable_files_are_named(tmp_path):
         words("nowhere")
     with pytest.raises(UserError, match=r"--stopwords=nowhere\.txt cannot be read"):
         words("zh,nowhere.txt")
-    with pytest.raises(UserError, match="cannot be read .*a file of one word a line"):
+    with pytest.raises(UserError, match=r"cannot be read .*a file of one word a line"):
         words(tmp_path)
 
 

@@ -88,7 +88,8 @@ class MergedTokens:
         number, word = sum(map(len, merged.values())), max(merged, key=lambda word: (len(merged[word]), word))
         few = sorted(merged[word])[:5]
         return (
-            f"cleaning made {len(merged):,} words of {number:,} different tokens, such as {word} of {', '.join(few)}"
+            f"cleaning made {len(merged):,} word{'s' * (len(merged) > 1)} of {number:,} different tokens, such as "
+            f"{word} of {', '.join(few)}"
             f"{' …' if len(merged[word]) > len(few) else ''}; --noclean_tokens keeps them apart"
         )
 
