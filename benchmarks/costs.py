@@ -27,7 +27,7 @@ def all_costs(place: Path) -> dict[str, Any]:
 
     On a machine that others use too, what a stage takes of the processors says more than what time it takes.
     """
-    from etm_jax.config.settings import CorpusConfig
+    from etm_jax.config.corpus_settings import CorpusConfig
     from etm_jax.corpus.shard_writing.blocks import Block, next_block
     from etm_jax.corpus.shard_writing.job import make_job
     from etm_jax.corpus.shard_writing.plan import make_plan
@@ -80,7 +80,7 @@ def all_costs(place: Path) -> dict[str, Any]:
 
 
 def _news() -> list[str]:
-    from etm_jax.config.settings import CorpusConfig
+    from etm_jax.config.corpus_settings import CorpusConfig
     from etm_jax.corpus.sources import find_source
 
     source = find_source(CorpusConfig(corpus="inews"))

@@ -28,10 +28,11 @@ from etm_jax.corpus.in_memory import (
     counts_in_order,
     vocabulary_of,
 )
-from etm_jax.corpus.new_documents import counted, segmented, settings_like, words_like
+from etm_jax.corpus.new_documents import counted, segmented, settings_like, unknown_words
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.types import Corpus, Source
 from etm_jax.corpus.words.split import halves
+from etm_jax.corpus.words.tokens import GIVEN
 from etm_jax.inference.predictor import Predictor
 from etm_jax.interop.folders import read_folder, save_folder
 from etm_jax.metrics.neighbours import nearest
@@ -62,8 +63,8 @@ class TopicInfo(NamedTuple):
 class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A topic model in the embedding space (Dieng, Ruiz, Blei 2020), trained as by `python -m etm_jax.train`.
 
-    Documents are strings, lists of words, or a matrix of counts [D, V]. Invalid documents or parameters raise
-    ValueError with a message of one line.
+    Documents are strings, lists of words, which stay as they are (`clean_tokens`), or a matrix of counts [D, V].
+    Invalid documents or parameters raise ValueError with a message of one line.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     lang, segmenter : str
         Language, zh or en ("" is zh), and how strings are split into words ("" is pkuseg for zh, words for en).
     user_dict, stopwords : str
-        Files of words not to cut, such as names, and of words to drop, one per line.
+        File of words not to cut, such as names; words to drop: zh or en (lists of ours), a file, or words with commas.
     no_below, no_above : int, float
         Drop words that are in fewer documents than this number, or in more than this share of them.
     vectors : str
@@ -180,7 +181,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             config.corpus,
             valid_share=config.corpus.valid_share if len(documents) >= FEWEST_TO_VALIDATE else 0.0,
             test_share=0.0,
-            segmenter=config.corpus.segmenter if documents[0].tokens is None else "gold",
+            segmenter=config.corpus.segmenter if documents[0].tokens is None else GIVEN,
         )
         corpus = prepare(Source("ETM.fit", [], documents=lambda: iter(documents)), settings)
         self._learn(corpus, None, counts_in_order(corpus, len(documents)))
@@ -195,7 +196,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             for callback in self.callbacks:
                 callback(row)
 
-        config = self._config()
+        config = self._config().continuing(other.config) if other else self._config()
         with tempfile.TemporaryDirectory() as folder:
             options = RunOptions(seed_words=write_seed_words(self.seed_words or (), Path(folder)))
             run = RunFolder(Path(folder) / "run")
@@ -346,16 +347,11 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Documents in any form as [D, V] CSR. unknown: counter to which words outside the vocabulary are added."""
         if not are_texts(documents):
             return self._checked(documents, reset=False)
-        settings, given = settings_like(self._trained.config.corpus, self._vocabulary), list(as_documents(documents))
-        if given[0].tokens is not None:
-            settings = dataclasses.replace(settings, segmenter="gold")
+        given, config = list(as_documents(documents)), self._trained.config.corpus
+        settings = settings_like(config, self._vocabulary, "" if given[0].tokens is None else GIVEN)
         batches = list(segmented(lambda: iter(given), settings, self._vocabulary))
         if unknown is not None:
-            streams = [words_like(some.tokens, settings, self._vocabulary) for some in batches]
-            known = set(self.vocab_)
-            for stream in streams:
-                times = np.bincount(stream.ids, minlength=len(stream.words)).tolist()
-                unknown.update({w: n for w, n in zip(stream.words, times, strict=True) if w not in known})
+            unknown.update(unknown_words(batches, settings, self._vocabulary))
         counts = [some.counts for some in counted(iter(batches), settings, self._vocabulary)]
         return sp.csr_matrix(sp.vstack(counts))
 

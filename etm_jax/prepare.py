@@ -29,8 +29,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from etm_jax.cli import flags as cli
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.config.declaration import setting
-from etm_jax.config.settings import CorpusConfig
 from etm_jax.util.errors import UserError
 
 

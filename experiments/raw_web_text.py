@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.words.web_text import clean_web
 from etm_jax.estimator import ETM, TopicInfo

@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.types import Document, TokenStream
 from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.tokenizer import cleaner

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.util.errors import UserError
 
 WORDS = ["银河", "帝国", "飞船", "the", "ship's"]
@@ -115,12 +115,12 @@ def _read_fields(folder: Path) -> None:
 
 
 def _read_word_files(folder: Path) -> None:
-    from etm_jax.config.settings import CorpusConfig
+    from etm_jax.config.corpus_settings import CorpusConfig
     from etm_jax.corpus.types import Vocabulary
-    from etm_jax.corpus.words.vocabulary import read_stopwords
+    from etm_jax.corpus.words.stop_words import read_stop_words
     from etm_jax.models.seed_words import read_seed_words
 
-    read_stopwords(str(folder / "words.txt"), CorpusConfig(lowercase=True))
+    read_stop_words(CorpusConfig(stopwords=str(folder / "words.txt"), lowercase=True))
     ones = np.ones(len(WORDS), np.int64)
     read_seed_words(str(folder / "words.txt"), Vocabulary(WORDS, ones, ones, 3, "none"), 5)
 

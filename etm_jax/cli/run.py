@@ -44,6 +44,7 @@ def run(config: Config, options: RunOptions) -> None:
             # What the folder holds already, and what can be refused before the corpus is read.
             saved = folder.record()
             if saved:
+                config = config.continuing(saved.config)
                 check_resumable(saved, config, options, folder.path)
             source = find_source(config.corpus)
             fitter = fitter_for(config, options, folder, saved, source)
@@ -69,6 +70,7 @@ def _train_along(config: Config, options: RunOptions, folder: RunFolder) -> None
     with console.silenced():
         await_main_process()
         saved = folder.record()
+        config = config.continuing(saved.config) if saved else config
         corpus = _read_corpus(find_source(config.corpus), config, folder, saved)
         make_trainer(config, corpus, folder, options, resumed=saved, stop_on_signals=True).train()
 

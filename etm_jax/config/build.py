@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from etm_jax.config.corpus_settings import MAX_SEED, CorpusConfig
 from etm_jax.config.declaration import Setting, by_name, settings_of
 from etm_jax.config.models import LdaConfig, ModelCard, model_card
 from etm_jax.config.settings import (
-    MAX_SEED,
     SECTIONS,
-    CorpusConfig,
     ModelConfig,
     ObjectiveConfig,
     OptimizerConfig,
@@ -57,6 +56,18 @@ class Config:
         for section, s, value in self.settings():
             values.setdefault(section, {})[s.name] = value
         return values
+
+    def continuing(self, begun: "Config") -> "Config":
+        """The settings of a run that goes on, where `begun` are those that it was begun with.
+
+        Of what nothing is said now, but was decided for runs that are older than the setting, that is kept.
+        """
+        kept: dict[str, dict[str, Any]] = {}
+        for section, s, value in self.settings():
+            if value is None and s.before is not None and section in SECTIONS:
+                kept.setdefault(section, {})[s.name] = getattr(getattr(begun, section), s.name)
+        changed = {section: dataclasses.replace(getattr(self, section), **values) for section, values in kept.items()}
+        return dataclasses.replace(self, **changed)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Config":

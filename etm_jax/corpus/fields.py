@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.util.console import warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.keyed_csv import read_keyed

@@ -11,7 +11,8 @@ SHOWN = 10
 def format_report(report: FilterReport) -> str:
     """A table of documents, tokens and words before and after, over all parts of the split.
 
-    Emptied documents are those that kept no token. Below them, what --clean dropped from the text before.
+    Emptied documents are those that kept no token. Below them, what --clean dropped from the text before, and how many
+    of the stop words the text holds.
     """
     pairs = [
         ("documents", report.docs_before, report.docs_after),
@@ -22,7 +23,10 @@ def format_report(report: FilterReport) -> str:
     rows.append(("median tokens a document", f"{report.median_length_before:g}", f"{report.median_length_after:g}", ""))
     rows.append(("documents emptied", "", f"{report.docs_before - report.docs_after:,}", ""))
     rows += [(f"dropped: {rule}", "", f"{number:,}", "") for rule, number in report.cleaned.items()]
-    return table(rows, ["filtering all documents", "before", "after", "kept"], "<>>>")
+    shown = table(rows, ["filtering all documents", "before", "after", "kept"], "<>>>")
+    if not report.stopwords:
+        return shown
+    return f"{shown}\n\nstop words: {report.stopwords_found:,} of {report.stopwords:,} occur in the text"
 
 
 def format_phrases(vocabulary: Vocabulary) -> str:
@@ -37,8 +41,13 @@ def format_phrases(vocabulary: Vocabulary) -> str:
 
 
 def report_warnings(report: FilterReport) -> list[str]:
-    """One line for each of tokens and documents of which less than half survive."""
+    """One line for each of tokens and documents of which less than half survive, and for stop words without effect."""
     warnings = []
+    if report.stopwords and not report.stopwords_found:
+        warnings.append(
+            f"none of the {report.stopwords:,} stop words occurs in the text; give those of its language, spelled and "
+            "cut as its words are"
+        )
     if report.tokens_after < report.tokens_before / 2:
         warnings.append(
             f"filtering keeps only {_share(report.tokens_before, report.tokens_after)} of the tokens; "

@@ -1,13 +1,14 @@
 """New documents for a trained model: read like a corpus, cut like its own, counted over its words."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.fields import NO_FIELDS, Fields, fields_of
 from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.readers.decode import STDIN
@@ -21,6 +22,7 @@ from etm_jax.corpus.words.phrases import join_phrases
 from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.segment import Segmented, segment_documents, segment_stream
 from etm_jax.corpus.words.tokenizer import cleaner
+from etm_jax.corpus.words.tokens import GIVEN, cleans_tokens
 from etm_jax.corpus.words.unicode_words import segmenter_named
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
@@ -49,25 +51,27 @@ class CountedDocuments(NamedTuple):
 def settings_like(config: CorpusConfig, vocabulary: Vocabulary, segmenter: str = "") -> CorpusConfig:
     """How the words of the model came about, once its corpus was known: what `etm_jax.corpus.words.segment` needs.
 
-    segmenter: in place of the model's own. Text that people have cut, or counts, say nothing of how new text is to be:
-    it is cut as that language is by default, which is said. The words that a user's dictionary kept whole are the
-    model's own, whatever has become of the file.
+    segmenter: in place of the model's own; `GIVEN` for lists of words. Text that people have cut, or counts, say
+    nothing of how new text is to be: it is cut as that language is by default, which is said. The words that a user's
+    dictionary kept whole are the model's own, whatever has become of the file.
     """
     named = [NAMED[name].lang for name in (config.corpus, config.corpus_fallback) if name in NAMED]
     was = segmenter_named(vocabulary.segmenter)
-    nothing_said = was in ("gold", "none", "")
+    nothing_said = was in ("gold", GIVEN, "none", "")
     source = Source("", [], lang=named[0] if named else "", segmenter="" if nothing_said else was)
-    # Of a corpus of shards the run's own settings say nothing of phrases.
     given = dataclasses.replace(
         config,
         segmenter=segmenter or source.segmenter,
+        # New tokens are to match the model's words, whatever cuts the text now.
+        clean_tokens=cleans_tokens(dataclasses.replace(config, segmenter=segmenter if was in ("none", "") else was)),
+        # Of a corpus of shards the run's own settings say nothing of phrases.
         phrases=vocabulary.phrases is not None,
         user_dict="",
         user_words=vocabulary.user_words,
     )
     settings = resolve(given, source)
     if nothing_said and not segmenter:
-        how = "by people" if was == "gold" else "elsewhere"
+        how = "elsewhere" if was in ("none", "") else "by people"
         note(f"the model's words were cut {how}; new text is cut by {settings.segmenter} (--segmenter chooses another)")
     return settings
 
@@ -122,6 +126,16 @@ def words_like(tokens: TokenRanges, settings: CorpusConfig, vocabulary: Vocabula
     joined = JoinedTokens(cleaner(settings))
     joined.add(tokens)
     return join_phrases(joined.stream(), vocabulary.phrases)
+
+
+def unknown_words(batches: Iterable[Segmented], settings: CorpusConfig, vocabulary: Vocabulary) -> Counter[str]:
+    """The words that the model does not know, and how often they occur. settings: of `settings_like`."""
+    known, found = frozenset(vocabulary.words), Counter[str]()
+    for some in batches:
+        stream = words_like(some.tokens, settings, vocabulary)
+        times = np.bincount(stream.ids, minlength=len(stream.words)).tolist()
+        found.update({word: n for word, n in zip(stream.words, times, strict=True) if word not in known})
+    return found
 
 
 def counted(

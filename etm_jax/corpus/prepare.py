@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.fields import Fields, fields_of
 from etm_jax.corpus.metadata import Metadata, ValueTally
 from etm_jax.corpus.shards import read_corpus
@@ -22,18 +22,13 @@ from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.segmenters import segmenter_version
 from etm_jax.corpus.words.split import halves, split_documents
+from etm_jax.corpus.words.stop_words import read_stop_words
 from etm_jax.corpus.words.text_starts import beginning_of, commonest_words, shown_text
 from etm_jax.corpus.words.tokenizer import cleaner, raw_text
+from etm_jax.corpus.words.tokens import MergedTokens, given_warnings
 from etm_jax.corpus.words.unicode_words import EARLIER_WORDS
 from etm_jax.corpus.words.user_dict import read_user_dict
-from etm_jax.corpus.words.vocabulary import (
-    count_matrix,
-    filter_words,
-    index_tokens,
-    read_stopwords,
-    select_stream,
-    stream_dictionary,
-)
+from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, select_stream, stream_dictionary
 from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
@@ -170,11 +165,11 @@ def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
 
 def _from_documents(source: Source, config: CorpusConfig, version: str, digest: str, with_texts: bool) -> Corpus:
     assert source.documents is not None
-    stopwords = read_stopwords(config.stopwords, config) if config.stopwords else frozenset()
+    stopwords, merged = read_stop_words(config), MergedTokens(config, cleaner(config))
     fields = fields_of(config)
     kept = _Kept(Packer(), Packer(), tuple(Packer() for _ in fields.names), Compressor() if with_texts else None)
     cleaning = Cleaning(source.documents, config)
-    stream = index_tokens(_tokens_noting(cleaning.documents, config, fields, kept), cleaner(config))
+    stream = index_tokens(_tokens_noting(cleaning.documents, config, fields, kept), merged.clean)
     cleaning.tally.give_hint()
     phrases = None
     if config.phrases:
@@ -185,7 +180,11 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     meta = dict(zip(fields.names, (values.packed() for values in kept.meta), strict=True))
     check_read(source.name, config, len(ids), len(stream.ids))
     fields.check_joined(sum(map(fields.has_row, ids)), len(ids), ids[0])
-    words_before = len(dictionary)
+    words_before, stopwords_found = len(dictionary), len(stopwords & dictionary.token2id.keys())
+    if told := merged.message():
+        note(told)
+    for warning in given_warnings(dictionary.token2id, config):
+        warn(warning)
 
     words = filter_words(dictionary, config, stopwords)
     counts = count_matrix(stream, words)
@@ -241,6 +240,8 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
             median_length_before=float(np.median(np.diff(stream.starts))),
             median_length_after=float(np.median(lengths[left])),
             cleaned=cleaning.tally.by_rule,
+            stopwords=len(stopwords),
+            stopwords_found=stopwords_found,
         ),
         metadata=metadata_of({field: ValueTally.of(values) for field, values in parts["train"].meta.items()}),
     )

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.config.declaration import settings_of
-from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.readers import exported, original
 from etm_jax.corpus.readers.named import NAMED, find_named
@@ -95,6 +95,7 @@ def as_prepared(config: CorpusConfig) -> CorpusConfig:
     settings = prepared.settings
     names = {s.name for s in settings_of(CorpusConfig)} - {"segmenter", "stopwords"}
     given = {name: value for name, value in settings.items() if name in names}
+    given.setdefault("clean_tokens", True)
     if config.meta or config.meta_fields not in ("", given.get("meta_fields", "")):
         fields = ", ".join(prepared.metadata.names) or "none"
         raise UserError(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.words.cleaning import Cleaning

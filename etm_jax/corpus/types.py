@@ -190,7 +190,11 @@ class DocumentStream(Protocol):
 
 @dataclass(frozen=True)
 class FilterReport:
-    """What filtering did to the corpus. cleaned: what --clean dropped before, by rule."""
+    """What filtering did to the corpus.
+
+    cleaned: what --clean dropped before, by rule. stopwords, stopwords_found: words of --stopwords, and those of them
+    that the text holds.
+    """
 
     docs_before: int
     docs_after: int
@@ -201,11 +205,15 @@ class FilterReport:
     median_length_before: float
     median_length_after: float
     cleaned: Mapping[str, int] = field(default_factory=dict)
+    stopwords: int = 0
+    stopwords_found: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, the arguments of the constructor; without `cleaned` where nothing was, as before it existed."""
+        """Plain values for the constructor, without those of what was not asked for, which earlier versions lack."""
         values = vars(self) | {"cleaned": dict(self.cleaned)}
-        return values if self.cleaned else {name: value for name, value in values.items() if name != "cleaned"}
+        absent = {"cleaned"} if not self.cleaned else set()
+        absent |= {"stopwords", "stopwords_found"} if not self.stopwords else set()
+        return {name: value for name, value in values.items() if name not in absent}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 import torch
 
 from etm_jax.config.build import Config, make_config
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source

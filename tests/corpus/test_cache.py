@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import etm_jax.corpus.store.cache as cache
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus import prepare
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Document, Source

@@ -10,7 +10,7 @@ from conftest import needs_scale
 from etm_jax import ETM
 from etm_jax.cli import flags as cli
 from etm_jax.config.build import make_config
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus import prepare
 from etm_jax.corpus.filter_report import format_report
 from etm_jax.corpus.new_documents import read_new, settings_like
@@ -26,7 +26,9 @@ from etm_jax.corpus.words.novel_text import ADVERTISEMENTS, FURNITURE, HEADINGS
 from etm_jax.corpus.words.web_text import LINKS, NAMES
 from etm_jax.util.errors import UserError
 
-CONFIG = CorpusConfig(segmenter="whitespace", no_below=1, no_above=1.0, workers=1, valid_share=0.1, test_share=0.1)
+CONFIG = CorpusConfig(
+    clean_tokens=True, segmenter="whitespace", no_below=1, no_above=1.0, workers=1, valid_share=0.1, test_share=0.1
+)
 STORY = [f"春{n % 5} 山 花{n % 3} 雨{n % 7} 第{n}夜" for n in range(40)]
 AD = "最新章节 请到 www.example.com 阅读"
 CHAPTERS = [
@@ -200,7 +202,7 @@ def test_new_documents_lose_what_those_of_training_lost(tmp_path):
 
 
 def test_the_class_cleans_what_it_is_fitted_to_and_what_it_transforms(tmp_path):
-    settings = {"clean": "novel", "embed_dim": 8, "hidden": (8,)}
+    settings = {"clean": "novel", "clean_tokens": True, "embed_dim": 8, "hidden": (8,)}
     given = {"no_below": 1, "no_above": 1.0, "segmenter": "whitespace", "num_epochs": 1, "verbose": 0}
     model = ETM(2, settings=settings, **given).fit(CHAPTERS)
     assert set(model.vocab_) == words_of(prepare(source_of(STORY), CONFIG))

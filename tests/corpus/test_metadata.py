@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import etm_jax.corpus.metadata as metadata_module
 from conftest import themed_lines
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus import prepare
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.metadata import MetaColumn, Metadata, ValueTally, parse_number, table_cell
@@ -315,7 +315,8 @@ def news(tmp_path):
 
 def test_the_digest_knows_of_metadata_only_where_there_are_some(news, tmp_path, lines_file):
     def digest(**given) -> str:
-        config = dataclasses.replace(news, **({"meta_fields": ""} | given))
+        # That version cleaned all tokens.
+        config = dataclasses.replace(news, **({"meta_fields": "", "clean_tokens": True} | given))
         return cache.corpus_digest(find_source(config), config, "whitespace")
 
     plain = digest()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.readers.named import NAMED, find_named
 from etm_jax.corpus.types import Document
 from etm_jax.util.errors import UserError
@@ -190,7 +190,7 @@ def test_the_real_corpus(name, settings, num_docs, chars, tokens):
 def test_no_package_is_imported():
     code = (
         "import sys\n"
-        "from etm_jax.config.settings import CorpusConfig\n"
+        "from etm_jax.config.corpus_settings import CorpusConfig\n"
         "from etm_jax.corpus.readers.named import find_named\n"
         "next(find_named('lee', CorpusConfig(corpus='lee')).documents())\n"
         "print('gensim' in sys.modules)"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.suggest_words import as_table, suggest_words
 from etm_jax.corpus.words.new_words import Bounds, CutText, NewWord, cut_text, new_words
 from etm_jax.corpus.words.user_dict import read_user_dict

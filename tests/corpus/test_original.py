@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.readers.original import PARTS, read_original
 from etm_jax.corpus.sources import find_source
 from etm_jax.util.errors import UserError

@@ -11,7 +11,7 @@ from gensim.models.phrases import Phrases as GensimPhrases
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.types import Phrases, TokenStream
 from etm_jax.corpus.words.breaks import BREAK, tokens_and_breaks
 from etm_jax.corpus.words.normalize import clean_token

@@ -11,7 +11,8 @@ from conftest import needs_scale
 from etm_jax import ETM
 from etm_jax.cli import flags as cli
 from etm_jax.cli.run import run
-from etm_jax.config.settings import CorpusConfig, VectorsConfig
+from etm_jax.config.corpus_settings import CorpusConfig
+from etm_jax.config.settings import VectorsConfig
 from etm_jax.corpus import prepare
 from etm_jax.corpus.filter_report import format_phrases
 from etm_jax.corpus.new_documents import read_new, settings_like
@@ -24,7 +25,7 @@ from etm_jax.corpus.shards import read_corpus
 from etm_jax.corpus.sources import as_prepared, find_source
 from etm_jax.corpus.store.cache import corpus_digest, vocabulary_from_json, vocabulary_to_json
 from etm_jax.corpus.types import Counted, Source
-from etm_jax.corpus.words.vocabulary import read_stopwords
+from etm_jax.corpus.words.stop_words import read_stop_words
 from etm_jax.inference.predictor import read_predictor
 from etm_jax.util.errors import UserError
 from etm_jax.vectors import file as vectors_file
@@ -208,10 +209,10 @@ def test_a_vocabulary_with_damaged_phrases_is_refused(lines):
 def test_stop_words_and_seed_words_are_spelled_as_phrases_are(lines, tmp_path):
     stop = tmp_path / "stop.txt"
     stop.write_text("New York\nmachine_learning\nbal\n", encoding="utf-8")
-    config = CorpusConfig(lowercase=True)
+    config = CorpusConfig(stopwords=str(stop), lowercase=True)
     with_phrases = dataclasses.replace(config, phrases=True)
-    assert read_stopwords(str(stop), with_phrases) == {"new_york", "machine_learning", "bal"}
-    assert read_stopwords(str(stop), config) == {"newyork", "machinelearning", "bal"}
+    assert read_stop_words(with_phrases) == {"new_york", "machine_learning", "bal"}
+    assert read_stop_words(config) == {"newyork", "machinelearning", "bal"}
     corpus = prepare(source_of(lines), dataclasses.replace(CONFIG, stopwords=str(stop)))
     assert "bank_of_england" in corpus.vocabulary.words
     assert not {"new_york", "machine_learning", "bal"} & set(corpus.vocabulary.words)

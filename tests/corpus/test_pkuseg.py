@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.readers.named import NAMED
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.words.hash_table import HashTable

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from conftest import SMALL, themed_lines, words_of
 from etm_jax import ETM
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.store.cache import corpus_digest
 from etm_jax.corpus.types import Document, Vocabulary
 from etm_jax.corpus.words.normalize import normalize
 from etm_jax.corpus.words.script import for_reader, for_segmenter, in_script
-from etm_jax.corpus.words.vocabulary import read_stopwords
+from etm_jax.corpus.words.stop_words import read_stop_words
 from etm_jax.infer import main as infer_main
 from etm_jax.models.seed_words import read_seed_words
 from etm_jax.train import main as train_main
@@ -107,7 +107,9 @@ def test_processes_fold_as_one_does():
 def test_stop_words_are_folded_as_the_text_is(tmp_path):
     path = tmp_path / "stop.txt"
     path.write_text("後來\n这个\n", encoding="utf-8")
-    stop = {script: read_stopwords(str(path), dataclasses.replace(CONFIG, script=script)) for script in SCRIPTS}
+    stop = {
+        script: read_stop_words(dataclasses.replace(CONFIG, stopwords=str(path), script=script)) for script in SCRIPTS
+    }
     assert stop == {"": {"後來", "这个"}, "simplified": {"后来", "这个"}, "traditional": {"後來", "這個"}}
 
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.metadata import MetaColumn, Metadata, parse_date
 from etm_jax.corpus.types import Documents
 from etm_jax.corpus.words.text_starts import SHOWN, beginning_of, shown_text

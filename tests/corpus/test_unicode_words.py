@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import words_of
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.types import Document
 from etm_jax.corpus.words.segmenters import make_segmenter, segmenter_version
 from etm_jax.corpus.words.unicode_words import EARLIER_WORDS, segmenter_named, unicode_words

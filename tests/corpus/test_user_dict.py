@@ -4,7 +4,7 @@ import random
 import pytest
 
 from conftest import words_of
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.types import Document, Source
 from etm_jax.corpus.words.longest_match import LongestMatch

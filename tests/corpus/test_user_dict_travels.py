@@ -11,7 +11,7 @@ import pytest
 from conftest import SMALL, needs_scale, themed_lines
 from etm_jax import ETM
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.new_documents import settings_like
 from etm_jax.corpus.prepare import prepare, resolve
 from etm_jax.corpus.sources import find_source

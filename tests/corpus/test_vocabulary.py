@@ -2,16 +2,9 @@ import numpy as np
 import pytest
 from gensim.corpora import Dictionary
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.words.ranges import TokenRanges
-from etm_jax.corpus.words.vocabulary import (
-    count_matrix,
-    filter_words,
-    index_tokens,
-    read_stopwords,
-    select_stream,
-    stream_dictionary,
-)
+from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, select_stream, stream_dictionary
 from etm_jax.util.errors import UserError
 
 # document frequencies: the 4, of 3, cat 2, dog 2, ox 1
@@ -104,16 +97,3 @@ def test_a_selected_stream_has_its_own_words():
     texts = [[part.words[i] for i in part.ids[a:b]] for a, b in zip(part.starts[:-1], part.starts[1:], strict=True)]
     assert texts == [DOCS[1], DOCS[3]]
     assert sorted(part.words) == ["dog", "of", "ox", "the"]
-
-
-def test_stop_words_are_normalised_like_tokens(tmp_path):
-    path = tmp_path / "stop.txt"
-    path.write_text("\ufeffＴhe\n（的），\n\n don’t \n", encoding="utf-8")
-    assert read_stopwords(str(path), CorpusConfig(lowercase=True)) == {"the", "的", "don't"}
-
-
-def test_unreadable_stop_words_name_file_and_byte(tmp_path):
-    path = tmp_path / "stop.txt"
-    path.write_bytes("的\n".encode() + b"\xb5\xc4")
-    with pytest.raises(UserError, match=r"--stopwords=.*stop\.txt is not UTF-8 at byte 4"):
-        read_stopwords(str(path), CorpusConfig(lowercase=False))

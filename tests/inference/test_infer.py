@@ -15,7 +15,7 @@ from conftest import SMALL, THEMES, themed_lines
 from etm_jax import train
 from etm_jax.cli import flags as cli
 from etm_jax.cli.run import run
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE, read_new, settings_like
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.corpus.words.segment import DOCUMENTS_AT_ONCE as SEGMENTED_AT_ONCE

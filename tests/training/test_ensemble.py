@@ -11,7 +11,7 @@ import pytest
 from conftest import SMALL, planted_counts, themed_lines
 from etm_jax.cli import flags as cli
 from etm_jax.config.build import make_config
-from etm_jax.config.settings import MAX_SEED
+from etm_jax.config.corpus_settings import MAX_SEED
 from etm_jax.interop import read_saved_model
 from etm_jax.metrics.perplexity import Perplexity
 from etm_jax.metrics.stability import matched_overlap, stability

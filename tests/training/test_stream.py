@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from conftest import SMALL, needs_scale, themed_lines
 from etm_jax.cli import flags as cli
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.shards import Stream, reading
 from etm_jax.corpus.shards.draws import PARTS
 from etm_jax.corpus.shards.histogram import histogram

@@ -8,7 +8,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.readers.decode import decode_lines, open_binary
 from etm_jax.corpus.readers.text_files import csv_rows, read_lines
 from etm_jax.corpus.types import Document, Source

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.shards.manifest import FORMAT, file_sha256
 from etm_jax.corpus.store.cache import COMPUTED, deciding_settings
 from etm_jax.corpus.types import Phrases, Source
 from etm_jax.corpus.words.segmenters import segmenter_version
+from etm_jax.corpus.words.stop_words import read_stop_words
 from etm_jax.corpus.words.unicode_words import EARLIER_WORDS
-from etm_jax.corpus.words.vocabulary import read_stopwords
 from etm_jax.util.errors import UserError
 
 BLOCK_DOCS = 64
@@ -98,9 +98,7 @@ def make_job(pattern: str, config: CorpusConfig, block_docs: int = BLOCK_DOCS, n
     if config.segmenter == "gold":
         raise UserError("--segmenter=gold is for corpora by name; give --segmenter=whitespace if spaces separate words")
     settings = resolve(config, Source(pattern, []))
-    stopwords: frozenset[str] = frozenset()
-    if settings.stopwords:
-        stopwords = read_stopwords(settings.stopwords, settings)
+    stopwords = read_stop_words(settings)
     version = segmenter_version(settings.segmenter, settings.segmenter_model)
     # The whole table is read here, so that its faults are reported before anything is done.
     fields_of(settings)

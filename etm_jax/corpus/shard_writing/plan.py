@@ -24,7 +24,7 @@ class Plan(NamedTuple):
 
     words: V, in the order of their columns. doc_freq, term_freq: [V], over the training documents. shards: number of
     shards of each of `PARTS`. words_before: number of words before filtering. last_shown: for each part, the largest
-    key of a document whose beginning of text is kept.
+    key of a document whose beginning of text is kept. stopwords_found: stop words in at least --no_below documents.
     """
 
     words: list[str]
@@ -33,6 +33,7 @@ class Plan(NamedTuple):
     shards: list[int]
     words_before: int
     last_shown: list[int]
+    stopwords_found: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain values."""
@@ -53,6 +54,7 @@ def make_plan(tables: Sequence[tuple[WordTable, int]], summary: Summary, job: Jo
     words = [word for table, _ in tables for word in table.words]
     freqs = np.concatenate([table.freqs for table, _ in tables])
     dictionary = dictionary_of(words, freqs[:, DOC_FREQ], summary.docs)
+    stopwords_found = len(job.stopwords.intersection(words))
     kept = set(filter_words(dictionary, config, job.stopwords, already_rare=rare))
     rows = np.array([i for i, word in enumerate(words) if word in kept], np.int64)
     if not summary.parts[TRAIN]:
@@ -71,6 +73,7 @@ def make_plan(tables: Sequence[tuple[WordTable, int]], summary: Summary, job: Jo
         term_freq=freqs[rows[columns], TRAIN_TERM_FREQ].tolist(),
         shards=[job.num_shards or default[TRAIN], *default[TRAIN + 1 :]],
         words_before=len(words) + rare,
+        stopwords_found=stopwords_found,
         last_shown=[_last_shown(docs, MAX_DOCUMENTS[part]) for docs, part in zip(summary.parts, PARTS, strict=True)],
     )
 

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.filter_report import format_phrases, format_report, report_warnings
 from etm_jax.corpus.prepare import warn_of_language
 from etm_jax.corpus.shard_writing import local
@@ -19,6 +19,7 @@ from etm_jax.corpus.shard_writing.writing import Written, finish
 from etm_jax.corpus.shards.manifest import NAME, SUFFIX, VOCABULARY, Manifest
 from etm_jax.corpus.shards.records import check_installed
 from etm_jax.corpus.store.cache import vocabulary_from_json
+from etm_jax.corpus.words.tokens import given_warnings
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable, written
@@ -61,6 +62,8 @@ def prepare_files(
     vocabulary = vocabulary_from_json(json.loads((folder / VOCABULARY).read_text("ascii")))
     if phrases := format_phrases(vocabulary):
         note(phrases)
+    for warning in given_warnings(vocabulary.words, config):
+        warn(warning)
     if not config.lang:
         warn_of_language(vocabulary.words)
     documents = {name: part.total("documents") for name, part in manifest.parts.items()}

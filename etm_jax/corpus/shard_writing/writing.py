@@ -93,7 +93,7 @@ def finish(work: Path, folder: Path, job: Job, plan: Plan, summary: Summary, sha
         num_words=len(vocabulary),
         vocabulary_hash=vocabulary.hash,
         vocabulary_sha256=file_sha256(folder / VOCABULARY),
-        report=_report(plan, summary, parts),
+        report=_report(plan, summary, parts, job),
         parts=parts,
         metadata=metadata_of(summary.meta),
     )
@@ -108,7 +108,7 @@ def finish(work: Path, folder: Path, job: Job, plan: Plan, summary: Summary, sha
     return manifest
 
 
-def _report(plan: Plan, summary: Summary, parts: dict[str, Part]) -> FilterReport:
+def _report(plan: Plan, summary: Summary, parts: dict[str, Part], job: Job) -> FilterReport:
     """What filtering removed."""
     after = sum((part.lengths_of for part in parts.values()), Counter[int]())
     return FilterReport(
@@ -121,4 +121,6 @@ def _report(plan: Plan, summary: Summary, parts: dict[str, Part]) -> FilterRepor
         median_length_before=median(summary.lengths),
         median_length_after=median(after),
         cleaned=summary.cleaning.by_rule,
+        stopwords=len(job.stopwords),
+        stopwords_found=plan.stopwords_found,
     )

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.config.declaration import settings_of
-from etm_jax.config.settings import CorpusConfig
 from etm_jax.corpus.counts import as_counts
 from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.store.compressed import CompressedTexts
@@ -21,6 +21,8 @@ from etm_jax.corpus.store.packed import PackedTexts
 from etm_jax.corpus.types import Corpus, Documents, FilterReport, Phrases, Source, TokenStream, Vocabulary
 from etm_jax.corpus.words.script import converter_version
 from etm_jax.corpus.words.segmenters import PKUSEG
+from etm_jax.corpus.words.stop_words import one_file, read_stop_words
+from etm_jax.corpus.words.tokens import cleans_tokens
 from etm_jax.corpus.words.user_dict import user_dict_of
 from etm_jax.util.errors import UserError
 from etm_jax.util.reading import as_object, read_arrays, read_object, read_sparse
@@ -64,6 +66,10 @@ def corpus_digest(
         settings.pop("punctuation", None)
     bytes_count = ("given files",) if counted else ("files", "given files")
     named = {s.flag: getattr(config, s.name) for s in settings_of(CorpusConfig) if s.digest in bytes_count}
+    if config.stopwords and not counted and one_file(config.stopwords) is None:
+        # The words themselves, as names and lists of words have no file.
+        del named["stopwords"]
+        settings["stopwords"] = sorted(read_stop_words(config))
     files += [file for flag in sorted(named) if named[flag] for file in _files_at(flag, Path(named[flag]).expanduser())]
     try:
         settings["files"] = [[file.name, _file_digest(file)] for file in files]
@@ -92,6 +98,9 @@ def deciding_settings(config: CorpusConfig, counted: bool = False) -> dict[str, 
         deciding["opencc"] = converter_version(config.script)
     if config.user_words and not counted:
         deciding[USER_DICT] = user_words_sha256(config.user_words)
+    # All corpora of before were cleaned.
+    if not counted and not cleans_tokens(config):
+        deciding["clean_tokens"] = False
     return deciding
 
 

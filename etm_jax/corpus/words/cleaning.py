@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.types import Document
 from etm_jax.corpus.words.novel_text import ADVERTISEMENTS, INDENTED, clean_novel, repeated_advertisements
 from etm_jax.corpus.words.tokenizer import raw_text

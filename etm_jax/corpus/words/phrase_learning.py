@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 
 import numpy as np
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.types import Phrases, TokenStream
 from etm_jax.corpus.words.breaks import BREAK
 from etm_jax.corpus.words.phrases import connectors_of_number, join_once, pairs_of, without_breaks

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import NamedTuple
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.types import Document
 from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.segmenters import COSTS, Cost, segmenter_version

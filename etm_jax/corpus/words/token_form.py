@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from functools import lru_cache, partial
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.words.normalize import clean_token
 from etm_jax.corpus.words.script import for_reader, normalizer
+from etm_jax.corpus.words.tokens import cleans_tokens
 from etm_jax.corpus.words.user_dict import user_dict_of
 
 
@@ -26,6 +27,8 @@ def from_segmenter(config: CorpusConfig) -> Callable[[str], str]:
 def letters_of(config: CorpusConfig) -> Callable[[str], str]:
     """`from_segmenter`, before the token is written in the script wanted."""
     clean = partial(clean_token, digits=True) if config.keep_digits else clean_token
+    if not cleans_tokens(config):
+        return user_dict_of(config.user_words).kept(lambda token: token if clean(token) else "")
     return user_dict_of(config.user_words).kept(clean)
 
 

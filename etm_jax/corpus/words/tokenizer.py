@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.types import Document
 from etm_jax.corpus.words.breaks import tokens_and_breaks
 from etm_jax.corpus.words.numbering import Clean
@@ -14,6 +14,7 @@ from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.script import for_reader, normalizer
 from etm_jax.corpus.words.segmenters import make_segmenter
 from etm_jax.corpus.words.token_form import from_segmenter, letters_of, like_tokens
+from etm_jax.corpus.words.tokens import GIVEN
 from etm_jax.corpus.words.user_dict import user_dict_of
 from etm_jax.util.errors import UserError
 
@@ -27,7 +28,7 @@ def tokenizer(config: CorpusConfig) -> Tokenize:
     --phrases, which are yet to be joined, `etm_jax.corpus.words.breaks.BREAK` stands where none can go on.
     """
     as_text, clean = normalizer(config), letters_of(config)
-    if config.segmenter == "gold":
+    if config.segmenter in ("gold", GIVEN):
         given = _given(config)
         if not config.phrases:
             return lambda documents: TokenRanges.of_lists(map(given, documents))
@@ -55,7 +56,7 @@ def cleaner(config: CorpusConfig) -> Clean:
     if config.phrases:
         # They are clean already: what lies between them depended on it.
         return for_reader(config.script)
-    return like_tokens(config) if config.segmenter == "gold" else from_segmenter(config)
+    return like_tokens(config) if config.segmenter in ("gold", GIVEN) else from_segmenter(config)
 
 
 def raw_text(document: Document, lang: str) -> str:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.words.longest_match import LongestMatch
 from etm_jax.corpus.words.script import normalizer
 from etm_jax.util.errors import UserError

@@ -1,19 +1,16 @@
 """Tokens to the columns of the model, and to counts."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.types import TokenStream
 from etm_jax.corpus.words.bags import bags_of_words
 from etm_jax.corpus.words.numbering import Clean, JoinedTokens
-from etm_jax.corpus.words.phrases import spelled_from_text
 from etm_jax.corpus.words.ranges import TokenRanges
-from etm_jax.corpus.words.token_form import like_tokens
 from etm_jax.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -131,23 +128,3 @@ def select_stream(stream: TokenStream, rows: np.ndarray) -> TokenStream:
     new_id[used] = np.arange(len(used))
     starts = np.concatenate([[0], np.cumsum(lengths[rows])])
     return TokenStream([stream.words[i] for i in used], new_id[ids], starts.astype(np.int64))
-
-
-def read_stopwords(path: str, config: CorpusConfig) -> frozenset[str]:
-    """The words of a UTF-8 file, one a line, in the form of the tokens that they have to match.
-
-    With --phrases a line of several words is the phrase that they are joined to. config: with `lowercase` resolved.
-    Raises UserError where the file cannot be read.
-    """
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise UserError(f"--stopwords={path} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
-    except OSError as error:
-        raise UserError(
-            f"--stopwords={path} cannot be read ({error.strerror}); give a file of one word a line"
-        ) from error
-    as_token = like_tokens(config)
-    if config.phrases:
-        return frozenset(spelled_from_text(line, as_token) for line in lines) - {""}
-    return frozenset(map(as_token, lines)) - {""}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from etm_jax.config.settings import CorpusConfig
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.metadata import Metadata, parse_date
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Documents
