@@ -1,4 +1,4 @@
-"""Inference: from counts, and from text, to topic proportions; seconds a document."""
+"""Inference: from counts to topic proportions; seconds a document."""
 
 import time
 from collections.abc import Callable
@@ -9,8 +9,8 @@ import numpy as np
 from benchmarks.compare import Figures, Row, Side
 from benchmarks.training import CORPUS, KEPT, TOPICS, torch_device
 
-TEXTS, ONE_BY_ONE = 300, 200
-"""Documents that are cut into words, and that torch is given one by one."""
+ONE_BY_ONE = 200
+"""Documents that torch is given one by one."""
 
 
 def rows() -> list[Row]:
@@ -35,13 +35,6 @@ def rows() -> list[Row]:
             (10.0,),
             (30.0,),
         ),
-        Row(
-            "5 text",
-            "default, text to θ by pkuseg",
-            "document",
-            Side("ours", f"{__name__}:our_texts", {}),
-            (Side("pkuseg and torch's inference", f"{__name__}:torch_texts", {}),),
-        ),
     ]
 
 
@@ -54,7 +47,7 @@ def _prepared(variant: str, **given: Any) -> tuple[Any, Any]:
     return config, prepare(find_source(config.corpus), config.corpus, KEPT / "corpus")
 
 
-def _our_theta(variant: str) -> tuple[Any, Callable[[Any], np.ndarray]]:
+def our_theta_of(variant: str, **given: Any) -> tuple[Any, Callable[[Any], np.ndarray]]:
     """The corpus, and θ of counts [D, V] by weights as they are before training, which take as long."""
     from etm_jax.config.settings import RunOptions
     from etm_jax.corpus.inputs import encoder_input
@@ -62,7 +55,7 @@ def _our_theta(variant: str) -> tuple[Any, Callable[[Any], np.ndarray]]:
     from etm_jax.training.batches import Batcher
     from etm_jax.training.initialize import initialize
 
-    config, corpus = _prepared(variant)
+    config, corpus = _prepared(variant, **given)
     record, variables = initialize(config, RunOptions(), corpus, None, None)
     assert variables is not None
     spec = record.spec()
@@ -76,7 +69,7 @@ def _our_theta(variant: str) -> tuple[Any, Callable[[Any], np.ndarray]]:
 
 def our_counts(variant: str) -> Callable[[], Figures]:
     """All training documents."""
-    corpus, theta = _our_theta(variant)
+    corpus, theta = our_theta_of(variant)
     counts = corpus.train.counts
 
     def timed() -> Figures:
@@ -88,7 +81,7 @@ def our_counts(variant: str) -> Callable[[], Figures]:
     return timed
 
 
-def _torch_theta(vocab_size: int) -> Callable[[list[tuple[int, int]]], Any]:
+def torch_theta_of(vocab_size: int) -> Callable[[list[tuple[int, int]]], Any]:
     """θ of a bag of (word, count), as zll17/Neural_Topic_Models infers it: one dense row at a time."""
     import torch
 
@@ -116,7 +109,7 @@ def _bags(counts: Any, number: int) -> list[list[tuple[int, int]]]:
 def torch_counts() -> Callable[[], Figures]:
     """The first documents, one by one."""
     _, corpus = _prepared("ntm")
-    theta, bags = _torch_theta(len(corpus.vocabulary)), _bags(corpus.train.counts, ONE_BY_ONE)
+    theta, bags = torch_theta_of(len(corpus.vocabulary)), _bags(corpus.train.counts, ONE_BY_ONE)
 
     def timed() -> Figures:
         started = time.perf_counter()
@@ -141,61 +134,5 @@ def lda_counts() -> Callable[[], Figures]:
         started = time.perf_counter()
         tomotopy_theta(model, counts)
         return {"seconds": (time.perf_counter() - started) / counts.shape[0]}
-
-    return timed
-
-
-def _texts() -> list[str]:
-    """Paragraphs as text."""
-    from etm_jax.config.build import make_config
-    from etm_jax.corpus.sources import find_source
-    from etm_jax.corpus.words.segment import raw_text
-
-    documents = find_source(make_config("default", CORPUS).corpus).documents
-    assert documents is not None
-    texts = (raw_text(document, "zh") for document in documents())
-    return [text for text, _ in zip(texts, range(TEXTS), strict=False)]
-
-
-def our_texts() -> Callable[[], Figures]:
-    """Cut by pkuseg through our tokenizer, counted, inferred together."""
-    import dataclasses
-
-    from etm_jax.config.build import make_config
-    from etm_jax.corpus.prepare import resolve
-    from etm_jax.corpus.sources import find_source
-    from etm_jax.corpus.types import Document
-    from etm_jax.corpus.words.segment import tokenizer
-    from etm_jax.corpus.words.vocabulary import count_matrix, index_tokens
-
-    corpus, theta = _our_theta("default")
-    given = make_config("default", CORPUS).corpus
-    tokenize = tokenizer(dataclasses.replace(resolve(given, find_source(given)), segmenter="pkuseg"))
-    texts = _texts()
-
-    def timed() -> Figures:
-        started = time.perf_counter()
-        tokens = (tokenize(Document(str(i), text)) for i, text in enumerate(texts))
-        theta(count_matrix(index_tokens(tokens)[1], corpus.vocabulary.words))
-        return {"seconds": (time.perf_counter() - started) / len(texts)}
-
-    timed()
-    return timed
-
-
-def torch_texts() -> Callable[[], Figures]:
-    """Cut by pkuseg itself, counted by gensim, inferred one by one."""
-    import pkuseg
-    from gensim.corpora import Dictionary
-
-    _, corpus = _prepared("ntm")
-    theta, cut, texts = _torch_theta(len(corpus.vocabulary)), pkuseg.pkuseg().cut, _texts()
-    dictionary = Dictionary([corpus.vocabulary.words])
-
-    def timed() -> Figures:
-        started = time.perf_counter()
-        for text in texts:
-            theta(dictionary.doc2bow(cut(text)))
-        return {"seconds": (time.perf_counter() - started) / len(texts)}
 
     return timed

@@ -1,122 +1,289 @@
-"""Text to words, and words to counts: characters and words a second, shown as seconds a million."""
+"""Text to words, words to counts, and the whole way from raw text; seconds a million characters or words, or a call."""
 
+import subprocess
+import sys
+import tarfile
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from benchmarks.compare import Figures, Row, Side
+from benchmarks.training import KEPT, TOPICS
 
-LEAST_CHARACTERS = 5_000_000
+BEFORE = "ddf9338"
+"""The commit before text was cut on arrays, and words were counted by numbers."""
+
+FIRST_TEXT = "我爱北京天安门，天安门上太阳升。"
 
 
 def rows() -> list[Row]:
     """Row 6 of the table."""
-    ours = f"{__name__}:our_segments"
+    ours, in_two = f"{__name__}:our_words", f"{__name__}:in_processes"
     return [
         Row(
             "6 words",
-            "pkuseg, 5 million characters of inews, two workers",
+            "2 million characters of inews to words, one process",
             "1M characters",
-            Side("ours, 2 workers", ours, {"workers": 2}),
-            (Side("ours, 1 worker", ours, {"workers": 1}), Side("pkuseg.cut", f"{__name__}:pkuseg_segments", {})),
-            (1.7,),
-            (1.9,),
+            Side("ours", ours, {}),
+            (Side("pkuseg.cut", f"{__name__}:pkuseg_words", {}),),
+            (15.0,),
+            (30.0,),
+            memory=(0.5, 0.25),
+        ),
+        Row(
+            "6 two",
+            "4 million characters of inews, two processes and their start",
+            "1M characters",
+            Side("ours", in_two, {"segmenter": "pkuseg"}),
+            (Side("pkuseg", in_two, {"segmenter": "pkuseg_reference"}),),
+            (12.0,),
+            (25.0,),
+        ),
+        Row(
+            "6 first",
+            "a cold process to its first words, tables kept",
+            "call",
+            Side("ours", f"{__name__}:our_first_words", {}),
+            (Side("pkuseg", f"{__name__}:pkuseg_first_words", {}),),
+            (5.0,),
+            (15.0,),
+        ),
+        Row(
+            "6 θ",
+            "inews, text to θ",
+            "document",
+            Side("ours", f"{__name__}:our_theta", {}),
+            (Side("pkuseg and torch's inference", f"{__name__}:torch_theta", {}),),
+            (20.0,),
+            (40.0,),
+        ),
+        Row(
+            "6 topics",
+            "inews, raw, to 50 exported topics: the command",
+            "call",
+            Side("ours", f"{__name__}:topics", {}),
+            (Side(f"ours at {BEFORE}", f"{__name__}:topics", {"commit": BEFORE}),),
+            (2.2,),
+            (2.5,),
         ),
         Row(
             "6 counts",
-            "vocabulary and counts, inews in words",
+            "20 million words, parted by spaces, to counts",
             "1M words",
             Side("ours", f"{__name__}:our_counts", {}),
             (
-                Side("gensim's Dictionary and doc2bow", f"{__name__}:gensim_counts", {}),
                 Side("scikit-learn's CountVectorizer", f"{__name__}:sklearn_counts", {}),
+                Side("gensim's Dictionary and doc2bow", f"{__name__}:gensim_counts", {}),
             ),
+            (1.0,),
+            (2.0,),
         ),
     ]
 
 
-def _documents(least: int = LEAST_CHARACTERS) -> list[Any]:
-    """News items of at least so many characters together."""
+def _documents(characters: int, most: int = sys.maxsize) -> list[Any]:
+    """News items of at least so many characters together, or so many of them."""
     from etm_jax.config.build import make_config
     from etm_jax.corpus.sources import find_source
 
     source = find_source(make_config("default", {"corpus": "inews"}).corpus)
     assert source.documents is not None
-    taken, characters = [], 0
+    taken: list[Any] = []
     for document in source.documents():
         taken.append(document)
-        characters += len(document.text)
-        if characters >= least:
+        characters -= len(document.text)
+        if characters <= 0 or len(taken) == most:
             break
     return taken
 
 
-def our_segments(workers: int) -> Callable[[], Figures]:
-    """Starting the processes and loading their models included."""
-    import dataclasses
+def _per_million(started: float, number: int) -> float:
+    return (time.perf_counter() - started) / number * 1e6
 
-    from etm_jax.config.build import make_config
-    from etm_jax.corpus.prepare import resolve
-    from etm_jax.corpus.sources import find_source
-    from etm_jax.corpus.words.segment import segment_documents
 
-    documents = _documents()
-    characters = sum(len(document.text) for document in documents)
-    given = make_config("default", {"corpus": "inews", "workers": workers, "segmenter": "pkuseg"}).corpus
-    config = dataclasses.replace(resolve(given, find_source(given)), segmenter="pkuseg")
+def our_words() -> Callable[[], Figures]:
+    """To lists of words, a quarter of a million characters at a time, as `etm_jax.prepare` cuts."""
+    from etm_jax.corpus.words.pkuseg.decoder import Decoder
+    from etm_jax.corpus.words.pkuseg.files import find_model
+    from etm_jax.corpus.words.pkuseg.tables_file import load_tables
+
+    texts = [document.text for document in _documents(2_000_000)]
+    decoder, characters = Decoder(load_tables(find_model())), sum(map(len, texts))
 
     def timed() -> Figures:
         started = time.perf_counter()
-        words = sum(len(tokens) for _, tokens in segment_documents(lambda: iter(documents), config))
-        return {"seconds": (time.perf_counter() - started) / characters * 1e6, "words": words}
+        words = sum(
+            len(cut) for i in range(0, len(texts), 200) for cut in decoder.cut_texts(texts[i : i + 200]).lists()
+        )
+        return {"seconds": _per_million(started, characters), "words": words}
 
+    timed()
     return timed
 
 
-def pkuseg_segments() -> Callable[[], Figures]:
-    """A document at a time, loading the model included, as ours."""
+def pkuseg_words() -> Callable[[], Figures]:
+    """A document at a time."""
     import pkuseg
 
-    documents = _documents()
-    characters = sum(len(document.text) for document in documents)
+    texts = [document.text for document in _documents(2_000_000)]
+    cut, characters = pkuseg.pkuseg().cut, sum(map(len, texts))
 
     def timed() -> Figures:
         started = time.perf_counter()
-        cut = pkuseg.pkuseg().cut
-        words = sum(len(cut(document.text)) for document in documents)
-        return {"seconds": (time.perf_counter() - started) / characters * 1e6, "words": words}
+        words = sum(len(cut(text)) for text in texts)
+        return {"seconds": _per_million(started, characters), "words": words}
 
     return timed
 
 
-def _words() -> tuple[list[list[str]], int]:
-    """All of inews in words by rjieba, and how many."""
-    from etm_jax.config.build import make_config
-    from etm_jax.corpus.prepare import resolve
-    from etm_jax.corpus.sources import find_source
+def in_processes(segmenter: str) -> Callable[[], Figures]:
+    """Through our processes either way; starting them and loading their models included."""
+    from etm_jax.config.corpus_settings import CorpusConfig
     from etm_jax.corpus.words.segment import segment_documents
 
-    given = make_config("default", {"corpus": "inews", "segmenter": "rjieba"}).corpus
-    documents = _documents(least=10**9)
-    tokens = [words for _, words in segment_documents(lambda: iter(documents), resolve(given, find_source(given)))]
-    return tokens, sum(map(len, tokens))
+    documents = _documents(4_000_000)
+    characters = sum(len(document.text) for document in documents)
+    config = CorpusConfig(lang="zh", lowercase=False, segmenter=segmenter, workers=2)
+
+    def timed() -> Figures:
+        started = time.perf_counter()
+        words = sum(len(some.tokens.starts) for some in segment_documents(lambda: iter(documents), config))
+        return {"seconds": _per_million(started, characters), "words": words}
+
+    return timed
+
+
+def _first_words(code: str) -> Callable[[], None]:
+    command = [sys.executable, "-c", f"{code}; assert len(cut({FIRST_TEXT!r})) > 5"]
+    subprocess.run(command, check=True)
+    return lambda: subprocess.run(command, check=True) and None
+
+
+def our_first_words() -> Callable[[], None]:
+    """Python's start included."""
+    return _first_words("from etm_jax.corpus.words.segmenters import make_segmenter; cut = make_segmenter('pkuseg')")
+
+
+def pkuseg_first_words() -> Callable[[], None]:
+    """Python's start included."""
+    return _first_words("import pkuseg; cut = pkuseg.pkuseg().cut")
+
+
+def _theta_of(variant: str) -> tuple[Any, Any]:
+    from benchmarks.inference import our_theta_of
+
+    return our_theta_of(variant, corpus="inews", segmenter="pkuseg", no_above=0.1)
+
+
+def our_theta() -> Callable[[], Figures]:
+    """Cut, counted and inferred together, as `etm_jax.infer` does."""
+    from etm_jax.config.corpus_settings import CorpusConfig
+    from etm_jax.corpus.new_documents import counted, segmented, settings_like
+
+    corpus, theta = _theta_of("default")
+    settings = settings_like(CorpusConfig(corpus="inews", workers=1), corpus.vocabulary)
+    documents = _documents(10**9, most=300)
+
+    def timed() -> Figures:
+        started = time.perf_counter()
+        batches = segmented(lambda: iter(documents), settings, corpus.vocabulary)
+        for some in counted(batches, settings, corpus.vocabulary):
+            theta(some.counts)
+        return {"seconds": (time.perf_counter() - started) / len(documents)}
+
+    timed()
+    return timed
+
+
+def torch_theta() -> Callable[[], Figures]:
+    """Cut by pkuseg itself, counted by gensim, inferred one by one."""
+    import pkuseg
+    from gensim.corpora import Dictionary
+
+    from benchmarks.inference import torch_theta_of
+
+    corpus, _ = _theta_of("default")
+    theta, cut = torch_theta_of(len(corpus.vocabulary)), pkuseg.pkuseg().cut
+    documents, dictionary = _documents(10**9, most=300), Dictionary([corpus.vocabulary.words])
+
+    def timed() -> Figures:
+        started = time.perf_counter()
+        for document in documents:
+            theta(dictionary.doc2bow(cut(document.text)))
+        return {"seconds": (time.perf_counter() - started) / len(documents)}
+
+    return timed
+
+
+def topics(commit: str = "") -> Callable[[], Figures]:
+    """The command in a folder of its own, from the start of Python. commit: of the package, else as it is here."""
+    package = Path.cwd()
+    if commit:
+        package = KEPT / f"build-{commit}"
+        archive = subprocess.run(["git", "archive", commit, "etm_jax"], capture_output=True, check=True).stdout
+        with tarfile.open(fileobj=BytesIO(archive)) as files:
+            files.extractall(package, filter="data")
+
+    def timed() -> Figures:
+        with tempfile.TemporaryDirectory() as run:
+            flags = ["--corpus=inews", "--segmenter=pkuseg", f"--n_topic={TOPICS}", f"--workdir={run}"]
+            command = [sys.executable, "-m", "etm_jax.train", *flags]
+            started = time.perf_counter()
+            subprocess.run(command, cwd=package, stdout=subprocess.DEVNULL, check=True)
+            seconds = time.perf_counter() - started
+            found = len((Path(run) / "export" / "topics.csv").read_text("utf-8-sig").splitlines()) - 1
+        return {"seconds": seconds, "topics": found}
+
+    return timed
+
+
+def _spaced() -> tuple[list[str], int]:
+    """inews in words by rjieba with spaces between, as often as makes 20 million words, and how many."""
+    import rjieba
+
+    once = [" ".join(rjieba.cut(document.text)) for document in _documents(10**9)]
+    words = sum(len(text.split()) for text in once)
+    texts = once * round(20_000_000 / words)
+    return texts, words * (len(texts) // len(once))
 
 
 def our_counts() -> Callable[[], Figures]:
-    """Index, filter, count."""
-    from etm_jax.config.build import make_config
-    from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens
+    """Cut at spaces, index, filter, count."""
+    from etm_jax.config.corpus_settings import CorpusConfig
+    from etm_jax.corpus.types import Document
+    from etm_jax.corpus.words.segment import segment_documents
+    from etm_jax.corpus.words.tokenizer import cleaner
+    from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, stream_dictionary
 
-    tokens, number = _words()
-    config = make_config("default", {"corpus": "inews", "no_below": 5, "no_above": 0.1, "min_token_len": 1}).corpus
+    texts, number = _spaced()
+    config = CorpusConfig(lang="zh", lowercase=False, segmenter="whitespace", min_token_len=1, workers=1)
+
+    def documents() -> Iterator[Document]:
+        return (Document(str(i), text) for i, text in enumerate(texts))
 
     def timed() -> Figures:
         started = time.perf_counter()
-        dictionary, stream = index_tokens(iter(tokens))
-        counts = count_matrix(stream, filter_words(dictionary, config))
-        return {"seconds": (time.perf_counter() - started) / number * 1e6, "nonzeros": counts.nnz}
+        stream = index_tokens((some.tokens for some in segment_documents(documents, config)), cleaner(config))
+        counts = count_matrix(stream, filter_words(stream_dictionary(stream), config))
+        return {"seconds": _per_million(started, number), "nonzeros": counts.nnz}
 
-    timed()
+    return timed
+
+
+def sklearn_counts() -> Callable[[], Figures]:
+    """Cut at spaces; df by the same limits."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    texts, number = _spaced()
+
+    def timed() -> Figures:
+        started = time.perf_counter()
+        counts = CountVectorizer(analyzer=str.split, min_df=5, max_df=0.1).fit_transform(texts)
+        return {"seconds": _per_million(started, number), "nonzeros": counts.nnz}
+
     return timed
 
 
@@ -124,32 +291,13 @@ def gensim_counts() -> Callable[[], Figures]:
     """As every ETM of others makes them: a dictionary, filtered, and a bag a document."""
     from gensim.corpora import Dictionary
 
-    tokens, number = _words()
+    texts, number = _spaced()
 
     def timed() -> Figures:
         started = time.perf_counter()
-        dictionary = Dictionary(tokens)
+        dictionary = Dictionary(map(str.split, texts))
         dictionary.filter_extremes(no_below=5, no_above=0.1, keep_n=None)
-        bags = [dictionary.doc2bow(words) for words in tokens]
-        return {"seconds": (time.perf_counter() - started) / number * 1e6, "nonzeros": sum(map(len, bags))}
+        nonzeros = sum(len(dictionary.doc2bow(text.split())) for text in texts)
+        return {"seconds": _per_million(started, number), "nonzeros": nonzeros}
 
-    timed()
-    return timed
-
-
-def sklearn_counts() -> Callable[[], Figures]:
-    """Given words; df by the same limits."""
-    from sklearn.feature_extraction.text import CountVectorizer
-
-    tokens, number = _words()
-
-    def same(words: list[str]) -> list[str]:
-        return words
-
-    def timed() -> Figures:
-        started = time.perf_counter()
-        counts = CountVectorizer(analyzer=same, min_df=5, max_df=0.1).fit_transform(tokens)
-        return {"seconds": (time.perf_counter() - started) / number * 1e6, "nonzeros": counts.nnz}
-
-    timed()
     return timed

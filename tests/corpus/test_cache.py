@@ -5,7 +5,7 @@ import pytest
 
 import etm_jax.corpus.store.cache as cache
 from etm_jax.config.corpus_settings import CorpusConfig
-from etm_jax.corpus import prepare
+from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Document, Source
 from etm_jax.corpus.words.segmenters import segmenter_version

@@ -11,9 +11,9 @@ from etm_jax import ETM
 from etm_jax.cli import flags as cli
 from etm_jax.config.build import make_config
 from etm_jax.config.corpus_settings import CorpusConfig
-from etm_jax.corpus import prepare
 from etm_jax.corpus.filter_report import format_report
 from etm_jax.corpus.new_documents import read_new, settings_like
+from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.shard_writing.job import make_job
 from etm_jax.corpus.shard_writing.prepare import prepare_shards
 from etm_jax.corpus.shards import read_corpus

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 import etm_jax.corpus.metadata as metadata_module
 from conftest import themed_lines
 from etm_jax.config.corpus_settings import CorpusConfig
-from etm_jax.corpus import prepare
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.metadata import MetaColumn, Metadata, ValueTally, parse_number, table_cell
+from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.readers.text_files import read_csv, read_jsonl
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.store import cache

@@ -13,10 +13,9 @@ from etm_jax.cli import flags as cli
 from etm_jax.cli.run import run
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.config.settings import VectorsConfig
-from etm_jax.corpus import prepare
 from etm_jax.corpus.filter_report import format_phrases
 from etm_jax.corpus.new_documents import read_new, settings_like
-from etm_jax.corpus.prepare import resolve
+from etm_jax.corpus.prepare import prepare, resolve
 from etm_jax.corpus.shard_writing import local
 from etm_jax.corpus.shard_writing.job import make_job
 from etm_jax.corpus.shard_writing.prepare import prepare_shards

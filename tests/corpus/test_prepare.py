@@ -6,9 +6,8 @@ import pytest
 import scipy.sparse as sp
 
 from etm_jax.config.corpus_settings import CorpusConfig
-from etm_jax.corpus import prepare
 from etm_jax.corpus.filter_report import format_report, report_warnings
-from etm_jax.corpus.prepare import resolve
+from etm_jax.corpus.prepare import prepare, resolve
 from etm_jax.corpus.types import Counted, Document, FilterReport, Source
 from etm_jax.util.errors import UserError
 

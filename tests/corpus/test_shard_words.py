@@ -7,7 +7,7 @@ import pytest
 
 from conftest import needs_scale
 from etm_jax.config.corpus_settings import CorpusConfig
-from etm_jax.corpus import prepare as prepare_any
+from etm_jax.corpus.prepare import prepare as prepare_any
 from etm_jax.corpus.shard_writing import local
 from etm_jax.corpus.shard_writing.job import make_job
 from etm_jax.corpus.shard_writing.pipeline import BeamRunner

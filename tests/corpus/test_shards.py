@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from conftest import needs_scale
 from etm_jax.cli import flags as cli
 from etm_jax.config.corpus_settings import CorpusConfig
-from etm_jax.corpus import prepare as prepare_any
 from etm_jax.corpus.metadata import Metadata
+from etm_jax.corpus.prepare import prepare as prepare_any
 from etm_jax.corpus.shard_writing import local, plan
 from etm_jax.corpus.shard_writing.blocks import Block, blocks_of
 from etm_jax.corpus.shard_writing.job import make_job
