@@ -84,7 +84,7 @@ def rows() -> list[Row]:
     ]
 
 
-def _documents(characters: int, most: int = sys.maxsize) -> list[Any]:
+def news(characters: int, most: int = sys.maxsize) -> list[Any]:
     """News items of at least so many characters together, or so many of them."""
     from etm_jax.config.build import make_config
     from etm_jax.corpus.sources import find_source
@@ -110,7 +110,7 @@ def our_words() -> Callable[[], Figures]:
     from etm_jax.corpus.words.pkuseg.files import find_model
     from etm_jax.corpus.words.pkuseg.tables_file import load_tables
 
-    texts = [document.text for document in _documents(2_000_000)]
+    texts = [document.text for document in news(2_000_000)]
     decoder, characters = Decoder(load_tables(find_model())), sum(map(len, texts))
 
     def timed() -> Figures:
@@ -128,7 +128,7 @@ def pkuseg_words() -> Callable[[], Figures]:
     """A document at a time."""
     import pkuseg
 
-    texts = [document.text for document in _documents(2_000_000)]
+    texts = [document.text for document in news(2_000_000)]
     cut, characters = pkuseg.pkuseg().cut, sum(map(len, texts))
 
     def timed() -> Figures:
@@ -142,9 +142,8 @@ def pkuseg_words() -> Callable[[], Figures]:
 def in_processes(segmenter: str) -> Callable[[], Figures]:
     """Through our processes either way; starting them and loading their models included."""
     from etm_jax.config.corpus_settings import CorpusConfig
-    from etm_jax.corpus.words.segment import segment_documents
 
-    documents = _documents(4_000_000)
+    documents = news(4_000_000)
     characters = sum(len(document.text) for document in documents)
     config = CorpusConfig(lang="zh", lowercase=False, segmenter=segmenter, workers=2)
 
@@ -185,7 +184,7 @@ def our_theta() -> Callable[[], Figures]:
 
     corpus, theta = _theta_of("default")
     settings = settings_like(CorpusConfig(corpus="inews", workers=1), corpus.vocabulary)
-    documents = _documents(10**9, most=300)
+    documents = news(10**9, most=300)
 
     def timed() -> Figures:
         started = time.perf_counter()
@@ -207,7 +206,7 @@ def torch_theta() -> Callable[[], Figures]:
 
     corpus, _ = _theta_of("default")
     theta, cut = torch_theta_of(len(corpus.vocabulary)), pkuseg.pkuseg().cut
-    documents, dictionary = _documents(10**9, most=300), Dictionary([corpus.vocabulary.words])
+    documents, dictionary = news(10**9, most=300), Dictionary([corpus.vocabulary.words])
 
     def timed() -> Figures:
         started = time.perf_counter()
@@ -244,7 +243,7 @@ def _spaced() -> tuple[list[str], int]:
     """inews in words by rjieba with spaces between, as often as makes 20 million words, and how many."""
     import rjieba
 
-    once = [" ".join(rjieba.cut(document.text)) for document in _documents(10**9)]
+    once = [" ".join(rjieba.cut(document.text)) for document in news(10**9)]
     words = sum(len(text.split()) for text in once)
     texts = once * round(20_000_000 / words)
     return texts, words * (len(texts) // len(once))
@@ -254,7 +253,6 @@ def our_counts() -> Callable[[], Figures]:
     """Cut at spaces, index, filter, count."""
     from etm_jax.config.corpus_settings import CorpusConfig
     from etm_jax.corpus.types import Document
-    from etm_jax.corpus.words.segment import segment_documents
     from etm_jax.corpus.words.tokenizer import cleaner
     from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, stream_dictionary
 
