@@ -142,6 +142,7 @@ def pkuseg_words() -> Callable[[], Figures]:
 def in_processes(segmenter: str) -> Callable[[], Figures]:
     """Through our processes either way; starting them and loading their models included."""
     from etm_jax.config.corpus_settings import CorpusConfig
+    from etm_jax.corpus.words.segment import segment_documents
 
     documents = news(4_000_000)
     characters = sum(len(document.text) for document in documents)
@@ -253,6 +254,7 @@ def our_counts() -> Callable[[], Figures]:
     """Cut at spaces, index, filter, count."""
     from etm_jax.config.corpus_settings import CorpusConfig
     from etm_jax.corpus.types import Document
+    from etm_jax.corpus.words.segment import segment_documents
     from etm_jax.corpus.words.tokenizer import cleaner
     from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, stream_dictionary
 
