@@ -28,7 +28,12 @@ from pkuseg.feature_extractor import FeatureExtractor
 
 print("pkuseg", version("pkuseg"))
 small = [chr(code) for code in range(ord("ａ"), ord("ｚ") + 1)]
-read = {letter: next(iter(FeatureExtractor.normalize_text(letter))) for text in ("Ａ{}Ｂ公司", "（ｘ{}ｚ）", "ｉ{}ｋ"):
+read = {letter: next(iter(FeatureExtractor.normalize_text(letter))) for letter in small}
+odd = [letter for letter, symbol in read.items() if symbol != "**Letter"]
+print("small full-width letters that are read as letters:", len(small) - len(odd), "of", len(small), "all but", *odd)
+assert odd == ["ｊ"], "the list has changed"
+cut = pkuseg.pkuseg(user_dict=[]).cut
+for text in ("Ａ{}Ｂ公司", "（ｘ{}ｚ）", "ｉ{}ｋ"):
     with_j, with_k = cut(text.format("ｊ")), cut(text.format("ｋ"))
     print("/".join(with_j), "but", "/".join(with_k))
     assert len(with_j) == len(with_k) + 1, "they are cut alike now"
