@@ -25,27 +25,9 @@ from etm_jax.corpus.words.pkuseg.tables_file import load_tables
 from etm_jax.corpus.words.segmenters import make_segmenter
 from etm_jax.corpus.words.word_hash import WordHashes, distinct
 from etm_jax.util.errors import UserError
+from experiments.same_words import drawn_texts
 
 pkuseg = pytest.importorskip("pkuseg")
-
-BLOCKS = [
-    (0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x41, 0x5A), (0x61, 0x7A), (0x30, 0x39), (0xFF01, 0xFF5E),
-    (0x3000, 0x303F), (0x2000, 0x206F), (0x1F300, 0x1F64F), (0xE000, 0xE0FF), (0xAC00, 0xAD00), (0x21, 0x2F),
-]  # fmt: skip
-ODD = [
-    "1998年",
-    "３５．５％",
-    "ＧＤＰ",
-    "a.b.c",
-    "*_*",
-    "---",
-    "http://x.cn/a?b=1",
-    "5G",
-    "Ｃ＋＋",
-    "二十三",
-    "**Num",
-    "ｊ",
-]
 
 
 @pytest.fixture(scope="module")
@@ -56,32 +38,6 @@ def reference():
 @pytest.fixture(scope="module")
 def decoder():
     return Decoder(load_tables(find_model()))
-
-
-def drawn_texts(number, seed):
-    """Mixtures of Han, Latin, digits, full-width forms, rare planes and spaces, of 1 to 1,000 characters."""
-    draw = random.Random(seed)
-    common = "的一是了我不人在他有这个上们来到时大地为子中你说生国年着就那和要她出也得里后自以会家可下而过天去能对小"
-    common += "多然于心学"
-    common += "北京大学计算机科学技术研究所发展中国社会主义市场经济体制改革人民日报记者摄影报道公司总经理"
-    texts = []
-    for _ in range(number):
-        length, parts, size = int(10 ** draw.uniform(0, 3)), [], 0
-        while size < length:
-            kind = draw.random()
-            if kind < 0.5:
-                part = "".join(draw.choice(common) for _ in range(draw.randint(1, 20)))
-            elif kind < 0.6:
-                part = draw.choice(ODD)
-            elif kind < 0.65:
-                part = draw.choice([" ", "　", "\t", "\n", " \u2003"])
-            else:
-                low, high = draw.choice(BLOCKS)
-                part = "".join(chr(draw.randint(low, high)) for _ in range(draw.randint(1, 6)))
-            parts.append(part)
-            size += len(part)
-        texts.append("".join(parts)[:length])
-    return texts
 
 
 def corpus_texts(name, characters):

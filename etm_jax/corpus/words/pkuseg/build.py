@@ -87,6 +87,7 @@ def build_tables(model: PkusegModel) -> Tables:
         **_hashed("dict", WordHashes.of(chars).ranges(starts[:-1], starts[1:])),
         dict_chars=chars,
         dict_starts=starts,
+        dict_longest=np.array(np.diff(starts).max(initial=0)),
         dict_pairs=dict_pairs,
     )
 

@@ -17,14 +17,15 @@ def merge(
     neighbours the end of one is the start of the next.
     Returns the same of the words that are left.
     """
-    longest = int(np.diff(tables.dict_starts).max(initial=0))
     # By the first of two neighbours, where some word of the dictionary has the characters on both sides in a row.
     joins = np.flatnonzero(starts[1:] == ends[:-1])
     joins = joins[tables.dict_pairs[neighbour_slots(codes[ends[joins] - 1], codes[ends[joins]])]]
     for pieces in range(_MOST_PIECES, 1, -1):
         first = _runs(joins, pieces - 1)
-        first = first[ends[first + pieces - 1] - starts[first] <= longest]
+        first = first[ends[first + pieces - 1] - starts[first] <= tables.dict_longest]
         first = first[_in_dictionary(codes, hashes, starts[first], ends[first + pieces - 1], tables)]
+        if not len(first):
+            continue
         members = first[:, None] + np.arange(pieces)
         known = _in_dictionary(codes, hashes, starts[members].ravel(), ends[members].ravel(), tables)
         first = _apart(first[~known.reshape(members.shape).all(axis=1)], pieces)

@@ -67,15 +67,16 @@ def _add_touching(total: np.ndarray, words: Words, tables: Tables) -> None:
     after = np.flatnonzero((words.longest_to[:-1] != 0) & (words.longest_from[1:] != 0)) + 1
     firsts = tables.suffixes.take(words.longest_to[after - 1], axis=0)
     seconds = tables.prefixes.take(words.longest_from[after], axis=0)
-    for i in range(LONGEST - 1):
-        for j in range(LONGEST - 1):
-            first, second = firsts[:, i], seconds[:, j]
-            both = np.flatnonzero((first != 0) & (second != 0))
-            if not len(both):
-                continue
-            key = first[both].astype(np.uint64) * np.uint64(tables.num_words) + second[both].astype(np.uint64)
-            touching = tables.touching.lookup(key)
-            known = np.flatnonzero(touching)
-            touching, place = touching[known], after[both[known]]
-            total[place] += tables.touch_rows[0].take(touching, axis=0)
-            total[place - 1] += tables.touch_rows[1].take(touching, axis=0)
+    # All pairs of a word that ends there and one that begins there, place by place.
+    pair, second = np.divmod(np.flatnonzero((firsts != 0)[:, :, None] & (seconds != 0)[:, None, :]), LONGEST - 1)
+    row, first = np.divmod(pair, LONGEST - 1)
+    keys = firsts[row, first].astype(np.uint64) * np.uint64(tables.num_words) + seconds[row, second].astype(np.uint64)
+    touching = tables.touching.lookup(keys)
+    known = np.flatnonzero(touching)
+    if not len(known):
+        return
+    touching, places = touching[known], after[row[known]]
+    begins = np.flatnonzero(np.concatenate([[True], places[1:] != places[:-1]]))
+    places = places[begins]
+    total[places] += np.add.reduceat(tables.touch_rows[0].take(touching, axis=0), begins)
+    total[places - 1] += np.add.reduceat(tables.touch_rows[1].take(touching, axis=0), begins)

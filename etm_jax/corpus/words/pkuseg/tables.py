@@ -38,8 +38,8 @@ class Tables(NamedTuple):
     weights: [F+1, T] and scale: what to divide them by; 1 where they are no whole numbers. edges: [T, T] float64, of a
     tag and the one that follows; edge_rows: scaled.
 
-    dict_*: the dictionary's D words: their hashes, characters and beginnings [D+1], and a filter of the pairs of
-    characters in them.
+    dict_*: the dictionary's D words: their hashes, characters and beginnings [D+1], the length of the longest,
+    and a filter of the pairs of characters in them.
     """
 
     char_ids: np.ndarray
@@ -72,6 +72,7 @@ class Tables(NamedTuple):
     dict_values: np.ndarray
     dict_chars: np.ndarray
     dict_starts: np.ndarray
+    dict_longest: np.ndarray
     dict_pairs: np.ndarray
 
     @property
