@@ -20,7 +20,7 @@ from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.words.hash_table import HashTable
 from etm_jax.corpus.words.normalize import chunks
 from etm_jax.corpus.words.pkuseg.decoder import LONGEST_PIECE, Decoder
-from etm_jax.corpus.words.pkuseg.files import find_model
+from etm_jax.corpus.words.pkuseg.files import find_model, no_model
 from etm_jax.corpus.words.pkuseg.tables_file import load_tables
 from etm_jax.corpus.words.segmenters import make_segmenter
 from etm_jax.corpus.words.word_hash import WordHashes, distinct
@@ -277,3 +277,18 @@ def test_equal_ranges_have_equal_hashes_and_numbers(words):
     first, ids = distinct(WordHashes.of(codes).ranges(starts, stops))
     assert [words[i] for i in first[ids]] == words
     assert len(first) == len(set(words))
+
+
+def test_the_command_that_brings_the_model_is_one_everywhere():
+    """In the message where pkuseg is missing, in BUILD.md and in the Makefile."""
+    root = Path(__file__).parents[2]
+    wanted = {
+        flag for flag in no_model().split() if flag.startswith("--") and not flag.startswith(("--seg", "--target"))
+    }
+    assert {"--no-deps", "--only-binary=:all:", "--platform=manylinux1_x86_64"} <= wanted
+    assert "pkuseg==0.0.25" in no_model()
+    for name in ("BUILD.md", "Makefile"):
+        text = (root / name).read_text("utf-8")
+        command = text[text.index("--no-deps --only-binary") :][:300]
+        assert wanted - {"--lang=en"} <= set(command.split())
+        assert "pkuseg==0.0.25" in text

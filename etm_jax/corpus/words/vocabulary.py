@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 AUTO_ADJ_WORDS = 20
 """Number of most frequent words that --auto_adj drops."""
 
-_DOCUMENTS_SORTED = 4096
+_DOCUMENTS_SORTED = 256
 """Documents whose words are sorted at once: so many fit the processor's cache."""
 
 
