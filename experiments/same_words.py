@@ -19,7 +19,9 @@ from collections.abc import Iterator, Sequence
 from etm_jax.cli import flags as cli
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.sources import find_source
-from etm_jax.corpus.words.segmenters import make_segmenter
+from etm_jax.corpus.words.pkuseg.decoder import Decoder
+from etm_jax.corpus.words.pkuseg.files import find_model
+from etm_jax.corpus.words.pkuseg.tables_file import load_tables
 from etm_jax.util.console import track
 from experiments.tables import markdown
 
@@ -89,7 +91,9 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--characters", type=int, default=sys.maxsize, help="of each corpus, at most (default: all)")
     given = parser.parse_args(argv[1:])
-    ours, theirs = make_segmenter("pkuseg"), make_segmenter("pkuseg_reference")
+    import pkuseg
+
+    ours, theirs = Decoder(load_tables(find_model())).cut, pkuseg.pkuseg().cut
     rows, different = [], 0
     for name in CORPORA:
         texts = characters = words = wrong = 0

@@ -81,7 +81,8 @@ def make_segmenter(name: str, model_folder: str = "", digits: bool = False, user
         return lambda text: user_dict.match.joined(text.split())
     segmenter_version(name, model_folder)
     if name == "pkuseg":
-        return Decoder(load_tables(find_model(model_folder)), user_dict.match).cut
+        decoder = Decoder(load_tables(find_model(model_folder)), user_dict.match)
+        return lambda text: next(decoder.cut_texts([text]).lists())
     try:
         package: Any = importlib.import_module(_DISTRIBUTIONS[name].replace("-", "_"))
     except ImportError as error:
