@@ -19,6 +19,7 @@ from etm_jax.corpus.shard_writing.writing import Written, finish
 from etm_jax.corpus.shards.manifest import NAME, SUFFIX, VOCABULARY, Manifest
 from etm_jax.corpus.shards.records import check_installed
 from etm_jax.corpus.store.cache import vocabulary_from_json
+from etm_jax.corpus.words.tokenizer import make_ready
 from etm_jax.corpus.words.tokens import given_warnings
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
@@ -99,6 +100,7 @@ def prepare_shards(job: Job, folder: Path, runner: Runner = local.run) -> Manife
                 raise UserError(f"--output={folder} holds {path.name}; give a folder that is new or empty")
         with written(work):
             work.mkdir(exist_ok=True)
+        make_ready(job.config)
         job = with_phrases(with_advertisements(job, work), work)
         manifest = finish(work, folder, job, *runner(job, work))
         shutil.rmtree(work)

@@ -16,7 +16,7 @@ from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.types import Document
 from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.segmenters import COSTS, Cost, segmenter_version
-from etm_jax.corpus.words.tokenizer import Tokenize, raw_text, tokenizer
+from etm_jax.corpus.words.tokenizer import Tokenize, make_ready, raw_text, tokenizer
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
 
@@ -102,6 +102,7 @@ def _here(batches: Iterator[list[Document]], tokenize: Tokenize) -> Iterator[Seg
 
 def _in_parallel(batches: Iterator[list[Document]], config: CorpusConfig, processes: int) -> Iterator[Segmented]:
     """`segment_stream` in spawned processes."""
+    make_ready(config)
     pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
     pending: deque[tuple[list[Document], Future[TokenRanges]]] = deque()
     try:

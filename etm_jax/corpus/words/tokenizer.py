@@ -48,6 +48,12 @@ def tokenizer(config: CorpusConfig) -> Tokenize:
     return tokenize
 
 
+def make_ready(config: CorpusConfig) -> None:
+    """Make what all processes that segment share, before they are started. Raises UserError where it is missing."""
+    if config.segmenter == "pkuseg":
+        load_tables(find_model(config.segmenter_model))
+
+
 def cleaner(config: CorpusConfig) -> Clean:
     """A function from a token to the word that it counts as; "" where nothing is left.
 
