@@ -21,6 +21,7 @@ from etm_jax.corpus.words.numbering import JoinedTokens, VocabularyNumbers
 from etm_jax.corpus.words.phrases import join_phrases
 from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.segment import Segmented, segment_documents, segment_stream
+from etm_jax.corpus.words.segmenters import PKUSEG
 from etm_jax.corpus.words.tokenizer import cleaner
 from etm_jax.corpus.words.tokens import GIVEN, cleans_tokens
 from etm_jax.corpus.words.unicode_words import segmenter_named
@@ -62,6 +63,7 @@ def settings_like(config: CorpusConfig, vocabulary: Vocabulary, segmenter: str =
     given = dataclasses.replace(
         config,
         segmenter=segmenter or source.segmenter,
+        segmenter_model=config.segmenter_model if not segmenter or segmenter in PKUSEG else "",
         # New tokens are to match the model's words, whatever cuts the text now.
         clean_tokens=cleans_tokens(dataclasses.replace(config, segmenter=segmenter if was in ("none", "") else was)),
         # Of a corpus of shards the run's own settings say nothing of phrases.

@@ -18,16 +18,18 @@ from etm_jax.corpus.store.packed import PackedTexts, Packer
 from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Source, Vocabulary
 from etm_jax.corpus.words.cleaning import Cleaning
 from etm_jax.corpus.words.phrase_learning import learn_phrases
+from etm_jax.corpus.words.pkuseg.files import model_folder
 from etm_jax.corpus.words.ranges import TokenRanges
+from etm_jax.corpus.words.script import in_script
 from etm_jax.corpus.words.segment import segment_documents
-from etm_jax.corpus.words.segmenters import segmenter_version
+from etm_jax.corpus.words.segmenters import PKUSEG, segmenter_version
 from etm_jax.corpus.words.split import halves, split_documents
 from etm_jax.corpus.words.stop_words import read_stop_words
 from etm_jax.corpus.words.text_starts import beginning_of, commonest_words, shown_text
 from etm_jax.corpus.words.tokenizer import cleaner, raw_text
 from etm_jax.corpus.words.tokens import MergedTokens, given_warnings
 from etm_jax.corpus.words.unicode_words import EARLIER_WORDS
-from etm_jax.corpus.words.user_dict import read_user_dict
+from etm_jax.corpus.words.user_dict import read_user_dict, tell_found, user_dict_of
 from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, select_stream, stream_dictionary
 from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, warn
@@ -146,6 +148,11 @@ def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
     user_words = config.user_words
     if config.user_dict and not user_words:
         user_words = read_user_dict(config.user_dict, dataclasses.replace(config, lowercase=lowercase)).to_text()
+    if config.segmenter_model and segmenter not in PKUSEG:
+        raise UserError(
+            f"--segmenter_model is for --segmenter={PKUSEG[0]} and its like; --segmenter={segmenter} takes no model; "
+            "leave it out"
+        )
     if user_words and segmenter == "words":
         raise UserError(
             "--user_dict is for words that text does not part by spaces, and --segmenter=words parts it there; leave "
@@ -157,6 +164,7 @@ def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
         clean="" if source.counted or segmenter == "gold" else config.clean,
         lang=lang,
         segmenter=segmenter,
+        segmenter_model=str(model_folder(config.segmenter_model)) if config.segmenter_model else "",
         lowercase=lowercase,
         min_token_len=config.min_token_len or (2 if english else 1),
         user_words=user_words,
@@ -181,6 +189,8 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     check_read(source.name, config, len(ids), len(stream.ids))
     fields.check_joined(sum(map(fields.has_row, ids)), len(ids), ids[0])
     words_before, stopwords_found = len(dictionary), len(stopwords & dictionary.token2id.keys())
+    if config.user_words:
+        tell_found(user_dict_of(config.user_words), in_script(config.script), dictionary.token2id)
     if told := merged.message():
         note(told)
     for warning in given_warnings(dictionary.token2id, config):

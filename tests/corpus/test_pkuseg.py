@@ -15,8 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etm_jax.config.corpus_settings import CorpusConfig
+from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.readers.named import NAMED
 from etm_jax.corpus.sources import find_source
+from etm_jax.corpus.types import Source
 from etm_jax.corpus.words.hash_table import HashTable
 from etm_jax.corpus.words.normalize import chunks
 from etm_jax.corpus.words.pkuseg.decoder import LONGEST_PIECE, Decoder
@@ -132,6 +134,8 @@ def test_a_domain_brings_a_dictionary_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setenv("PKUSEG_HOME", str(tmp_path))
     write_model(tmp_path / "medicine", 1, decimals=True)
     without = find_model("medicine")
+    resolved = resolve(CorpusConfig(segmenter="pkuseg", segmenter_model="medicine"), Source("a", []))
+    assert resolved.segmenter_model == str(tmp_path / "medicine")
     draw = random.Random(3)
     own = {"".join(draw.choices("中国人民大学生", k=draw.randint(2, 5))) for _ in range(80)}
     (tmp_path / "medicine" / "medicine_dict.pkl").write_bytes(pickle.dumps("\n".join(sorted(own))))
@@ -250,8 +254,10 @@ def test_a_damaged_model_is_refused_in_one_line(tmp_path, damage):
 def test_a_folder_without_a_model_is_named(tmp_path):
     with pytest.raises(UserError, match=r"--segmenter_model=.*holds no model of pkuseg"):
         find_model(str(tmp_path))
-    with pytest.raises(UserError, match=r"\.pkuseg/tourism holds no model"):
+    with pytest.raises(UserError, match=r"--segmenter_model=tourism is a model that pkuseg downloads, and is not in"):
         find_model("tourism")
+    with pytest.raises(UserError, match=r"--segmenter=jieba takes no model; leave it out"):
+        resolve(CorpusConfig(segmenter="jieba", segmenter_model=str(tmp_path)), Source("a", []))
 
 
 def test_the_reference_runs_the_code_of_pkuseg():

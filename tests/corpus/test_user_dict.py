@@ -1,3 +1,4 @@
+import dataclasses
 import pickle
 import random
 
@@ -5,7 +6,7 @@ import pytest
 
 from conftest import words_of
 from etm_jax.config.corpus_settings import CorpusConfig
-from etm_jax.corpus.prepare import resolve
+from etm_jax.corpus.prepare import prepare, resolve
 from etm_jax.corpus.types import Document, Source
 from etm_jax.corpus.words.longest_match import LongestMatch
 from etm_jax.corpus.words.segmenters import make_segmenter
@@ -237,3 +238,20 @@ def test_every_process_has_the_words_though_the_file_is_gone(dictionary):
     documents = [Document(str(i), "去找张小雨林") for i in range(4000)]
     assert all("张小雨" in tokens for tokens in words_of(config, documents, workers=2))
     assert pickle.loads(pickle.dumps(config)) == config
+
+
+def test_a_run_says_how_many_of_the_words_it_found(dictionary, capsys):
+    documents = [Document(str(i), f"玄德 见 孔明 于 茅庐 第{'一二三四五'[i % 5]}次") for i in range(20)]
+    config = CorpusConfig(segmenter="whitespace", no_below=1, no_above=1.0)
+    source = Source("a", [], documents=lambda: iter(documents))
+    prepare(source, dataclasses.replace(config, user_dict=str(dictionary("见孔明", "关羽"))))
+    told = capsys.readouterr().err
+    assert "user dictionary: 1 of its 2 words occur in the text" in told
+    assert "warning" not in told
+    prepare(source, dataclasses.replace(config, user_dict=str(dictionary("刘备,3"))))
+    assert "warning: no word of --user_dict is in the text, not even '刘备,3'" in capsys.readouterr().err
+
+
+def test_a_tag_before_its_frequency_is_told(dictionary):
+    with pytest.raises(UserError, match="'刘备' has its tag before its frequency; write 刘备 100 nr"):
+        resolved(dictionary("刘备 nr 100"))

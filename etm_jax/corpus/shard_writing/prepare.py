@@ -49,7 +49,10 @@ def prepare_files(
     `make_job` and `prepare_shards` do, and where the arguments contradict each other.
     """
     if not pattern or not output:
-        raise UserError("--input and --output go together: the files to read, and the folder to fill; see --help")
+        kept = "; to keep what --corpus is prepared to, give --cache_dir" if config.corpus else ""
+        raise UserError(
+            f"--input and --output go together: the files to read, and the folder to fill{kept}; see --help"
+        )
     if config.corpus:
         raise UserError(f"--corpus={config.corpus} and --input={pattern} are two corpora; leave one out")
     if beam_options and runner != "beam":

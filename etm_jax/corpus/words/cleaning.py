@@ -20,8 +20,8 @@ MUCH = 1 / 20
 """Share of the sampled documents with marks of a kind from which on the hint is given."""
 
 _FEWEST_MARKED = 3
-_SAMPLED_WHOLLY, _THEN_EVERY, _SAMPLED_CHARACTERS = 500, 50, 2000
-"""The sample for the hint: the first documents, then every fiftieth, the beginning of each."""
+_SAMPLED_WHOLLY, _THEN_EVERY, _SAMPLED_CHARACTERS = 200, 100, 2000
+"""The sample for the hint: the first documents, then every hundredth, the beginning of each."""
 
 _HINTS = {
     "web": "links, @names, HTML or other marks of web text",
@@ -85,6 +85,8 @@ class Cleaning:
 
     def documents(self) -> Iterator[Document]:
         """The cleaned documents."""
+        if not self._config.clean and self.tally.sampled:
+            return self._source()  # The sample has been looked at.
         self.tally = CleaningTally()
         return clean_documents(self._source(), self._config, self.advertisements, self.tally)
 
@@ -104,12 +106,12 @@ def clean_documents(
 
     config: resolved. A document of which nothing is left is empty. Documents that a person has cut into words
     (--segmenter=gold) stay as they are. advertisements: of `advertisements_in`. tally: gets the counts; without
-    --clean, those of a sample.
+    --clean, those of a sample, which nobody looks at without a tally.
     """
-    tally = CleaningTally() if tally is None else tally
-    if config.segmenter == "gold":
+    if config.segmenter == "gold" or (tally is None and not config.clean):
         yield from documents
         return
+    tally = CleaningTally() if tally is None else tally
     lines = frozenset(advertisements)
     for number, document in enumerate(documents):
         if not config.clean:

@@ -1,7 +1,7 @@
 """A user's dictionary: the words that a segmenter is to keep whole, from a file to values that travel with settings."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -9,6 +9,7 @@ from typing import NamedTuple, Self
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.words.longest_match import LongestMatch
 from etm_jax.corpus.words.script import normalizer
+from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
 
 LONGEST_WORD = 100
@@ -107,6 +108,17 @@ def read_user_dict(path: str, config: CorpusConfig) -> UserDict:
     return UserDict.of(tuple(found.values()))
 
 
+def tell_found(user_dict: UserDict, written: Callable[[str], str], words: Container[str]) -> None:
+    """Say how many entries are words of a text; warn where none is. written: an entry as it stands among the words."""
+    found = sum(written(entry.word) in words for entry in user_dict.entries)
+    note(f"user dictionary: {found:,} of its {len(user_dict.entries):,} words occur in the text")
+    if not found:
+        warn(
+            f"no word of --user_dict is in the text, not even {_short(user_dict.entries[0].word)}; look whether the "
+            "file holds one word a line, alone or with a frequency and a tag behind it, parted by tabs or spaces"
+        )
+
+
 def _entry(line: str, as_text: Callable[[str], str]) -> Entry | None:
     """The entry in a line, None where it holds no word. Raises UserError, which says what is wrong with it."""
     tabs = "\t" in line
@@ -117,6 +129,8 @@ def _entry(line: str, as_text: Callable[[str], str]) -> Entry | None:
     word = as_text(given)
     if not word and not fields:
         return None
+    if tag and fields and _FREQUENCY.fullmatch(fields[0]):
+        raise UserError(f"{_short(given)} has its tag before its frequency; write {given} {fields[0]} {tag}")
     if fields:
         raise UserError(
             f"{_short(fields[0])} behind {_short(given)} is neither a frequency (a whole number) nor a tag (letters, "

@@ -40,9 +40,7 @@ def find_model(folder: str = "") -> ModelFiles:
         if place is None:
             raise UserError(no_model())
     else:
-        place = Path(folder).expanduser()
-        if folder in DOMAINS and not place.exists():
-            place = Path(os.environ.get("PKUSEG_HOME", "~/.pkuseg")).expanduser() / folder
+        place = model_folder(folder)
     features = next((place / name for name in FEATURES if (place / name).is_file()), None)
     if features is None or not (place / "weights.npz").is_file():
         raise UserError(
@@ -54,6 +52,23 @@ def find_model(folder: str = "") -> ModelFiles:
         raise UserError(no_model())
     own = place / f"{place.name}_dict.pkl"  # The domains medicine and tourism have one.
     return ModelFiles(features, place / "weights.npz", (own, common) if own.is_file() else (common,))
+
+
+def model_folder(given: str) -> Path:
+    """The folder that --segmenter_model names: a path, or the place of one of `DOMAINS`.
+
+    Raises UserError for a domain that pkuseg has not downloaded.
+    """
+    path = Path(given).expanduser()
+    if given not in DOMAINS or path.exists():
+        return path
+    place = Path(os.environ.get("PKUSEG_HOME", "~/.pkuseg")).expanduser() / given
+    if not place.is_dir():
+        raise UserError(
+            f"--segmenter_model={given} is a model that pkuseg downloads, and is not in {place}; unpack it there, or "
+            f"let pkuseg, compiled, do so: python -c \"import pkuseg; pkuseg.pkuseg(model_name='{given}')\""
+        )
+    return place
 
 
 def in_package(package: str, inside: Path) -> Path | None:
