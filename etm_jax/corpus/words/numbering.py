@@ -1,5 +1,6 @@
 """Tokens to numbers. Each different token becomes a string once, when it is first met."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import numpy as np
@@ -15,7 +16,7 @@ Clean = Callable[[str], str]
 _NONE = 1  # in the table, of tokens that are no word; the others have their numbers and 2
 
 
-class _Numbering:
+class _Numbering(ABC):
     """The numbers of tokens, kept from one call to the next."""
 
     def __init__(self, clean: Clean) -> None:
@@ -37,9 +38,9 @@ class _Numbering:
             found[unknown] = new[kind]
         return found - (_NONE + 1)
 
+    @abstractmethod
     def _number(self, words: list[str], documents: np.ndarray) -> list[int]:
-        """The numbers of words that the text holds for the first time. documents: the first one of each."""
-        raise NotImplementedError
+        """The numbers of words that the text holds for the first time; "" is no word. documents: the first of each."""
 
 
 class VocabularyNumbers(_Numbering):
