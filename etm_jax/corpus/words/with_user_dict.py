@@ -28,20 +28,19 @@ def jieba_with(package: Any, user_dict: UserDict) -> Cut:
     """jieba with the words at their frequencies, or at those that jieba suggests; not the words of other callers."""
     if not user_dict:
         return package.lcut
-    own = package.Tokenizer()
-    for entry in user_dict.entries:
-        own.add_word(entry.word, entry.frequency, entry.tag or None)
-    return around(_never_found(user_dict, own.lcut), own.lcut)
+    return _with_words(package.Tokenizer(), "lcut", user_dict)
 
 
 def rjieba_with(package: Any, user_dict: UserDict) -> Cut:
     """rjieba, as `jieba_with`."""
-    if not user_dict:
-        return package.cut
-    own = package.Jieba()
+    return _with_words(package.Jieba(), "cut", user_dict) if user_dict else package.cut
+
+
+def _with_words(own: Any, cut: str, user_dict: UserDict) -> Cut:
+    """own: an instance that nobody else uses, and the name of its method."""
     for entry in user_dict.entries:
         own.add_word(entry.word, entry.frequency, entry.tag or None)
-    return around(_never_found(user_dict, own.cut), own.cut)
+    return around(_never_found(user_dict, getattr(own, cut)), getattr(own, cut))
 
 
 def _never_found(user_dict: UserDict, cut: Cut) -> LongestMatch:
