@@ -70,8 +70,8 @@ def make_segmenter(name: str, model_folder: str = "", digits: bool = False, user
     """A function from a text to its words in order, including punctuation.
 
     name: one of the choices of --segmenter except `gold`. model_folder: for those of `PKUSEG`, of another model.
-    Raises
-    UserError where the package or the model cannot be used.
+    digits: whether they are part of words, which `words` has to know. user_dict: words to keep whole, at which `words`
+    does not look. Raises UserError where the package or the model cannot be used.
     """
     if name == "words":
         return unicode_words(digits)

@@ -54,7 +54,10 @@ def load_tables(files: ModelFiles, folder: Path | None = None) -> Tables:
         except UserError as error:
             note(f"the tables could not be kept, so that every start makes them: {error}")
             return tables
-    replace_text(seen, json.dumps({"tables": path.name, "stamp": _stamp(path), "made_from": digests}))
+    try:
+        replace_text(seen, json.dumps({"tables": path.name, "stamp": _stamp(path), "made_from": digests}))
+    except UserError:
+        pass  # Of a folder that others fill, the tables serve all the same: the next start computes the digests again.
     return tables
 
 
