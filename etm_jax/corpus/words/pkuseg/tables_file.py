@@ -1,5 +1,6 @@
 """The tables of a model in a file, which processes map into memory and share."""
 
+import contextlib
 import hashlib
 import json
 import math
@@ -54,10 +55,9 @@ def load_tables(files: ModelFiles, folder: Path | None = None) -> Tables:
         except UserError as error:
             note(f"the tables could not be kept, so that every start makes them: {error}")
             return tables
-    try:
+    # Tables of a folder that others fill serve all the same; the next start computes the digests again.
+    with contextlib.suppress(UserError):
         replace_text(seen, json.dumps({"tables": path.name, "stamp": _stamp(path), "made_from": digests}))
-    except UserError:
-        pass  # Of a folder that others fill, the tables serve all the same: the next start computes the digests again.
     return tables
 
 
