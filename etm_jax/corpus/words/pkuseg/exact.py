@@ -29,16 +29,16 @@ def exact_scores(ids: np.ndarray, tables: Tables) -> np.ndarray:
 
 def _features(ids: np.ndarray, tables: Tables) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The features of the characters in pkuseg's order: places that have one of a kind [n] and their rows [n]."""
-    count, none = len(ids), len(tables.weights) - 1
+    count = len(ids)
     pair = np.zeros(count + 1, np.int32)  # of the character before and the one at each place
-    pair[1:-1] = tables.pairs.lookup(ids[:-1].astype(np.uint64) * np.uint64(tables.num_chars) + ids[1:])
-    words = {size: _words_from(ids, size, tables) for size in _SIZES}
+    pair[1:-1] = tables.pairs_in(ids)
+    words = _words_from(ids, pair[1:], tables)
 
     def single(kind: int, ahead: int) -> tuple[np.ndarray, np.ndarray]:
-        return _those(tables.single_features[kind], _moved(ids, ahead), none)
+        return _those(tables.single_features[kind], _moved(ids, ahead))
 
     def of_pair(kind: int, ahead: int) -> tuple[np.ndarray, np.ndarray]:
-        return _those(tables.pair_features[kind], _moved(pair[:-1], ahead), none)
+        return _those(tables.pair_features[kind], _moved(pair[:-1], ahead))
 
     yield np.arange(count), np.zeros(count, np.int64)
     yield single(0, 0)
@@ -51,9 +51,9 @@ def _features(ids: np.ndarray, tables: Tables) -> Iterator[tuple[np.ndarray, np.
     yield single(4, 2)
     ending = {size: _moved(words[size], 1 - size) for size in _SIZES}
     for size in _SIZES:
-        yield _those(tables.word_features[1], ending[size], none)
+        yield _those(tables.word_features[1], ending[size])
     for size in _SIZES:
-        yield _those(tables.word_features[0], words[size], none)
+        yield _those(tables.word_features[0], words[size])
     for first in _SIZES:
         for second in _SIZES:
             yield _touching(0, _moved(ending[first], -1), words[second], tables)
@@ -72,7 +72,7 @@ def _moved(values: np.ndarray, ahead: int) -> np.ndarray:
     return moved
 
 
-def _those(features: np.ndarray, values: np.ndarray, none: int) -> tuple[np.ndarray, np.ndarray]:
+def _those(features: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where the values have a feature, and which."""
     rows = features[values]
     places = np.flatnonzero(rows >= 0)
@@ -86,14 +86,15 @@ def _touching(side: int, first: np.ndarray, second: np.ndarray, tables: Tables) 
     return places[rows >= 0], rows[rows >= 0]
 
 
-def _words_from(ids: np.ndarray, size: int, tables: Tables) -> np.ndarray:
-    """The word of so many characters that begins at each place: [N] int32, 0 for none."""
-    pairs = tables.pairs.lookup(ids[:-1].astype(np.uint64) * np.uint64(tables.num_chars) + ids[1:])
-    node = np.append(tables.pair_nodes[pairs], np.int32(0))
-    for depth in range(2, size):
-        keys = node.astype(np.uint64) * np.uint64(tables.num_chars) + _moved(ids, depth)
-        node = np.where(node == 0, 0, tables.nodes.lookup(keys))
-    return tables.node_words[node]
+def _words_from(ids: np.ndarray, pairs: np.ndarray, tables: Tables) -> dict[int, np.ndarray]:
+    """By length, the word of so many characters that begins at each place: [N] int32, 0 for none. pairs: [N] int32."""
+    node, words = tables.pair_nodes[pairs], {}
+    for size in range(2, LONGEST + 1):
+        if size > 2:
+            keys = node.astype(np.uint64) * np.uint64(tables.num_chars) + _moved(ids, size - 1)
+            node = np.where(node == 0, 0, tables.nodes.lookup(keys))
+        words[size] = tables.node_words[node]
+    return words
 
 
 def exact_tags(scores: np.ndarray, edges: np.ndarray, layout: Layout) -> np.ndarray:

@@ -24,7 +24,7 @@ def scores(ids: np.ndarray, tables: Tables) -> np.ndarray:
 
     ids: the characters' numbers, with two zeros before, between and after the pieces of text.
     """
-    pairs = tables.pairs.lookup(ids[:-1].astype(np.uint64) * np.uint64(tables.num_chars) + ids[1:])
+    pairs = tables.pairs_in(ids)
     total = tables.single_rows[0].take(ids, axis=0)
     total[1:] += tables.single_rows[1].take(ids[:-1], axis=0)
     total[:-1] += tables.single_rows[2].take(ids[1:], axis=0)

@@ -88,6 +88,10 @@ class Tables(NamedTuple):
         """From `first * num_chars + second` to the pair."""
         return HashTable(self.pair_keys, self.pair_values)
 
+    def pairs_in(self, ids: np.ndarray) -> np.ndarray:
+        """The pair of each character and the next one: [N] → [N−1] int32, 0 for none."""
+        return self.pairs.lookup(ids[:-1].astype(np.uint64) * np.uint64(self.num_chars) + ids[1:])
+
     @property
     def nodes(self) -> HashTable:
         """From `node * num_chars + character` to the node of the longer prefix."""
