@@ -81,7 +81,7 @@ def make_segmenter(name: str, model_folder: str = "", digits: bool = False, user
         return lambda text: user_dict.match.joined(text.split())
     segmenter_version(name, model_folder)
     if name == "pkuseg":
-        decoder = Decoder(load_tables(find_model(model_folder)), user_dict.match)
+        decoder = pkuseg_decoder(model_folder, user_dict)
         return lambda text: next(decoder.cut_texts([text]).lists())
     try:
         package: Any = importlib.import_module(_DISTRIBUTIONS[name].replace("-", "_"))
@@ -101,6 +101,11 @@ def make_segmenter(name: str, model_folder: str = "", digits: bool = False, user
     cut = package.pkuseg().cut if ships_model else package.pkuseg(_checked_model(model_folder)).cut
     # Long text is parted after the dictionary, of whose words none is to be parted.
     return around(user_dict.match, lambda text: [word for part in chunks(text, LONGEST_PIECE) for word in cut(part)])
+
+
+def pkuseg_decoder(model_folder: str, user_dict: UserDict = NO_WORDS) -> Decoder:
+    """What `pkuseg` cuts by, for many texts at a time. Raises UserError where the model cannot be used."""
+    return Decoder(load_tables(find_model(model_folder)), user_dict.match)
 
 
 def _checked_model(folder: str) -> str:

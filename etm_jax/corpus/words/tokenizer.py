@@ -7,12 +7,9 @@ from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.types import Document
 from etm_jax.corpus.words.breaks import tokens_and_breaks
 from etm_jax.corpus.words.numbering import Clean
-from etm_jax.corpus.words.pkuseg.decoder import Decoder
-from etm_jax.corpus.words.pkuseg.files import find_model
-from etm_jax.corpus.words.pkuseg.tables_file import load_tables
 from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.script import for_reader, normalizer
-from etm_jax.corpus.words.segmenters import make_segmenter
+from etm_jax.corpus.words.segmenters import make_segmenter, pkuseg_decoder
 from etm_jax.corpus.words.token_form import from_segmenter, letters_of, like_tokens
 from etm_jax.corpus.words.tokens import GIVEN
 from etm_jax.corpus.words.user_dict import user_dict_of
@@ -51,7 +48,7 @@ def tokenizer(config: CorpusConfig) -> Tokenize:
 def make_ready(config: CorpusConfig) -> None:
     """Make what all processes that segment share, before they are started. Raises UserError where it is missing."""
     if config.segmenter == "pkuseg":
-        load_tables(find_model(config.segmenter_model))
+        pkuseg_decoder(config.segmenter_model)
 
 
 def cleaner(config: CorpusConfig) -> Clean:
@@ -78,7 +75,7 @@ def _cutter(config: CorpusConfig) -> Callable[[Sequence[str]], TokenRanges]:
     if config.segmenter == "whitespace" and not user_dict:
         return TokenRanges.of_spaced
     if config.segmenter == "pkuseg":
-        return Decoder(load_tables(find_model(config.segmenter_model)), user_dict.match).cut_texts
+        return pkuseg_decoder(config.segmenter_model, user_dict).cut_texts
     segment = make_segmenter(config.segmenter, config.segmenter_model, config.keep_digits, user_dict)
     return lambda texts: TokenRanges.of_lists(map(segment, texts))
 
