@@ -114,7 +114,7 @@ def test_any_model_and_its_ties_are_decided_as_pkuseg_does(tmp_path, decimals):
         write_model(tmp_path / "model", seed, decimals)
         reference = pkuseg.pkuseg(model_name=str(tmp_path / "model"))
         tables = load_tables(find_model(str(tmp_path / "model")), tmp_path)
-        assert (tables.scale != 1) == decimals
+        assert tables.has_whole_numbers == decimals
         draw = random.Random(seed)
         texts = ["".join(draw.choices(ALPHABET, k=draw.randint(1, 60))) for _ in range(300)]
         assert all_words(Decoder(tables), texts) == [word for text in texts for word in reference.cut(text)]
@@ -167,13 +167,13 @@ def test_tables_are_kept_and_renewed_with_the_model(tmp_path, capsys):
     assert not all(np.array_equal(a, b) for a, b in zip(first, renewed, strict=True))
     # A file may be where the folder should be: the tables are then made at each start.
     (tmp_path / "file").write_text("")
-    assert np.array_equal(load_tables(files, tmp_path / "file").weights, renewed.weights)
+    assert np.array_equal(load_tables(files, tmp_path / "file").single_rows, renewed.single_rows)
     assert "could not be kept" in capsys.readouterr().err
 
 
 def test_arrays_are_mapped_and_aligned(decoder):
     for values in decoder._tables:
-        assert values.ctypes.data % 64 == 0 or not values.ndim
+        assert values.ctypes.data % 64 == 0 or not values.size
         assert not values.flags.writeable
 
 

@@ -10,7 +10,7 @@ _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: sprea
 class HashTable(NamedTuple):
     """Open addressing with linear probing. keys: [S] uint32 or uint64, all ones where empty; values: [S] int32.
 
-    S is a power of two and at most half full, so that a lookup ends after a few slots.
+    S is a power of two and at most two thirds full, so that a lookup ends after a few slots.
     """
 
     keys: np.ndarray
@@ -72,7 +72,7 @@ class GrowingTable:
     def insert(self, keys: np.ndarray, values: np.ndarray) -> None:
         """As of `HashTable`, without end."""
         self._count += len(keys)
-        if 2 * self._count > len(self._table.keys):
+        if 1.5 * self._count > len(self._table.keys):
             old = self._table
             taken = np.flatnonzero(old.keys != np.iinfo(np.uint64).max)
             self._table = _empty(2 * self._count, np.uint64)
@@ -82,7 +82,7 @@ class GrowingTable:
 
 def _empty(count: int, dtype: type) -> HashTable:
     """A table with room for so many keys."""
-    size = 1 << max(4, int(2 * count - 1).bit_length())
+    size = 1 << max(4, int(1.5 * count).bit_length())
     return HashTable(np.full(size, np.iinfo(dtype).max, dtype), np.zeros(size, np.int32))
 
 

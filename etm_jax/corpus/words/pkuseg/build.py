@@ -7,11 +7,8 @@ import numpy as np
 from etm_jax.corpus.words.hash_table import HashTable
 from etm_jax.corpus.words.pkuseg.model import PkusegModel
 from etm_jax.corpus.words.pkuseg.symbols import char_map, symbols_of
-from etm_jax.corpus.words.pkuseg.tables import LONGEST, NEIGHBOUR_SLOTS, PAIRS, SINGLE, Tables, neighbour_slots
+from etm_jax.corpus.words.pkuseg.tables import DECIMAL, LONGEST, NEIGHBOUR_SLOTS, PAIRS, SINGLE, Tables, neighbour_slots
 from etm_jax.corpus.words.word_hash import WordHashes
-
-DECIMAL = 10_000
-"""pkuseg publishes weights with four decimals."""
 
 _NO_FEATURE = -1  # the last row of the weights, which is zero
 
@@ -44,12 +41,13 @@ def build_tables(model: PkusegModel) -> Tables:
     suffixes = _within(words, word_numbers, lambda symbols, size: symbols[-size:])
     prefixes = _within(words, word_numbers, lambda symbols, size: symbols[:size])
 
-    weights, scale, edge_rows = _scaled(model)
-    relative = weights[:, :-1] - weights[:, -1:] if scale != 1 else np.zeros((len(weights), 0), np.int32)
-    single_rows = relative[single_features]
-    single_rows[0] += relative[0]  # pkuseg gives feature 0, the bias, to every character
+    weights = np.vstack([model.weights, np.zeros((1, model.weights.shape[1]))])
+    rows, last, edge_rows = _rows_of(weights, model.edges)
+    is_whole = len(last) > 0
+    sums = rows if is_whole else np.zeros((len(rows), 0), np.int32)  # of which only whole numbers are added up here
+    pair_features, touch_features = _columns(pairs.values(), len(PAIRS)), _columns(touching.values(), 2)
     node_words = np.array([word_numbers.get(prefix, 0) for prefix in trie.prefixes], np.int32)
-    node_longest, node_rows = node_words.copy(), relative[word_features[0]][node_words]
+    node_longest, node_rows = node_words.copy(), sums[word_features[0]][node_words]
     for node, (parent, _) in enumerate(trie.parents):
         node_longest[node] = node_longest[node] or node_longest[parent]
         node_rows[node] += node_rows[parent]
@@ -62,25 +60,26 @@ def build_tables(model: PkusegModel) -> Tables:
     dict_pairs[neighbour_slots(chars[inside], chars[inside + 1])] = True
     return Tables(
         char_ids=char_map(numbers.by_symbol),
-        single_rows=single_rows,
-        single_features=single_features,
+        bias=model.weights[0],  # pkuseg gives feature 0, the bias, to every character
+        biased_rows=sums[single_features[0]] + sums[0],
+        single_rows=rows[single_features],
+        single_last=last[single_features] if is_whole else last,
         **_hashed("pair", _keys(pairs, width)),
-        pair_rows=_rows(relative, pairs.values()),
-        pair_features=_columns(pairs.values()),
+        pair_rows=rows[pair_features],
+        pair_last=last[pair_features] if is_whole else last,
         pair_nodes=np.array([0, *(trie.of_two.get(couple, 0) for couple in pairs)], np.int32),
         **_hashed("node", _keys([trie.parents[node] for node in deep], width), np.array(deep, np.int32)),
         node_words=node_words,
         node_longest=node_longest,
         node_rows=node_rows,
-        word_features=word_features,
-        end_rows=relative[word_features[1]][suffixes].sum(axis=1, dtype=np.int32),
+        word_rows=rows[word_features],
+        word_last=last[word_features] if is_whole else last,
+        end_rows=sums[word_features[1]][suffixes].sum(axis=1, dtype=np.int32),
         suffixes=suffixes,
         prefixes=prefixes,
         **_hashed("touch", _keys(touching, len(words) + 1)),
-        touch_rows=_rows(relative, touching.values()),
-        touch_features=_columns(touching.values()),
-        weights=weights,
-        scale=np.array(scale),
+        touch_rows=rows[touch_features],
+        touch_last=last[touch_features] if is_whole else last,
         edges=model.edges,
         edge_rows=edge_rows,
         starts_word=model.starts_word,
@@ -174,14 +173,14 @@ def _within(
     return found
 
 
-def _scaled(model: PkusegModel) -> tuple[np.ndarray, int, np.ndarray]:
-    """The weights with a row of zeros, as whole numbers where they are decimals; what to divide them by; the edges."""
-    weights = np.vstack([model.weights, np.zeros((1, model.weights.shape[1]))])
-    whole, edges = np.rint(weights * DECIMAL), np.rint((model.edges - 1) * DECIMAL)
-    decimals = np.array_equal(whole / DECIMAL, weights) and np.array_equal(1 + edges / DECIMAL, model.edges)
+def _rows_of(weights: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows, last tag's weights and edges of features [F+1, T], as `Tables` has them."""
+    whole, whole_edges = np.rint(weights * DECIMAL), np.rint((edges - 1) * DECIMAL)
+    decimals = np.array_equal(whole / DECIMAL, weights) and np.array_equal(1 + whole_edges / DECIMAL, edges)
     if not decimals or np.abs(whole).max() > np.iinfo(np.int32).max // 1000:
-        return weights, 1, np.zeros((0, 0), np.int32)
-    return whole.astype(np.int32), DECIMAL, edges.astype(np.int32)
+        return weights, np.zeros(0, np.int32), np.zeros((0, 0), np.int32)
+    relative = (whole[:, :-1] - whole[:, -1:]).astype(np.int32)
+    return relative, whole[:, -1].astype(np.int32), whole_edges.astype(np.int32)
 
 
 def _keys(couples: Iterable[_Couple], width: int) -> np.ndarray:
@@ -196,16 +195,9 @@ def _hashed(name: str, keys: np.ndarray, values: np.ndarray | None = None) -> di
     return {f"{name}_keys": table.keys, f"{name}_values": table.values}
 
 
-def _columns(rows: Iterable[list[int]]) -> np.ndarray:
+def _columns(rows: Iterable[list[int]], kinds: int) -> np.ndarray:
     """[kinds, n+1], the first without features."""
-    of_all = list(rows)
-    width = len(of_all[0]) if of_all else 1
-    return np.ascontiguousarray(np.array([[_NO_FEATURE] * width, *of_all], np.int32).T)
-
-
-def _rows(relative: np.ndarray, rows: Iterable[list[int]]) -> np.ndarray:
-    """[kinds, n+1, T−1]."""
-    return relative[_columns(rows)]
+    return np.ascontiguousarray(np.array([[_NO_FEATURE] * kinds, *rows], np.int32).T)
 
 
 def _strings(words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

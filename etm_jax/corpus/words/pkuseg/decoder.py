@@ -78,14 +78,14 @@ class Decoder:
         """Where words begin: [N] bool. ids: [N]; first, lengths: [P] of the pieces."""
         tables, layout = self._tables, Layout.of(first, lengths)
         begins = np.zeros(len(ids), bool)
-        if tables.scale == 1:
-            tags = exact_tags(exact_scores(ids, tables)[layout.places], tables.edges, layout)
-            begins[layout.places] = tables.starts_word[tags]
-        else:
+        if tables.has_whole_numbers:
             tags, tied = best_tags(scores(ids, tables).take(layout.places, axis=0), tables.edge_rows, layout)
             begins[layout.places] = tables.starts_word[tags]
             if tied.any():
                 self._decide(begins, ids, first, lengths, layout.places[tied])
+        else:
+            tags = exact_tags(exact_scores(ids, tables)[layout.places], tables.edges, layout)
+            begins[layout.places] = tables.starts_word[tags]
         begins[first] = True
         return begins
 

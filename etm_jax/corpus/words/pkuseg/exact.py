@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from etm_jax.corpus.words.pkuseg.layout import Layout
-from etm_jax.corpus.words.pkuseg.tables import LONGEST, Tables
+from etm_jax.corpus.words.pkuseg.tables import DECIMAL, LONGEST, Tables
 
 _SIZES = range(LONGEST, 1, -1)
 """Lengths of words in pkuseg's order."""
@@ -21,45 +21,54 @@ def exact_scores(ids: np.ndarray, tables: Tables) -> np.ndarray:
 
     ids: the characters' numbers, with two zeros before, between and after the pieces of text.
     """
-    total = np.zeros((len(ids), tables.weights.shape[1]))
-    for places, features in _features(ids, tables):
-        total[places] += tables.weights[features] / tables.scale
+    total = np.zeros((len(ids), len(tables.edges)))
+    total += tables.bias
+    for places, weights in _weights(ids, tables):
+        total[places] += weights
     return total
 
 
-def _features(ids: np.ndarray, tables: Tables) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The features of the characters in pkuseg's order: places that have one of a kind [n] and their rows [n]."""
-    count = len(ids)
-    pair = np.zeros(count + 1, np.int32)  # of the character before and the one at each place
+def _weights(ids: np.ndarray, tables: Tables) -> Iterator[tuple[np.ndarray | slice, np.ndarray]]:
+    """What features add after the bias, in pkuseg's order: places that have one of a kind [n], and its weights [n, T].
+
+    What a character has no feature of adds zeros, which change no sum.
+    """
+    pair = np.zeros(len(ids) + 1, np.int32)  # of the character before and the one at each place
     pair[1:-1] = tables.pairs_in(ids)
     words = _words_from(ids, pair[1:], tables)
-
-    def single(kind: int, ahead: int) -> tuple[np.ndarray, np.ndarray]:
-        return _those(tables.single_features[kind], _moved(ids, ahead))
-
-    def of_pair(kind: int, ahead: int) -> tuple[np.ndarray, np.ndarray]:
-        return _those(tables.pair_features[kind], _moved(pair[:-1], ahead))
-
-    yield np.arange(count), np.zeros(count, np.int64)
-    yield single(0, 0)
-    yield single(1, -1)
-    yield of_pair(1, 0)
-    yield single(2, 1)
-    yield of_pair(0, 1)
-    yield single(3, -2)
-    yield of_pair(2, -1)
-    yield single(4, 2)
     ending = {size: _moved(words[size], 1 - size) for size in _SIZES}
+
+    def those(name: str, kind: int, values: np.ndarray) -> np.ndarray:
+        """The weights of `*_rows` and `*_last` by that name. values: [n] → [n, T]."""
+        rows = getattr(tables, f"{name}_rows")[kind][values]
+        if not tables.has_whole_numbers:
+            return rows
+        last = getattr(tables, f"{name}_last")[kind][values][:, None]
+        return np.concatenate([rows + last, last], axis=1) / DECIMAL
+
+    def touching(kind: int, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        places = np.flatnonzero((first != 0) & (second != 0))
+        return places, those("touch", kind, tables.touching_of(first[places], second[places]))
+
+    everywhere = slice(None)
+    yield everywhere, those("single", 0, ids)
+    yield everywhere, those("single", 1, _moved(ids, -1))
+    yield everywhere, those("pair", 1, pair[:-1])
+    yield everywhere, those("single", 2, _moved(ids, 1))
+    yield everywhere, those("pair", 0, _moved(pair[:-1], 1))
+    yield everywhere, those("single", 3, _moved(ids, -2))
+    yield everywhere, those("pair", 2, _moved(pair[:-1], -1))
+    yield everywhere, those("single", 4, _moved(ids, 2))
     for size in _SIZES:
-        yield _those(tables.word_features[1], ending[size])
+        yield everywhere, those("word", 1, ending[size])
     for size in _SIZES:
-        yield _those(tables.word_features[0], words[size])
+        yield everywhere, those("word", 0, words[size])
     for first in _SIZES:
         for second in _SIZES:
-            yield _touching(0, _moved(ending[first], -1), words[second], tables)
+            yield touching(0, _moved(ending[first], -1), words[second])
     for first in _SIZES:
         for second in _SIZES:
-            yield _touching(1, ending[first], _moved(words[second], 1), tables)
+            yield touching(1, ending[first], _moved(words[second], 1))
 
 
 def _moved(values: np.ndarray, ahead: int) -> np.ndarray:
@@ -70,20 +79,6 @@ def _moved(values: np.ndarray, ahead: int) -> np.ndarray:
     else:
         moved[-ahead:] = values[:ahead]
     return moved
-
-
-def _those(features: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the values have a feature, and which."""
-    rows = features[values]
-    places = np.flatnonzero(rows >= 0)
-    return places, rows[places]
-
-
-def _touching(side: int, first: np.ndarray, second: np.ndarray, tables: Tables) -> tuple[np.ndarray, np.ndarray]:
-    places = np.flatnonzero((first != 0) & (second != 0))
-    keys = first[places].astype(np.uint64) * np.uint64(tables.num_words) + second[places].astype(np.uint64)
-    rows = tables.touch_features[side][tables.touching.lookup(keys)]
-    return places[rows >= 0], rows[rows >= 0]
 
 
 def _words_from(ids: np.ndarray, pairs: np.ndarray, tables: Tables) -> dict[int, np.ndarray]:

@@ -25,7 +25,7 @@ def scores(ids: np.ndarray, tables: Tables) -> np.ndarray:
     ids: the characters' numbers, with two zeros before, between and after the pieces of text.
     """
     pairs = tables.pairs_in(ids)
-    total = tables.single_rows[0].take(ids, axis=0)
+    total = tables.biased_rows.take(ids, axis=0)
     total[1:] += tables.single_rows[1].take(ids[:-1], axis=0)
     total[:-1] += tables.single_rows[2].take(ids[1:], axis=0)
     total[2:] += tables.single_rows[3].take(ids[:-2], axis=0)
@@ -70,8 +70,7 @@ def _add_touching(total: np.ndarray, words: Words, tables: Tables) -> None:
     # All pairs of a word that ends there and one that begins there, place by place.
     pair, second = np.divmod(np.flatnonzero((firsts != 0)[:, :, None] & (seconds != 0)[:, None, :]), LONGEST - 1)
     row, first = np.divmod(pair, LONGEST - 1)
-    keys = firsts[row, first].astype(np.uint64) * np.uint64(tables.num_words) + seconds[row, second].astype(np.uint64)
-    touching = tables.touching.lookup(keys)
+    touching = tables.touching_of(firsts[row, first], seconds[row, second])
     known = np.flatnonzero(touching)
     if not len(known):
         return

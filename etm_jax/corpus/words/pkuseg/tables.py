@@ -24,47 +24,51 @@ LONGEST = 6
 """Characters of the longest words that features speak of; the shortest have two."""
 
 
+DECIMAL = 10_000
+"""pkuseg publishes weights with four decimals."""
+
+
 class Tables(NamedTuple):
     """C characters with numbers from 1, P pairs, W words, N nodes of their prefixes, B pairs of words; 0 is none.
 
-    Rows of `*_rows` are int32 […, T−1]; of models whose weights are not decimals they are empty. `*_features`: the
-    feature's row in `weights`, −1 for none.
+    Of a model with whole numbers, `*_rows` are int32 […, T−1], weights times `DECIMAL` less that of the last tag, which
+    `*_last` has, int32 […]. Of another model, `*_rows` are float64 […, T] and all else of this is empty.
 
-    char_ids: [1114112] by code point. single_*: [5, C+1], in the order of `SINGLE`, the first with the bias. pair_*:
-    [3, P+1], in the order of `PAIRS`; pair_nodes: [P+1], the node of a prefix. node_words: [N+1], the word that ends
-    there; node_longest, node_rows: the longest word and the sum of `w1` on the way there. word_features: [2, W+1] of
-    `w1` and `w-1`. end_rows: [W+1], the sum of `w-1` over the word and those that it ends with. suffixes, prefixes:
-    [W+1, 5], the words that a word ends and begins with, itself included. touch_*: [2, B+1] of `ww.l` and `ww.r`.
-    weights: [F+1, T] and scale: what to divide them by; 1 where they are no whole numbers. edges: [T, T] float64, of a
-    tag and the one that follows; edge_rows: scaled.
+    char_ids: [1114112] by code point. single_*: [5, C+1], in the order of `SINGLE`; bias: [T] float64; biased_rows: the
+    first of `single_rows` with it. pair_*: [3, P+1], in the order of `PAIRS`; pair_nodes: [P+1], the node of a prefix.
+    node_words: [N+1], the word that ends there; node_longest, node_rows: the longest word on the way there and the sum
+    of `w1`. word_*: [2, W+1] of `w1` and `w-1`. end_rows: [W+1], the sum of `w-1` over the word and those that it ends
+    with. suffixes, prefixes: [W+1, 5], the words that a word ends and begins with, itself included. touch_*: [2, B+1]
+    of `ww.l` and `ww.r`. edges: [T, T] float64, of a tag and the one that follows; edge_rows: in whole numbers.
 
     dict_*: the dictionary's D words: their hashes, characters and beginnings [D+1], the length of the longest,
     and a filter of the pairs of characters in them.
     """
 
     char_ids: np.ndarray
+    bias: np.ndarray
+    biased_rows: np.ndarray
     single_rows: np.ndarray
-    single_features: np.ndarray
+    single_last: np.ndarray
     pair_keys: np.ndarray
     pair_values: np.ndarray
     pair_rows: np.ndarray
-    pair_features: np.ndarray
+    pair_last: np.ndarray
     pair_nodes: np.ndarray
     node_keys: np.ndarray
     node_values: np.ndarray
     node_words: np.ndarray
     node_longest: np.ndarray
     node_rows: np.ndarray
-    word_features: np.ndarray
+    word_rows: np.ndarray
+    word_last: np.ndarray
     end_rows: np.ndarray
     suffixes: np.ndarray
     prefixes: np.ndarray
     touch_keys: np.ndarray
     touch_values: np.ndarray
     touch_rows: np.ndarray
-    touch_features: np.ndarray
-    weights: np.ndarray
-    scale: np.ndarray
+    touch_last: np.ndarray
     edges: np.ndarray
     edge_rows: np.ndarray
     starts_word: np.ndarray
@@ -76,12 +80,17 @@ class Tables(NamedTuple):
     dict_pairs: np.ndarray
 
     @property
+    def has_whole_numbers(self) -> bool:
+        """Whether the weights are decimals, so that `*_rows` are there."""
+        return len(self.edge_rows) > 0
+
+    @property
     def num_chars(self) -> int:
-        return self.single_features.shape[1]
+        return self.single_rows.shape[1]
 
     @property
     def num_words(self) -> int:
-        return self.word_features.shape[1]
+        return self.word_rows.shape[1]
 
     @property
     def pairs(self) -> HashTable:
@@ -101,6 +110,10 @@ class Tables(NamedTuple):
     def touching(self) -> HashTable:
         """From `first * num_words + second` to the pair of words."""
         return HashTable(self.touch_keys, self.touch_values)
+
+    def touching_of(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """The pair of two words that touch: [n], [n] → [n] int32, 0 for none."""
+        return self.touching.lookup(first.astype(np.uint64) * np.uint64(self.num_words) + second.astype(np.uint64))
 
     @property
     def dictionary(self) -> HashTable:

@@ -18,7 +18,7 @@ from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, replace_file, replace_text
 
-_FORMAT = 2  # to be raised when the tables of a model change
+_FORMAT = 4  # to be raised when the tables of a model change
 _ALIGNED = 64  # bytes; numpy computes slower with arrays that begin elsewhere
 _LOCAL_HEADER = 30  # bytes of a zip member's header before its name
 
