@@ -105,7 +105,7 @@ def _per_million(started: float, number: int) -> float:
 
 
 def our_words() -> Callable[[], Figures]:
-    """To lists of words, a quarter of a million characters at a time, as `etm_jax.prepare` cuts."""
+    """To lists of words, an eighth of a million characters at a time, as `etm_jax.prepare` cuts."""
     from etm_jax.corpus.words.pkuseg.decoder import Decoder
     from etm_jax.corpus.words.pkuseg.files import find_model
     from etm_jax.corpus.words.pkuseg.tables_file import load_tables

@@ -25,7 +25,7 @@ from etm_jax.corpus.words.pkuseg.tables_file import load_tables
 from etm_jax.corpus.words.pkuseg.viterbi import best_tags
 from etm_jax.corpus.words.ranges import code_points
 
-CHARACTERS = 250_000
+CHARACTERS = 125_000
 """As many as the product cuts together."""
 
 

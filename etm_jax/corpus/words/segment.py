@@ -24,7 +24,7 @@ DOCUMENTS_AT_ONCE = 4096
 """Of short documents, so many are segmented together at most."""
 
 _BATCHES_A_SECOND = 4
-_LARGEST_BATCH = 250_000  # characters; larger ones need more memory and save no time
+_LARGEST_BATCH = 125_000  # characters; larger ones need more memory and save hardly any time
 
 
 class Segmented(NamedTuple):
