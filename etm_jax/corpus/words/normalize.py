@@ -74,24 +74,23 @@ def normalize(text: str, nfkc: bool, lowercase: bool) -> str:
     lone surrogates become spaces. nfkc: fold full-width and compatibility characters, except ，！？：；（）.
     Applying it twice changes nothing.
     """
-    if not _is_ordinary(text):
+    odd = _suspects().findall(text)
+    if not all(char.isspace() or _VISIBLE[ord(char)] == char for char in odd):
         text = text.translate(_VISIBLE)
-    text = " ".join(text.split())
+    if odd or "  " in text or text[:1] == " " or text[-1:] == " ":
+        text = " ".join(text.split())
     if nfkc and not text.isascii():
         folded = _folded(text)
         text = text if folded is text else " ".join(folded.split())
     return text.lower() if lowercase else text
 
 
-def _is_ordinary(text: str) -> bool:
-    """Whether `_VISIBLE` would change nothing but what `str.split` takes for white space."""
-    return all(_VISIBLE[ord(char)] == char for char in _suspects().findall(text))
-
-
 @cache
 def _suspects() -> re.Pattern[str]:
-    """Characters that `_VISIBLE` changes; of those that are rare, beyond the first plane, all."""
-    codes = [code for code in range(0x10000) if _visible(char := chr(code)) != char and not char.isspace()]
+    """Characters that are not as they should be: all that `_VISIBLE` changes, white space but for spaces, and of the
+    rare ones, beyond the first plane, all.
+    """
+    codes = [code for code in range(0x10000) if _visible(char := chr(code)) != char]
     return re.compile(f"[{re.escape(''.join(map(chr, codes)))}\U00010000-\U0010ffff]")
 
 
