@@ -1,7 +1,7 @@
 """The whole way from a corpus that was found to sparse counts that a model can be trained on."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +30,14 @@ from etm_jax.corpus.words.tokenizer import cleaner, raw_text
 from etm_jax.corpus.words.tokens import MergedTokens, given_warnings
 from etm_jax.corpus.words.unicode_words import EARLIER_WORDS
 from etm_jax.corpus.words.user_dict import read_user_dict, tell_found, user_dict_of
-from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, select_stream, stream_dictionary
+from etm_jax.corpus.words.vocabulary import (
+    by_frequency,
+    count_matrix,
+    filter_words,
+    index_tokens,
+    select_stream,
+    stream_dictionary,
+)
 from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
@@ -317,11 +324,6 @@ def metadata_of(tallies: Mapping[str, ValueTally]) -> Metadata:
         for warning in tally.warnings(name):
             warn(warning)
     return Metadata(tuple(tally.column(name) for name, tally in tallies.items()))
-
-
-def by_frequency(freq: np.ndarray, words: Sequence[str]) -> np.ndarray:
-    """The columns that occur, by falling document frequency [V] and then by spelling."""
-    return np.array(sorted(np.flatnonzero(freq), key=lambda j: (-freq[j], words[int(j)])), dtype=np.int64)
 
 
 def _vocabulary(words: list[str], train: sp.csr_matrix, segmenter: str, **how: Any) -> Vocabulary:

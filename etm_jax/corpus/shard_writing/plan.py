@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from etm_jax.corpus.fields import fields_of
-from etm_jax.corpus.prepare import by_frequency, check_read
+from etm_jax.corpus.prepare import check_read
 from etm_jax.corpus.shard_writing.job import MAX_DEFAULT_SHARDS, SHARD_DOCS, Job
 from etm_jax.corpus.shard_writing.summary import Summary
 from etm_jax.corpus.shard_writing.tables import DOC_FREQ, TRAIN_DOC_FREQ, TRAIN_TERM_FREQ, WordTable
 from etm_jax.corpus.shards.draws import PARTS, TRAIN
 from etm_jax.corpus.shards.folder import MAX_DOCUMENTS
-from etm_jax.corpus.words.vocabulary import dictionary_of, filter_words
+from etm_jax.corpus.words.vocabulary import by_frequency, dictionary_of, filter_words
 from etm_jax.util.errors import UserError
 
 SPARE = 1.25

@@ -82,11 +82,11 @@ def filter_words(
     shortest = config.min_token_len or 1
     candidate = np.array([len(word) >= shortest and word not in stopwords for word in words], bool)
     if config.auto_adj:
-        candidate[_by_frequency(words, freq, np.arange(len(words)))[:AUTO_ADJ_WORDS]] = False
+        candidate[by_frequency(freq, words)[:AUTO_ADJ_WORDS]] = False
     # As gensim has it, a share of documents is rounded down.
     limit = int((1.0 if config.auto_adj else config.no_above) * docs)
     kept = np.flatnonzero(candidate & (freq >= config.no_below) & (freq <= limit))
-    kept = _by_frequency(words, freq, kept)[: config.keep_n or None]
+    kept = by_frequency(freq, words, kept)[: config.keep_n or None]
     if len(kept) < 2:
         candidates = int(candidate.sum()) + already_rare
         rare = already_rare + int((freq[candidate] < config.no_below).sum())
@@ -100,9 +100,13 @@ def filter_words(
     return [words[i] for i in kept.tolist()]
 
 
-def _by_frequency(words: Sequence[str], freq: np.ndarray, some: np.ndarray) -> np.ndarray:
-    """Some words [n] by falling frequency and then by spelling."""
-    return np.array(sorted(some.tolist(), key=lambda i: (-freq[i], words[i])), np.int64)
+def by_frequency(freq: np.ndarray, words: Sequence[str], some: np.ndarray | None = None) -> np.ndarray:
+    """Words by falling document frequency and then by spelling: [n] int64, their places in `words`.
+
+    freq: [V]. some: places; by default those of all words that occur.
+    """
+    places = (np.flatnonzero(freq) if some is None else some).tolist()
+    return np.array(sorted(places, key=lambda i: (-freq[i], words[i])), np.int64)
 
 
 def count_matrix(stream: TokenStream, words: list[str]) -> sp.csr_matrix:
