@@ -106,6 +106,7 @@ def _per_million(started: float, number: int) -> float:
 
 def our_words() -> Callable[[], Figures]:
     """To lists of words, an eighth of a million characters at a time, as `etm_jax.prepare` cuts."""
+    our_first_words()  # Where the tables are yet to be made, another process does it, whose memory is not counted.
     from etm_jax.corpus.words.pkuseg.decoder import Decoder
     from etm_jax.corpus.words.pkuseg.files import find_model
     from etm_jax.corpus.words.pkuseg.tables_file import load_tables
