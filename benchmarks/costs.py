@@ -106,6 +106,8 @@ def _per(number: int, work: Callable[[], Any]) -> tuple[Any, float]:
 
 def _reading(folder: Path) -> dict[str, Any]:
     """An epoch of the shards by threads and by worker processes, and what a batch of it is on its way to the device."""
+    import jax
+
     from etm_jax.corpus.inputs import encoder_input
     from etm_jax.corpus.shards import read_corpus
     from etm_jax.corpus.shards.manifest import Manifest
@@ -129,8 +131,7 @@ def _reading(folder: Path) -> dict[str, Any]:
     batcher = Batcher(counts, encoder_input(counts, "log1p", corpus.vocabulary), BATCH)
     order = np.arange(counts.shape[0])
     batches, found["batch_us"] = _per(len(order), lambda: list(batcher.epoch(order)))
-    arrays = [batches[0].counts, batches[0].inputs, *batches[0].pattern, batches[0].real]
-    found["batch_bytes"] = sum(np.asarray(array).nbytes for array in arrays) / BATCH
+    found["batch_bytes"] = sum(np.asarray(array).nbytes for array in jax.tree.leaves(batches[0])) / BATCH
     return found
 
 
