@@ -7,10 +7,11 @@ import jax
 
 from etm_jax.cli.fitting import fitter_for
 from etm_jax.config.build import Config
+from etm_jax.config.declaration import files_read
 from etm_jax.config.settings import ModelConfig, RunOptions
 from etm_jax.corpus.filter_report import format_phrases, format_report, report_warnings
 from etm_jax.corpus.prepare import prepare
-from etm_jax.corpus.sources import as_prepared, find_source
+from etm_jax.corpus.sources import as_prepared, files_of, find_source
 from etm_jax.corpus.types import Corpus, Source
 from etm_jax.results.collapse import collapse_warning
 from etm_jax.results.export import write_export
@@ -25,6 +26,7 @@ from etm_jax.util import console
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable
 from etm_jax.util.lock import locked
+from etm_jax.util.overlap import check_not_read
 
 
 def run(config: Config, options: RunOptions) -> None:
@@ -47,6 +49,7 @@ def run(config: Config, options: RunOptions) -> None:
                 config = config.continuing(saved.config)
                 check_resumable(saved, config, options, folder.path)
             source = find_source(config.corpus)
+            _check_apart(folder, source, config, options)
             fitter = fitter_for(config, options, folder, saved, source)
 
             corpus = _read_corpus(source, config, folder, saved)
@@ -60,9 +63,17 @@ def prepare_corpus(config: Config, options: RunOptions) -> None:
     """Prepare the corpus of a future run, where that run will look for it. Raises UserError as `run` does."""
     config, folder = _find_folder(config, options)
     with locked(folder.path):
-        _read_corpus(find_source(config.corpus), config, folder, None)
+        source = find_source(config.corpus)
+        _check_apart(folder, source, config, options)
+        _read_corpus(source, config, folder, None)
     where = Path(config.corpus.cache_dir).expanduser() if config.corpus.cache_dir else folder.corpus
     console.note(f"{where} holds the prepared corpus; training with the same flags finds it there")
+
+
+def _check_apart(folder: RunFolder, source: Source, config: Config, options: RunOptions) -> None:
+    """Raise UserError where the run would write over its corpus, or over another file that it reads."""
+    inputs = [*(("--corpus", path) for path in files_of(source)), *files_read(config.corpus, config.vectors, options)]
+    check_not_read((("--workdir", path) for path in folder.parts), inputs)
 
 
 def _train_along(config: Config, options: RunOptions, folder: RunFolder) -> None:
@@ -119,7 +130,6 @@ def _read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRe
     cache = folder.corpus
     if config.corpus.cache_dir:
         cache = Path(config.corpus.cache_dir).expanduser()
-        check_writable(cache, "cache_dir")
     expected = (saved.corpus_digest, saved.corpus) if saved else ()
     corpus = prepare(source, config.corpus, cache, *expected)
     parts = f"{corpus.num_train:,} to train, {len(corpus.valid):,} to validate, {len(corpus.test):,} to test"

@@ -36,6 +36,7 @@ class CorpusConfig:
         "file (.csv, .tsv) with a column document and --meta_fields, by default all its columns",
         shown="FILE",
         digest="given files",
+        reads=True,
     )
     encoding: str = setting("utf-8", "of text files: utf-8, gb18030, …", digest="value")
     lang: str = setting(
@@ -63,12 +64,17 @@ class CorpusConfig:
         choices=SEGMENTERS,
     )
     segmenter_model: str = setting(
-        "", "folder of a model of pkuseg's, in place of the one that it ships", shown="FOLDER", digest="files"
+        "",
+        "folder of a model of pkuseg's, in place of the one that it ships",
+        shown="FOLDER",
+        digest="files",
+        reads=True,
     )
     user_dict: str = setting(
         "",
         "file of words that are not to be cut, such as names, one a line, with a frequency and a tag or without",
         shown="FILE",
+        reads=True,
     )
     workers: int = setting(
         0,
@@ -105,6 +111,7 @@ class CorpusConfig:
         "commas between; none are dropped by default",
         shown="zh|en|FILE|WORD,WORD",
         digest="files",
+        reads=True,
     )
     min_token_len: int | None = setting(
         None, "shortest word kept, in characters; default: 1 for zh, 2 for en", at_least=1, digest="value"

@@ -7,11 +7,14 @@ have there.
 import dataclasses
 import math
 import numbers
+import os
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from etm_jax.util.errors import UserError
@@ -54,6 +57,7 @@ def setting(
     digest: Digest | None = None,
     models: tuple[str, ...] = (),
     before: Any = None,
+    reads: bool = False,
 ) -> Any:
     """A field of a frozen dataclass that is a setting.
 
@@ -68,6 +72,7 @@ def setting(
     resumable: whether it may differ when a run is resumed, as no number of the run depends on it. digest: how the
     prepared corpus depends on it, None for not at all. models: those that
     read it, where not all do. before: what it is in the settings of runs that are older than it; None for the default.
+    reads: whether it can name files or folders that are read.
     """
     declared = locals() | {"renamed": renamed or {}}
     return field(default=declared.pop("default"), metadata={_KEY: declared})
@@ -103,6 +108,7 @@ class Setting:
     digest: Digest | None
     models: tuple[str, ...]
     before: Any
+    reads: bool
 
     @classmethod
     def of(cls, f: "dataclasses.Field[Any]", hint: Any) -> Self:
@@ -132,6 +138,11 @@ class Setting:
         if value is None or value == "":
             return f"no --{self.flag}"
         return f"--{self.flag}={self.text(value)}"
+
+    def files(self, value: str) -> list[Path]:
+        """The files and folders that a value names, alone, in a list with commas or behind `file:`, and that exist."""
+        parts = {value, *re.split("[,，]", value), value.removeprefix("file:")} - {""}
+        return sorted(path for part in parts if os.path.lexists(path := Path(part).expanduser()))
 
     def renaming(self, value: Any) -> str:
         """What to say of a former name, or nothing."""
@@ -234,6 +245,12 @@ def settings_of(kind: type) -> tuple[Setting, ...]:
 def _settings_of(kind: type) -> tuple[Setting, ...]:
     hints = typing.get_type_hints(kind)
     return tuple(Setting.of(f, hints[f.name]) for f in dataclasses.fields(kind) if _KEY in f.metadata)
+
+
+def files_read(*values: Any) -> list[tuple[str, Path]]:
+    """The files and folders that these dataclasses of settings name to be read, each with its flag."""
+    settings = ((s, getattr(section, s.name)) for section in values for s in settings_of(type(section)) if s.reads)
+    return [(f"--{s.flag}", path) for s, value in settings for path in s.files(value)]
 
 
 def by_name(kind: type) -> dict[str, Setting]:

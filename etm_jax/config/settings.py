@@ -22,6 +22,7 @@ class VectorsConfig:
         "ppmi",
         "word vectors to start from",
         choices={source.shown: source.about for source in VECTOR_SOURCES.values()},
+        reads=True,
     )
     embed_dim: int | None = setting(
         100,
@@ -197,9 +198,13 @@ class RunOptions:
         "",
         "file with the words that topics are to be about, a topic a line; an empty line leaves a topic free",
         shown="FILE",
+        reads=True,
     )
     ckpt: str = setting(
-        "", "start from weights: of the run in this folder, a .safetensors file, or a torch checkpoint", shown="FILE"
+        "",
+        "start from weights: of the run in this folder, a .safetensors file, or a torch checkpoint",
+        shown="FILE",
+        reads=True,
     )
     bkpt_continue: bool = setting(True, "resume the run in --workdir where it stopped; --nobkpt_continue refuses to")
     tensorboard: bool = setting(False, "write TensorBoard events to <workdir>/tensorboard (extra: tensorboard)")

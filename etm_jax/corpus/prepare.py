@@ -41,7 +41,7 @@ from etm_jax.corpus.words.vocabulary import (
 from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import DAMAGED
+from etm_jax.util.files import DAMAGED, check_writable
 
 _COUNTED_SEGMENTER = "none"
 
@@ -98,6 +98,9 @@ def prepare(
             return dataclasses.replace(corpus, name=source.name)
         except (*DAMAGED, UserError) as error:
             note(f"corpus: {folder} cannot be used ({error}); preparing it again")
+    if cache_dir:
+        # What others have prepared is read from a folder that only they can write to.
+        check_writable(cache_dir, "cache_dir")
     if source.counted:
         corpus = _from_counts(source, config, digest)
     else:

@@ -7,11 +7,14 @@ from itertools import chain
 from pathlib import Path
 
 from etm_jax.corpus.fields import fields_of
-from etm_jax.corpus.new_documents import read_new, settings_like
+from etm_jax.corpus.new_documents import files_of_new, read_new, settings_like
+from etm_jax.corpus.sources import files_trained_on
 from etm_jax.inference.predictor import Mixtures, mixtures, read_predictor
 from etm_jax.inference.theta_files import CsvWriter, writer
+from etm_jax.interop.read import model_files
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
+from etm_jax.util.overlap import check_not_read, given
 
 MOSTLY_UNKNOWN = 0.7
 """Share of unknown words above which a warning is printed."""
@@ -53,6 +56,16 @@ def infer(
         segmenter_model=segmenter_model or like_the_run.segmenter_model,
         meta_fields=meta_fields,
         meta=meta,
+    )
+    check_not_read(
+        [("--output", Path(output or "/dev/stdout").expanduser())],
+        [
+            *(("--workdir", path) for path in model_files(workdir)),
+            *(("--input", path) for path in files_of_new(source, settings)),
+            *given("meta", meta),
+            *given("segmenter_model", segmenter_model),
+            *files_trained_on(model.config),
+        ],
     )
     tally = Tally()
     documents = tally.counting(mixtures(model, read_new(source, form, settings, model.vocabulary)))

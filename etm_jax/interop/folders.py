@@ -9,6 +9,7 @@ import numpy as np
 from etm_jax import __version__
 from etm_jax.config.build import Config
 from etm_jax.config.models import UnknownModelError
+from etm_jax.corpus.sources import files_trained_on
 from etm_jax.corpus.store.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.interop.layouts import flatten
 from etm_jax.interop.native_files import fits_settings, nested_parts
@@ -16,9 +17,10 @@ from etm_jax.models.layers import Variables
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, replace_folder
+from etm_jax.util.overlap import check_not_read
 from etm_jax.util.reading import as_object, read_arrays, read_object
 
-MODEL, WEIGHTS, WORDS = "model.json", "weights.npz", "vocabulary.json"
+FILES = MODEL, WEIGHTS, WORDS = "model.json", "weights.npz", "vocabulary.json"
 
 
 def save_folder(path: Path, trained: SavedModel, about: dict[str, Any]) -> None:
@@ -36,11 +38,12 @@ def save_folder(path: Path, trained: SavedModel, about: dict[str, Any]) -> None:
     Raises
     ------
     UserError
-        Where the folder holds something else, or cannot be written.
+        Where the folder holds something else, cannot be written, or holds what the model was trained on.
     """
     assert trained.vocabulary is not None
     if path.exists() and not (path / MODEL).is_file() and (not path.is_dir() or any(path.iterdir())):
         raise UserError(f"{path} holds something other than a saved model; give another folder")
+    check_not_read((("path", path / name) for name in FILES), files_trained_on(trained.config))
     arrays = {f"params.{key}": np.asarray(x) for key, x in flatten(trained.variables.params).items()}
     arrays |= {f"constants.{key}": np.asarray(x) for key, x in trained.variables.constants.items()}
     model = {

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from etm_jax.config.build import make_config
-from etm_jax.interop.folders import MODEL, read_folder
+from etm_jax.interop.folders import FILES, MODEL, read_folder
 from etm_jax.interop.layouts import LAYOUTS
 from etm_jax.interop.native_files import MARK, from_safetensors, read_run_weights
 from etm_jax.interop.tensor_files import SUFFIX, is_tensor_file, read_metadata
 from etm_jax.interop.torch_files import from_torch
 from etm_jax.models.layers import Variables
+from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.util.errors import UserError
 
@@ -51,6 +52,12 @@ def read_saved_model(path: str, rho: np.ndarray | None = None) -> SavedModel:
     constants = {"background": np.zeros(weights.vocab_size, np.float32)} if "rho" in weights.params else {}
     origin = f"{place.name}, weights of {LAYOUTS[weights.layout].package}"
     return SavedModel(config, Variables(weights.params, constants), None, origin)
+
+
+def model_files(path: str) -> list[Path]:
+    """The files and folders that a model is read from, those included that it could have: `path` as above."""
+    place = Path(path).expanduser()
+    return [*RunFolder(place).parts, *(place / name for name in FILES)] if place.is_dir() else [place]
 
 
 def _is_ours(path: Path) -> bool:

@@ -1,10 +1,13 @@
 """The whole comparison, or parts of it: what `etm_jax.parity` does."""
 
 import csv
+import io
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
+from etm_jax.config.corpus_settings import CorpusConfig
+from etm_jax.corpus.sources import files_of, find_source
 from etm_jax.parity.cases import CASES, DRAWN, TRAINED, Material, judges_of, material
 from etm_jax.parity.curves import check_drawing, draw, train_both, write_csv
 from etm_jax.parity.evaluation import evaluation_rows
@@ -14,6 +17,8 @@ from etm_jax.parity.rows import Row, condensed, format_rows
 from etm_jax.parity.training import REGIMES, float32_rows, training_rows
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
+from etm_jax.util.files import replace_text
+from etm_jax.util.overlap import check_not_read
 
 FAILED = 1
 """Exit status where a quantity is outside its tolerance."""
@@ -37,6 +42,10 @@ class Comparison:
         """Print the table of these parts and plot the curves; returns the exit status. parts: as in --only."""
         if "curves" in parts:
             check_drawing()
+        results = [("--out", self.out / name) for name in ("rows.csv", "curves.csv", "curves.png")]
+        read = CorpusConfig(corpus=self.corpus)
+        clone = [("--ntm", self.clone)] if self.clone else []
+        check_not_read(results, [*clone, *(("--corpus", path) for path in files_of(find_source(read)))])
         self.out.mkdir(parents=True, exist_ok=True)
         rows: list[Row] = []
         for compute in track(list(self.jobs(parts)), "parity", unit="comparisons"):
@@ -83,10 +92,11 @@ class Comparison:
 
     def write_rows(self, rows: list[Row]) -> None:
         """Write every quantity on a line of its own to rows.csv."""
-        with (self.out / "rows.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow([*Row._fields, "verdict"])
-            writer.writerows([*row, "ok" if row.passed else "FAIL"] for row in rows)
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow([*Row._fields, "verdict"])
+        writer.writerows([*row, "ok" if row.passed else "FAIL"] for row in rows)
+        replace_text(self.out / "rows.csv", text.getvalue())
 
     def draw_curves(self) -> None:
         """Plot curves on whole articles: the published models learn more from them than from paragraphs."""

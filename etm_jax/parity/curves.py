@@ -1,6 +1,7 @@
 """A complete training in torch and in JAX, with the same order and noise: a table and a plot of its curves."""
 
 import csv
+import io
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, TrainState, beta_step, new_state, update_step
 from etm_jax.util.console import track
 from etm_jax.util.extras import require
+from etm_jax.util.files import replace_file, replace_text
 
 MEASURES = ("loss", "perplexity", "coherence", "diversity")
 TITLES = ("nelbo, nats per document", "completion perplexity", "coherence (NPMI, top 10)", "diversity (top 25)")
@@ -125,14 +127,15 @@ def check_drawing() -> None:
 
 def write_csv(path: Path, all_curves: list[Curves]) -> None:
     """Write a line for each epoch, with torch's measures and ours."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        columns = [f"{measure}_{side}" for measure in MEASURES for side in SIDES]
-        writer.writerow(["variant", "against", "epoch", *columns])
-        for curves in all_curves:
-            for epoch, (theirs, ours) in enumerate(curves.epochs, 1):
-                values = [f"{value:.9g}" for pair in zip(theirs, ours, strict=True) for value in pair]
-                writer.writerow([curves.case, curves.against, epoch, *values])
+    text = io.StringIO()
+    writer = csv.writer(text)
+    columns = [f"{measure}_{side}" for measure in MEASURES for side in SIDES]
+    writer.writerow(["variant", "against", "epoch", *columns])
+    for curves in all_curves:
+        for epoch, (theirs, ours) in enumerate(curves.epochs, 1):
+            values = [f"{value:.9g}" for pair in zip(theirs, ours, strict=True) for value in pair]
+            writer.writerow([curves.case, curves.against, epoch, *values])
+    replace_text(path, text.getvalue())
 
 
 def draw(path: Path, all_curves: list[Curves]) -> None:
@@ -172,5 +175,6 @@ def draw(path: Path, all_curves: list[Curves]) -> None:
     figure.legend(handles, labels, loc="upper right", ncol=2, frameon=False, fontsize=9)
     figure.suptitle("The same weights, order and noise in torch and in etm_jax", x=0.01, ha="left", fontsize=12)
     figure.tight_layout(rect=(0, 0, 1, 0.99))
-    figure.savefig(path, dpi=150)
+    with replace_file(path) as file:
+        figure.savefig(file, format="png", dpi=150)
     plt.close(figure)

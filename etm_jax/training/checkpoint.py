@@ -1,7 +1,6 @@
 """Checkpoints: the state of a run on disk, to resume from, and the same in memory."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +15,7 @@ from etm_jax.training.steps import TrainState
 from etm_jax.util.console import warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, free_space, replace_folder, sync_all
+from etm_jax.util.temporary import name_beside, sweep
 
 _STATE, _PROGRESS = "state", "progress.json"
 
@@ -67,10 +67,8 @@ class Checkpoints:
         names = [name for name in self._names() if order(name) <= order(progress.name)]
         for name in set(names[NEWEST_KEPT:]) - set(_by_nelbo(names, progress.nelbos)[:1]):
             # Renamed first, so that no half of it is ever taken for a checkpoint.
-            (self.folder / name).rename(self.folder / f".{name}.old")
-        for kind in ("new", "old"):
-            for path in self.folder.glob(f".*.{kind}"):
-                shutil.rmtree(path, ignore_errors=True)
+            (self.folder / name).rename(name_beside(self.folder / name))
+        sweep(self.folder, alone=True)
 
     def epochs(self) -> list[int]:
         """The epochs after which there is a checkpoint, ascending."""

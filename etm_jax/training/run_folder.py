@@ -2,12 +2,11 @@
 
 config.json: version, what the corpus really was, and every setting. vocabulary: the words, their hash, phrases and
 segmenter. metadata.json: what documents carry, if anything. metrics.jsonl: a line an epoch. checkpoints/: to resume
-from. export/: the results. corpus/: the prepared corpus.
+from. export/: the results. metrics.json: of etm_jax.evaluate. corpus/: the prepared corpus.
 """
 
 import json
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from etm_jax.training.run_record import RunRecord, default_dtype
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, check_writable, replace_text, written
 from etm_jax.util.reading import as_object, read_array, read_object
+from etm_jax.util.temporary import sweep
 
 
 class RunFolder:
@@ -39,6 +39,13 @@ class RunFolder:
         self.metadata = path / "metadata.json"
         self._config = path / "config.json"
         self._metrics = path / "metrics.jsonl"
+        self.evaluation = path / "metrics.json"
+
+    @property
+    def parts(self) -> list[Path]:
+        """The files and folders that a run writes and reads, whether they are there or not."""
+        folders = [self.checkpoints, self.export, self.corpus]
+        return [*folders, self.vocabulary, self.metadata, self._config, self._metrics, self.evaluation]
 
     def record(self) -> RunRecord | None:
         """The run that the folder holds, or None. Raises UserError where its record is damaged."""
@@ -88,8 +95,7 @@ class RunFolder:
     def start(self, record: RunRecord, corpus: Corpus) -> None:
         """Write a run's record, its words and its documents' metadata; remove what a killed run left of a corpus."""
         self.path.mkdir(parents=True, exist_ok=True)
-        for partial in self.corpus.glob(".*"):
-            shutil.rmtree(partial, ignore_errors=True)
+        sweep(self.corpus)
         run = record._asdict()
         values = {"etm_jax": __version__, "run": run, "config": run.pop("config").to_json()}
         replace_text(self._config, json.dumps(values, ensure_ascii=False, indent=2) + "\n")

@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import socket
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,13 +48,29 @@ def locked(folder: Path, flag: str = "workdir") -> Iterator[None]:
                 break
 
 
+def hold(descriptor: int, path: Path, required: bool = True) -> bool:
+    """Lock an open file, and say whether it is still the one at `path`, which another process may have removed.
+
+    It is locked until its last descriptor is closed, at the latest when the process ends. required: whether OSError is
+    raised where the file system has no locks. Raises BlockingIOError where it is locked already.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if required or error.errno not in _UNSUPPORTED:
+            raise
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
 def _lock(folder: Path, flag: str) -> IO[str]:
     """The locked file. Raises UserError if another process holds the lock."""
     while True:
-        file = (folder / NAME).open("a+", encoding="utf-8")
+        file = _open(folder, flag)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_there(file, folder / NAME):
+            if hold(file.fileno(), folder / NAME):
                 _sign(file)
                 return file
             file.close()  # The process that held the lock has just ended and removed the file.
@@ -73,6 +90,20 @@ def _lock(folder: Path, flag: str) -> IO[str]:
             raise
 
 
+def _open(folder: Path, flag: str) -> IO[str]:
+    """The lock file, which is made. Raises UserError where a link is in its place: another's file would be written."""
+    try:
+        descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        about = os.fstat(descriptor)
+        if stat.S_ISREG(about.st_mode) and about.st_nlink <= 1:
+            return os.fdopen(descriptor, "r+", encoding="utf-8")
+        os.close(descriptor)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+    raise UserError(f"--{flag}={folder}: {NAME} in it is a link; remove it, or give another --{flag}")
+
+
 def _sign(file: IO[str]) -> None:
     """Write into a lock file which process holds it."""
     file.truncate(0)
@@ -90,14 +121,6 @@ def _remove_unheld(path: Path) -> None:
             path.unlink(missing_ok=True)
     except OSError:
         pass
-
-
-def _is_there(file: IO[str], path: Path) -> bool:
-    """Whether an open file is still the one at `path`."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _holder(text: str) -> str:

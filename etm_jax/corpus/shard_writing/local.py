@@ -81,7 +81,7 @@ def _count_file(job: Job, number: int, work: Path) -> Summary:
     write_records(work / f"{number}.blocks", blocks())
     write_records(work / f"{number}.tables", _tables(work / f"{number}.blocks"))
     summary = add_up([*summaries, contents_of(job.files[number]), Summary(cleaning=cleaning)])
-    replace_text(done, json.dumps(summary.to_json()))
+    replace_text(done, json.dumps(summary.to_json()), tidy=False)
     return summary
 
 
@@ -136,7 +136,7 @@ def _write_shard(job: Job, place: int, part: int, number: int, work: Path) -> Wr
         records += [record for i in range(number) for record in read_records(work / f"{part}.{i}.left")]
     written, left = write_shard(work, part, number, [Rows.from_bytes(record) for record in records], plan, job)
     write_records(work / f"{part}.{number}.left", [] if left is None else [left.to_bytes()])
-    replace_text(done, json.dumps(written.to_json()))
+    replace_text(done, json.dumps(written.to_json()), tidy=False)
     return written
 
 

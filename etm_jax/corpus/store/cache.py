@@ -3,8 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ from etm_jax.corpus.words.stop_words import one_file, read_stop_words
 from etm_jax.corpus.words.tokens import cleans_tokens
 from etm_jax.corpus.words.user_dict import user_dict_of
 from etm_jax.util.errors import UserError
+from etm_jax.util.files import replace_folder
 from etm_jax.util.reading import as_object, read_arrays, read_object, read_sparse
 
 COMPUTED = 2
@@ -112,20 +111,11 @@ def user_words_sha256(user_words: str) -> str:
 def save_corpus(corpus: Corpus, folder: Path) -> None:
     """Write `folder`, replacing what is there; it appears under its name only when all of it is written.
 
-    Raises UserError where it cannot be written.
+    Several processes may write one at once: it then is that of one of them. Raises UserError where it cannot be
+    written.
     """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            _write(corpus, partial)
-            if folder.exists():
-                shutil.rmtree(folder)
-            partial.rename(folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror}); give another --cache_dir") from error
+    with replace_folder(folder) as new:
+        _write(corpus, new)
 
 
 def load_corpus(folder: Path, texts: bool = False) -> Corpus:
