@@ -337,7 +337,7 @@ def _read_checkpoint(folder: Path) -> None:
 
 
 def _seal_checkpoint(folder: Path) -> None:
-    from etm_jax.training.digests import DIGESTS, file_digests
+    from etm_jax.util.digests import DIGESTS, file_digests
 
     place = folder / "checkpoints" / "1"
     (place / DIGESTS).write_text(file_digests(place), encoding="utf-8")

@@ -48,6 +48,7 @@ def run(config: Config, options: RunOptions) -> None:
             if saved:
                 config = config.continuing(saved.config)
                 check_resumable(saved, config, options, folder.path)
+                folder.tell_of_damaged_results()
             source = find_source(config.corpus)
             _check_apart(folder, source, config, options)
             fitter = fitter_for(config, options, folder, saved, source)
@@ -56,6 +57,7 @@ def run(config: Config, options: RunOptions) -> None:
             result = fitter.fit(corpus)
             summary = summarize(result.topics, corpus, result.log_px)
             write_export(folder.export, result.topics, corpus, summary, result.seeds)
+            folder.finish()
             _show(result, summary, corpus, folder)
 
 

@@ -33,20 +33,22 @@ def infer(
     workers: int = 0,
     meta_fields: str = "",
     meta: str = "",
+    unfinished: bool = False,
 ) -> None:
     """Write the topic proportions of the documents in `source` by the model in `workdir`, and print a summary.
 
     source: anything that --corpus of training accepts, or `-` for standard input, in the given form. output: a file,
     whose suffix determines the format; if empty, CSV is written to standard output. segmenter, segmenter_model: used
     instead of the run's. workers: number of processes; 0 for as many as are worth starting. meta_fields, meta: fields
-    of the documents to add to their rows. Raises UserError where something cannot be read or written.
+    of the documents to add to their rows. unfinished: take a run that has not ended as it is. Raises UserError where
+    something cannot be read or written.
     """
     if Path(output).suffix.lower() == ".npy" and (meta_fields or meta):
         raise UserError(
             f"--output={output} holds proportions alone; with --meta_fields or --meta give a "
             ".csv, .jsonl or .parquet file"
         )
-    model = read_predictor(workdir)
+    model = read_predictor(workdir, unfinished)
     like_the_run = settings_like(model.config.corpus, model.vocabulary, segmenter)
     settings = dataclasses.replace(
         like_the_run,

@@ -18,12 +18,12 @@ from etm_jax.util.overlap import check_not_read, given
 from etm_jax.util.reading import read_array
 
 
-def convert(source: str, target: str, layout: str = "", rho: str = "") -> None:
+def convert(source: str, target: str, layout: str = "", rho: str = "", unfinished: bool = False) -> None:
     """Write the model that `source` holds to the file `target`, and print what was written.
 
     target: a .safetensors file, or a torch file with the parameter names of `layout`. rho: a file of the word
-    embeddings that the weights lack. Raises UserError where something cannot be read or written, or the format of
-    `target` cannot represent the model.
+    embeddings that the weights lack. unfinished: take a run that has not ended as it is. Raises UserError where
+    something cannot be read or written, or the format of `target` cannot represent the model.
     """
     file = Path(target).expanduser()
     for_torch = not is_tensor_file(file)
@@ -31,7 +31,7 @@ def convert(source: str, target: str, layout: str = "", rho: str = "") -> None:
         raise UserError(f"--to={target} needs --layout, the code whose parameter names to use: {', '.join(LAYOUTS)}")
     if layout and not for_torch:
         raise UserError(f"--layout={layout} is for torch; leave it out, or give a --to that ends in .pt")
-    trained = read_saved_model(source, _rho(rho))
+    trained = read_saved_model(source, _rho(rho), unfinished)
     inputs = [*(("--from", path) for path in model_files(source)), *given("rho", rho)]
     check_not_read([("--to", file)], [*inputs, *files_trained_on(trained.config)])
     if for_torch:

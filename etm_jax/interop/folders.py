@@ -15,9 +15,11 @@ from etm_jax.interop.layouts import flatten
 from etm_jax.interop.native_files import fits_settings, nested_parts
 from etm_jax.models.layers import Variables
 from etm_jax.training.saved_model import SavedModel
+from etm_jax.util.digests import FolderDigests
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import DAMAGED, replace_folder
+from etm_jax.util.files import DAMAGED
 from etm_jax.util.overlap import check_not_read
+from etm_jax.util.own_files import replace_own_files
 from etm_jax.util.reading import as_object, read_arrays, read_object
 
 FILES = MODEL, WEIGHTS, WORDS = "model.json", "weights.npz", "vocabulary.json"
@@ -52,7 +54,7 @@ def save_folder(path: Path, trained: SavedModel, about: dict[str, Any]) -> None:
         "config": trained.config.to_json(),
         "about": about,
     }
-    with replace_folder(path) as new:
+    with replace_own_files(path, of_before=True) as new:
         np.savez(new / WEIGHTS, allow_pickle=False, **arrays)
         (new / WORDS).write_text(json.dumps(vocabulary_to_json(trained.vocabulary)), encoding="ascii")
         (new / MODEL).write_text(json.dumps(model, indent=2), encoding="ascii")
@@ -76,6 +78,7 @@ def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
         Where the folder holds no saved model or one of an unknown kind, or is damaged.
     """
     try:
+        FolderDigests(path).check(*FILES)
         model = read_object(path / MODEL)
         vocabulary = vocabulary_from_json(read_object(path / WORDS))
         variables = Variables(**nested_parts(read_arrays(path / WEIGHTS)))

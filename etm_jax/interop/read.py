@@ -19,7 +19,7 @@ TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
 """Suffixes of files that torch writes. They decide only where no file exists: one that does may have any name."""
 
 
-def read_saved_model(path: str, rho: np.ndarray | None = None) -> SavedModel:
+def read_saved_model(path: str, rho: np.ndarray | None = None, unfinished: bool = False) -> SavedModel:
     """Read a trained model from a run's folder, a folder of `ETM.save`, a .safetensors file or a torch checkpoint.
 
     Parameters
@@ -28,6 +28,8 @@ def read_saved_model(path: str, rho: np.ndarray | None = None) -> SavedModel:
         The folder or file. Of a run, the epoch that it exports is read.
     rho : ndarray of shape (V, L), optional
         Word embeddings that a torch checkpoint lacks, as for `from_torch`.
+    unfinished : bool
+        Whether to take a run that has not ended as it is, with a warning.
 
     Returns
     -------
@@ -37,7 +39,8 @@ def read_saved_model(path: str, rho: np.ndarray | None = None) -> SavedModel:
     Raises
     ------
     UserError
-        Where there is no model, it cannot be read, or `rho` is given for one that has word embeddings.
+        Where there is no model, it cannot be read, it is of a run that has not ended, or `rho` is given for one that
+        has word embeddings.
     """
     place = Path(path).expanduser()
     is_run = not place.is_file() and place.suffix not in (SUFFIX, *TORCH_SUFFIXES)
@@ -46,7 +49,7 @@ def read_saved_model(path: str, rho: np.ndarray | None = None) -> SavedModel:
             raise UserError(f"{path} holds word embeddings of its own; leave out rho, which is for torch checkpoints")
         if (place / MODEL).is_file():
             return read_folder(place)[0]
-        return read_run_weights(path) if is_run else from_safetensors(place)
+        return read_run_weights(path, unfinished) if is_run else from_safetensors(place)
     weights = from_torch(place, rho)
     config = make_config(weights.variant, weights.settings)
     constants = {"background": np.zeros(weights.vocab_size, np.float32)} if "rho" in weights.params else {}

@@ -15,8 +15,9 @@ from etm_jax.results.run import Run, read_run
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import require
-from etm_jax.util.files import check_writable, replace_folder, replace_text
+from etm_jax.util.files import check_writable, replace_text
 from etm_jax.util.overlap import check_not_read, given
+from etm_jax.util.own_files import replace_own_files
 
 
 class Folder(NamedTuple):
@@ -102,7 +103,7 @@ def write_report(
     shown = contents(run, evaluate(run), date_field, names)
     place.parent.mkdir(parents=True, exist_ok=True)
     for name in folders:
-        with replace_folder(place.parent / name) as folder:
+        with replace_own_files(place.parent / name) as folder:
             FOLDERS[name].write(run, shown, folder)
         note(f"{place.parent / name}: {FOLDERS[name].about}")
     replace_text(place, page(shown))

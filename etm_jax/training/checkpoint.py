@@ -7,12 +7,12 @@ from typing import Literal
 import jax
 import numpy as np
 
-from etm_jax.training.digests import DIGESTS, damage, file_digests
 from etm_jax.training.orbax_arrays import ArraysError, abstract_array, read_arrays, write_arrays
 from etm_jax.training.progress import Progress, order
 from etm_jax.training.signals import uninterrupted
 from etm_jax.training.steps import TrainState
 from etm_jax.util.console import warn
+from etm_jax.util.digests import DIGESTS, damage, file_digests
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, free_space, replace_folder, sync_all
 from etm_jax.util.temporary import name_beside, sweep

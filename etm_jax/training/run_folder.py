@@ -2,7 +2,8 @@
 
 config.json: version, what the corpus really was, and every setting. vocabulary: the words, their hash, phrases and
 segmenter. metadata.json: what documents carry, if anything. metrics.jsonl: a line an epoch. checkpoints/: to resume
-from. export/: the results. metrics.json: of etm_jax.evaluate. corpus/: the prepared corpus.
+from. export/: the results. SHA256SUMS: the digests of all of these, by which damage and edits are found.
+metrics.json: of etm_jax.evaluate. corpus/: the prepared corpus.
 """
 
 import json
@@ -21,8 +22,10 @@ from etm_jax.corpus.store.cache import vocabulary_to_json
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.registry import model_kind
 from etm_jax.training.run_record import RunRecord, default_dtype
+from etm_jax.util.console import warn
+from etm_jax.util.digests import DIGESTS, FolderDigests, digest, file_digest
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import DAMAGED, check_writable, replace_text, written
+from etm_jax.util.files import DAMAGED, check_writable, written
 from etm_jax.util.reading import as_object, read_array, read_object
 from etm_jax.util.temporary import sweep
 
@@ -40,6 +43,7 @@ class RunFolder:
         self._config = path / "config.json"
         self._metrics = path / "metrics.jsonl"
         self.evaluation = path / "metrics.json"
+        self._digests = FolderDigests(path)
 
     @property
     def parts(self) -> list[Path]:
@@ -52,6 +56,7 @@ class RunFolder:
         if not self._config.exists():
             return None
         try:
+            self._digests.check(self._config.name)
             values = read_object(self._config)
             config = Config.from_json(values["config"])
             run: Any = as_object(values["run"])
@@ -98,34 +103,89 @@ class RunFolder:
         sweep(self.corpus)
         run = record._asdict()
         values = {"etm_jax": __version__, "run": run, "config": run.pop("config").to_json()}
-        replace_text(self._config, json.dumps(values, ensure_ascii=False, indent=2) + "\n")
-        words = json.dumps(vocabulary_to_json(corpus.vocabulary), ensure_ascii=False)
-        replace_text(self.vocabulary, words + "\n")
+        contents = {
+            self._config.name: json.dumps(values, ensure_ascii=False, indent=2),
+            self.vocabulary.name: json.dumps(vocabulary_to_json(corpus.vocabulary), ensure_ascii=False),
+        }
         if corpus.metadata.columns:
-            replace_text(self.metadata, json.dumps(corpus.metadata.to_json()) + "\n")
+            contents[self.metadata.name] = json.dumps(corpus.metadata.to_json())
+        self._digests.replace({name: f"{text}\n".encode() for name, text in contents.items()}, forget=[self._results])
+
+    def tell_of_damaged_results(self) -> None:
+        """Warn where the export folder is not as it was written, which the end of the run writes again."""
+        if not self._digests.lists(self._results) or not self.export.is_dir():
+            return
+        try:
+            self._digests.check(self._results)
+            FolderDigests(self.export).check(*(FolderDigests(self.export).known() or {}))
+        except (OSError, ValueError) as error:
+            warn(f"{self.export} is damaged, or was changed ({error}): it is written again from the checkpoint")
+
+    def finish(self) -> None:
+        """Record that the run has ended, and that the export folder is of its last state."""
+        self._digests.expect({self._results: [file_digest(self.export / DIGESTS)]})
 
     def log(self, row: dict[str, Any]) -> None:
         """Append one epoch's row of metrics."""
-        with written(self._metrics), self._metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        line = (json.dumps(row) + "\n").encode()
+        with written(self._metrics):
+            before = self._logged()
+            # Both, as the process may be killed in between.
+            self._digests.expect({self._metrics.name: [digest(before), digest(before + line)]})
+            with self._metrics.open("ab") as file:
+                file.write(line)
 
     def epochs(self) -> list[dict[str, Any]]:
-        """The row of every epoch that was logged, in order; a line half-written is left out."""
-        if not self._metrics.exists():
-            return []
-        return [json.loads(line) for line in self._lines() if math.isfinite(_epoch(line))]
+        """The row of every epoch that was logged, in order; lines that cannot be read are left out, with a warning."""
+        content = self._logged()
+        rows = [json.loads(line) for line in _lines(content) if math.isfinite(_epoch(line))]
+        if not self._is_as_logged(content):
+            warn(
+                f"{self._metrics} is damaged, or was changed since the run wrote it: {len(rows)} epochs of it can be "
+                "read, and they may be wrong"
+            )
+        return rows
 
     def forget_after(self, epoch: int) -> None:
         """Drop the rows of epochs that were not saved and will be trained again, a half-written line included."""
-        if self._metrics.exists():
-            lines = self._lines()
-            kept = [line for line in lines if _epoch(line) <= epoch]
-            if kept != lines:
-                replace_text(self._metrics, "".join(line + "\n" for line in kept))
+        content = self._logged()
+        whole = content[: content.rfind(b"\n") + 1]
+        if epoch and not self._is_as_logged(whole):
+            warn(f"{self._metrics} is damaged, or was changed since the run wrote it; what can be read of it is kept")
+        kept = "".join(line + "\n" for line in _lines(whole) if _epoch(line) <= epoch)
+        if content:
+            self._digests.replace({self._metrics.name: kept.encode()})
 
-    def _lines(self) -> list[str]:
-        # A damaged line, which need not be UTF-8, is left out whole.
-        return self._metrics.read_text("utf-8", errors="replace").splitlines()
+    def has(self, path: Path) -> bool:
+        """Whether the run wrote this file, or it is there."""
+        return path.exists() or path.name in (self._digests.known() or {})
+
+    def check(self, path: Path) -> None:
+        """Raise ValueError or OSError where one of the run's files is not as the run wrote it."""
+        self._digests.check(path.relative_to(self.path).as_posix())
+
+    def check_results(self, name: str) -> None:
+        """Raise UserError where the run has not ended, ValueError or OSError where a file of its export is damaged."""
+        if not self._digests.lists(self._results):
+            raise UserError(
+                f"the run in {self.path} has not ended, so that {self.export} is not of its last epoch; give its "
+                "training command again, and let it end"
+            )
+        self._digests.check(self._results)
+        FolderDigests(self.export).check(name)
+
+    @property
+    def _results(self) -> str:
+        return (self.export / DIGESTS).relative_to(self.path).as_posix()
+
+    def _logged(self) -> bytes:
+        """The content of metrics.jsonl; none where it is not there."""
+        return self._metrics.read_bytes() if self._metrics.exists() else b""
+
+    def _is_as_logged(self, content: bytes) -> bool:
+        """Whether this is what `log` wrote, as far as that is known."""
+        known = self._digests.known()
+        return known is None or digest(content) in known.get(self._metrics.name, [digest(b"")])
 
 
 def check_resumable(record: RunRecord, given: Config, options: RunOptions, workdir: Path) -> None:
@@ -157,6 +217,7 @@ def exported(folder: RunFolder, name: str) -> np.ndarray:
     """An array of the export folder. Raises UserError where it is not there, or damaged."""
     path = folder.export / f"{name}.npy"
     try:
+        folder.check_results(path.name)
         return read_array(path)
     except DAMAGED as error:
         raise UserError(
@@ -175,6 +236,11 @@ def _changed(setting: Setting, before: object, now: object, workdir: Path) -> Us
 def _is_content(path: Path) -> bool:
     """Whether a file or folder is other than what a run leaves that was killed before it wrote its record."""
     return path.name != "corpus" and not path.name.startswith(".")
+
+
+def _lines(content: bytes) -> list[str]:
+    """The lines, of which a damaged one need not be UTF-8."""
+    return content.decode(errors="replace").splitlines()
 
 
 def _epoch(line: str) -> float:
