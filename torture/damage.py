@@ -23,7 +23,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
@@ -71,8 +71,11 @@ def write_corpus(path: Path) -> None:
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-def make_things(place: Path) -> dict[str, Thing]:
-    """Make each of them below `place`, with its readers."""
+THINGS = ("run", "unfinished", "cache", "shards", "tensors", "model")
+
+
+def make_things(place: Path, wanted: Collection[str] = THINGS) -> dict[str, Thing]:
+    """Make those that are wanted below `place`, with their readers."""
     from etm_jax.estimator import ETM
 
     corpus, new = place / "corpus.csv", place / "new.txt"
@@ -83,16 +86,17 @@ def make_things(place: Path) -> dict[str, Thing]:
 
     run, cut, cached, cache = place / "run", place / "unfinished", place / "cached", place / "cache"
     command("train", *given, "--num_epochs=2", f"--workdir={run}")
-    stop_within_training(*given, "--num_epochs=3", f"--workdir={cut}")
-    command("train", *given, "--num_epochs=2", f"--workdir={cached}", f"--cache_dir={cache}")
-    shards = place / "shards"
-    command(
-        "prepare", f"--input={corpus}", "--meta_fields=source", f"--output={shards}", "--block_docs=32", *SMALL[3:6]
-    )
-    tensors = place / "model.safetensors"
+    if "unfinished" in wanted:
+        stop_within_training(*given, "--num_epochs=3", f"--workdir={cut}")
+    if "cache" in wanted:
+        command("train", *given, "--num_epochs=2", f"--workdir={cached}", f"--cache_dir={cache}")
+    shards, tensors, model = place / "shards", place / "model.safetensors", place / "model"
+    if "shards" in wanted:
+        prepared = [f"--output={shards}", "--block_docs=32", *SMALL[3:6]]
+        command("prepare", f"--input={corpus}", "--meta_fields=source", *prepared)
     command("convert", f"--from={run}", f"--to={tensors}")
-    model = place / "model"
-    ETM(3, segmenter="whitespace", no_below=1, no_above=1.0, num_epochs=2, verbose=0).fit(texts).save(model)
+    if "model" in wanted:
+        ETM(3, segmenter="whitespace", no_below=1, no_above=1.0, num_epochs=2, verbose=0).fit(texts).save(model)
 
     def trained(*more: str) -> Callable[[], bytes]:
         # In a folder of its own, as only the corpus is the damaged one.
@@ -137,10 +141,14 @@ def make_things(place: Path) -> dict[str, Thing]:
         return {"infer": infer, "convert": convert, "load": load}
 
     def transform() -> bytes:
-        return ETM.load(model).transform(texts[:10]).tobytes()
+        try:
+            loaded = ETM.load(model)
+        except ValueError as error:  # What people who write Python are told, and it names the folder.
+            raise UserError(str(error)) if str(model) in str(error) else error from error
+        return loaded.transform(texts[:10]).tobytes()
 
     started = trained(*given, f"--ckpt={tensors}")
-    return {
+    things = {
         "run": Thing(run, of_run(run, "--num_epochs=2")),
         "unfinished": Thing(cut, of_run(cut, "--num_epochs=3")),
         "cache": Thing(cache, {"train": trained(*given, f"--cache_dir={cache}")}),
@@ -148,6 +156,7 @@ def make_things(place: Path) -> dict[str, Thing]:
         "tensors": Thing(tensors, of_weights(tensors) | {"train --ckpt": started}),
         "model": Thing(model, {"load": transform}),
     }
+    return {name: things[name] for name in wanted}
 
 
 def tensors_of(path: Path) -> bytes:
@@ -165,13 +174,13 @@ def arrays(export: Path) -> bytes:
     return b"".join((export / name).read_bytes() for name in names)
 
 
-def stop_within_training(*argv: str) -> None:
-    """Train, and let SIGTERM come when the first epoch has been logged, so that the run saves and ends."""
+def stop_within_training(*argv: str, epoch: int = 1) -> None:
+    """Train, and let SIGTERM come when that epoch has been logged, so that the run saves and ends."""
     from etm_jax.training.run_folder import RunFolder
 
     def log(self: RunFolder, row: dict[str, object]) -> None:
         write(self, row)
-        if row["epoch"] == 1:
+        if row["epoch"] == epoch:
             os.kill(os.getpid(), signal.SIGTERM)
 
     write = RunFolder.log
@@ -202,15 +211,16 @@ def told_by(reader: Callable[[], bytes]) -> Told:
             digest, status = hashlib.sha256(reader()).hexdigest(), 0
         except CommandError as error:
             digest, status = "", int(str(error))
-        except (UserError, ValueError) as error:
-            # ValueError is what people who write Python are told; it has to be as plain as a command's line.
-            plain = isinstance(error, UserError) or type(error).__module__.startswith("etm_jax")
+        except UserError as error:
             digest, status = "", 2
-            print(f"error: {error}" if plain or str(error) else traceback.format_exc())
+            print(f"error: {error}")
         except Exception:
             digest, status = "", 1
             traceback.print_exc(file=out)
     return Told(status, out.getvalue(), digest)
+
+
+FINE = ("same", "refused", "said")
 
 
 def verdict(told: Told, whole: Told, damaged: str) -> str:
@@ -222,13 +232,14 @@ def verdict(told: Told, whole: Told, damaged: str) -> str:
         return "refused" if len(errors) == 1 else "unclear"
     if told.digest == whole.digest and told.status == whole.status:
         return "same"
-    return "said" if any(damaged in line for line in told.text.splitlines()) else "other numbers"
+    warnings = [line for line in told.text.splitlines() if line.startswith("warning:")]
+    return "said" if any(damaged in line for line in warnings) else "other numbers"
 
 
 # Damage ---------------------------------------------------------------------------------------------------------------
 
 
-def damages(content: bytes, rng: np.random.Generator) -> list[tuple[str, bytes | None]]:
+def damages(content: bytes, rng: np.random.Generator, bits: int = BITS) -> list[tuple[str, bytes | None]]:
     """Names and contents, None for no file. What leaves the content as it was is left out."""
     changed: list[tuple[str, bytes | None]] = [
         ("half", content[: len(content) // 2]),
@@ -236,7 +247,7 @@ def damages(content: bytes, rng: np.random.Generator) -> list[tuple[str, bytes |
         ("zeros", bytes(len(content))),
         ("gone", None),
     ]
-    for _ in range(BITS if content else 0):
+    for _ in range(bits if content else 0):
         flipped = bytearray(content)
         flipped[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
         changed.append(("one bit", bytes(flipped)))
@@ -248,8 +259,10 @@ def damages(content: bytes, rng: np.random.Generator) -> list[tuple[str, bytes |
     return [(name, after) for name, after in changed if after != content]
 
 
-def damage_all(name: str, thing: Thing, seed: int = 1) -> list[dict[str, str]]:
-    """Each file of a thing × each damage × each reader; a row for every case."""
+def damage_all(
+    name: str, thing: Thing, seed: int = 1, bits: int = BITS, wanted: Callable[[str], bool] = lambda file: True
+) -> list[dict[str, str]]:
+    """Each file of a thing × each damage × each reader; a row for every case. wanted: by a file's path in the thing."""
     kept = thing.path.with_name(f"{thing.path.name}.kept")
     _copy(thing.path, kept)
     whole = {}
@@ -260,9 +273,11 @@ def damage_all(name: str, thing: Thing, seed: int = 1) -> list[dict[str, str]]:
     rows = []
     for number, file in enumerate(files):
         relative = file.relative_to(kept)
+        if not wanted(relative.as_posix()):
+            continue
         target = thing.path / relative if kept.is_dir() else thing.path
         rng = np.random.default_rng([seed, number])
-        for damage, content in damages(file.read_bytes(), rng):
+        for damage, content in damages(file.read_bytes(), rng, bits):
             for reader, read in thing.readers.items():
                 if content is None:
                     target.unlink()
@@ -271,7 +286,7 @@ def damage_all(name: str, thing: Thing, seed: int = 1) -> list[dict[str, str]]:
                 told = told_by(read)
                 row = {"thing": name, "file": str(relative), "damage": damage, "reader": reader}
                 row["verdict"] = verdict(told, whole[reader], target.name)
-                if row["verdict"] not in ("same", "refused", "said"):
+                if row["verdict"] not in FINE:
                     row["told"] = told.text[-1500:]
                 rows.append(row)
                 _copy(kept, thing.path)
@@ -290,7 +305,7 @@ def _copy(source: Path, target: Path) -> None:
 
 def main() -> int:
     """Damage all, or some; print a table; the exit status is 1 where there was a failure."""
-    everything = "run,unfinished,cache,shards,tensors,model"
+    everything = ",".join(THINGS)
     parser = argparse.ArgumentParser(prog="python -m torture.damage", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--things", default=everything, help=f"default: {everything}")
     parser.add_argument("--output", type=Path, help="a file for the figures, and what failed")
@@ -299,10 +314,10 @@ def main() -> int:
     rows: list[dict[str, str]] = []
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as place:
-        things = make_things(Path(place).resolve())
-        for name in given.things.split(","):
+        things = make_things(Path(place).resolve(), given.things.split(","))
+        for name in things:
             rows += damage_all(name, things[name])
-    for name in given.things.split(","):
+    for name in things:
         for reader in things[name].readers:
             found = Counter(row["verdict"] for row in rows if (row["thing"], row["reader"]) == (name, reader))
             print(f"{name:11}{reader:13}{sum(found.values()):>6}  " + ", ".join(f"{k} {v}" for k, v in found.items()))

@@ -123,7 +123,9 @@ class RunFolder:
 
     def finish(self) -> None:
         """Record that the run has ended, and that the export folder is of its last state."""
-        self._digests.expect({self._results: [file_digest(self.export / DIGESTS)]})
+        # Of metrics.jsonl, as it was after its last row: no process will be killed any more while it writes that.
+        logged = {name: found[-1:] for name, found in (self._digests.known() or {}).items()}
+        self._digests.expect(logged | {self._results: [file_digest(self.export / DIGESTS)]})
 
     def log(self, row: dict[str, Any]) -> None:
         """Append one epoch's row of metrics."""
