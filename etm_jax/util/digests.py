@@ -96,8 +96,10 @@ class FolderDigests:
         except (OSError, ValueError):
             known = {}
         lines = {name: found for name, found in known.items() if name not in forget} | dict(digests)
-        text = "".join(f"{one}  {name}\n" for name in sorted(lines) for one in dict.fromkeys(lines[name]))
-        replace_text(self._path, text, tidy=False)
+        unique = {name: list(dict.fromkeys(lines[name])) for name in sorted(lines)}
+        if unique != known:
+            text = "".join(f"{one}  {name}\n" for name, found in unique.items() for one in found)
+            replace_text(self._path, text, tidy=False)
 
     def replace(self, contents: Mapping[str, bytes], forget: Sequence[str] = ()) -> None:
         """Replace files of the folder, and list them. Raises UserError where one cannot be written."""
