@@ -91,20 +91,18 @@ class FolderDigests:
 
     def expect(self, digests: Mapping[str, Sequence[str]], forget: Sequence[str] = ()) -> None:
         """List these digests of files in place of those that are listed, and drop the files to forget."""
-        try:
-            known = self.known() or {}
-        except (OSError, ValueError):
-            known = {}
+        known = self._known_or_none()
         lines = {name: found for name, found in known.items() if name not in forget} | dict(digests)
-        unique = {name: list(dict.fromkeys(lines[name])) for name in sorted(lines)}
-        if unique != known:
-            text = "".join(f"{one}  {name}\n" for name, found in unique.items() for one in found)
-            replace_text(self._path, text, tidy=False)
+        text = "".join(f"{one}  {name}\n" for name in sorted(lines) for one in dict.fromkeys(lines[name]))
+        replace_text(self._path, text, tidy=False)
 
     def replace(self, contents: Mapping[str, bytes], forget: Sequence[str] = ()) -> None:
         """Replace files of the folder, and list them. Raises UserError where one cannot be written."""
         new = {name: digest(content) for name, content in contents.items()}
         there = {name: file_digest(self.folder / name) for name in contents if (self.folder / name).is_file()}
+        known = self._known_or_none()
+        if there == new and not set(forget) & set(known) and all(new[name] in known.get(name, []) for name in new):
+            return  # Nothing changes, not even a date.
         self.expect({name: [*([there[name]] if name in there else []), new[name]] for name in contents}, forget)
         for name, content in contents.items():
             if there.get(name) != new[name]:
@@ -112,3 +110,10 @@ class FolderDigests:
                     file.write(content)
         if there.items() != new.items():
             self.expect({name: [one] for name, one in new.items()})
+
+    def _known_or_none(self) -> dict[str, list[str]]:
+        """What is listed; nothing where that is damaged."""
+        try:
+            return self.known() or {}
+        except (OSError, ValueError):
+            return {}
