@@ -123,19 +123,19 @@ def make_things(place: Path, wanted: Collection[str] = THINGS) -> dict[str, Thin
 
         return {"train": train, "report": report, "evaluate": evaluate, **of_weights(folder)}
 
-    def of_weights(path: Path) -> dict[str, Callable[[], bytes]]:
+    def of_weights(path: Path, *more: str) -> dict[str, Callable[[], bytes]]:
         def infer() -> bytes:
-            command("infer", f"--workdir={path}", f"--input={new}", f"--output={place / 'theta.csv'}")
+            command("infer", f"--workdir={path}", f"--input={new}", f"--output={place / 'theta.csv'}", *more)
             return (place / "theta.csv").read_bytes()
 
         def convert() -> bytes:
-            command("convert", f"--from={path}", f"--to={place / 'again.safetensors'}")
+            command("convert", f"--from={path}", f"--to={place / 'again.safetensors'}", *more)
             return tensors_of(place / "again.safetensors")
 
         def load() -> bytes:
             from etm_jax.interop import read_saved_model
 
-            saved = read_saved_model(str(path))
+            saved = read_saved_model(str(path), unfinished=bool(more))
             return b"".join(np.asarray(x).tobytes() for x in saved.variables.params.values() if hasattr(x, "shape"))
 
         return {"infer": infer, "convert": convert, "load": load}
@@ -150,7 +150,7 @@ def make_things(place: Path, wanted: Collection[str] = THINGS) -> dict[str, Thin
     started = trained(*given, f"--ckpt={tensors}")
     things = {
         "run": Thing(run, of_run(run, "--num_epochs=2")),
-        "unfinished": Thing(cut, of_run(cut, "--num_epochs=3")),
+        "unfinished": Thing(cut, of_run(cut, "--num_epochs=3") | of_weights(cut, "--unfinished")),
         "cache": Thing(cache, {"train": trained(*given, f"--cache_dir={cache}")}),
         "shards": Thing(shards, {"train": trained(f"--corpus={shards}", *SMALL[:3], *SMALL[6:])}),
         "tensors": Thing(tensors, of_weights(tensors) | {"train --ckpt": started}),
