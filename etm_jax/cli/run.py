@@ -13,6 +13,7 @@ from etm_jax.corpus.filter_report import format_phrases, format_report, report_w
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import as_prepared, files_of, find_source
 from etm_jax.corpus.types import Corpus, Source
+from etm_jax.interop.read import model_files
 from etm_jax.results.collapse import collapse_warning
 from etm_jax.results.export import write_export
 from etm_jax.results.fit_result import FitResult
@@ -74,7 +75,12 @@ def prepare_corpus(config: Config, options: RunOptions) -> None:
 
 def _check_apart(folder: RunFolder, source: Source, config: Config, options: RunOptions) -> None:
     """Raise UserError where the run would write over its corpus, or over another file that it reads."""
-    inputs = [*(("--corpus", path) for path in files_of(source)), *files_read(config.corpus, config.vectors, options)]
+    weights = model_files(options.ckpt) if options.ckpt else []
+    inputs = [
+        *(("--corpus", path) for path in files_of(source)),
+        *(("--ckpt", path) for path in weights),
+        *files_read(config.corpus, config.vectors, options),
+    ]
     check_not_read((("--workdir", path) for path in folder.parts), inputs)
 
 

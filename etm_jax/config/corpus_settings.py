@@ -36,7 +36,7 @@ class CorpusConfig:
         "file (.csv, .tsv) with a column document and --meta_fields, by default all its columns",
         shown="FILE",
         digest="given files",
-        reads=True,
+        reads="file",
     )
     encoding: str = setting("utf-8", "of text files: utf-8, gb18030, …", digest="value")
     lang: str = setting(
@@ -68,13 +68,13 @@ class CorpusConfig:
         "folder of a model of pkuseg's, in place of the one that it ships",
         shown="FOLDER",
         digest="files",
-        reads=True,
+        reads="path",
     )
     user_dict: str = setting(
         "",
         "file of words that are not to be cut, such as names, one a line, with a frequency and a tag or without",
         shown="FILE",
-        reads=True,
+        reads="file",
     )
     workers: int = setting(
         0,
@@ -111,7 +111,7 @@ class CorpusConfig:
         "commas between; none are dropped by default",
         shown="zh|en|FILE|WORD,WORD",
         digest="files",
-        reads=True,
+        reads="file",
     )
     min_token_len: int | None = setting(
         None, "shortest word kept, in characters; default: 1 for zh, 2 for en", at_least=1, digest="value"

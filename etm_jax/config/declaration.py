@@ -7,7 +7,6 @@ have there.
 import dataclasses
 import math
 import numbers
-import os
 import re
 import types
 import typing
@@ -33,6 +32,9 @@ By its value; by its value where another than the default is given, for settings
 prepared without; by the bytes of the files that it names; or by those, of corpora that come as counts too.
 """
 
+Reads = Literal["file", "path"]
+"""What a setting can name to be read: files, or files and folders."""
+
 _KEY = "setting"
 """Of a field's metadata."""
 
@@ -57,7 +59,7 @@ def setting(
     digest: Digest | None = None,
     models: tuple[str, ...] = (),
     before: Any = None,
-    reads: bool = False,
+    reads: Reads | None = None,
 ) -> Any:
     """A field of a frozen dataclass that is a setting.
 
@@ -72,7 +74,7 @@ def setting(
     resumable: whether it may differ when a run is resumed, as no number of the run depends on it. digest: how the
     prepared corpus depends on it, None for not at all. models: those that
     read it, where not all do. before: what it is in the settings of runs that are older than it; None for the default.
-    reads: whether it can name files or folders that are read.
+    reads: what it can name to be read.
     """
     declared = locals() | {"renamed": renamed or {}}
     return field(default=declared.pop("default"), metadata={_KEY: declared})
@@ -108,7 +110,7 @@ class Setting:
     digest: Digest | None
     models: tuple[str, ...]
     before: Any
-    reads: bool
+    reads: Reads | None
 
     @classmethod
     def of(cls, f: "dataclasses.Field[Any]", hint: Any) -> Self:
@@ -140,9 +142,13 @@ class Setting:
         return f"--{self.flag}={self.text(value)}"
 
     def files(self, value: str) -> list[Path]:
-        """The files and folders that a value names, alone, in a list with commas or behind `file:`, and that exist."""
-        parts = {value, *re.split("[,，]", value), value.removeprefix("file:")} - {""}
-        return sorted(path for part in parts if os.path.lexists(path := Path(part).expanduser()))
+        """The files that a value names, alone, between commas or behind a choice and a colon, where they exist.
+
+        What is a choice is no file, and what is a folder is one only for a setting that reads folders.
+        """
+        named = value.partition(":")[2] if self.choice_phrases else value
+        paths = {Path(part).expanduser() for part in (named, *re.split("[,，]", named)) if part}
+        return sorted(path for path in paths if path.is_file() or (self.reads == "path" and path.is_dir()))
 
     def renaming(self, value: Any) -> str:
         """What to say of a former name, or nothing."""

@@ -22,7 +22,7 @@ class VectorsConfig:
         "ppmi",
         "word vectors to start from",
         choices={source.shown: source.about for source in VECTOR_SOURCES.values()},
-        reads=True,
+        reads="file",
     )
     embed_dim: int | None = setting(
         100,
@@ -198,13 +198,10 @@ class RunOptions:
         "",
         "file with the words that topics are to be about, a topic a line; an empty line leaves a topic free",
         shown="FILE",
-        reads=True,
+        reads="file",
     )
     ckpt: str = setting(
-        "",
-        "start from weights: of the run in this folder, a .safetensors file, or a torch checkpoint",
-        shown="FILE",
-        reads=True,
+        "", "start from weights: of the run in this folder, a .safetensors file, or a torch checkpoint", shown="FILE"
     )
     bkpt_continue: bool = setting(True, "resume the run in --workdir where it stopped; --nobkpt_continue refuses to")
     tensorboard: bool = setting(False, "write TensorBoard events to <workdir>/tensorboard (extra: tensorboard)")

@@ -33,7 +33,7 @@ def test_all_names_of_a_file_are_seen_and_its_folder(output, here):
 
 @pytest.mark.parametrize("output", ["docs/text.txt", "hard.txt", "folder/text.txt"])
 def test_a_folder_that_is_read_is_all_that_is_in_it(output, here):
-    with pytest.raises(UserError, match="--input=docs/text.txt"):
+    with pytest.raises(UserError, match=r"--input=docs/text\.txt"):
         check_not_read(given("output", output), given("input", "docs"))
     check_not_read(given("output", "docs/new.txt"), given("input", "docs"))
 

@@ -29,6 +29,7 @@ from etm_jax.util.files import check_writable, written
 from etm_jax.util.lock import NAME as LOCK
 from etm_jax.util.lock import locked
 from etm_jax.util.overlap import check_not_read
+from etm_jax.util.temporary import sweep
 
 WORK = ".work-"
 """Prefix of the folder, inside the output folder, that holds unfinished work."""
@@ -103,6 +104,7 @@ def prepare_shards(job: Job, folder: Path, runner: Runner = local.run) -> Manife
                 )
             note(f"{folder} was already prepared from these files with these settings")
             return manifest
+        sweep(folder, alone=True)
         work = folder / f"{WORK}{job.request[:16]}"
         for path in folder.iterdir():
             is_work = _IS_WORK.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
