@@ -120,15 +120,17 @@ def step_bounds(adam: Adam, before: Moments, gradients: Arrays, bounds: Arrays) 
         off = off + few * (np.abs(decay) + np.abs(gradient)) * bool(adam.weight_decay)
         gradient = gradient + decay
         first = beta1 * before.first[name] + (1 - beta1) * gradient
-        off1 = (1 - beta1) * off + few * (beta1 * np.abs(before.first[name]) + (1 - beta1) * np.abs(gradient))
+        off1 = (1 - beta1) * off + few * (beta1 * np.abs(before.first[name]) + (1 - beta1) * (np.abs(gradient) + off))
         # √v is a norm of all gradients so far, which moves by no more than they do.
         root = np.sqrt(beta2 * before.second[name] + (1 - beta2) * gradient**2)
-        off2 = np.sqrt(1 - beta2) * off + few * root
+        off2 = np.sqrt(1 - beta2) * off
+        off2 += few * (root + off2)
         below = root / np.sqrt(shares[1]) + adam.eps
         off_below = off2 / np.sqrt(shares[1]) + unbiased2 * below
         step = np.abs(first) / shares[0] / below
         off_above = off1 / shares[0] + unbiased1 * np.abs(first) / shares[0]
-        off_step = (off_above + step * off_below) / np.maximum(below - off_below, adam.eps) + few * step
+        off_step = (off_above + step * off_below) / np.maximum(below - off_below, adam.eps)
+        off_step += few * (step + off_step)
         found.params[name] = adam.learning_rate * off_step + few * (np.abs(value) + adam.learning_rate * step)
         found.first[name] = off1
         found.second[name] = 2 * root * off2 + off2**2
