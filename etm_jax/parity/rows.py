@@ -21,7 +21,8 @@ class Row(NamedTuple):
     """A quantity of torch and its counterpart here.
 
     case: variant and settings. against: which torch code. absolute, relative: the largest difference, and that divided
-    by the array's largest magnitude. tolerance: bounds the relative difference, or the absolute one if `is_absolute`.
+    by the array's largest magnitude; for trainings as wholes, relative is as `rms_apart` has it. tolerance: bounds the
+    relative difference, or the absolute one if `is_absolute`.
     """
 
     dtype: str

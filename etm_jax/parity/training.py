@@ -65,10 +65,16 @@ def training_rows(case: Case, regime: Regime, make: Make, material: Material) ->
     """The rows of one case in one regime, in float64."""
     both = _Both.of(case, regime, make, material, "float64", COMPARED_AFTER)
     with precision(both.dtype):
-        ours = _Ours(both)
-        steps = list(_single_steps(both, ours))
-        followed = list(_followed_rows(both, ours, steps)) if regime.followed else []
-    yield from itertools.chain(*(step.rows(both) for step in steps), followed)
+        ours, off = _Ours(both), Arrays()
+        found: list[Row] = []
+        states: list[Snapshot] = []
+        for step in _single_steps(both, ours):
+            found += step.rows(both)
+            states.append(step.theirs)
+            off = off or step.gradients
+        if regime.followed:
+            found += _followed_rows(both, ours, states, off)
+    yield from found
 
 
 def float32_rows(case: Case, make: Make, material: Material) -> Iterator[Row]:
@@ -78,8 +84,8 @@ def float32_rows(case: Case, make: Make, material: Material) -> Iterator[Row]:
     """
     both = _Both.of(case, REGIMES[0], make, material, "float32", COMPARED_AFTER[:-1])
     with precision(both.dtype):
-        steps = list(_single_steps(both, _Ours(both)))
-    yield from itertools.chain.from_iterable(step.rows(both) for step in steps)
+        found = [row for step in _single_steps(both, _Ours(both)) for row in step.rows(both)]
+    yield from found
 
 
 class _Both(NamedTuple):
@@ -292,23 +298,25 @@ def _single_steps(both: _Both, ours: _Ours) -> Iterator[_SingleStep]:
             yield _SingleStep(number, theirs.judge.name, theirs.snapshot(), found, *bounds)
 
 
-def _followed_rows(both: _Both, ours: _Ours, steps: list[_SingleStep]) -> Iterator[Row]:
-    """Rows of trainings as wholes, which may be as far apart as torch is from torch with gradients off by their bounds.
+def _followed_rows(both: _Both, ours: _Ours, states: list[Snapshot], off: Arrays) -> Iterator[Row]:
+    """Rows of trainings as wholes, which may be as far apart as torch is from torch with gradients that are off.
 
-    The gradients of all steps are off by the bounds of the first: the size of rounding hardly changes.
+    states: torch's, after each of the compared steps. off: the bounds of the gradients of the first step, which stand
+    for those of all: the size of rounding hardly changes.
     """
     ours.restart()
-    others, found = _snapshots(both, _Torch(both, steps[0].gradients)), _snapshots(both, ours)
-    for step, other, own in list(zip(steps, others, found, strict=True))[1:]:
+    other = _Torch(both, off)
+    compared = list(zip(both.compared, states, _snapshots(both, other), _snapshots(both, ours), strict=True))
+    for number, *snapshots in compared[1:]:
         for part, label in PARTS.items():
-            theirs, moved, arrays = (flat(getattr(state, part)) for state in (step.theirs, other, own))
+            theirs, moved, own = (flat(getattr(snapshot, part)) for snapshot in snapshots)
             rows = [
-                Row(both.dtype, both.name, step.judge, name, *rms_apart(theirs[name], arrays[name]), tolerance)
+                Row(both.dtype, both.name, other.judge.name, name, *rms_apart(theirs[name], own[name]), tolerance)
                 for name in theirs
                 if name != CANCELS
                 for tolerance in [rms_apart(theirs[name], moved[name])[1]]
             ]
-            yield worst(rows, f"{label} after {step.number}")
+            yield worst(rows, f"{label} after {number}")
 
 
 def _snapshots(both: _Both, side: _Torch | _Ours) -> list[Snapshot]:
