@@ -49,7 +49,8 @@ class RunFolder:
     def parts(self) -> list[Path]:
         """The files and folders that a run writes and reads, whether they are there or not."""
         folders = [self.checkpoints, self.export, self.corpus]
-        return [*folders, self.vocabulary, self.metadata, self._config, self._metrics, self.evaluation]
+        files = [self.vocabulary, self.metadata, self._config, self._metrics, self.path / DIGESTS, self.evaluation]
+        return [*folders, *files]
 
     def record(self) -> RunRecord | None:
         """The run that the folder holds, or None. Raises UserError where its record is damaged."""
