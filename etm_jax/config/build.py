@@ -86,7 +86,8 @@ class Config:
             flat: dict[str, Any] = {}
             for section, declared in sections.items():
                 new_names = {s.formerly: s.name for s in settings_of(declared) if s.formerly}
-                given = {new_names.get(name, name): value for name, value in values.get(section, {}).items()}
+                stored = values[section] if section in SECTIONS else values.get(section, {})
+                given = {new_names.get(name, name): value for name, value in stored.items()}
                 if unknown := sorted(given.keys() - by_name(declared).keys()):
                     raise UserError(f"section {section!r} has unknown settings: {', '.join(unknown)}")
                 absent = [s for s in settings_of(declared) if s.name not in given]

@@ -48,11 +48,11 @@ def check_same_words(found: Vocabulary, started: Vocabulary | None, corpus: str,
         and np.array_equal(found.doc_freq, started.doc_freq)
         and np.array_equal(found.term_freq, started.term_freq)
     ):
-        was = f" by {started.segmenter}" if started else ""
+        was = started.segmenter if started else "a segmenter that its vocabulary no longer names"
         raise UserError(
-            f"--corpus={corpus} is the text that the run in --workdir was started with, but its words were found{was} "
-            f"by an earlier version or another Python, and {version} of this one finds others; go on there, bring the "
-            "prepared corpus back (--cache_dir), or give another --workdir"
+            f"--corpus={corpus} is the text that the run in --workdir was started with, but its words were found by "
+            f"{was} of another version or another Python, and {version} of this one does not find the same; go on "
+            "there, bring the prepared corpus back (--cache_dir), or give another --workdir"
         )
 
 
