@@ -15,7 +15,7 @@ from etm_jax.corpus.types import FilterReport
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, replace_text
 from etm_jax.util.forms import ForeignError, foreign, stamp, stored_format, writer
-from etm_jax.util.reading import read_object
+from etm_jax.util.reading import as_object, read_object
 
 NAME = "manifest.json"
 VOCABULARY = "vocabulary.json"
@@ -105,7 +105,7 @@ class Manifest:
                 raise ValueError("it does not say in which format it is")
             values = {name: stored[name] for name in stored if name not in stamp()}
             parts = {name: _part(values["parts"][name]) for name in PARTS}
-            report = FilterReport(**values["report"])
+            report, values["settings"] = FilterReport(**values["report"]), as_object(values["settings"])
             metadata = Metadata.from_json(values.get("metadata", []))
             manifest = cls(**{**values, "parts": parts, "report": report, "metadata": metadata})
             if not (_is_count(manifest.num_words) and _is_count(manifest.block_docs) and manifest.block_docs):

@@ -242,12 +242,8 @@ def _write(corpus: Corpus, folder: Path) -> None:
 
 
 def _load_documents(folder: Path, part: str, metadata: Metadata, stored: int) -> Documents:
-    """stored: the format. The first had the labels of all parts in one JSON file."""
-    if stored == 1:
-        lists = as_object(as_object(json.loads((folder / "documents.json").read_text("ascii")))[part])
-        labels = {name: PackedTexts.of(lists[name]) for name in _LABELS}
-    else:
-        labels = _load_labels(folder, part, len(metadata.columns))
+    """stored: the format."""
+    labels = _load_labels(folder, part, len(metadata.columns)) if stored > 1 else _load_lists(folder, part)
     meta = {name: labels.pop(_meta(i)) for i, name in enumerate(metadata.names)}
     return Documents(_load_counts(folder, part), labels["ids"], labels["first_words"], meta)
 
@@ -271,6 +267,22 @@ def _load_labels(folder: Path, part: str, num_fields: int) -> dict[str, PackedTe
     names = (*_LABELS, *map(_meta, range(num_fields)))
     arrays = read_arrays(path)
     labels = {name: PackedTexts(arrays[name], arrays[f"{name}_starts"]).checked() for name in names}
+    return _equally_many(labels, path)
+
+
+def _load_lists(folder: Path, part: str) -> dict[str, PackedTexts]:
+    """The labels of a corpus in the first format, which had those of all parts in one JSON file."""
+    path = folder / "documents.json"
+    lists = as_object(read_object(path)[part])
+    if not all(
+        isinstance(lists[name], list) and all(isinstance(text, str) for text in lists[name]) for name in _LABELS
+    ):
+        raise ValueError(f"{path.name} holds no lists of texts")
+    return _equally_many({name: PackedTexts.of(lists[name]) for name in _LABELS}, path)
+
+
+def _equally_many(labels: dict[str, PackedTexts], path: Path) -> dict[str, PackedTexts]:
+    """The labels. Raises ValueError where there are more of one kind than of the other."""
     if len({len(values) for values in labels.values()}) > 1:
         raise ValueError(f"{path.name} holds more of one than of the other")
     return labels
