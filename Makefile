@@ -97,7 +97,7 @@ torture: $(VENV)/.test ## kill, fuzz, load and soak at length: docs/reliability.
 	@ETM_KILLS=50 $(PY) -m pytest -q -s -p no:xdist tests/system/test_resume.py -k many_runs
 	@echo 'Five million documents: twenty minutes.'
 	@$(PY) -m torture.load --output=torture/results/load.json
-	@echo 'Fuzzing each of 18 readers for $(or $(FUZZ),600) seconds.'
+	@echo 'Fuzzing each of 20 readers for $(or $(FUZZ),600) seconds.'
 	@$(PY) -m torture.fuzz --seconds=$(or $(FUZZ),600) --output=torture/results/fuzz.json
 	@echo 'Fitting and loading again and again in one process: an hour.'
 	@$(PY) -m torture.soak

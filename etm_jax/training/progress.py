@@ -48,6 +48,8 @@ class Progress(NamedTuple):
             raise TypeError("not all of its values are numbers")
         if found.name != name or len(found.nelbos) != found.epoch + 1:
             raise ValueError("it is of another epoch")
+        if not found.by_seed:
+            raise ValueError("it is of no seed")
         return found
 
 
