@@ -1,7 +1,9 @@
 """One run from settings to printed topics: what `python -m etm_jax.train` does once its flags are read."""
 
 import dataclasses
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -13,6 +15,7 @@ from etm_jax.corpus.filter_report import format_phrases, format_report, report_w
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import as_prepared, files_of, find_source
 from etm_jax.corpus.types import Corpus, Source
+from etm_jax.interop.native_files import read_vocabulary
 from etm_jax.interop.read import model_files
 from etm_jax.results.collapse import collapse_warning
 from etm_jax.results.export import write_export
@@ -138,8 +141,12 @@ def _read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRe
     cache = folder.corpus
     if config.corpus.cache_dir:
         cache = Path(config.corpus.cache_dir).expanduser()
-    expected = (saved.corpus_digest, saved.corpus) if saved else ()
-    corpus = prepare(source, config.corpus, cache, *expected)
+    expected: dict[str, Any] = {}
+    if saved:
+        expected = {"expected_digest": saved.corpus_digest, "expected_name": saved.corpus}
+        with suppress(UserError):  # Where it is damaged, it is written again.
+            expected["expected_vocabulary"] = read_vocabulary(folder)
+    corpus = prepare(source, config.corpus, cache, **expected)
     parts = f"{corpus.num_train:,} to train, {len(corpus.valid):,} to validate, {len(corpus.test):,} to test"
     console.note(f"corpus {corpus.name}: {len(corpus.vocabulary):,} words; documents: {parts}")
     if corpus.num_train > len(corpus.train):

@@ -30,6 +30,7 @@ class CorpusConfig:
         "columns or keys that documents carry along (.jsonl, .csv, .tsv): date,source,…",
         shown="NAME,NAME",
         digest="given",
+        before="",
     )
     meta: str = setting(
         "",
@@ -37,6 +38,7 @@ class CorpusConfig:
         shown="FILE",
         digest="given files",
         reads="file",
+        before="",
     )
     encoding: str = setting("utf-8", "of text files: utf-8, gb18030, …", digest="value")
     lang: str = setting(
@@ -56,6 +58,7 @@ class CorpusConfig:
             "novel": "chapter headings, page furniture, indentation, advertisements that repeat",
         },
         digest="given",
+        before="",
     )
     # Its version is in the digest, in its place.
     segmenter: str = setting(
@@ -75,6 +78,7 @@ class CorpusConfig:
         "file of words that are not to be cut, such as names, one a line, with a frequency and a tag or without",
         shown="FILE",
         reads="file",
+        before="",
     )
     workers: int = setting(
         0,
@@ -94,9 +98,13 @@ class CorpusConfig:
         "write all Chinese words in one script, and segment them as simplified; default: as they are (extra: script)",
         choices=SCRIPTS,
         digest="given",
+        before="",
     )
     keep_digits: bool = setting(
-        False, "keep digits in words: 5G, 2024, 3.14; by default they are dropped", digest="given"
+        False,
+        "keep digits in words: 5G, 2024, 3.14; by default they are dropped",
+        digest="given",
+        before=False,
     )
     # Where it is off, it is in the digest: `etm_jax.corpus.store.cache.deciding_settings`.
     clean_tokens: bool | None = setting(
@@ -121,9 +129,14 @@ class CorpusConfig:
         "join words that stand together far oftener than chance has it, as new_york and 人工智能, into one, all "
         "documents counted",
         digest="given",
+        before=False,
     )
     phrase_min_count: int = setting(
-        10, "times that the words of a phrase are to stand together at least", at_least=1, digest="given"
+        10,
+        "times that the words of a phrase are to stand together at least",
+        at_least=1,
+        digest="given",
+        before=10,
     )
     phrase_threshold: float = setting(
         0.5,
@@ -131,6 +144,7 @@ class CorpusConfig:
         at_least=-1,
         at_most=1,
         digest="given",
+        before=0.5,
     )
     no_below: int = setting(
         5,

@@ -34,6 +34,11 @@ prepared without; by the bytes of the files that it names; or by those, of corpo
 
 Reads = Literal["file", "path"]
 """What a setting can name to be read: files, or files and folders."""
+ALWAYS_STORED = object()
+"""In place of `before`: nothing was ever stored without the setting."""
+
+NOT_HERE = object()
+"""In place of `before`: what the code did then it cannot do now, and what was stored without the setting is refused."""
 
 _KEY = "setting"
 """Of a field's metadata."""
@@ -58,7 +63,8 @@ def setting(
     resumable: bool = False,
     digest: Digest | None = None,
     models: tuple[str, ...] = (),
-    before: Any = None,
+    before: Any = ALWAYS_STORED,
+    formerly: str = "",
     reads: Reads | None = None,
 ) -> Any:
     """A field of a frozen dataclass that is a setting.
@@ -73,8 +79,9 @@ def setting(
 
     resumable: whether it may differ when a run is resumed, as no number of the run depends on it. digest: how the
     prepared corpus depends on it, None for not at all. models: those that
-    read it, where not all do. before: what it is in the settings of runs that are older than it; None for the default.
-    reads: what it can name to be read.
+    read it, where not all do. before: what the code did before there was such a setting, which holds for whatever was
+    stored without it; every setting that was not there from the first run on needs one. formerly: the name that it was
+    stored by, where it has been renamed. reads: what it can name to be read.
     """
     declared = locals() | {"renamed": renamed or {}}
     return field(default=declared.pop("default"), metadata={_KEY: declared})
@@ -111,6 +118,7 @@ class Setting:
     models: tuple[str, ...]
     before: Any
     reads: Reads | None
+    formerly: str
 
     @classmethod
     def of(cls, f: "dataclasses.Field[Any]", hint: Any) -> Self:
@@ -128,6 +136,11 @@ class Setting:
         """The values that are allowed, each with its phrase; none where all are."""
         choices = self.choices() if callable(self.choices) else self.choices
         return choices if isinstance(choices, Mapping) else dict.fromkeys(choices, "")
+
+    @property
+    def may_be_absent(self) -> bool:
+        """Whether settings were stored before there was this one; `before` is then what it was."""
+        return self.before is not ALWAYS_STORED
 
     def text(self, value: Any) -> str:
         """A value as it stands behind the flag."""

@@ -8,7 +8,6 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from etm_jax import __version__
 from etm_jax.config.build import Config
 from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.store.cache import vocabulary_from_json, vocabulary_to_json
@@ -26,6 +25,7 @@ from etm_jax.training.steps import abstract_state
 from etm_jax.util.console import warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
+from etm_jax.util.forms import FORMAT_KEY, ForeignError, foreign, stamp, stored_format, writer
 from etm_jax.util.reading import parse_object, read_object
 
 MARK = "etm_jax"
@@ -118,7 +118,8 @@ def to_safetensors(path: str | Path, trained: SavedModel) -> None:
     variables = trained.variables
     arrays = {f"params.{key}": x for key, x in flatten(variables.params).items()}
     arrays |= {f"constants.{key}": x for key, x in variables.constants.items()}
-    metadata = {MARK: __version__, "config": json.dumps(trained.config.to_json()), "origin": trained.origin}
+    metadata = {key: str(value) for key, value in stamp().items()}
+    metadata |= {"config": json.dumps(trained.config.to_json()), "origin": trained.origin}
     if trained.vocabulary:
         metadata["vocabulary"] = json.dumps(vocabulary_to_json(trained.vocabulary), ensure_ascii=False)
     if trained.metadata.columns:
@@ -146,6 +147,7 @@ def from_safetensors(path: str | Path) -> SavedModel:
         Where the file cannot be read, was not written by `to_safetensors`, or is damaged.
     """
     path = Path(path).expanduser()
+    metadata: dict[str, str] = {}
     try:
         arrays, metadata = read_tensors(path), read_metadata(path)
         if MARK not in metadata:
@@ -153,15 +155,23 @@ def from_safetensors(path: str | Path) -> SavedModel:
         written = metadata.pop(_DIGEST, None)  # None: of a version that kept none.
         if written is not None and written != _digest_of(arrays, metadata):
             raise UserError("it is damaged: its content is not that of its digest; export it again")
+        stored_format({**metadata, FORMAT_KEY: int(metadata.get(FORMAT_KEY, 0))})
         config = Config.from_json(parse_object(metadata["config"]))
         words = metadata.get("vocabulary")
         vocabulary = vocabulary_from_json(parse_object(words)) if words else None
         variables, origin = Variables(**nested_parts(arrays)), metadata["origin"]
         carried = Metadata.from_json(json.loads(metadata.get("metadata", "[]")))
+    except ForeignError as error:
+        raise foreign(path, metadata, error) from error
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(
+            f"{path}: {error}" + (f" (it was written by {writer(metadata)})" if metadata else "")
+        ) from error
     except DAMAGED as error:
-        raise UserError(f"{path}: its settings or its words are damaged ({error!r}); export it again") from error
+        raise UserError(
+            f"{path}: its settings or its words are damaged ({error!r}); it was written by {writer(metadata)}; export "
+            "it again"
+        ) from error
     trained = SavedModel(config, variables, vocabulary, origin, carried)
     if not fits_settings(trained):
         raise UserError(f"{path}: its arrays do not match the model that its settings name; export it again")

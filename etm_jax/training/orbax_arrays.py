@@ -15,6 +15,9 @@ import orbax.checkpoint as ocp
 
 T = TypeVar("T")
 
+ORBAX = str(ocp.__version__)
+"""The version of Orbax that writes here."""
+
 SECONDS_BETWEEN_REPORTS = 0.25
 """After a failure, at most, between what the writes that are still under way report."""
 

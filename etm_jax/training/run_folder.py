@@ -8,15 +8,14 @@ metrics.json: of etm_jax.evaluate. corpus/: the prepared corpus.
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from etm_jax import __version__
 from etm_jax.config.build import Config
 from etm_jax.config.declaration import Setting, by_name
-from etm_jax.config.models import UnknownModelError
 from etm_jax.config.settings import ModelConfig, RunOptions
 from etm_jax.corpus.store.cache import vocabulary_to_json
 from etm_jax.corpus.types import Corpus
@@ -26,8 +25,12 @@ from etm_jax.util.console import warn
 from etm_jax.util.digests import DIGESTS, FolderDigests, digest, file_digest
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, check_writable, written
+from etm_jax.util.forms import ForeignError, foreign, stamp, stored_format, writer
 from etm_jax.util.reading import as_object, read_array, read_object
 from etm_jax.util.temporary import sweep
+
+Change = tuple[Setting, object, object]
+"""A setting, what it was and what it is."""
 
 
 class RunFolder:
@@ -56,9 +59,11 @@ class RunFolder:
         """The run that the folder holds, or None. Raises UserError where its record is damaged."""
         if not self._config.exists():
             return None
+        values: dict[str, Any] = {}
         try:
             self._digests.check(self._config.name)
             values = read_object(self._config)
+            stored_format(values)
             config = Config.from_json(values["config"])
             run: Any = as_object(values["run"])
             # Where a record lacks the weight, it is of a time when the setting itself was a number.
@@ -79,12 +84,12 @@ class RunFolder:
             if not all(type(j) is int and 0 <= j < kept["vocab_size"] for j in columns):
                 raise ValueError("its seed_words are no columns of the vocabulary")
             return RunRecord(config=config, **kept)
-        except UnknownModelError as error:
-            raise UserError(f"{self._config} is of another model: {error}") from error
+        except ForeignError as error:
+            raise foreign(self._config, values, error) from error
         except (*DAMAGED, UserError) as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else error
             raise UserError(
-                f"{self._config} is damaged, or not of this version ({reason}); give another folder"
+                f"{self._config} is damaged ({reason}); it was written by {writer(values)}; give another folder"
             ) from error
 
     def check_usable(self) -> None:
@@ -103,7 +108,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         sweep(self.corpus)
         run = record._asdict()
-        values = {"etm_jax": __version__, "run": run, "config": run.pop("config").to_json()}
+        values = {**stamp(), "run": run, "config": run.pop("config").to_json()}
         contents = {
             self._config.name: json.dumps(values, ensure_ascii=False, indent=2),
             self.vocabulary.name: json.dumps(vocabulary_to_json(corpus.vocabulary), ensure_ascii=False),
@@ -192,28 +197,34 @@ class RunFolder:
 
 
 def check_resumable(record: RunRecord, given: Config, options: RunOptions, workdir: Path) -> None:
-    """Raise UserError that names the first setting which a resumed run cannot change, with both values."""
+    """Raise UserError that names the settings which a resumed run cannot change, with both values.
+
+    All of them are named where several differ, as they do where the defaults of an earlier version were others.
+    """
     if not options.bkpt_continue:
         raise UserError(f"--workdir={workdir} holds a run; give another --workdir, or drop --nobkpt_continue")
     saved = record.config
     option = by_name(RunOptions)
     if saved.variant != given.variant:
-        raise _changed(option["variant"], saved.variant, given.variant, workdir)
+        raise _changed([(option["variant"], saved.variant, given.variant)], workdir)
     # Before the settings: another model reads other ones, and the first of those would be named in its place.
     if saved.model.kind != given.model.kind:
-        raise _changed(by_name(ModelConfig)["kind"], saved.model.kind, given.model.kind, workdir)
+        raise _changed([(by_name(ModelConfig)["kind"], saved.model.kind, given.model.kind)], workdir)
     if not model_kind(saved.model.kind).fits_itself and record.dtype != (now := default_dtype()):
         raise UserError(
             f"this process computes in {now}, but the run in {workdir} was started in {record.dtype}; set "
             f"JAX_ENABLE_X64={int(record.dtype == 'float64')}, or give another --workdir"
         )
     if record.ckpt != options.ckpt:
-        raise _changed(option["ckpt"], record.ckpt, options.ckpt, workdir)
+        raise _changed([(option["ckpt"], record.ckpt, options.ckpt)], workdir)
+    changed: list[Change] = []
     for (_, setting, before), (_, _, now) in zip(saved.settings(), given.settings(), strict=True):
         # Without a schedule that ends with the last epoch, a longer run starts as the shorter one does.
         longer = setting.name == "num_epochs" and given.optimizer.lr_schedule == "constant" and now > before > 0
         if before != now and not setting.resumable and not longer:
-            raise _changed(setting, before, now, workdir)
+            changed.append((setting, before, now))
+    if changed:
+        raise _changed(changed, workdir)
 
 
 def exported(folder: RunFolder, name: str) -> np.ndarray:
@@ -228,11 +239,12 @@ def exported(folder: RunFolder, name: str) -> np.ndarray:
         ) from error
 
 
-def _changed(setting: Setting, before: object, now: object, workdir: Path) -> UserError:
+def _changed(changed: Sequence[Change], workdir: Path) -> UserError:
+    was = ", ".join(setting.spelled(before) for setting, before, _ in changed)
+    now = ", ".join(setting.spelled(value) for setting, _, value in changed)
     return UserError(
-        f"this command has {setting.spelled(now)}, but the run in {workdir} was started with "
-        f"{setting.spelled(before)}; "
-        "make it the same, or give another --workdir"
+        f"this command has {now}, but the run in {workdir} was started with {was}; make it the same, or give another "
+        "--workdir"
     )
 
 

@@ -112,7 +112,7 @@ def removed(value: Any, path: tuple[Any, ...]) -> Any:
     return {key: part for key, part in value.items() if key != path[0]} if isinstance(value, dict) else []
 
 
-@pytest.mark.parametrize("name", ["record", "checkpoint", "saved", "cache"])
+@pytest.mark.parametrize("name", ["record", "checkpoint", "saved", "cache", "earlier"])
 def test_any_value_in_our_own_json_is_read_or_is_one_clean_error(cases, name):
     case = cases[name]
     contents = {}

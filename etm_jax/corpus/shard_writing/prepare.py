@@ -97,7 +97,7 @@ def prepare_shards(job: Job, folder: Path, runner: Runner = local.run) -> Manife
     with locked(folder, "output"):
         if (folder / NAME).exists():
             manifest = Manifest.read(folder)
-            if manifest.request not in (job.request, job.earlier_request):
+            if manifest.request not in (job.request, job.request_by(str(manifest.settings.get("segmenter")))):
                 raise UserError(
                     f"--output={folder} holds a corpus that was prepared from other files, or with other settings; "
                     "give another --output, or remove that folder"
