@@ -169,8 +169,8 @@ class Trials:
                 "--block_docs=32", *SIZE[3:5],
             ],
             "stream": lambda run: [
-                "train", f"--corpus={self.unbroken['prepare'][0]}", "--variant=ntm", "--read_workers=2", *SIZE, *EPOCHS,
-                f"--workdir={run}",
+                "train", f"--corpus={self.unbroken['prepare'][0]}", "--variant=ntm", "--vectors=ppmi",
+                "--read_workers=2", *SIZE, *EPOCHS, f"--workdir={run}",
             ],
         }  # fmt: skip
         self.unbroken: dict[str, tuple[Path, float]] = {}
