@@ -95,6 +95,8 @@ bench: $(VENV)/.bench ## time ours beside torch, tomotopy and gensim, into docs/
 torture: $(VENV)/.test ## kill, fuzz, load and soak at length: docs/reliability.md (FUZZ=60: seconds a reader, else 600)
 	@echo 'Killing 50 runs of each of four kinds: ten minutes on 2 cores.'
 	@ETM_KILLS=50 $(PY) -m pytest -q -s -p no:xdist tests/system/test_resume.py -k many_runs
+	@echo 'Killing commands 50 times in each of the things that they do: half an hour.'
+	@$(PY) -m torture.kill --output=torture/results/kill.json
 	@echo 'Five million documents: twenty minutes.'
 	@$(PY) -m torture.load --output=torture/results/load.json
 	@echo 'Fuzzing each of 20 readers for $(or $(FUZZ),600) seconds.'

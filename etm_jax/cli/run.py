@@ -5,8 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import jax
-
+from etm_jax.cli.compiled import programs_kept
 from etm_jax.cli.fitting import fitter_for
 from etm_jax.config.build import Config
 from etm_jax.config.declaration import files_read
@@ -44,9 +43,7 @@ def run(config: Config, options: RunOptions) -> None:
         if not is_main_process():
             _train_along(config, options, folder)
             return
-        with locked(folder.path):
-            _keep_compiled(options)
-
+        with locked(folder.path), programs_kept(options.compilation_cache):
             # What the folder holds already, and what can be refused before the corpus is read.
             saved = folder.record()
             if saved:
@@ -123,17 +120,6 @@ def _find_corpus(config: Config, options: RunOptions) -> tuple[Config, str]:
         )
     corpus = dataclasses.replace(config.corpus, corpus=str(found or candidates[-1]))
     return dataclasses.replace(config, corpus=corpus), options.taskname
-
-
-def _keep_compiled(options: RunOptions) -> None:
-    """Let JAX keep its compiled programs in --compilation_cache, where that is given."""
-    if not options.compilation_cache:
-        return
-    cache = Path(options.compilation_cache).expanduser()
-    check_writable(cache, "compilation_cache")
-    jax.config.update("jax_compilation_cache_dir", str(cache))
-    # JAX's own limit, a second, leaves out most of our programs.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 def _read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRecord | None) -> Corpus:

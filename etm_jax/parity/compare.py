@@ -51,8 +51,8 @@ class Comparison:
         for compute in track(list(self.jobs(parts)), "parity", unit="comparisons"):
             rows += compute()
         if rows:
-            print(format_rows(condensed(rows)))
             self.write_rows(rows)
+            print(format_rows(condensed(rows)))
         if "curves" in parts:
             self.draw_curves()
         for line in self.not_compared():

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
-from etm_jax.training.orbax_arrays import ORBAX, ArraysError, abstract_array, read_arrays, write_arrays
+from etm_jax.training.orbax_arrays import ORBAX, ArraysError, abstract_array, read_arrays, room_for, write_arrays
 from etm_jax.training.progress import Progress, order
 from etm_jax.training.signals import uninterrupted
 from etm_jax.training.steps import TrainState
@@ -47,15 +47,15 @@ class Checkpoints:
         place = self.folder / progress.name
         if place.is_dir() and not damage(place):
             return
-        needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+        about = json.dumps({**stamp(), "orbax": ORBAX, **progress.to_json(), "arrays": _described(state)})
+        needed = room_for(state._asdict()) + 2 * len(about)
         if free_space(place) < needed:
             # Told before a byte is written, and in plainer words than those of the library that would fail.
             raise UserError(self._not_written(place, needed, "no space left on the disk"))
         try:
             with uninterrupted(), replace_folder(place) as new:
                 write_arrays(new / _STATE, state._asdict())
-                about = {**stamp(), "orbax": ORBAX, **progress.to_json(), "arrays": _described(state)}
-                (new / _PROGRESS).write_text(json.dumps(about), encoding="ascii")
+                (new / _PROGRESS).write_text(about, encoding="ascii")
                 (new / DIGESTS).write_text(file_digests(new), encoding="utf-8")
                 sync_all(new)
         except ArraysError as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from etm_jax.util.errors import UserError
+from etm_jax.util.files import written
 
 NAME = ".lock"
 
@@ -27,13 +28,15 @@ def locked(folder: Path, flag: str = "workdir") -> Iterator[None]:
     """Hold the lock of `folder` within the block. The folder is made, and removed again if it stays empty.
 
     The system releases a lock when its process ends, even if it is killed; only the file remains. flag: the flag that
-    named the folder. Raises UserError, which names the other process, where one holds the lock.
+    named the folder. Raises UserError, which names the other process, where one holds the lock, and where the disk is
+    full.
     """
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     file = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = _lock(folder, flag)
+        with written(folder / NAME):
+            folder.mkdir(parents=True, exist_ok=True)
+            file = _lock(folder, flag)
         yield
     finally:
         if file:
@@ -82,9 +85,10 @@ def _lock(folder: Path, flag: str) -> IO[str]:
                 f"--{flag}={folder} is in use by {holder}; wait for it to end, stop it, or give another --{flag}"
             ) from None
         except OSError as error:
-            if error.errno not in _UNSUPPORTED:
-                raise
-            return file
+            if error.errno in _UNSUPPORTED:
+                return file
+            file.close()
+            raise
         except BaseException:  # Ctrl-C or SIGTERM, which can come at any time.
             file.close()
             raise
@@ -105,12 +109,13 @@ def _open(folder: Path, flag: str) -> IO[str]:
 
 
 def _sign(file: IO[str]) -> None:
-    """Write into a lock file which process holds it."""
-    file.truncate(0)
+    """Write into a lock file, opened to append, which process holds it. Raises OSError."""
     since = datetime.now().isoformat(" ", "seconds")
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}, file)
-    file.flush()
+    about = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}
+    # Past the buffer, which a full disk would leave to be written again as the file is closed.
+    os.truncate(file.fileno(), 0)
+    os.write(file.fileno(), json.dumps(about).encode())
 
 
 def _remove_unheld(path: Path) -> None:
