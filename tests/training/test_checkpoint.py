@@ -42,7 +42,7 @@ def state_of(value: float) -> TrainState:
 
 
 def progress_of(*nelbos: float) -> Progress:
-    return Progress(len(nelbos), [math.inf, *nelbos], list(nelbos[-1:]))
+    return Progress(len(nelbos), [math.inf, *nelbos], [nelbos[-1] if nelbos else math.inf])
 
 
 @pytest.fixture
