@@ -33,6 +33,7 @@ from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.topics import npmi_coherence, representative_documents, top_words, topic_shares
 from etm_jax.models.registry import model_kind
 from etm_jax.models.seed_words import write_seed_words
+from etm_jax.ops.devices import no_devices
 from etm_jax.training.make_trainer import make_trainer
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.saved_model import SavedModel
@@ -369,6 +370,10 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 yield
             except UserError as error:
                 raise ValueError(str(error)) from error
+            except (RuntimeError, AssertionError) as error:
+                if fault := no_devices():
+                    raise ValueError(fault) from error
+                raise
 
     @property
     def _n_features_out(self) -> int:

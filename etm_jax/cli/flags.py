@@ -15,6 +15,7 @@ from etm_jax.cli.help import help_text, sections_of_training
 from etm_jax.config.build import Config, make_config
 from etm_jax.config.declaration import Setting, by_name, settings_of
 from etm_jax.config.settings import RunOptions
+from etm_jax.ops.devices import no_devices
 from etm_jax.training.signals import Stopped, sigterm_raises
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
@@ -51,7 +52,13 @@ def run(
     try:
         with sigterm_raises():
             _check_utf8(argv)
-            return main(argv) or 0
+            try:
+                return main(argv) or 0
+            except (RuntimeError, AssertionError) as error:
+                # JAX looks for devices where they are first needed, and says in many ways that there are none.
+                if fault := no_devices():
+                    raise UserError(fault) from error
+                raise
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER_ERROR

@@ -108,8 +108,8 @@ def read(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
                 )
             if np.abs(vector).max(initial=0) > LARGEST:
                 raise UserError(
-                    f"{path}, {place}: the vector of {raw_word.decode()!r} holds {vector[np.abs(vector).argmax()]:.3g}, "
-                    f"beyond ±{LARGEST:.0e}, whose products float32 does not hold; scale the vectors"
+                    f"{path}, {place}: the vector of {raw_word.decode()!r} holds "
+                    f"numbers beyond ±{LARGEST:.0e}, whose products float32 does not hold; scale the vectors"
                 )
             matrix[row], known[row] = vector, True
     return matrix, known
