@@ -38,7 +38,7 @@ MISSING_CODE = -1
 
 _SHOWN = {"number": "numbers", "date": "dates", "text": "text, which no batch holds"}
 _EPOCH = datetime.date(1970, 1, 1)
-_DATE = re.compile(r"\s*(\d{4})(?:\D{1,2}(\d{1,2})|(\d{2}))?(?:\D{1,2}(\d{1,2})|(\d{2}))?(?!\d)")
+_DATE = re.compile(r"\s*(\d{4})(?!\W?[QqWw]\d)(?:\D{1,2}(\d{1,2})|(\d{2}))?(?:\D{1,2}(\d{1,2})|(\d{2}))?(?!\d)")
 _QUARTER = re.compile(r"\s*(\d{4})\W{0,2}(?:[Qq]([1-4])|年?第?([1-4一二三四])季度?)(?!\w)")
 _WEEK = re.compile(r"\s*(\d{4})-?W(\d{2})(?:-?([1-7]))?(?!\w)")
 _LARGEST = float(np.finfo(np.float32).max)
