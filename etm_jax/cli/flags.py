@@ -15,6 +15,7 @@ from etm_jax.cli.help import help_text, sections_of_training
 from etm_jax.config.build import Config, make_config
 from etm_jax.config.declaration import Setting, by_name, settings_of
 from etm_jax.config.settings import RunOptions
+from etm_jax.ops.devices import no_devices
 from etm_jax.training.signals import Stopped, signals_raise
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
@@ -55,7 +56,7 @@ def run(
         try:
             with signals_raise():
                 _check_utf8(argv)
-                status = main(argv) or 0
+                status = _called(main, argv)
                 sys.stdout.flush()
                 return status
         except UserError as error:
@@ -67,6 +68,16 @@ def run(
             return 128 + number
         except BrokenPipeError:
             return 128 + signal.SIGPIPE
+
+
+def _called(main: Callable[[Sequence[str]], int | None], argv: Sequence[str]) -> int:
+    """The status of `main`. Raises UserError where JAX finds no device: it looks for one where it is first needed."""
+    try:
+        return main(argv) or 0
+    except (RuntimeError, AssertionError) as error:
+        if fault := no_devices():
+            raise UserError(fault) from error
+        raise
 
 
 def _check_utf8(argv: Sequence[str]) -> None:

@@ -27,7 +27,6 @@ from etm_jax.training.run_folder import RunFolder, check_resumable
 from etm_jax.training.run_record import RunRecord
 from etm_jax.util import console
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import check_writable
 from etm_jax.util.lock import locked
 from etm_jax.util.overlap import check_not_read
 

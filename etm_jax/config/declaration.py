@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
+
 from etm_jax.util.errors import UserError
 
 LARGEST = 2**32 - 1
@@ -192,18 +194,15 @@ class Setting:
 
     def _typed(self, value: Any) -> Any:
         if self.kind is tuple:
-            if isinstance(value, list | tuple):
+            if isinstance(value, list | tuple | np.ndarray) and np.ndim(value) == 1:
                 return tuple(self._plain(part, self.item, value) for part in value)
             raise self._mistyped(value)
         return self._plain(value, self.kind, value)
 
     def _plain(self, part: Any, kind: type, value: Any) -> Any:
-        """The same as a plain value of this type: numpy's numbers are numbers too, but True is none."""
-        number = {int: numbers.Integral, float: numbers.Real}.get(kind)
-        if isinstance(part, bool) or number is None:
-            if type(part) is kind:
-                return part
-        elif isinstance(part, number):
+        """The same as a plain value of this type: numpy's values are as good as Python's, but True is no number."""
+        number = {int: numbers.Integral, float: numbers.Real, bool: np.bool_, str: str}[kind]
+        if type(part) is kind or (isinstance(part, number) and not isinstance(part, bool)):
             return kind(part)
         raise self._mistyped(value)
 

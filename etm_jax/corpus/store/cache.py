@@ -194,6 +194,8 @@ def vocabulary_from_json(values: dict[str, Any]) -> Vocabulary:
         phrases=Phrases.from_json(as_object(values["phrases"])) if "phrases" in values else None,
         user_words=_user_words(values.get("user_dict", [])),
     )
+    if len(set(vocabulary.words)) != len(vocabulary):
+        raise ValueError("two of its words are the same")
     if vocabulary.hash != values["hash"]:
         raise ValueError("its words are not those of its hash")
     return vocabulary
