@@ -12,6 +12,7 @@ from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.config.declaration import files_read, settings_of
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.readers import exported, original
+from etm_jax.corpus.readers.foreign import foreign_format
 from etm_jax.corpus.readers.named import NAMED, find_named
 from etm_jax.corpus.readers.text_files import read_csv, read_folder, read_jsonl, read_lines
 from etm_jax.corpus.shards import manifest
@@ -39,11 +40,12 @@ class FileFormat(NamedTuple):
 
 
 def _jsonl(path: Path, config: CorpusConfig) -> Iterator[Document]:
-    return read_jsonl(path, config.text_field, config.encoding, fields_of(config).of_corpus)
+    return read_jsonl(path, config.text_field, config.encoding, fields_of(config).of_corpus, config.keep_blank)
 
 
 def _table(delimiter: str, path: Path, config: CorpusConfig) -> Iterator[Document]:
-    return read_csv(path, config.text_field, config.encoding, delimiter, fields_of(config).of_corpus)
+    fields = fields_of(config).of_corpus
+    return read_csv(path, config.text_field, config.encoding, delimiter, fields, config.keep_blank)
 
 
 FORMATS = {
@@ -215,6 +217,8 @@ def _find_in_folder(folder: Path, config: CorpusConfig) -> Source:
         raise UserError(
             f"--corpus={folder} is the folder of a run; for the corpus of that run give {folder / 'export'}"
         )
+    if format := foreign_format(folder):
+        raise UserError(f"--corpus={folder} {format}")
     files = sorted(path for path in folder.rglob("*") if _is_text_file(path.relative_to(folder)) and path.is_file())
     if not files:
         raise UserError(
