@@ -16,7 +16,7 @@ from etm_jax.config.build import Config, make_config
 from etm_jax.config.declaration import Setting, by_name, settings_of
 from etm_jax.config.settings import RunOptions
 from etm_jax.training.signals import Stopped, sigterm_raises
-from etm_jax.util.console import note
+from etm_jax.util.console import note, show
 from etm_jax.util.errors import UserError
 
 __all__ = [
@@ -53,11 +53,11 @@ def run(
             _check_utf8(argv)
             return main(argv) or 0
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        note(f"error: {error}")
         return EXIT_USER_ERROR
     except KeyboardInterrupt as stop:
         number, message = (stop.number, stop.message) if isinstance(stop, Stopped) else (signal.SIGINT, "")
-        print(message or if_stopped, file=sys.stderr)
+        note(message or if_stopped)
         return 128 + number
     except BrokenPipeError:
         # Whoever reads the output, such as head, has enough; Python would complain once more when it ends.
@@ -116,7 +116,7 @@ def parse_only(values: flags.FlagValues, argv: Sequence[str]) -> None:
 def help_shown(argv: Sequence[str], usage: str | None, sections: Mapping[str, type]) -> bool:
     """Whether the command line asks for help, which is then printed: the usage, and the flags of these sections."""
     if wants_help(argv):
-        print(help_text(usage or "", sections))
+        show(help_text(usage or "", sections))
         return True
     return False
 

@@ -63,7 +63,7 @@ def infer(
                 out.write(some)
     else:
         first = next(documents, None)  # Before the header, as what cannot be read has to leave nothing.
-        to_screen = CsvWriter(sys.stdout.buffer, num_topics, fields, mark=False)
+        to_screen = CsvWriter(sys.stdout.buffer, num_topics, fields, to_screen=True)
         for some in chain([first] if first else [], documents):
             to_screen.write(some)
         to_screen.close()

@@ -1,6 +1,6 @@
 """The whole comparison, or parts of it: what `etm_jax.parity` does."""
 
-import csv
+import io
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,10 @@ from etm_jax.parity.judges import PACKAGES, installed
 from etm_jax.parity.passes import image_rows, pass_rows, rendering_rows
 from etm_jax.parity.rows import Row, condensed, format_rows
 from etm_jax.parity.training import REGIMES, float32_rows, training_rows
-from etm_jax.util.console import note, track
+from etm_jax.util.console import note, show, track
 from etm_jax.util.errors import UserError
+from etm_jax.util.files import replace_text
+from etm_jax.util.tables import TableWriter
 
 FAILED = 1
 """Exit status where a quantity is outside its tolerance."""
@@ -42,7 +44,7 @@ class Comparison:
         for compute in track(list(self.jobs(parts)), "parity", unit="comparisons"):
             rows += compute()
         if rows:
-            print(format_rows(condensed(rows)))
+            show(format_rows(condensed(rows)))
             self.write_rows(rows)
         if "curves" in parts:
             self.draw_curves()
@@ -83,10 +85,11 @@ class Comparison:
 
     def write_rows(self, rows: list[Row]) -> None:
         """Write every quantity on a line of its own to rows.csv."""
-        with (self.out / "rows.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow([*Row._fields, "verdict"])
-            writer.writerows([*row, "ok" if row.passed else "FAIL"] for row in rows)
+        text = io.StringIO()
+        table = TableWriter(text, [*Row._fields, "verdict"])
+        for row in rows:
+            table.write([*row, "ok" if row.passed else "FAIL"])
+        replace_text(self.out / "rows.csv", text.getvalue())
 
     def draw_curves(self) -> None:
         """Plot curves on whole articles: the published models learn more from them than from paragraphs."""

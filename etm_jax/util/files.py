@@ -113,14 +113,6 @@ def written(path: Path) -> Iterator[None]:
         raise UserError(f"{path} cannot be written: {error.strerror or error}{room} give another path") from error
 
 
-def spreadsheet_cell(value: object) -> object:
-    """The value as a cell that no spreadsheet evaluates: text that begins like a formula gets an apostrophe.
-
-    This is OWASP's advice on CSV injection. Numbers stay as they are.
-    """
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
-
-
 def check_archive(path: Path) -> None:
     """Raise ValueError for a zip file, such as .npz, whose members unpack to far more than arrays do.
 

@@ -60,7 +60,7 @@ def prepare_files(
     folder = Path(output).expanduser()
     run = BeamRunner(beam_options) if runner == "beam" else local.run
     manifest = prepare_shards(make_job(pattern, config, block_docs, num_shards), folder, run)
-    note(format_report(manifest.report))
+    note(*format_report(manifest.report).split("\n"))
     for warning in report_warnings(manifest.report):
         warn(warning)
     vocabulary = vocabulary_from_json(json.loads((folder / VOCABULARY).read_text("ascii")))
