@@ -47,8 +47,8 @@ help: ## say what there is to make
 	@echo 'PYTHON=python3.12 after it chooses the Python that makes $(VENV).'
 
 # The model of pkuseg, out of a wheel for another Python: of the package only the model is read, which needs no compiler.
-PKUSEG := --no-deps -r requirements/pkuseg.txt
-PKUSEG_MODEL = --only-binary=:all: --implementation=cp --python-version=37 --abi=cp37m \
+PKUSEG := -r requirements/pkuseg.txt
+PKUSEG_MODEL = --no-deps --only-binary=:all: --implementation=cp --python-version=37 --abi=cp37m \
 	--platform=manylinux1_x86_64 --target="$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" $(PKUSEG)
 
 demo: $(VENV)/.demo ## print the topics of a month of Chinese newspaper text
@@ -106,7 +106,7 @@ torture: $(VENV)/.test ## kill, fuzz, load and soak at length: docs/reliability.
 	@ETM_KILLS=50 $(PY) -m pytest -q -s -p no:xdist tests/system/test_resume.py -k many_runs
 	@echo 'Five million documents: twenty minutes.'
 	@$(PY) -m torture.load --output=torture/results/load.json
-	@echo 'Fuzzing each of 18 readers for $(or $(FUZZ),600) seconds.'
+	@echo 'Fuzzing each of 26 readers for $(or $(FUZZ),600) seconds.'
 	@$(PY) -m torture.fuzz --seconds=$(or $(FUZZ),600) --output=torture/results/fuzz.json
 	@echo 'Fitting and loading again and again in one process: an hour.'
 	@$(PY) -m torture.soak
@@ -197,7 +197,7 @@ $(VENV)/.test: $(VENV)/.made setup.cfg pyproject.toml Makefile $(wildcard requir
 	@echo 'Building pkuseg, which our words are compared with (190 MB): about a minute.'
 	@$(if $(LOCKED),,$(PIP_INSTALL) numpy cython setuptools wheel || $(INSTALL_FAILED))
 	@$(PY) -c 'import pkuseg.inference' 2>/dev/null || \
-	    $(HASHED) --force-reinstall $(PKUSEG) || $(INSTALL_FAILED)
+	    $(HASHED) --no-deps --force-reinstall $(PKUSEG) || $(INSTALL_FAILED)
 	@$(HASHED) --no-deps -r requirements/texts.txt || $(INSTALL_FAILED)
 	@$(COMPILE)
 	@touch $@

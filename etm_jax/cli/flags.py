@@ -18,6 +18,7 @@ from etm_jax.config.settings import RunOptions
 from etm_jax.training.signals import Stopped, sigterm_raises
 from etm_jax.util.console import note, show
 from etm_jax.util.errors import UserError
+from etm_jax.util.reading import read_bounded
 
 __all__ = [
     "STOPPED",
@@ -164,7 +165,7 @@ def _without_flagfiles(args: Sequence[str], settings: dict[str, Setting], inside
 
 def _read_flagfile(path: Path, settings: dict[str, Setting], inside: tuple[Path, ...]) -> list[str]:
     try:
-        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+        lines = [line.strip() for line in read_bounded(path).decode("utf-8-sig").splitlines()]
     except OSError as error:
         where = f" (in {inside[-1]})" if inside else ""
         raise UserError(

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from etm_jax.util.errors import UserError
+from etm_jax.util.reading import bounded_lines
 from etm_jax.util.tables import cell_text
 
 
@@ -54,14 +55,14 @@ def _opened(path: str, flag: str, needs: Sequence[str]) -> Iterator["csv.DictRea
     place = Path(path).expanduser()
     try:
         with place.open(encoding="utf-8-sig", newline="") as file:
-            rows = _Rows(file, delimiter="\t" if place.suffix == ".tsv" else ",")
+            rows = _Rows(bounded_lines(file), delimiter="\t" if place.suffix == ".tsv" else ",")
             rows.fieldnames = columns = [name.strip() for name in rows.fieldnames or ()]
             if not set(needs) <= set(columns):
                 raise UserError(
                     f"--{flag}={path} has columns {', '.join(columns) or 'none'}; it needs {' and '.join(needs)}"
                 )
             yield rows
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise UserError(
             f"--{flag}={path} cannot be read ({error}); give a UTF-8 file with columns {','.join(needs)}"
         ) from error
