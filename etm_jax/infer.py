@@ -39,6 +39,7 @@ class InferFlags:
         required=True,
     )
     form: str = setting("lines", "what standard input holds", choices=_forms)
+    follow_links: bool = setting(False, "follow links in a folder that lead outside it; by default they are left")
     text_field: str = setting(
         CorpusConfig.text_field, "the column or key of the text, in .csv, .tsv and .jsonl", shown="NAME"
     )
@@ -80,6 +81,7 @@ def main(argv: Sequence[str]) -> None:
         given.output,
         form=given.form,
         text_field=given.text_field,
+        follow_links=given.follow_links,
         encoding=given.encoding,
         segmenter=given.segmenter,
         segmenter_model=given.segmenter_model,

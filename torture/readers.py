@@ -9,6 +9,7 @@ import json
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -17,7 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.config.corpus_settings import CorpusConfig
-from etm_jax.util.errors import UserError
+from etm_jax.util.errors import UserError, one_line
 
 WORDS = ["银河", "帝国", "飞船", "the", "ship's"]
 COUNTS = sp.csr_matrix(np.array([[2, 0, 1, 0, 1], [0, 3, 0, 1, 0], [1, 1, 0, 0, 2]], np.int32))
@@ -124,6 +125,80 @@ def _read_word_files(folder: Path) -> None:
     read_stop_words(CorpusConfig(stopwords=str(folder / "words.txt"), lowercase=True))
     ones = np.ones(len(WORDS), np.int64)
     read_seed_words(str(folder / "words.txt"), Vocabulary(WORDS, ones, ones, 3, "none"), 5)
+
+
+_USER_DICT = "银河帝国\t100\tn\n人工智能 20 nz\n# comment\nC++  # a language\n飞船\r\n"
+
+
+def _read_user_dict(folder: Path) -> None:
+    from etm_jax.corpus.words.user_dict import read_user_dict, user_dict_of
+
+    found = read_user_dict(str(folder / "names.txt"), CorpusConfig(lowercase=False))
+    assert user_dict_of(found.to_text()).entries == found.entries
+
+
+def _read_stop_list(folder: Path) -> None:
+    from etm_jax.corpus.words.stop_words import read_stop_words
+
+    read_stop_words(CorpusConfig(stopwords=str(folder / "words.json"), lowercase=True))
+
+
+def _read_pairs(folder: Path) -> None:
+    from etm_jax.report.page.contents import topic_names
+    from etm_jax.util.keyed_csv import read_pairs
+
+    read_pairs(str(folder / "labels.tsv"), "labels", "document", "label")
+    topic_names(str(folder / "names.csv"), 3)
+
+
+def _read_flagfile(folder: Path) -> None:
+    from etm_jax.cli.flags import parse
+
+    parse(["train", f"--flagfile={folder / 'run.flags'}"])
+
+
+def _make_pkuseg(pack: str, folder: Path) -> None:
+    import pickle
+
+    import msgpack
+
+    place = folder / "model"
+    place.mkdir()
+    index = {name: i for i, name in enumerate(["c.银", "c-1.河", "c1.河", "cc1.银.河", "w1.银河", "ww.l.银河*飞船"])}
+    about = {"unigram": ["银河", "飞船"], "feature_to_idx": index, "tag_to_idx": {"B": 0, "I": 1}}
+    if pack == "pkl":
+        (place / "features.pkl").write_bytes(pickle.dumps(about, protocol=2))
+    else:
+        (place / "features.msgpack").write_bytes(msgpack.packb(about))
+    weights = np.arange(2 * (len(index) + 2), dtype=np.float64) / 16
+    np.savez(place / "weights.npz", sizes=np.array([2, len(index)]), w=weights)
+    (place / "model_dict.pkl").write_bytes(pickle.dumps("银河\n飞船\n帝国", protocol=2))
+
+
+def _read_pkuseg(folder: Path) -> None:
+    from etm_jax.corpus.words.pkuseg.files import FEATURES, ModelFiles
+    from etm_jax.corpus.words.pkuseg.model import read_model
+
+    place = folder / "model"
+    features = next(place / name for name in FEATURES if (place / name).exists())
+    read_model(ModelFiles(features, place / "weights.npz", (place / "model_dict.pkl",)))
+
+
+def _make_tables(folder: Path) -> None:
+    from etm_jax.corpus.words.pkuseg.tables import Tables
+    from etm_jax.corpus.words.pkuseg.tables_file import write_tables
+
+    write_tables(folder / "tables.npz", Tables(*(np.arange(6, dtype=np.int32) for _ in Tables._fields)))
+
+
+def _read_tables(folder: Path) -> None:
+    from etm_jax.corpus.words.pkuseg.tables_file import read_tables
+    from etm_jax.util.files import DAMAGED
+
+    try:
+        sum(int(values.size) for values in read_tables(folder / "tables.npz"))
+    except DAMAGED as error:
+        raise UserError(one_line(f"made again: {error}") or "made again") from error
 
 
 # Counts --------------------------------------------------------------------------------------------------------------
@@ -490,6 +565,16 @@ READERS = {
     "csv": Reader(_writes(corpus__csv=_TABLE.encode()), _read_csv),
     "fields": Reader(_writes(meta__csv='document,day,源\na,2024-05-31,\n"b",-1,x\n'.encode()), _read_fields),
     "words": Reader(_writes(words__txt="银河 帝国\n# the\n\n飞船\n".encode()), _read_word_files),
+    "user_dict": Reader(_writes(names__txt=_USER_DICT.encode()), _read_user_dict),
+    "stop_list": Reader(_writes(words__json='["的", "The"]'.encode()), _read_stop_list),
+    "pairs": Reader(
+        _writes(labels__tsv=b"document\tlabel\n1\tx\n'=a\ty\n", names__csv='topic,name\n0,"海, 港"\n'.encode()),
+        _read_pairs,
+    ),
+    "flagfile": Reader(_writes(run__flags=b"# a run\n--n_topic=3\n--hidden=16,8\n--lang=en\n"), _read_flagfile),
+    "pkuseg_pkl": Reader(partial(_make_pkuseg, "pkl"), _read_pkuseg),
+    "pkuseg_msgpack": Reader(partial(_make_pkuseg, "msgpack"), _read_pkuseg),
+    "tables": Reader(_make_tables, _read_tables),
     "original": Reader(_make_original, _read_original),
     "exported": Reader(_make_exported, _read_exported),
     "vectors_text": Reader(_writes(vectors=_text_vectors()), _read_vectors),

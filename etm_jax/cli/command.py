@@ -7,6 +7,7 @@ from importlib import import_module
 
 from etm_jax import __version__
 from etm_jax.cli import flags as cli
+from etm_jax.util.console import show
 from etm_jax.util.errors import UserError
 
 COMMANDS = {
@@ -30,10 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _dispatch(argv: Sequence[str]) -> int | None:
     name = argv[1] if len(argv) > 1 else "--help"
     if name in ("--help", "-help", "-h", "--helpfull", "help"):
-        print(_help())
+        show(_help())
         return 0
     if name == "--version":
-        print(f"etm_jax {__version__}")
+        show(f"etm_jax {__version__}")
         return 0
     if name not in COMMANDS:
         close = difflib.get_close_matches(name, COMMANDS, n=1)

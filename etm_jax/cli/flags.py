@@ -17,8 +17,9 @@ from etm_jax.config.declaration import Setting, by_name, settings_of
 from etm_jax.config.settings import RunOptions
 from etm_jax.ops.devices import no_devices
 from etm_jax.training.signals import Stopped, signals_raise
-from etm_jax.util.console import note
+from etm_jax.util.console import note, show
 from etm_jax.util.errors import UserError
+from etm_jax.util.reading import read_bounded
 from etm_jax.util.streams import standard_streams
 
 __all__ = [
@@ -60,11 +61,11 @@ def run(
                 sys.stdout.flush()
                 return status
         except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
+            note(f"error: {error}")
             return EXIT_USER_ERROR
         except KeyboardInterrupt as stop:
             number, message = (stop.number, stop.message) if isinstance(stop, Stopped) else (signal.SIGINT, "")
-            print(message or if_stopped, file=sys.stderr)
+            note(message or if_stopped)
             return 128 + number
         except BrokenPipeError:
             return 128 + signal.SIGPIPE
@@ -136,7 +137,7 @@ def parse_only(values: flags.FlagValues, argv: Sequence[str]) -> None:
 def help_shown(argv: Sequence[str], usage: str | None, sections: Mapping[str, type]) -> bool:
     """Whether the command line asks for help, which is then printed: the usage, and the flags of these sections."""
     if wants_help(argv):
-        print(help_text(usage or "", sections))
+        show(help_text(usage or "", sections))
         return True
     return False
 
@@ -184,7 +185,7 @@ def _without_flagfiles(args: Sequence[str], settings: dict[str, Setting], inside
 
 def _read_flagfile(path: Path, settings: dict[str, Setting], inside: tuple[Path, ...]) -> list[str]:
     try:
-        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+        lines = [line.strip() for line in read_bounded(path).decode("utf-8-sig").splitlines()]
     except OSError as error:
         where = f" (in {inside[-1]})" if inside else ""
         raise UserError(

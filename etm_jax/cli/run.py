@@ -144,7 +144,7 @@ def _read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRe
     if phrases := format_phrases(corpus.vocabulary):
         console.note(phrases)
     if corpus.report:
-        console.note(format_report(corpus.report))
+        console.note(*format_report(corpus.report).split("\n"))
         for warning in report_warnings(corpus.report):
             console.warn(warning)
     return corpus
@@ -152,9 +152,9 @@ def _read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRe
 
 def _show(result: FitResult, summary: Summary, corpus: Corpus, folder: RunFolder) -> None:
     """Print the topics; warn where they have collapsed; say where everything is."""
-    print(topic_table(summary, corpus.vocabulary.words))
+    console.show(topic_table(summary, corpus.vocabulary.words))
     if result.seeds:
-        print(f"\n{seed_table(result.seeds)}")
+        console.show(f"\n{seed_table(result.seeds)}")
     record = folder.record()
     assert record, "a run that has ended has one"
     if message := collapse_warning(result.topics, record.settled(), record.num_docs):

@@ -22,6 +22,13 @@ class CorpusConfig:
         resumable=True,
     )
     corpus_fallback: str = setting("", "the corpus to use where --corpus is not there", shown="NAME", resumable=True)
+    # What they lead to is in the digest, as files of the corpus.
+    follow_links: bool = setting(
+        False,
+        "follow links in a folder that lead outside it; by default they are left, and counted",
+        resumable=True,
+        before=False,
+    )
     text_field: str = setting(
         "text", "the column or key that holds the text (.jsonl, .csv, .tsv)", shown="NAME", digest="value"
     )

@@ -24,8 +24,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from etm_jax.util.files import spreadsheet_cell
-
 Kind = Literal["number", "date", "category", "text"]
 
 MOST_LEVELS = 100_000
@@ -188,11 +186,6 @@ class ValueTally:
         """The inverse of `to_json`."""
         different = values["different"]
         return cls(**{**values, "different": None if different is None else set(different)})
-
-
-def table_cell(value: str) -> object:
-    """A value as a cell of a table that spreadsheets read: a number as it is, what looks like a formula as text."""
-    return value if parse_number(value) is not None else spreadsheet_cell(value)
 
 
 def parse_number(text: str) -> float | None:

@@ -12,6 +12,7 @@ from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.config.declaration import files_read, settings_of
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.readers import exported, original
+from etm_jax.corpus.readers.folders import FOLLOW, check_inside, files_in, tell_left
 from etm_jax.corpus.readers.foreign import foreign_format
 from etm_jax.corpus.readers.named import NAMED, find_named
 from etm_jax.corpus.readers.text_files import read_csv, read_folder, read_jsonl, read_lines
@@ -204,14 +205,17 @@ def file_documents(path: Path, config: CorpusConfig) -> Callable[[], Iterator[Do
 
 def _find_in_folder(folder: Path, config: CorpusConfig) -> Source:
     if manifest.is_prepared(folder):
+        check_inside(folder, manifest.files_of(folder), config.follow_links)
         settings = manifest.Manifest.read(folder).settings
         return Source(str(folder), [folder / manifest.NAME], settings["lang"], prepared=folder)
     _check_no_fields(str(folder), config)
     if (folder / "bow_tr_tokens.mat").is_file():
         files = [folder / name for name in original.FILES]
+        check_inside(folder, files, config.follow_links)
         return Source(str(folder), files, counted=lambda: original.read_original(folder))
     if (folder / "vocab.txt").is_file() and (folder / "train.npz").is_file():
         files = [folder / name for name in exported.FILES]
+        check_inside(folder, files, config.follow_links)
         return Source(str(folder), files, counted=lambda: exported.read_exported(folder))
     if (folder / "export" / "vocab.txt").is_file():
         raise UserError(
@@ -219,12 +223,14 @@ def _find_in_folder(folder: Path, config: CorpusConfig) -> Source:
         )
     if format := foreign_format(folder):
         raise UserError(f"--corpus={folder} {format}")
-    files = sorted(path for path in folder.rglob("*") if _is_text_file(path.relative_to(folder)) and path.is_file())
+    files, left = files_in(folder, _is_text_file, config.follow_links)
     if not files:
+        links = f" but {left:,} links that lead outside it ({FOLLOW})" if left else ""
         raise UserError(
-            f"--corpus={folder} holds no .txt files; give a folder of them, one that etm_jax.prepare made, one in "
-            "the original ETM format (bow_tr_tokens.mat, …) or an export folder (vocab.txt, train.npz, …)"
+            f"--corpus={folder} holds no .txt files{links}; give a folder of them, one that etm_jax.prepare made, one "
+            "in the original ETM format (bow_tr_tokens.mat, …) or an export folder (vocab.txt, train.npz, …)"
         )
+    tell_left(str(folder), left)
     return Source(str(folder), files, documents=lambda: read_folder(folder, files, config.encoding))
 
 

@@ -1,6 +1,5 @@
 """Words for a user's dictionary: what `etm_jax.prepare --suggest_words` does."""
 
-import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.segmenters import segmenter_version
 from etm_jax.corpus.words.token_form import letters_of
 from etm_jax.corpus.words.tokenizer import raw_text
-from etm_jax.util.console import note
+from etm_jax.util.console import note, show, table
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable, replace_text
 
@@ -42,7 +41,7 @@ def suggest_words(config: CorpusConfig, output: str = "", bounds: Bounds = BOUND
     if not words:
         note(f"{segmenter} cuts no string that looks like a word and occurs {bounds.occurrences} times")
         return
-    print(as_table(words[:SHOWN]))
+    show(as_table(words[:SHOWN]))
     rest = f", the first {SHOWN} of which stand above" if len(words) > SHOWN else ""
     note(f"{len(words):,} strings look like words, and {segmenter} cuts them{rest}; not all of them are words")
     if output:
@@ -53,7 +52,7 @@ def suggest_words(config: CorpusConfig, output: str = "", bounds: Bounds = BOUND
 
 def as_table(words: list[NewWord]) -> str:
     """The words as a table for a screen."""
-    rows = [_HEAD] + [
+    rows = (
         (
             word.word,
             f"{word.occurrences:,}",
@@ -63,18 +62,8 @@ def as_table(words: list[NewWord]) -> str:
             " ".join(word.pieces),
         )
         for word in words
-    ]
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
-    left = {0, len(_HEAD) - 1}
-
-    def line(row: tuple[str, ...]) -> str:
-        cells = (
-            cell + " " * (width - _width(cell)) if i in left else " " * (width - _width(cell)) + cell
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        return "  ".join(cells).rstrip()
-
-    return "\n".join(line(row) for row in [rows[0], tuple("-" * width for width in widths), *rows[1:]])
+    )
+    return table(rows, _HEAD, "<>>>><")
 
 
 def as_file(words: list[NewWord], segmenter: str) -> str:
@@ -113,8 +102,3 @@ def _found(config: CorpusConfig, bounds: Bounds) -> tuple[list[NewWord], str]:
     del parts
     segmenter = segmenter_version(settings.segmenter, settings.segmenter_model)
     return new_words(CutText(codes, starts), bounds), segmenter
-
-
-def _width(text: str) -> int:
-    """Columns of a screen: characters of Chinese, Japanese and Korean take two."""
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)

@@ -27,6 +27,7 @@ def infer(
     *,
     form: str = "lines",
     text_field: str = "text",
+    follow_links: bool = False,
     encoding: str = "utf-8",
     segmenter: str = "",
     segmenter_model: str = "",
@@ -39,9 +40,9 @@ def infer(
 
     source: anything that --corpus of training accepts, or `-` for standard input, in the given form. output: a file,
     whose suffix determines the format; if empty, CSV is written to standard output. segmenter, segmenter_model: used
-    instead of the run's. workers: number of processes; 0 for as many as are worth starting. meta_fields, meta: fields
-    of the documents to add to their rows. unfinished: take a run that has not ended as it is. Raises UserError where
-    something cannot be read or written.
+    instead of the run's. follow_links: go where links in a folder lead, outside it too. workers: number of processes; 0
+    for as many as are worth starting. meta_fields, meta: fields of the documents to add to their rows. unfinished: take
+    a run that has not ended as it is. Raises UserError where something cannot be read or written.
     """
     if Path(output).suffix.lower() == ".npy" and (meta_fields or meta):
         raise UserError(
@@ -53,6 +54,7 @@ def infer(
     settings = dataclasses.replace(
         like_the_run,
         text_field=text_field,
+        follow_links=follow_links,
         encoding=encoding,
         workers=workers,
         segmenter_model=segmenter_model or like_the_run.segmenter_model,
@@ -78,7 +80,7 @@ def infer(
                 out.write(some)
     else:
         first = next(documents, None)  # Before the header, as what cannot be read has to leave nothing.
-        to_screen = CsvWriter(sys.stdout.buffer, num_topics, fields, mark=False)
+        to_screen = CsvWriter(sys.stdout.buffer, num_topics, fields, to_screen=True)
         for some in chain([first] if first else [], documents):
             to_screen.write(some)
         to_screen.close()

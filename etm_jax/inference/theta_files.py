@@ -4,20 +4,20 @@ Each format but the array also has the metadata fields, after all other columns:
 has none.
 """
 
-import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
-from etm_jax.corpus.metadata import table_cell
 from etm_jax.inference.predictor import Mixtures
+from etm_jax.util.errors import one_line
 from etm_jax.util.extras import require
-from etm_jax.util.files import replace_file, spreadsheet_cell
+from etm_jax.util.files import replace_file
+from etm_jax.util.tables import TableWriter
 
 
 class Writer(Protocol):
@@ -29,19 +29,23 @@ class Writer(Protocol):
 
 
 class CsvWriter:
-    """A row per document: its name, its number of words, the share of unknown words, and θ, topic by topic."""
+    """A row per document: its name, its number of words, the share of unknown words, and θ, topic by topic.
 
-    def __init__(self, file: BinaryIO, num_topics: int, fields: Sequence[str] = (), mark: bool = True) -> None:
+    to_screen: names and fields are shown, not sent: what commands a terminal is escaped.
+    """
+
+    def __init__(self, file: BinaryIO, num_topics: int, fields: Sequence[str] = (), to_screen: bool = False) -> None:
         # With a byte order mark spreadsheets read UTF-8; without it they garble Chinese names.
-        self._text = io.TextIOWrapper(file, "utf-8-sig" if mark else "utf-8", newline="", write_through=True)
-        self._rows = csv.writer(self._text)
-        self._rows.writerow(["document", "words", "unknown", *(f"topic_{k}" for k in range(num_topics)), *fields])
+        self._text = io.TextIOWrapper(file, "utf-8" if to_screen else "utf-8-sig", newline="", write_through=True)
+        self._shown: Callable[[str], str] = one_line if to_screen else str
+        topics = (f"topic_{k}" for k in range(num_topics))
+        self._rows = TableWriter(self._text, ["document", "words", "unknown", *topics, *map(self._shown, fields)])
 
     def write(self, some: Mixtures) -> None:
         """Add these documents."""
         for doc, tokens, unknown, theta, *meta in _rows(some):
             shares = (f"{x:.6f}" for x in theta.tolist())
-            self._rows.writerow([spreadsheet_cell(doc), tokens, f"{unknown:.4f}", *shares, *map(table_cell, meta)])
+            self._rows.write([self._shown(doc), tokens, f"{unknown:.4f}", *shares, *map(self._shown, meta)])
 
     def close(self) -> None:
         """Detach from the file, which stays open."""

@@ -8,6 +8,7 @@ from etm_jax.corpus.types import Vocabulary
 from etm_jax.corpus.words.script import in_script
 from etm_jax.util.console import warn
 from etm_jax.util.errors import UserError
+from etm_jax.util.reading import read_bounded
 
 Columns = tuple[tuple[int, ...], ...]
 """For each topic from the first on the columns of its words; empty for a topic that is free, as all that follow are."""
@@ -21,7 +22,7 @@ def read_seed_words(path: str, vocabulary: Vocabulary, num_topics: int, script: 
     without a word of the vocabulary.
     """
     try:
-        text = Path(path).expanduser().read_text(encoding="utf-8-sig")
+        text = read_bounded(Path(path).expanduser()).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"--seed_words={path} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
     except OSError as error:

@@ -1,6 +1,5 @@
 """The whole comparison, or parts of it: what `etm_jax.parity` does."""
 
-import csv
 import io
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
@@ -15,10 +14,11 @@ from etm_jax.parity.judges import PACKAGES, installed
 from etm_jax.parity.passes import image_rows, pass_rows, rendering_rows
 from etm_jax.parity.rows import Row, condensed, format_rows
 from etm_jax.parity.training import REGIMES, float32_rows, training_rows
-from etm_jax.util.console import note, track
+from etm_jax.util.console import note, show, track
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import replace_text
 from etm_jax.util.overlap import check_not_read
+from etm_jax.util.tables import TableWriter
 
 FAILED = 1
 """Exit status where a quantity is outside its tolerance."""
@@ -52,7 +52,7 @@ class Comparison:
             rows += compute()
         if rows:
             self.write_rows(rows)
-            print(format_rows(condensed(rows)))
+            show(format_rows(condensed(rows)))
         if "curves" in parts:
             self.draw_curves()
         for line in self.not_compared():
@@ -93,9 +93,9 @@ class Comparison:
     def write_rows(self, rows: list[Row]) -> None:
         """Write every quantity on a line of its own to rows.csv."""
         text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow([*Row._fields, "verdict"])
-        writer.writerows([*row, "ok" if row.passed else "FAIL"] for row in rows)
+        table = TableWriter(text, [*Row._fields, "verdict"])
+        for row in rows:
+            table.write([*row, "ok" if row.passed else "FAIL"])
         replace_text(self.out / "rows.csv", text.getvalue())
 
     def draw_curves(self) -> None:

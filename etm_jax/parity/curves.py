@@ -1,6 +1,5 @@
 """A complete training in torch and in JAX, with the same order and noise: a table and a plot of its curves."""
 
-import csv
 import io
 import itertools
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from etm_jax.training.steps import Spec, TrainState, beta_step, new_state, updat
 from etm_jax.util.console import track
 from etm_jax.util.extras import require
 from etm_jax.util.files import replace_file, replace_text
+from etm_jax.util.tables import TableWriter
 
 MEASURES = ("loss", "perplexity", "coherence", "diversity")
 TITLES = ("nelbo, nats per document", "completion perplexity", "coherence (NPMI, top 10)", "diversity (top 25)")
@@ -128,13 +128,12 @@ def check_drawing() -> None:
 def write_csv(path: Path, all_curves: list[Curves]) -> None:
     """Write a line for each epoch, with torch's measures and ours."""
     text = io.StringIO()
-    writer = csv.writer(text)
     columns = [f"{measure}_{side}" for measure in MEASURES for side in SIDES]
-    writer.writerow(["variant", "against", "epoch", *columns])
+    table = TableWriter(text, ["variant", "against", "epoch", *columns])
     for curves in all_curves:
         for epoch, (theirs, ours) in enumerate(curves.epochs, 1):
             values = [f"{value:.9g}" for pair in zip(theirs, ours, strict=True) for value in pair]
-            writer.writerow([curves.case, curves.against, epoch, *values])
+            table.write([curves.case, curves.against, epoch, *values])
     replace_text(path, text.getvalue())
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.metrics.topics import npmi_coherence, top_words, topic_shares
+from etm_jax.report.page.html import json_in_page
 from etm_jax.results.run import Run
 from etm_jax.util.digests import FolderDigests
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
 from etm_jax.util.reading import read_array, read_object, read_sparse
+from etm_jax.util.tables import TableWriter
 
 TOPICWIZARD_FILES = (
     "topic_data.json", "document_term_matrix.npz", "document_topic_matrix.npy", "topic_term_matrix.npy"
@@ -77,10 +79,12 @@ def write_projector(run: Run, folder: Path) -> None:
     of_word = run.model.beta.argmax(axis=0)
     frequency = run.corpus.vocabulary.term_freq
     _write_lines(folder / "tensors.tsv", ("\t".join(f"{x:.6g}" for x in row) for row in np.concatenate([alpha, rho])))
-    about = ["label\tkind\ttopic\tcount"]
-    about += [f"{name}\ttopic\t{k}\t" for k, name in enumerate(names)]
-    about += [f"{word}\tword\t{of_word[j]}\t{frequency[j]}" for j, word in enumerate(words)]
-    _write_lines(folder / "metadata.tsv", about)
+    with (folder / "metadata.tsv").open("w", encoding="utf-8", newline="") as file:
+        about = TableWriter(file, ("label", "kind", "topic", "count"), "\t")
+        for k, name in enumerate(names):
+            about.write((name, "topic", k, ""))
+        for j, word in enumerate(words):
+            about.write((word, "word", of_word[j], frequency[j]))
     for name, labels, rows in (("rho", words, rho), ("alpha", [n.replace(" ", "_") for n in names], alpha)):
         lines = (f"{label} {' '.join(f'{x:.6g}' for x in row)}" for label, row in zip(labels, rows, strict=True))
         _write_lines(folder / f"{name}.vec", [f"{len(rows)} {rows.shape[1]}", *lines])
@@ -165,6 +169,12 @@ def write_pyldavis(run: Run, folder: Path) -> None:
     """Write prepare.json, the arguments, and pyldavis.html, the page that pyLDAvis makes from them."""
     import pyLDAvis
 
+    class Escaped(pyLDAvis.PreparedData):
+        """What pyLDAvis puts into its page, where it would stand as it is."""
+
+        def to_json(self) -> str:
+            return json_in_page(super().to_json())
+
     arguments = pyldavis_arguments(run)
     plain = {name: x.tolist() if isinstance(x, np.ndarray) else x for name, x in arguments.items()}
     (folder / "prepare.json").write_text(json.dumps(plain, ensure_ascii=False), encoding="utf-8")
@@ -172,7 +182,7 @@ def write_pyldavis(run: Run, folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # from scikit-learn, on how pyLDAvis calls it
         prepared = pyLDAvis.prepare(**arguments, sort_topics=False, start_index=0, n_jobs=1)
-    (folder / "pyldavis.html").write_text(pyLDAvis.prepared_data_to_html(prepared), encoding="utf-8")
+    (folder / "pyldavis.html").write_text(pyLDAvis.prepared_data_to_html(Escaped(*prepared)), encoding="utf-8")
 
 
 def _write_lines(path: Path, lines: Any) -> None:

@@ -43,7 +43,7 @@ def write_plots(contents: dict[str, Any], folder: Path) -> None:
         "font.family": [*([found] if found else []), "DejaVu Sans"], "text.color": INK, "axes.edgecolor": "#c3c9d3",
         "axes.spines.top": False, "axes.spines.right": False, "xtick.color": SOFT, "ytick.color": SOFT,
         "xtick.labelsize": 9, "ytick.labelsize": 9, "axes.unicode_minus": False, "svg.hashsalt": "etm_jax",
-        "figure.facecolor": "white",
+        "figure.facecolor": "white", "text.parse_math": False,
     }  # fmt: skip
     with plt.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # the warning above says it once

@@ -1,6 +1,5 @@
 """The export folder, in formats that any program can read: text, CSV, numpy and scipy arrays, no pickle."""
 
-import csv
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.corpus.metadata import table_cell
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.results.seed_comparison import SeedComparison, SeedResult
 from etm_jax.results.summary import Summary
-from etm_jax.util.files import spreadsheet_cell
 from etm_jax.util.own_files import replace_own_files
+from etm_jax.util.tables import TableWriter
 
 ARRAYS = ("beta", "theta_train", "theta_valid", "theta_test", "theta_test_h1")
 """Arrays that every kind of model exports, besides its own."""
@@ -51,7 +49,7 @@ def write_export(
             new / "topics.csv",
             ["topic", "share", "words", "npmi"],
             (
-                _cells([k, _Figure(share[k]), " ".join(vocab[j] for j in summary.words[k]), _Figure(summary.npmi[k])])
+                [k, _Figure(share[k]), " ".join(vocab[j] for j in summary.words[k]), _Figure(summary.npmi[k])]
                 for k in by_share
             ),
         )
@@ -66,7 +64,7 @@ def write_export(
             new / "doc_topics.csv",
             ["document", "topics", "first_words", *corpus.metadata.names],
             (
-                [*_cells([doc, _topics_of(theta), first]), *map(table_cell, meta)]
+                [doc, _topics_of(theta), first, *meta]
                 for documents, thetas in parts
                 for doc, theta, first, *meta in zip(
                     documents.ids, thetas, documents.first_words, *documents.meta.values(), strict=True
@@ -76,7 +74,7 @@ def write_export(
 
 
 class _Figure(float):
-    """A number that is written with six decimals and, unlike text, never escaped as a formula."""
+    """A number that is written with six decimals."""
 
     def __str__(self) -> str:
         return f"{self:.6f}"
@@ -86,11 +84,7 @@ class _Figure(float):
 
 def _seed_cells(row: SeedResult) -> list[object]:
     """The cells of a seed's row; empty where a metric is nan."""
-    return _cells([("" if math.isnan(x) else _Figure(x)) if isinstance(x, float) else x for x in row])
-
-
-def _cells(row: list[object]) -> list[object]:
-    return [*map(spreadsheet_cell, row)]
+    return [("" if math.isnan(x) else _Figure(x)) if isinstance(x, float) else x for x in row]
 
 
 def _topics_of(theta: np.ndarray) -> str:
@@ -102,6 +96,6 @@ def _topics_of(theta: np.ndarray) -> str:
 def _write_csv(path: Path, header: list[str], rows: Iterable[list[object]]) -> None:
     # With a byte order mark spreadsheets read UTF-8; without it they garble Chinese words.
     with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(header)
-        writer.writerows(rows)
+        table = TableWriter(file, header)
+        for row in rows:
+            table.write(row)

@@ -6,7 +6,7 @@ from pathlib import Path
 from etm_jax.corpus.sources import files_trained_on
 from etm_jax.results.evaluation import evaluate
 from etm_jax.results.run import read_run
-from etm_jax.util.console import note
+from etm_jax.util.console import note, show
 from etm_jax.util.files import check_writable, replace_text
 from etm_jax.util.overlap import check_not_read, given
 
@@ -23,6 +23,6 @@ def write_metrics(workdir: str, labels: str = "") -> None:
     evaluation = evaluate(run, labels)
     check_writable(folder, "workdir")
     replace_text(path, json.dumps(evaluation.to_json(), ensure_ascii=False, indent=2) + "\n")
-    print(evaluation.to_table())
+    show(evaluation.to_table())
     note("")
     note(f"{path} holds these figures, and those of each topic")

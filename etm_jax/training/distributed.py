@@ -15,6 +15,7 @@ import numpy as np
 
 from etm_jax.config.settings import RunOptions
 from etm_jax.training.signals import Stopped
+from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
 
 HEARTBEAT_SECONDS = 20
@@ -131,7 +132,7 @@ def leave() -> None:
 
 def _exit_lost(message: str) -> NoReturn:
     """End this process at once: an orderly end would wait for the others, who may be gone or wait for this one."""
-    print(f"error: {message}", file=sys.stderr, flush=True)
+    note(*f"error: {message}".split("\n"))
     sys.stdout.flush()
     os._exit(EXIT_LOST)
 

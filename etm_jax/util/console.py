@@ -1,4 +1,7 @@
-"""Messages and progress while a program runs, on stderr; results belong on stdout."""
+"""What a person sees: messages and progress while a program runs, on stderr; results, on stdout.
+
+All that is printed goes through here, so that no name and no word can command a terminal: see `one_line`.
+"""
 
 import sys
 import time
@@ -28,15 +31,20 @@ def silenced(silent: bool = True) -> Iterator[None]:
         _silent.reset(token)
 
 
-def note(message: str) -> None:
-    """Print plain text on stderr, a line or a table."""
+def note(*lines: str) -> None:
+    """Print plain text on stderr; each argument is one line, whatever is in it."""
     if not _silent.get():
-        print("\n".join(map(one_line, message.split("\n"))), file=sys.stderr, flush=True)
+        print("\n".join(map(one_line, lines)), file=sys.stderr, flush=True)
+
+
+def show(text: str) -> None:
+    """Print plain text of several lines on stdout: help, or what `table` made."""
+    print("\n".join(map(one_line, text.split("\n"))))
 
 
 def warn(message: str) -> None:
     """Print one line on stderr that begins with `warning:`."""
-    note(one_line(f"warning: {message}"))
+    note(f"warning: {message}")
 
 
 def track(items: Iterable[T], label: str, total: int | None = None, unit: str = "it") -> Iterator[T]:
@@ -49,6 +57,7 @@ def track(items: Iterable[T], label: str, total: int | None = None, unit: str = 
     if sys.stderr.isatty() and not _silent.get():
         from tqdm import tqdm
 
+        label = one_line(label)
         yield from tqdm(items, desc=label, total=total, unit=unit, delay=SECONDS_BEFORE_FIRST_LINE, leave=False)
         return
     due = time.monotonic() + SECONDS_BEFORE_FIRST_LINE
@@ -126,9 +135,10 @@ def duration(seconds: float) -> str:
 def table(rows: Iterable[Iterable[object]], header: Iterable[str], align: str = "") -> str:
     """Rows as an aligned text table. align: `<` or `>` for each column; `<` for those beyond its end.
 
-    East Asian wide characters count as two columns, so that Chinese words line up on a terminal.
+    A cell is one line, whatever is in it. East Asian wide characters count as two columns, so that Chinese words line
+    up on a terminal.
     """
-    cells = [[str(cell) for cell in row] for row in [list(header), *rows]]
+    cells = [[one_line(str(cell)) for cell in row] for row in [list(header), *rows]]
     widths = [max(display_width(row[j]) for row in cells) for j in range(len(cells[0]))]
     lines = []
     for row in cells:

@@ -127,14 +127,6 @@ def _replacing(path: Path, tidy: bool) -> Iterator[tuple[Path, int]]:
             beside.replace(place)
 
 
-def spreadsheet_cell(value: object) -> object:
-    """The value as a cell that no spreadsheet evaluates: text that begins like a formula gets an apostrophe.
-
-    This is OWASP's advice on CSV injection. Numbers stay as they are.
-    """
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
-
-
 def check_archive(path: Path) -> None:
     """Raise ValueError for a zip file, such as .npz, whose members unpack to far more than arrays do.
 

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from etm_jax.util.errors import UserError
+from etm_jax.util.reading import bounded_lines
+from etm_jax.util.tables import cell_text
 
 
 def read_pairs(path: str, flag: str, key: str, value: str) -> dict[str, str]:
@@ -47,13 +49,21 @@ def read_keyed(path: str, flag: str, key: str) -> tuple[list[str], dict[str, tup
         return columns, keyed
 
 
+class _Rows(csv.DictReader):
+    """Rows whose texts may have been copied from a table of ours, such as the names of documents in doc_topics.csv."""
+
+    def __next__(self) -> dict[str, str]:
+        row = super().__next__()
+        return {name: cell_text(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+
+
 @contextmanager
 def _opened(path: str, flag: str, needs: Sequence[str]) -> Iterator["csv.DictReader[str]"]:
     """Yield the rows of the file as dictionaries by column name; blanks around the names are removed."""
     place = Path(path).expanduser()
     try:
         with place.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, delimiter="\t" if place.suffix == ".tsv" else ",")
+            rows = _Rows(bounded_lines(file), delimiter="\t" if place.suffix == ".tsv" else ",")
             rows.fieldnames = columns = [name.strip() for name in rows.fieldnames or ()]
             if not set(needs) <= set(columns):
                 raise UserError(
@@ -64,7 +74,7 @@ def _opened(path: str, flag: str, needs: Sequence[str]) -> Iterator["csv.DictRea
                     f"--{flag}={path} has {columns.count(twice)} columns called {twice!r}; rename or remove all but one"
                 )
             yield rows
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise UserError(
             f"--{flag}={path} cannot be read ({error}); give a UTF-8 file with columns {','.join(needs)}"
         ) from error

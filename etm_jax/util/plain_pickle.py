@@ -6,6 +6,8 @@ import pickletools
 from pathlib import Path
 
 from etm_jax.util.errors import UserError
+from etm_jax.util.files import GIBIBYTE
+from etm_jax.util.reading import read_bounded
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -18,7 +20,7 @@ class _PlainUnpickler(pickle.Unpickler):
 def load_plain_pickle(path: Path) -> object:
     """Read a pickle. Raises UserError where it is missing, damaged, or contains anything but plain values."""
     try:
-        content = path.read_bytes()
+        content = read_bounded(path, GIBIBYTE)
         _check_memo(content)
         return _PlainUnpickler(io.BytesIO(content)).load()
     except Exception as error:  # A damaged pickle can raise nearly any error, as the documentation of pickle says.

@@ -5,16 +5,40 @@ such as AttributeError, MemoryError and RuntimeError. Callers catch only `DAMAGE
 stay visible.
 """
 
+import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.util.files import check_archive
+
+MAX_WORDS = 64 << 20
+"""Bytes of a file of words, flags or the like, which is read as a whole: a dictionary of a million words has 20 MB."""
+
+MAX_LINE = 1 << 24
+"""Characters of a line of a table. More is taken for a broken file."""
+
+
+def read_bounded(path: Path, most: int = MAX_WORDS) -> bytes:
+    """A file's bytes. Raises OSError where it cannot be read or has more than `most`, a device without an end too."""
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it has more than {most >> 20:,} MiB", str(path))
+    return content
+
+
+def bounded_lines(file: TextIO) -> Iterator[str]:
+    """The lines of a text file, with their ends. Raises ValueError for one of more than `MAX_LINE` characters."""
+    while line := file.readline(MAX_LINE + 1):
+        if len(line) > MAX_LINE:
+            raise ValueError(f"a line has more than {MAX_LINE:,} characters")
+        yield line
 
 
 def read_object(path: Path) -> dict[str, Any]:

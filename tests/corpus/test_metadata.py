@@ -17,7 +17,7 @@ import etm_jax.corpus.metadata as metadata_module
 from conftest import themed_lines
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.fields import fields_of
-from etm_jax.corpus.metadata import MetaColumn, Metadata, ValueTally, parse_number, table_cell
+from etm_jax.corpus.metadata import MetaColumn, Metadata, ValueTally, parse_number
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.readers.text_files import read_csv, read_jsonl
 from etm_jax.corpus.sources import find_source
@@ -138,10 +138,6 @@ def test_metadata_come_back_from_json_and_others_are_refused():
         changed[1] |= wrong
         with pytest.raises((ValueError, TypeError)):
             Metadata.from_json(changed)
-
-
-def test_a_number_is_no_formula():
-    assert [table_cell(value) for value in ("-1.5", "+3", "=1+1", "-x", "")] == ["-1.5", "+3", "'=1+1", "'-x", ""]
 
 
 # Readers

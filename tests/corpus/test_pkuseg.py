@@ -297,4 +297,5 @@ def test_the_command_that_brings_the_model_is_one_everywhere():
         text = (root / name).read_text("utf-8")
         command = text[text.index("--no-deps --only-binary") :][:300]
         assert wanted - {"--lang=en"} <= set(command.split())
-        assert "pkuseg==0.0.25" in text
+    for name in ("BUILD.md", "requirements/pkuseg.txt"):
+        assert "pkuseg==0.0.25" in (root / name).read_text("utf-8")

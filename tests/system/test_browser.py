@@ -1,4 +1,4 @@
-"""The report in a real browser: no error, no request, search and topics by mouse and keyboard, wide and narrow.
+"""A report in a real browser: no error, no request, search and topics by mouse and keyboard, wide and narrow.
 
 Needs Chromium, its driver and selenium (BUILD.md); skipped where one is missing. Screenshots go where
 ETM_SCREENSHOTS says, else to the tests' temporary folder.
@@ -289,3 +289,82 @@ def test_nothing_that_a_corpus_holds_runs(chromium, tmp_path, corpus):
     messages = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
     asked = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
     assert {url for url in asked if not url.startswith(("data:", "about:"))} == {page.as_uri()}
+
+
+MARKERS = [
+    "<b class=marker>",
+    "</script><b class=marker>",
+    "</title></style><b class=marker>",
+    "--><b class=marker>",
+    "'\"><b class=marker>",
+    "</text></svg><b class=marker>",
+    "]]><b class=marker>",
+    "&lt;b class=marker&gt;",
+    "$\\frac$",
+    "{{marker}}${marker}",
+]
+"""Markup that would be an element of its own, and mathematics that would not parse, if text were not kept text."""
+
+
+@pytest.fixture(scope="module")
+def marked(tmp_path_factory) -> Path:
+    """A run, and all pages of it, with markers for words, dates, topics, metadata, labels, and its own name."""
+    for package in ("matplotlib", "pyLDAvis"):
+        pytest.importorskip(package, reason=f"{package} is not installed, which makes one of the pages")
+    folder = tmp_path_factory.mktemp("marked")
+    plain = [mark.replace("/", "") for mark in MARKERS]
+    with (folder / f"{plain[1]}.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["text", "day", MARKERS[0]])
+        for i, line in enumerate(themed_lines()):
+            mark = MARKERS[i % len(MARKERS)]
+            rows.writerow([f"{mark.replace(' ', '_')} {line}", f"2024-0{1 + i % 3}-11 {mark}", mark])
+    with (folder / "names.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["topic", "name"], [0, MARKERS[1]], [1, MARKERS[8]], [2, MARKERS[4]]])
+    workdir = folder / plain[2]
+    flags = [*SMALL, f"--corpus={folder / plain[1]}.csv", f"--meta_fields=day,{MARKERS[0]}", f"--workdir={workdir}"]
+    assert cli.run(train_main, ["train", *flags, f"--taskname={plain[0]}"]) == 0
+    named = ["--date_field=day", f"--topic_names={folder / 'names.csv'}", "--pyldavis", "--figures"]
+    assert cli.run(report_main, ["report", f"--workdir={workdir}", *named]) == 0
+    return workdir
+
+
+def test_the_page_of_a_run_shows_markers_as_text(chromium, marked):
+    resize(chromium, WIDE)
+    load(chromium, (marked / "report.html").as_uri())
+    for item in chromium.find_elements(By.CSS_SELECTOR, "#list button"):
+        item.click()
+    assert marked.name in chromium.title
+    shown = chromium.find_element(By.TAG_NAME, "body").text
+    assert all(mark in shown for mark in (MARKERS[1], MARKERS[4], MARKERS[8]))
+    assert chromium.find_elements(By.CSS_SELECTOR, ".marker, b") == []
+
+
+def test_the_page_of_pyldavis_shows_markers_as_text(chromium, marked):
+    import pyLDAvis
+
+    scripts = Path(pyLDAvis.__file__).parent / "js"
+    page = (marked / "pyldavis" / "pyldavis.html").read_text("utf-8")
+    for name, file in (("D3_URL", "d3.v5.min.js"), ("LDAVIS_URL", "ldavis.v3.0.0.js")):
+        address = getattr(pyLDAvis.urls, name)
+        assert address in page
+        page = page.replace(address, (scripts / file).as_uri())  # The net is not there.
+    local = marked / "pyldavis" / "local.html"
+    local.write_text(page, encoding="utf-8")
+    load(chromium, local.as_uri())
+    WebDriverWait(chromium, 20).until(lambda driver: driver.find_elements(By.CSS_SELECTOR, "text.terms"))
+    assert len(chromium.find_elements(By.CSS_SELECTOR, "text.terms")) > 10
+    terms = chromium.execute_script("return [...document.querySelectorAll('text.terms')].map(e => e.textContent)")
+    assert any(term.endswith("<b_class=marker>") for term in terms)
+    kinds = chromium.execute_script("return [...document.querySelectorAll('*')].map(e => e.localName)")
+    assert [kind for kind in kinds if kind.startswith("b") and kind != "body"] == ["button"] * kinds.count("button")
+    assert page.count("</script>") == 1
+
+
+def test_figures_are_images_of_text(chromium, marked):
+    pictures = sorted((marked / "figures").glob("*.svg"))
+    assert pictures
+    for picture in pictures:
+        load(chromium, picture.as_uri())
+        assert chromium.execute_script("return document.documentElement.localName") == "svg", picture.name
+        assert chromium.execute_script("return document.querySelectorAll('b, script, parsererror').length") == 0

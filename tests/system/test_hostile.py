@@ -24,6 +24,7 @@ from conftest import SMALL, planted_counts
 from etm_jax.cli import flags as cli
 from etm_jax.corpus.readers.original import read_original
 from etm_jax.corpus.readers.text_files import read_csv, read_jsonl, read_lines
+from etm_jax.evaluate import main as evaluate
 from etm_jax.infer import main as infer
 from etm_jax.report.__main__ import main as report
 from etm_jax.train import main as train
@@ -339,3 +340,44 @@ def test_names_from_data_are_never_paths(tmp_path):
     assert left["plain"] == left["paths"]
     assert {path.name for path in tmp_path.iterdir()} == {"plain", "paths"}
     assert not Path("/tmp/owned").exists()
+
+
+SEQUENCES = "\x1bc\x9b2J\x07\x7f\u202e\u2066\u2028"
+"""A new terminal, an empty screen, a bell, text from right to left, a line end: what no name may do to a terminal."""
+FORBIDDEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def test_no_name_and_no_word_commands_a_terminal_or_a_spreadsheet(tmp_path, capfd):
+    """Words, names of files and values, in every command and every table of a run."""
+    corpus = tmp_path / f"corpus{SEQUENCES}\nerror: forged"
+    corpus.mkdir()
+    words = [f"{sign}{j}x\u202e" for j, sign in enumerate("=+-@＝＋－＠" * 8)][:60]
+    (corpus / "vocab.txt").write_text("".join(word + "\n" for word in words), encoding="utf-8")
+    for seed, name in enumerate(("train", "valid", "test_h1", "test_h2")):
+        sp.save_npz(corpus / f"{name}.npz", planted_counts(200 if seed == 0 else 20, 60, 3, seed))
+    new = tmp_path / "new"
+    new.mkdir()
+    (new / f"=1+1{SEQUENCES}\n.txt").write_text(" ".join(words), encoding="utf-8")
+    run = tmp_path / f"run{SEQUENCES}\nerror: forged"
+    assert cli.run(train, ["train", *SMALL, f"--corpus={corpus}", f"--workdir={run}"]) == 0
+    assert cli.run(evaluate, ["evaluate", f"--workdir={run}"]) == 0
+    assert cli.run(report, ["report", f"--workdir={run}", "--projector"]) == 0
+    like = [f"--workdir={run}", f"--input={new}", "--segmenter=whitespace"]
+    assert cli.run(infer, ["infer", *like]) == 0
+    assert cli.run(infer, ["infer", *like, f"--output={tmp_path / 'theta.csv'}"]) == 0
+    assert cli.run(train, ["train", *SMALL, f"--corpus={corpus}", f"--workdir={run}", "--n_topic=4"]) == 2
+    assert cli.run(infer, ["infer", *like, f"--input={new}{SEQUENCES}"]) == 2
+    out, err = (text.replace("\r\n", "\n") for text in capfd.readouterr())
+    assert "'=1+1\\x1bc" in out
+    for line in (*out.split("\n"), *err.split("\n")):
+        assert not FORBIDDEN.search(line), repr(line)
+        assert not line.startswith("error: forged")
+    tables = [tmp_path / "theta.csv", *run.rglob("*.csv"), *run.rglob("*.tsv")]
+    assert {path.name for path in tables} >= {"theta.csv", "topics.csv", "doc_topics.csv", "metadata.tsv"}
+    for path in tables:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for row in csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ","):
+                formulas = [cell for cell in row if cell[:1] in tuple("=+-@＝＋－＠")]
+                assert not [cell for cell in formulas if not re.fullmatch(r"-[0-9.]+(e-[0-9]+)?", cell)], path
+    with (tmp_path / "theta.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert SEQUENCES in list(csv.reader(file))[1][0]  # Files stay as they are.

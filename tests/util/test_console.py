@@ -21,7 +21,7 @@ def test_duration(seconds, said):
 
 
 def test_notes_are_text_and_a_warning_is_one_line(capsys):
-    console.note("a  1\nb  2")
+    console.note("a  1", "b  2")
     console.note("\x1b[2J飞船\u2028")
     console.warn("two\nlines")
     said = ["a  1", "b  2", r"\x1b[2J飞船\u2028", r"warning: two\nlines"]

@@ -1,18 +1,26 @@
 """Damaged files are one clean error; a fault of ours is never taken for a damaged file."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from etm_jax.cli.flags import parse
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.readers.exported import read_exported
 from etm_jax.corpus.shards.manifest import NAME, Manifest
+from etm_jax.corpus.types import Vocabulary
+from etm_jax.corpus.words.stop_words import read_stop_words
+from etm_jax.corpus.words.user_dict import read_user_dict
 from etm_jax.interop.folders import read_folder
 from etm_jax.interop.native_files import read_vocabulary
+from etm_jax.models.seed_words import read_seed_words
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.util.errors import UserError
+from etm_jax.util.keyed_csv import read_pairs
 from etm_jax.util.reading import as_object, parse_object, read_array, read_arrays, read_object, read_sparse
 from torture.readers import READERS
 
@@ -116,3 +124,20 @@ def test_a_saved_model_of_another_kind_or_shape_is_damaged(tmp_path: Path) -> No
     (path / "model.json").write_text(json.dumps(model))
     with pytest.raises(UserError, match="is damaged"):
         read_folder(path)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no file without an end here")
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path: read_user_dict(path, CorpusConfig(lowercase=False)),
+        lambda path: read_stop_words(CorpusConfig(stopwords=path, lowercase=False)),
+        lambda path: read_seed_words(path, Vocabulary(["a"], np.ones(1), np.ones(1), 1, ""), 1),
+        lambda path: read_pairs(path, "labels", "document", "label"),
+        lambda path: parse(["train", f"--flagfile={path}"]),
+    ],
+    ids=["user_dict", "stopwords", "seed_words", "labels", "flagfile"],
+)
+def test_a_file_without_an_end_is_refused(read: Callable[[str], object]) -> None:
+    with pytest.raises(UserError, match="/dev/zero"):
+        read("/dev/zero")

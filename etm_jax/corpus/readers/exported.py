@@ -8,8 +8,8 @@ from etm_jax.corpus.counts import as_counts, check_halves, check_words
 from etm_jax.corpus.types import Counted
 from etm_jax.util.digests import DIGESTS, FolderDigests
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import DAMAGED
-from etm_jax.util.reading import read_sparse
+from etm_jax.util.files import DAMAGED, GIBIBYTE
+from etm_jax.util.reading import read_bounded, read_sparse
 
 PARTS = ("train", "valid", "test_h1", "test_h2")
 FILES = ("vocab.txt", *(f"{part}.npz" for part in PARTS))
@@ -31,7 +31,8 @@ def read_exported(folder: Path) -> Counted:
             "changed it yourself"
         ) from error
     try:
-        words = (folder / "vocab.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        text = read_bounded(folder / "vocab.txt", GIBIBYTE).decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+        words = text.removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
         raise UserError(f"{folder / 'vocab.txt'} is not utf-8: {error}; export the run again") from error
     check_words(words, str(folder / "vocab.txt"))

@@ -1,6 +1,5 @@
 """What is to be prepared: files, and all settings that decide the result."""
 
-import glob
 import hashlib
 import json
 import os
@@ -11,6 +10,7 @@ from typing import Any
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.prepare import resolve
+from etm_jax.corpus.readers.folders import files_named, tell_left
 from etm_jax.corpus.shards.manifest import FORMAT, file_sha256
 from etm_jax.corpus.store.cache import COMPUTED, deciding_settings
 from etm_jax.corpus.types import Phrases, Source
@@ -104,13 +104,18 @@ def make_job(pattern: str, config: CorpusConfig, block_docs: int = BLOCK_DOCS, n
     # The whole table is read here, so that its faults are reported before anything is done.
     fields_of(settings)
     meta_sha256 = file_sha256(Path(settings.meta).expanduser()) if settings.meta else ""
-    return Job(find_inputs(pattern), settings, version, stopwords, block_docs, num_shards, meta_sha256)
+    files = find_inputs(pattern, settings.follow_links)
+    return Job(files, settings, version, stopwords, block_docs, num_shards, meta_sha256)
 
 
-def find_inputs(pattern: str) -> tuple[InputFile, ...]:
-    """The files that `pattern` names, sorted by name, without empty ones. Raises UserError where there are none."""
-    found = sorted(Path(name) for name in glob.glob(str(Path(pattern).expanduser()), recursive=True))  # noqa: PTH207
-    paths = [path.absolute() for path in found if path.is_file()]
+def find_inputs(pattern: str, follow_links: bool = False) -> tuple[InputFile, ...]:
+    """The files that `pattern` names, sorted by name, without empty ones. Raises UserError where there are none.
+
+    follow_links: whether links among them may lead outside the folder that the pattern names.
+    """
+    found, left = files_named(pattern, follow_links)
+    paths = [path.absolute() for path in found]
+    tell_left(pattern, left)
     if not paths:
         raise UserError(f"--input={pattern} names no file; correct it, and quote it if it contains a *")
     try:

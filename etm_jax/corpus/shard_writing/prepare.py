@@ -70,7 +70,7 @@ def prepare_files(
     check_not_read([("--output", folder)], inputs)
     run = BeamRunner(beam_options) if runner == "beam" else local.run
     manifest = prepare_shards(job, folder, run)
-    note(format_report(manifest.report))
+    note(*format_report(manifest.report).split("\n"))
     for warning in report_warnings(manifest.report):
         warn(warning)
     vocabulary = vocabulary_from_json(json.loads((folder / VOCABULARY).read_text("ascii")))

@@ -153,6 +153,11 @@ def is_prepared(folder: Path) -> bool:
     return (folder / NAME).is_file() and any(folder.glob(f"*{SUFFIX}"))
 
 
+def files_of(folder: Path) -> list[Path]:
+    """The files of a folder that `etm_jax.prepare` filled, without reading what its manifest says of them."""
+    return [folder / NAME, folder / VOCABULARY, *sorted(folder.glob(f"*{SUFFIX}"))]
+
+
 def shard_name(part: str, shard: int, number: int) -> str:
     """The name of a shard, such as `train-00000-of-00016.arrayrecord`."""
     return f"{part}-{shard:05}-of-{number:05}{SUFFIX}"

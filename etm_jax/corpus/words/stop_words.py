@@ -9,6 +9,7 @@ from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.words.phrases import spelled_from_text
 from etm_jax.corpus.words.token_form import like_tokens
 from etm_jax.util.errors import UserError
+from etm_jax.util.reading import read_bounded
 
 NAMED = ("zh", "en")
 """Lists in this package, made by `experiments/stop_word_lists.py` from the counts of corpora."""
@@ -63,7 +64,7 @@ def _in_part(part: str) -> list[str]:
 def _in_file(path: Path) -> list[str]:
     """The words of a UTF-8 file: one a line, or a list in JSON where its name ends in .json."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bounded(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"--stopwords={path} is not UTF-8 at byte {error.start}; save it as UTF-8") from error
     except OSError as error:

@@ -11,6 +11,7 @@ from etm_jax.corpus.words.longest_match import LongestMatch
 from etm_jax.corpus.words.script import normalizer
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
+from etm_jax.util.reading import read_bounded
 
 LONGEST_WORD = 100
 """Characters. A longer line is a sentence, and the file most likely a text."""
@@ -83,7 +84,7 @@ def read_user_dict(path: str, config: CorpusConfig) -> UserDict:
     config: with `lowercase` resolved. Raises UserError, which names the file and the line, where it cannot be read.
     """
     try:
-        content = Path(path).expanduser().read_bytes()
+        content = read_bounded(Path(path).expanduser())
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         number = content.count(b"\n", 0, error.start) + 1

@@ -1,6 +1,5 @@
 """The page: data, style and script in one file, which makes no network requests."""
 
-import html
 import json
 from importlib.resources import files
 from typing import Any
@@ -12,16 +11,14 @@ SCRIPTS = ("common", "head", "topics", "word", "search", "map", "similarity", "c
 def page(contents: dict[str, Any]) -> str:
     """The page as HTML that needs no other file. contents: of `etm_jax.report.page.contents`.
 
-    All text of the corpus is included as JSON and set as text, never as markup; the content security policy of the page
-    forbids all requests.
+    All text, that of the title too, is included as JSON and set as text, never as markup; the content security policy
+    of the page forbids all requests.
     """
     parts = files("etm_jax.report.page")
     template, style = (parts.joinpath(name).read_text("utf-8") for name in ("page.html", "page.css"))
     script = "".join(parts.joinpath("script", f"{name}.js").read_text("utf-8") for name in SCRIPTS)
-    # Then no tag can begin or end inside a string of JSON. U+2028 and U+2029 are plain characters there.
-    data = json.dumps(contents, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    title = html.escape(f"{contents['run']['topics']} topics of {contents['run']['name']}")
-    filled = {"TITLE": title, "STYLE": style, "SCRIPT": script, "DATA": data}
+    data = json_in_page(json.dumps(contents, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+    filled = {"STYLE": style, "SCRIPT": script, "DATA": data}
     before, *rest = template.split("{{")
     out = [before]
     for part in rest:
@@ -29,3 +26,12 @@ def page(contents: dict[str, Any]) -> str:
         out += [filled[name], after]
     # A document's name may contain a lone surrogate, which has no UTF-8.
     return "".join(out).encode("utf-8", "replace").decode("utf-8")
+
+
+def json_in_page(text: str) -> str:
+    """JSON in which no tag, comment or entity begins or ends: the same values, and safe inside a page's <script>.
+
+    Everything that pages hold of a corpus or a run goes through here.
+    """
+    # In JSON these stand inside strings alone.
+    return text.translate({ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"})

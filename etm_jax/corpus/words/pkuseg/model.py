@@ -10,9 +10,9 @@ import numpy as np
 
 from etm_jax.corpus.words.pkuseg.files import ModelFiles
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import DAMAGED
+from etm_jax.util.files import DAMAGED, GIBIBYTE
 from etm_jax.util.plain_pickle import load_plain_pickle
-from etm_jax.util.reading import read_arrays
+from etm_jax.util.reading import read_arrays, read_bounded
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _read_features(path: Path) -> Any:
     if path.suffix == ".pkl":
         return load_plain_pickle(path)
     try:
-        return msgpack.unpackb(path.read_bytes(), raw=False)
+        return msgpack.unpackb(read_bounded(path, GIBIBYTE), raw=False)
     except Exception as error:  # Damaged bytes raise errors of msgpack's own, of Unicode, and others.
         raise UserError(f"{path} is not msgpack ({error}); copy it again from its source") from error
 

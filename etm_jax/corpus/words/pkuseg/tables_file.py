@@ -6,7 +6,6 @@ import json
 import math
 import os
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +34,13 @@ def load_tables(files: ModelFiles, folder: Path | None = None) -> Tables:
         known = json.loads(seen.read_text("utf-8"))
         path = folder / known["tables"]
         if _stamp(path) == known["stamp"]:
-            return _read(path)
+            return read_tables(path)
     except DAMAGED:
         pass
     digests = [_file_sha256(path) for path in files.all]
     path = folder / f"pkuseg-{_sha256(json.dumps([_FORMAT, *digests]).encode())[:16]}.npz"
     try:
-        tables = _read(path)
+        tables = read_tables(path)
     except DAMAGED:
         note(f"pkuseg: making tables of its model, once, in some 15 s; they are kept in {folder}")
         # Of a model whose tables are there neither is imported, which takes as long as all else of a start.
@@ -50,8 +49,8 @@ def load_tables(files: ModelFiles, folder: Path | None = None) -> Tables:
 
         tables = build_tables(read_model(files))
         try:
-            _write(path, tables._asdict())
-            tables = _read(path)
+            write_tables(path, tables)
+            tables = read_tables(path)
         except UserError as error:
             note(f"the tables could not be kept, so that every start makes them: {error}")
             return tables
@@ -69,10 +68,10 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "etm_jax"
 
 
-def _write(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Write arrays as an .npz file whose members can be mapped: not compressed, and aligned."""
+def write_tables(path: Path, tables: Tables) -> None:
+    """Write tables as an .npz file whose members can be mapped: not compressed, and aligned."""
     with replace_file(path) as file, zipfile.ZipFile(file, "w") as archive:
-        for name, values in arrays.items():
+        for name, values in tables._asdict().items():
             info = zipfile.ZipInfo(f"{name}.npy")
             # A field of the header that is none, as long as it takes for the member to begin at a multiple.
             begin = file.tell() + _LOCAL_HEADER + len(info.filename) + 4
@@ -81,8 +80,8 @@ def _write(path: Path, arrays: Mapping[str, Any]) -> None:
                 np.lib.format.write_array(member, np.asarray(values, order="C"), allow_pickle=False)
 
 
-def _read(path: Path) -> Tables:
-    """Map the arrays of a file that `_write` wrote. Raises one of `DAMAGED` where it is not one."""
+def read_tables(path: Path) -> Tables:
+    """Map the arrays of a file that `write_tables` wrote. Raises one of `DAMAGED` where it is not one."""
     content = np.asarray(np.memmap(path, np.uint8, "r"))
     arrays = {}
     with path.open("rb") as file, zipfile.ZipFile(file) as archive:

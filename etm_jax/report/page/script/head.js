@@ -2,6 +2,7 @@
 
 function head() {
   const kind = { etm: "ETM", gsm: "NVDM-GSM", lda: "LDA" }[run.kind] || run.kind;
+  document.title = `${run.topics} topics of ${run.name}`;
   $("name").textContent = run.name;
   const documents = run.train + run.valid + run.test;
   const trained = run.seconds
