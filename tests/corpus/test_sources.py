@@ -10,8 +10,8 @@ import pytest
 import scipy.sparse as sp
 
 from etm_jax.config.corpus_settings import CorpusConfig
-from etm_jax.corpus.prepare import prepare
 from etm_jax.config.declaration import by_name
+from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.readers.exported import read_exported
 from etm_jax.corpus.readers.text_files import read_lines
 from etm_jax.corpus.sources import FORMATS, FileFormat, find_source
