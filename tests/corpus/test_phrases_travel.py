@@ -126,11 +126,11 @@ def test_a_saved_model_keeps_them(tmp_path):
     given = ["the New York Times", "machine learning"]
     np.testing.assert_array_equal(loaded.transform(given), model.transform(given))
     column = model.vocab_.index("new_york_times")
-    assert loaded._counts(given).toarray()[0].nonzero()[0].tolist() == [column]
+    assert loaded._counted(given)[1].toarray()[0].nonzero()[0].tolist() == [column]
     model.partial_fit([*english(60, seed=4), "unheard of"])
     assert model.new_words_["unheard"] == 1
     assert "new" not in model.new_words_
-    lists = loaded._counts([["New", "York"], ["new", ",", "york"]]).toarray()
+    lists = loaded._counted([["New", "York"], ["new", ",", "york"]])[1].toarray()
     assert lists.sum(axis=1).tolist() == [1, 0]
     assert lists[0, model.vocab_.index("new_york")] == 1
 

@@ -125,7 +125,7 @@ def test_a_field_of_the_corpus_gives_dates(dated):
         ids[0]: datetime.date(2024, 1, 2),
         ids[2]: datetime.date(2024, 3, 4),
     }
-    with pytest.raises(UserError, match="--date_field: 'hour' is not in"):
+    with pytest.raises(UserError, match="--date_field='hour' is not in"):
         dates_of(ids, config, "hour")
     with pytest.raises(UserError, match="holds no dates, but such as 'first text'"):
         dates_of(ids, config, "body")

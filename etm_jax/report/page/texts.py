@@ -132,7 +132,7 @@ def dates_of(ids: Iterable[str], config: CorpusConfig, field: str) -> dict[str, 
         assert source.documents is not None
         values = {document.id: document.meta[field] for document in source.documents() if document.id in wanted}
     except UserError as error:
-        raise UserError(str(error).replace("--meta_fields", "--date_field")) from error
+        raise UserError(str(error).replace(f"--meta_fields: {field!r}", f"--date_field={field!r}")) from error
     return _dated(values, field)
 
 
