@@ -24,14 +24,18 @@ INSTALL = { $(if $(LOCKED),$(HASHED) -r requirements/build.txt && $(HASHED) -r r
 	$(PIP_INSTALL) --no-build-isolation --no-deps -e .,$(PIP_INSTALL) -e '.[$(1)]'); } || $(INSTALL_FAILED)
 COMPILE = $(PY) -m compileall -qq -j 0 -x 'site-packages/.*/tests?/' $(VENV)/lib/python*/site-packages >/dev/null 2>&1 || true
 # What `make test-matrix` runs on; PYTHON_3.12=/its/path where python3.12 is not on the path. Nothing is locked there: 3.11
-# gets the last JAX that knows it, 3.12 the newest, 3.13 the oldest that setup.cfg allows, which Colab has.
+# gets the last JAX that knows it, 3.12 the newest of everything, 3.13 the oldest JAX and Orbax that setup.cfg allows, which
+# Colab has. The last two take turns in training one run.
 MATRIX := 3.11 3.12 3.13
 PYTHON_3.11 := python3.11
 PYTHON_3.12 := python3.12
 PYTHON_3.13 := python3.13
-PINS_3.13 := jax==0.7.2 jaxlib==0.7.2 flax==0.11.2
+PINS_3.13 := jax==0.7.2 jaxlib==0.7.2 flax==0.11.2 orbax-checkpoint==0.11.24
+OTHER_3.13 = $(wildcard $(CURDIR)/.venv-3.12/bin/python)
 INSTALL_FAILED = { echo "Installing failed, see above; BUILD.md lists the usual causes and their cures." >&2; exit 1; }
 
+# Whose versions BUILD.md states, and the matrix says.
+SUPPORTED := jax flax orbax-checkpoint numpy gensim scikit-learn
 # One file for all Pythons and systems. The demo's is the tests' with less, as both go into $(VENV).
 DEMO_EXTRAS := demo
 TEST_EXTRAS := zh,script,demo,corpora,use,lda,tensorboard,parquet,scale,figures,pyldavis,browser,notebook,dev
@@ -69,15 +73,18 @@ $(MATRIX_TARGETS): matrix-%:
 	@rm -f .venv-$*/.passed
 	@'$(PYTHON_$*)' -c '' 2>/dev/null || { \
 	    echo 'No $(PYTHON_$*) found: make test-matrix PYTHON_$*=/its/path, or ONLY="..." with the versions to run' >&2; exit 1; }
-	@$(MAKE) --no-print-directory VENV=.venv-$* PYTHON='$(PYTHON_$*)' PINS='$(PINS_$*)' LOCKED= matrix-tests
+	@$(MAKE) --no-print-directory VENV=.venv-$* PYTHON='$(PYTHON_$*)' PINS='$(PINS_$*)' LOCKED= \
+	    ETM_OTHER_PYTHON='$(OTHER_$*)' matrix-tests
 
 # `make test` in whatever environment VENV is, without the lint, and one line of what came out left in it.
 .PHONY: matrix-tests
 matrix-tests: $(VENV)/.test
 	@echo 'Testing in $(VENV): ten to fourteen minutes on 2 cores.'
-	@$(PY) -m pytest -q -n 3 --dist worksteal >$(VENV)/.said 2>&1 && touch $(VENV)/.passed; tail -n 40 $(VENV)/.said; \
-	echo "$$($(PY) -c 'import flax, jax, platform; print("Python", platform.python_version(), "jax", jax.__version__, \
-	    "flax", flax.__version__)'): $$(tail -n 1 $(VENV)/.said)" >$(VENV)/.tested; test -e $(VENV)/.passed
+	@ETM_OTHER_PYTHON='$(ETM_OTHER_PYTHON)' $(PY) -m pytest -q -n 3 --dist worksteal >$(VENV)/.said 2>&1 && \
+	    touch $(VENV)/.passed; tail -n 40 $(VENV)/.said; \
+	echo "$$($(PY) -c 'import importlib.metadata as m, platform; print("Python", platform.python_version(), \
+	    *(f"{name} {m.version(name)}" for name in "$(SUPPORTED)".split()))'): $$(tail -n 1 $(VENV)/.said)" >$(VENV)/.tested; \
+	test -e $(VENV)/.passed
 
 tpu-check: ## compile the steps for TPUs, which need not be there, into docs/platforms.md (ONLY=v5e:1x1: some chips)
 	@$(MAKE) --no-print-directory VENV=.venv-tpu .venv-tpu/.tpu
@@ -104,9 +111,11 @@ bench: $(VENV)/.bench ## time ours beside torch, tomotopy and gensim, into docs/
 torture: $(VENV)/.test ## kill, fuzz, load and soak at length: docs/reliability.md (FUZZ=60: seconds a reader, else 600)
 	@echo 'Killing 50 runs of each of four kinds: ten minutes on 2 cores.'
 	@ETM_KILLS=50 $(PY) -m pytest -q -s -p no:xdist tests/system/test_resume.py -k many_runs
+	@echo 'Killing commands 50 times in each of the things that they do: half an hour.'
+	@$(PY) -m torture.kill --output=torture/results/kill.json
 	@echo 'Five million documents: twenty minutes.'
 	@$(PY) -m torture.load --output=torture/results/load.json
-	@echo 'Fuzzing each of 26 readers for $(or $(FUZZ),600) seconds.'
+	@echo 'Fuzzing each of 27 readers for $(or $(FUZZ),600) seconds.'
 	@$(PY) -m torture.fuzz --seconds=$(or $(FUZZ),600) --output=torture/results/fuzz.json
 	@echo 'Fitting and loading again and again in one process: an hour.'
 	@$(PY) -m torture.soak

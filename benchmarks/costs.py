@@ -106,6 +106,8 @@ def _per(number: int, work: Callable[[], Any]) -> tuple[Any, float]:
 
 def _reading(folder: Path) -> dict[str, Any]:
     """An epoch of the shards by threads and by worker processes, and what a batch of it is on its way to the device."""
+    import jax
+
     from etm_jax.corpus.inputs import encoder_input
     from etm_jax.corpus.shards import read_corpus
     from etm_jax.corpus.shards.manifest import Manifest
@@ -117,9 +119,9 @@ def _reading(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {"shard_bytes": part.total("bytes") / stream.num_docs, "vocabulary": stream.num_words}
     for workers in (0, 1, 2):
         steps = stream.epoch(1, 1, BATCH, workers=workers)
-        first = next(steps).counts.shape[0]  # what it takes to start is no cost of a document
+        first = _documents(next(steps))  # what it takes to start is no cost of a document
         begun, before = time.monotonic(), _processors()
-        docs = sum(some.counts.shape[0] for some in steps)
+        docs = sum(map(_documents, steps))
         seconds = time.monotonic() - begun
         # Workers are counted when they have ended, their start with them.
         found[f"read_{workers}_us"] = (_processors() - before) / docs * 1e6
@@ -129,9 +131,13 @@ def _reading(folder: Path) -> dict[str, Any]:
     batcher = Batcher(counts, encoder_input(counts, "log1p", corpus.vocabulary), BATCH)
     order = np.arange(counts.shape[0])
     batches, found["batch_us"] = _per(len(order), lambda: list(batcher.epoch(order)))
-    arrays = [batches[0].counts, batches[0].inputs, *batches[0].pattern, batches[0].real]
-    found["batch_bytes"] = sum(np.asarray(array).nbytes for array in arrays) / BATCH
+    found["batch_bytes"] = sum(np.asarray(array).nbytes for array in jax.tree.leaves(batches[0])) / BATCH
     return found
+
+
+def _documents(step: Any) -> int:
+    """Documents of a step of the shards: the rows of the last one are filled up with empty ones."""
+    return int(np.count_nonzero(np.diff(step.counts.indptr)))
 
 
 def _processors() -> float:

@@ -52,6 +52,7 @@ class ConvertFlags:
         "lacks",
         shown="FILE",
     )
+    unfinished: bool = setting(False, "take a run that has not ended as it is, with a warning that names its epoch")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -62,7 +63,7 @@ def main(argv: Sequence[str]) -> None:
     # JAX takes a second to import, which neither --help nor a mistyped flag should cost.
     from etm_jax.interop.convert import convert
 
-    convert(given.source, given.target, given.layout, given.rho)
+    convert(given.source, given.target, given.layout, given.rho, given.unfinished)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import inspect
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,21 +15,13 @@ import jax
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from etm_jax.config.build import Config, make_config
 from etm_jax.config.declaration import by_name, settings_of
 from etm_jax.config.settings import SECTIONS, RunOptions
-from etm_jax.corpus.in_memory import (
-    FEWEST_TO_VALIDATE,
-    Texts,
-    are_texts,
-    as_documents,
-    corpus_of_counts,
-    counts_in_order,
-    vocabulary_of,
-)
-from etm_jax.corpus.new_documents import counted, segmented, settings_like, unknown_words
+from etm_jax.corpus.given import as_documents, given_over_words, read_given, valid_counts, vocabulary_of
+from etm_jax.corpus.in_memory import FEWEST_TO_VALIDATE, corpus_of_counts, counts_in_order
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.types import Corpus, Source
 from etm_jax.corpus.words.split import halves
@@ -40,11 +33,11 @@ from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.topics import npmi_coherence, representative_documents, top_words, topic_shares
 from etm_jax.models.registry import model_kind
 from etm_jax.models.seed_words import write_seed_words
+from etm_jax.ops.devices import no_devices
 from etm_jax.training.make_trainer import make_trainer
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.training.steps import beta_step
-from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, silenced
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
@@ -139,15 +132,20 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     # Fitting
 
     def fit(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> Self:
-        """Learn topics. X: documents in any form that `ETM` takes; vocab: the V words of the columns of counts."""
+        """Learn topics. X: documents in any form that `ETM` takes.
+
+        vocab: the V words of the columns of counts, in their order, or a dictionary as `CountVectorizer.vocabulary_`;
+        without it those of a DataFrame are its columns' names.
+        """
         with self._own_words():
             if renaming := by_name(RunOptions)["variant"].renaming(self.variant):
                 note(renaming)
-            if are_texts(X):
-                self._fit_texts(list(X))
+            texts, names = read_given(X, vocab)
+            if texts is not None:
+                self._fit_texts(texts)
             else:
-                counts = self._checked(X, reset=True)
-                self._learn(corpus_of_counts(counts, vocabulary_of(counts, vocab), self._config()), None, counts)
+                counts = valid_counts(self, X, reset=True)
+                self._learn(corpus_of_counts(counts, vocabulary_of(counts, names), self._config()), None, counts)
                 self._documents: list[Any] | None = list(range(counts.shape[0]))
         return self
 
@@ -159,15 +157,16 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def partial_fit(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> Self:
         """Continue training on other documents with the same vocabulary; the first call is `fit`.
 
-        Words outside the vocabulary are left out, and counted in `new_words_`.
+        Words outside the vocabulary are left out, and counted in `new_words_`. vocab: the words of the columns of
+        counts, which may be others than those of the first call, and in another order.
         """
         if not hasattr(self, "_trained"):
             return self.fit(X, vocab=vocab)
         with self._own_words():
             unknown = Counter[str]()
-            counts = self._counts(X, unknown)
+            given, counts = self._counted(X, vocab, unknown)
             self._learn(corpus_of_counts(counts, self._vocabulary, self._config()), self._trained, counts)
-            self._documents = list(X) if are_texts(X) else list(range(counts.shape[0]))
+            self._documents = given
             self.new_words_ = unknown
             if unknown:
                 common = ", ".join(word for word, _ in unknown.most_common(5))
@@ -177,6 +176,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _fit_texts(self, given: list[Any]) -> None:
         config = self._config()
         documents = list(as_documents(given))
+        if not documents:
+            raise UserError("there are no documents; give a list of at least a few")
         settings = dataclasses.replace(
             config.corpus,
             valid_share=config.corpus.valid_share if len(documents) >= FEWEST_TO_VALIDATE else 0.0,
@@ -220,8 +221,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     # Applying
 
-    def transform(self, X: Any) -> np.ndarray:
-        """Infer topic proportions.
+    def transform(self, X: Any, *, vocab: Sequence[str] | None = None) -> np.ndarray:
+        """Infer topic proportions. vocab: the words of the columns of counts, where those are not the model's in order.
 
         Returns
         -------
@@ -230,21 +231,21 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "components_")
         with self._own_words():
-            return self._applied.theta(self._counts(X))
+            return self._applied.theta(self._counted(X, vocab)[1])
 
-    def perplexity(self, X: Any) -> float:
+    def perplexity(self, X: Any, *, vocab: Sequence[str] | None = None) -> float:
         """Completion perplexity by token, of the second halves of documents given the first. Lower is better."""
         check_is_fitted(self, "components_")
         with self._own_words():
-            counts = self._counts(X)
-            if counts.dtype.kind == "f" and (counts.data % 1).any():
+            _, counts = self._counted(X, vocab)
+            if counts.dtype.kind == "f":
                 raise UserError("perplexity is of words: it needs whole counts")
-            first, second = halves(sp.csr_matrix(counts, dtype=np.int32), self.seed)
+            first, second = halves(counts, self.seed)
             return completion_perplexity(self._applied.theta(first), self.components_, second).by_token
 
-    def score(self, X: Any, y: None = None) -> float:
+    def score(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> float:
         """Negative `perplexity`: scikit-learn's searches maximise the score."""
-        return -self.perplexity(X)
+        return -self.perplexity(X, vocab=vocab)
 
     # Looking
 
@@ -274,7 +275,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             found, cosines = nearest(rho[own : own + 1], rho, n + 1)
             return [(self.vocab_[j], float(c)) for j, c in zip(found[0], cosines[0], strict=True) if j != own][:n]
 
-    def representative_docs(self, n: int = 3, documents: Texts | None = None) -> list[list[Any]]:
+    def representative_docs(self, n: int = 3, documents: Any = None) -> list[list[Any]]:
         """The n documents that represent each topic best, of `documents` or of those that the model was fitted to.
 
         For counts, their row numbers. Raises ValueError for a loaded model without `documents`, as it keeps none.
@@ -286,7 +287,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             if documents is None:
                 chosen, counts, theta = self._documents or [], self._fitted_counts, self._theta
             else:
-                chosen, counts = list(documents), self._counts(documents)
+                chosen, counts = self._counted(documents)
                 theta = self._applied.theta(counts)
             return [[chosen[i] for i in rows] for rows in representative_documents(theta, counts, n)]
 
@@ -298,7 +299,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         given = {name: value for name, value in self.get_params(deep=False).items() if name != "callbacks"}
         given["settings"] = dict(self.settings) if self.settings is not None else None
         about = {
-            "parameters": given,
+            # numpy's numbers, which are as good as Python's, are none of JSON's.
+            "parameters": json.loads(json.dumps(given, default=lambda value: np.asarray(value).tolist())),
             "counts": getattr(self, "n_features_in_", None),
             "share": self._share.tolist(),
             "npmi": self._npmi.tolist(),
@@ -343,24 +345,12 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     # Documents to counts
 
-    def _counts(self, documents: Any, unknown: Counter[str] | None = None) -> sp.csr_matrix:
-        """Documents in any form as [D, V] CSR. unknown: counter to which words outside the vocabulary are added."""
-        if not are_texts(documents):
-            return self._checked(documents, reset=False)
-        given, config = list(as_documents(documents)), self._trained.config.corpus
-        settings = settings_like(config, self._vocabulary, "" if given[0].tokens is None else GIVEN)
-        batches = list(segmented(lambda: iter(given), settings, self._vocabulary))
-        if unknown is not None:
-            unknown.update(unknown_words(batches, settings, self._vocabulary))
-        counts = [some.counts for some in counted(iter(batches), settings, self._vocabulary)]
-        return sp.csr_matrix(sp.vstack(counts))
-
-    def _checked(self, counts: Any, reset: bool) -> sp.csr_matrix:
-        """Counts, validated by scikit-learn's rules: [D, V] CSR of the dtype that they had."""
-        checked = validate_data(
-            self, counts, accept_sparse="csr", dtype="numeric", reset=reset, ensure_non_negative=True
-        )
-        return canonical(checked)
+    def _counted(
+        self, documents: Any, vocab: Any = None, unknown: Counter[str] | None = None
+    ) -> tuple[list[Any], sp.csr_matrix]:
+        """The documents in any form, as a list, and as [D, V] CSR over the model's words: `given_over_words`."""
+        config, vocabulary = self._trained.config.corpus, self._vocabulary
+        return given_over_words(self, documents, vocab, config, vocabulary, unknown)
 
     def _config(self) -> Config:
         given = {name: getattr(self, name) for name in _setting_parameters()}
@@ -380,6 +370,10 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 yield
             except UserError as error:
                 raise ValueError(str(error)) from error
+            except (RuntimeError, AssertionError) as error:
+                if fault := no_devices():
+                    raise ValueError(fault) from error
+                raise
 
     @property
     def _n_features_out(self) -> int:

@@ -64,6 +64,7 @@ class InferFlags:
     segmenter: str = setting("", "cuts the text; by default as the run's was", choices=SEGMENTERS)
     segmenter_model: str = setting("", "folder of a model of pkuseg's; by default the run's", shown="FOLDER")
     workers: int = setting(0, "processes that cut the text; 0: as many as repay their start", at_least=0)
+    unfinished: bool = setting(False, "take a run that has not ended as it is, with a warning that names its epoch")
 
 
 def main(argv: Sequence[str]) -> None:
@@ -87,6 +88,7 @@ def main(argv: Sequence[str]) -> None:
         workers=given.workers,
         meta_fields=given.meta_fields,
         meta=given.meta,
+        unfinished=given.unfinished,
     )
 
 

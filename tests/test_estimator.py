@@ -3,6 +3,7 @@
 import inspect
 import subprocess
 import sys
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +200,16 @@ def test_callbacks_see_every_epoch_and_silence_is_silent(capfd) -> None:
         ({"settings": {"kind": "lda"}}, LINES, "ETM"),
         ({}, -np.ones((9, 5)), "Negative values"),
         ({}, np.zeros((9, 5)), "no document holds a word"),
+        ({}, [], "there are no documents"),
+        ({}, set(LINES), "a set is no list of documents"),
+        ({}, [*LINES, None], "document 300 is None, neither text nor a list of words"),
+        ({}, [float("nan"), *LINES], "document 0 is nan, neither text nor a list of words"),
+        ({}, [*LINES[:9], b"star"], "document 9 is b'star', neither text nor a list of words; decode it"),
+        ({}, [["海洋", "船"], ["船", None]], "document 1: its word 1 is None, not text"),
+        ({}, np.array([["海洋"], ["船"]], object), "give its column of texts"),
+        ({}, [1, 2, 3], "Expected 2D array, got 1D array instead; Reshape"),
+        ({}, np.full((9, 5), np.nan), "Input X contains NaN"),
+        ({}, np.full((9, 5), 1e38), "document 0 has 5e"),
     ],
 )
 def test_mistakes_are_value_errors_of_one_line(given: dict, documents, told: str) -> None:
@@ -224,6 +235,132 @@ def test_a_former_name_of_a_variant_is_said_to_be_one(capsys) -> None:
 def test_a_vocabulary_must_name_every_column() -> None:
     with pytest.raises(ValueError, match="vocab has 2 words for 3 columns"):
         small().fit(sp.csr_matrix(np.eye(3, dtype=int)), vocab=["a", "b"])
+
+
+WORDS = [f"w{j}" for j in range(12)]
+
+
+@pytest.fixture(scope="module")
+def of_counts() -> ETM:
+    return small(num_epochs=2).fit(planted_counts(60, 12, 3), vocab=WORDS)
+
+
+def test_columns_are_found_by_their_names_at_every_door(of_counts: ETM) -> None:
+    counts, order = planted_counts(40, 12, 3, seed=1), np.random.default_rng(0).permutation(12)
+    turned, names = counts[:, order], [WORDS[j] for j in order]
+    np.testing.assert_array_equal(of_counts.transform(turned, vocab=names), of_counts.transform(counts))
+    assert of_counts.perplexity(turned, vocab=names) == of_counts.perplexity(counts)
+    assert of_counts.score(turned, vocab=names) == of_counts.score(counts)
+    both = [small(num_epochs=2).fit(planted_counts(60, 12, 3), vocab=WORDS) for _ in range(2)]
+    both[0].partial_fit(counts)
+    # A word that is not the model's comes along, and one that is does not.
+    with_other = sp.csr_matrix(sp.hstack([turned, counts[:, :1]]))
+    both[1].partial_fit(with_other, vocab=[*names, "other"])
+    np.testing.assert_array_equal(both[1].components_, both[0].components_)
+    assert dict(both[1].new_words_) == {"other": counts[:, 0].sum()}
+    alone = sp.csr_matrix(([3], ([0], [4])), (1, 12))
+    np.testing.assert_array_equal(of_counts.transform([[3]], vocab=["w4"]), of_counts.transform(alone))
+    with pytest.raises(ValueError, match="none of the 2 columns is called like a word of the model"):
+        of_counts.transform([[1, 2]], vocab=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{word: j for j, word in enumerate(WORDS)}, dict(enumerate(WORDS)), np.array(WORDS), (word for word in WORDS)],
+)
+def test_words_of_columns_in_every_form_that_has_an_order(given) -> None:
+    assert small(num_epochs=1).fit(planted_counts(60, 12, 3), vocab=given).vocab_ == WORDS
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (set(WORDS), "vocab is a set"),
+        ("abcdefghijkl", "vocab is a str"),
+        (["a"] * 12, "has the word 'a' 12 times, in columns 0 and 1"),
+        ([*WORDS[:11], None], "the word of column 11 is None"),
+        (dict.fromkeys(WORDS, 1), "does not give each column from 0 to 11 one word"),
+        (WORDS[:11], "vocab has 11 words for 12 columns"),
+    ],
+)
+def test_words_without_an_order_or_twice_are_refused(given, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        small().fit(planted_counts(60, 12, 3), vocab=given)
+    with pytest.raises(ValueError, match="texts were given"):
+        small().fit(LINES, vocab=given)
+
+
+def test_a_table_names_its_columns_itself(of_counts: ETM) -> None:
+    pandas = pytest.importorskip("pandas")
+    counts = planted_counts(60, 12, 3).toarray()
+    named = pandas.DataFrame(counts, columns=WORDS)
+    model = small(num_epochs=2).fit(named)
+    np.testing.assert_array_equal(model.components_, of_counts.components_)
+    assert model.vocab_ == WORDS
+    turned = named[WORDS[::-1]]
+    np.testing.assert_array_equal(of_counts.transform(turned), of_counts.transform(counts))
+    with pytest.raises(ValueError, match="Feature names must be in the same order"):
+        model.partial_fit(turned)
+    with pytest.raises(ValueError, match="the table has the word 'w' 12 times"):
+        small().fit(pandas.DataFrame(counts, columns=["w"] * 12))
+
+
+FORMATS = ("csr", "csc", "coo", "lil", "dok", "dia", "bsr")
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "i2", "u4", "i8", "u8", "f2", "f4", "f8", "O"])
+def test_counts_of_every_type_and_format_are_the_same_counts(of_counts: ETM, dtype: str) -> None:
+    counts = planted_counts(8, 12, 3, seed=2)
+    expected = of_counts.transform(counts)
+    np.testing.assert_array_equal(of_counts.transform(counts.toarray().astype(dtype)), expected)
+    if dtype not in ("f2", "O"):
+        for form in FORMATS:
+            np.testing.assert_array_equal(of_counts.transform(counts.astype(dtype).asformat(form)), expected)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.float32])
+def test_entries_that_stand_twice_are_summed_whatever_their_type(of_counts: ETM, dtype) -> None:
+    ones, column = np.ones(300, dtype), np.full(300, 5)
+    once = of_counts.transform(sp.csr_matrix(([300], ([0], [5])), (1, 12)))
+    in_place = (ones, (np.zeros(300, int), column))
+    for twice in (sp.coo_matrix(in_place, (1, 12)), sp.coo_array(in_place, (1, 12))):
+        np.testing.assert_array_equal(of_counts.transform(twice), once)
+    np.testing.assert_array_equal(of_counts.transform(sp.csr_matrix((ones, column, [0, 300]), (1, 12))), once)
+
+
+@pytest.mark.parametrize("value", [2**24 + 1, 2**31, 2**63, 2**64 - 1, 1e38, 1e300])
+def test_a_count_that_no_float32_holds_is_refused_at_every_door(of_counts: ETM, value: float) -> None:
+    counts = np.array([[0] * 12, [value] + [0] * 11], np.uint64 if isinstance(value, int) else np.float64)
+    for door in (of_counts.transform, of_counts.perplexity, of_counts.partial_fit, small().fit):
+        for given in (counts, sp.coo_matrix(counts)):
+            with pytest.raises(ValueError, match=r"document 1 has .* words; a document has at most 16,777,216"):
+                door(given)
+
+
+def test_as_many_words_as_float32_counts_are_still_exact(of_counts: ETM) -> None:
+    many = np.array([[2**24] + [0] * 11])
+    assert np.isfinite(of_counts.transform(many)).all()
+    model = small(num_epochs=1).fit(np.repeat(np.eye(3, dtype=np.float32) * (2**24 - 1), 4, axis=0))
+    assert model._vocabulary.term_freq.tolist() == [4 * (2**24 - 1)] * 3
+
+
+def test_documents_in_any_collection_that_has_an_order(fitted: ETM) -> None:
+    expected = fitted.transform(LINES[:5])
+    given = ((line for line in LINES[:5]), tuple(LINES[:5]), np.array(LINES[:5]), deque(LINES[:5]))
+    for documents in (*given, [np.array(line.split()) for line in LINES[:5]]):
+        np.testing.assert_array_equal(fitted.transform(documents), expected)
+    assert fitted.transform([]).shape == (0, 3)
+    np.testing.assert_array_equal(fitted.transform([[]]), fitted.transform([""]))
+    assert np.isfinite(small(num_epochs=1).fit(planted_counts(60, 12, 3).todense()).components_).all()
+
+
+def test_numpy_values_are_parameters_as_good_as_pythons(tmp_path: Path) -> None:
+    settings = {"hidden": np.array([16]), "embed_dim": np.int64(8), "batch_size": np.int32(32), "skip": np.bool_(True)}
+    own = {"num_topics": np.int64(3), "seed": np.uint8(1), "no_above": np.float64(0.6), "vectors": np.str_("ppmi")}
+    model = small(**own, settings=settings, num_epochs=np.int64(1)).fit(LINES)
+    np.testing.assert_array_equal(model.components_, small(num_epochs=1).fit(LINES).components_)
+    model.save(tmp_path / "model")
+    assert ETM.load(tmp_path / "model").get_params()["num_topics"] == 3
 
 
 def test_perplexity_needs_whole_counts() -> None:

@@ -6,6 +6,7 @@ A reader reads a folder. Of hostile bytes it may make what it can, or raise a Us
 import gzip
 import importlib.util
 import json
+import tarfile
 import zlib
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -412,7 +413,7 @@ def _read_checkpoint(folder: Path) -> None:
 
 
 def _seal_checkpoint(folder: Path) -> None:
-    from etm_jax.training.digests import DIGESTS, file_digests
+    from etm_jax.util.digests import DIGESTS, file_digests
 
     place = folder / "checkpoints" / "1"
     (place / DIGESTS).write_text(file_digests(place), encoding="utf-8")
@@ -459,6 +460,35 @@ def _seal_cache(folder: Path) -> None:
         except (ValueError, KeyError, TypeError, OSError, RecursionError):
             continue
         manifest.write_text(json.dumps(values), encoding="ascii")
+
+
+# What earlier versions stored -----------------------------------------------------------------------------------------
+
+_EARLIER = Path(__file__).parents[1] / "tests" / "stored_forms" / "0_2026-11-23_steps.tar.xz"
+"""A corpus in the first format, and a checkpoint that Orbax's manager wrote, without digests."""
+
+
+def _make_earlier(folder: Path) -> None:
+    with tarfile.open(_EARLIER) as archive:
+        wanted = [one for one in archive if one.name.startswith(("run/corpus", "run/check", "run/config", "run/vocab"))]
+        archive.extractall(folder, wanted, filter="data")
+
+
+def _read_earlier(folder: Path) -> None:
+    from etm_jax.corpus.store.cache import load_corpus
+    from etm_jax.interop.native_files import read_run_weights
+    from etm_jax.util.files import DAMAGED
+
+    read_run_weights(str(folder / "run"))
+    try:
+        for corpus in folder.glob("run/corpus/*"):
+            load_corpus(corpus)
+    except DAMAGED as error:
+        raise UserError(str(error) or type(error).__name__) from error
+
+
+def _seal_earlier(folder: Path) -> None:
+    _seal_cache(folder / "run" / "corpus")
 
 
 # Shards --------------------------------------------------------------------------------------------------------------
@@ -556,6 +586,7 @@ READERS = {
     "record": Reader(_make_record, _read_record),
     "checkpoint": Reader(_make_checkpoint, _read_checkpoint, _seal_checkpoint),
     "cache": Reader(_make_cache, _read_cache, _seal_cache),
+    "earlier": Reader(_make_earlier, _read_earlier, _seal_earlier),
     "block": Reader(_make_block, _read_block, _seal_block),
     "shards": Reader(_make_shards, _read_shards, _seal_shards),
 }

@@ -15,10 +15,12 @@ from etm_jax.cli.help import help_text, sections_of_training
 from etm_jax.config.build import Config, make_config
 from etm_jax.config.declaration import Setting, by_name, settings_of
 from etm_jax.config.settings import RunOptions
-from etm_jax.training.signals import Stopped, sigterm_raises
+from etm_jax.ops.devices import no_devices
+from etm_jax.training.signals import Stopped, signals_raise
 from etm_jax.util.console import note, show
 from etm_jax.util.errors import UserError
 from etm_jax.util.reading import read_bounded
+from etm_jax.util.streams import standard_streams
 
 __all__ = [
     "STOPPED",
@@ -46,24 +48,37 @@ def run(
 ) -> int:
     """Call `main` with the command line; turn a user's mistake into one line on stderr. Returns the exit status.
 
-    main: returns an exit status, or None for 0. if_stopped: what Ctrl-C and SIGTERM say; the status is 130 or 143.
+    main: returns an exit status, or None for 0. if_stopped: what a signal says; the status is then 128 and its number.
+    Where standard output cannot be written, being full or closed, that is the one line; where whoever reads it, such as
+    head, has had enough, nothing is said, and the status is 141.
     """
     argv = list(sys.argv if argv is None else argv)
+    with standard_streams():
+        try:
+            with signals_raise():
+                _check_utf8(argv)
+                status = _called(main, argv)
+                sys.stdout.flush()
+                return status
+        except UserError as error:
+            note(f"error: {error}")
+            return EXIT_USER_ERROR
+        except KeyboardInterrupt as stop:
+            number, message = (stop.number, stop.message) if isinstance(stop, Stopped) else (signal.SIGINT, "")
+            note(message or if_stopped)
+            return 128 + number
+        except BrokenPipeError:
+            return 128 + signal.SIGPIPE
+
+
+def _called(main: Callable[[Sequence[str]], int | None], argv: Sequence[str]) -> int:
+    """The status of `main`. Raises UserError where JAX finds no device: it looks for one where it is first needed."""
     try:
-        with sigterm_raises():
-            _check_utf8(argv)
-            return main(argv) or 0
-    except UserError as error:
-        note(f"error: {error}")
-        return EXIT_USER_ERROR
-    except KeyboardInterrupt as stop:
-        number, message = (stop.number, stop.message) if isinstance(stop, Stopped) else (signal.SIGINT, "")
-        note(message or if_stopped)
-        return 128 + number
-    except BrokenPipeError:
-        # Whoever reads the output, such as head, has enough; Python would complain once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return main(argv) or 0
+    except (RuntimeError, AssertionError) as error:
+        if fault := no_devices():
+            raise UserError(fault) from error
+        raise
 
 
 def _check_utf8(argv: Sequence[str]) -> None:
@@ -72,9 +87,14 @@ def _check_utf8(argv: Sequence[str]) -> None:
         try:
             arg.encode()
         except UnicodeEncodeError:
-            raise UserError(
-                f"{os.fsencode(arg)!r} is not UTF-8; rename that file or folder, or give a link to it"
-            ) from None
+            given = os.fsencode(arg)
+            try:
+                given.decode()
+            except UnicodeDecodeError:
+                cure = "is not UTF-8; rename that file or folder, or give a link to it"
+            else:
+                cure = f"cannot be read in a locale whose encoding is {sys.getfilesystemencoding()}; set PYTHONUTF8=1"
+            raise UserError(f"{given!r} {cure}") from None
 
 
 def parse(argv: Sequence[str]) -> tuple[Config, RunOptions]:

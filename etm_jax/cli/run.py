@@ -1,17 +1,21 @@
 """One run from settings to printed topics: what `python -m etm_jax.train` does once its flags are read."""
 
 import dataclasses
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-import jax
-
+from etm_jax.cli.compiled import programs_kept
 from etm_jax.cli.fitting import fitter_for
 from etm_jax.config.build import Config
+from etm_jax.config.declaration import files_read
 from etm_jax.config.settings import ModelConfig, RunOptions
 from etm_jax.corpus.filter_report import format_phrases, format_report, report_warnings
 from etm_jax.corpus.prepare import prepare
-from etm_jax.corpus.sources import as_prepared, find_source
+from etm_jax.corpus.sources import as_prepared, files_of, find_source
 from etm_jax.corpus.types import Corpus, Source
+from etm_jax.interop.native_files import read_vocabulary
+from etm_jax.interop.read import model_files
 from etm_jax.results.collapse import collapse_warning
 from etm_jax.results.export import write_export
 from etm_jax.results.fit_result import FitResult
@@ -23,8 +27,8 @@ from etm_jax.training.run_folder import RunFolder, check_resumable
 from etm_jax.training.run_record import RunRecord
 from etm_jax.util import console
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import check_writable
 from etm_jax.util.lock import locked
+from etm_jax.util.overlap import check_not_read
 
 
 def run(config: Config, options: RunOptions) -> None:
@@ -38,21 +42,22 @@ def run(config: Config, options: RunOptions) -> None:
         if not is_main_process():
             _train_along(config, options, folder)
             return
-        with locked(folder.path):
-            _keep_compiled(options)
-
+        with locked(folder.path), programs_kept(options.compilation_cache):
             # What the folder holds already, and what can be refused before the corpus is read.
             saved = folder.record()
             if saved:
                 config = config.continuing(saved.config)
                 check_resumable(saved, config, options, folder.path)
+                folder.tell_of_damaged_results()
             source = find_source(config.corpus)
+            _check_apart(folder, source, config, options)
             fitter = fitter_for(config, options, folder, saved, source)
 
             corpus = _read_corpus(source, config, folder, saved)
             result = fitter.fit(corpus)
             summary = summarize(result.topics, corpus, result.log_px)
             write_export(folder.export, result.topics, corpus, summary, result.seeds)
+            folder.finish()
             _show(result, summary, corpus, folder)
 
 
@@ -60,9 +65,22 @@ def prepare_corpus(config: Config, options: RunOptions) -> None:
     """Prepare the corpus of a future run, where that run will look for it. Raises UserError as `run` does."""
     config, folder = _find_folder(config, options)
     with locked(folder.path):
-        _read_corpus(find_source(config.corpus), config, folder, None)
+        source = find_source(config.corpus)
+        _check_apart(folder, source, config, options)
+        _read_corpus(source, config, folder, None)
     where = Path(config.corpus.cache_dir).expanduser() if config.corpus.cache_dir else folder.corpus
     console.note(f"{where} holds the prepared corpus; training with the same flags finds it there")
+
+
+def _check_apart(folder: RunFolder, source: Source, config: Config, options: RunOptions) -> None:
+    """Raise UserError where the run would write over its corpus, or over another file that it reads."""
+    weights = model_files(options.ckpt) if options.ckpt else []
+    inputs = [
+        *(("--corpus", path) for path in files_of(source)),
+        *(("--ckpt", path) for path in weights),
+        *files_read(config.corpus, config.vectors, options),
+    ]
+    check_not_read((("--workdir", path) for path in folder.parts), inputs)
 
 
 def _train_along(config: Config, options: RunOptions, folder: RunFolder) -> None:
@@ -103,25 +121,17 @@ def _find_corpus(config: Config, options: RunOptions) -> tuple[Config, str]:
     return dataclasses.replace(config, corpus=corpus), options.taskname
 
 
-def _keep_compiled(options: RunOptions) -> None:
-    """Let JAX keep its compiled programs in --compilation_cache, where that is given."""
-    if not options.compilation_cache:
-        return
-    cache = Path(options.compilation_cache).expanduser()
-    check_writable(cache, "compilation_cache")
-    jax.config.update("jax_compilation_cache_dir", str(cache))
-    # JAX's own limit, a second, leaves out most of our programs.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
-
-
 def _read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRecord | None) -> Corpus:
     """The prepared corpus, described on the screen. Raises UserError where it is not that of the `saved` run."""
     cache = folder.corpus
     if config.corpus.cache_dir:
         cache = Path(config.corpus.cache_dir).expanduser()
-        check_writable(cache, "cache_dir")
-    expected = (saved.corpus_digest, saved.corpus) if saved else ()
-    corpus = prepare(source, config.corpus, cache, *expected)
+    expected: dict[str, Any] = {}
+    if saved:
+        expected = {"expected_digest": saved.corpus_digest, "expected_name": saved.corpus}
+        with suppress(UserError):  # Where it is damaged, it is written again.
+            expected["expected_vocabulary"] = read_vocabulary(folder)
+    corpus = prepare(source, config.corpus, cache, **expected)
     parts = f"{corpus.num_train:,} to train, {len(corpus.valid):,} to validate, {len(corpus.test):,} to test"
     console.note(f"corpus {corpus.name}: {len(corpus.vocabulary):,} words; documents: {parts}")
     if corpus.num_train > len(corpus.train):

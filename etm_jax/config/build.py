@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etm_jax.config.corpus_settings import MAX_SEED, CorpusConfig
-from etm_jax.config.declaration import Setting, by_name, settings_of
+from etm_jax.config.declaration import NOT_HERE, Setting, by_name, settings_of
 from etm_jax.config.models import LdaConfig, ModelCard, model_card
 from etm_jax.config.settings import (
     SECTIONS,
@@ -22,6 +22,7 @@ from etm_jax.config.settings import (
 from etm_jax.config.variants import VARIANTS
 from etm_jax.config.vector_sources import vector_source
 from etm_jax.util.errors import UserError
+from etm_jax.util.forms import TooOldError
 
 OF_TRAINING = (VectorsConfig, ModelConfig, ObjectiveConfig, OptimizerConfig, TrainConfig)
 """The sections of which a model may leave settings unread: `ModelCard.reads`."""
@@ -64,29 +65,37 @@ class Config:
         """
         kept: dict[str, dict[str, Any]] = {}
         for section, s, value in self.settings():
-            if value is None and s.before is not None and section in SECTIONS:
+            if value is None and s.may_be_absent and section in SECTIONS:
                 kept.setdefault(section, {})[s.name] = getattr(getattr(begun, section), s.name)
         changed = {section: dataclasses.replace(getattr(self, section), **values) for section, values in kept.items()}
         return dataclasses.replace(self, **changed)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Config":
-        """The inverse of `to_json`. A setting that is not there, as it is of a later version, takes its default, or
-        the value that its declaration has for runs before it.
+        """The inverse of `to_json`, for what any earlier version stored too.
 
-        Raises UnknownModelError where it is of a model that is not known here, and UserError where a section is missing
-        or a setting is unknown, mistyped or not allowed.
+        A setting that is not there takes what its declaration has for the time `before` it; one of a model of the
+        user's own without that, its default. Raises UnknownModelError where it is of a model that is not known here,
+        TooOldError where it is of a time that cannot be read any more, and UserError where a setting is unknown,
+        mistyped or not allowed, or is missing and was always stored.
         """
         try:
-            kind = values["model"]["kind"]
+            kind = values["model"].get("kind", ModelConfig.kind)
             own = model_card(kind).settings
             sections = SECTIONS if own is None else SECTIONS | {kind: own}
             flat: dict[str, Any] = {}
             for section, declared in sections.items():
-                given = values[section] if section in SECTIONS else values.get(section, {})
+                new_names = {s.formerly: s.name for s in settings_of(declared) if s.formerly}
+                stored = values[section] if section in SECTIONS else values.get(section, {})
+                given = {new_names.get(name, name): value for name, value in stored.items()}
                 if unknown := sorted(given.keys() - by_name(declared).keys()):
                     raise UserError(f"section {section!r} has unknown settings: {', '.join(unknown)}")
-                flat |= {s.name: s.before for s in settings_of(declared) if s.before is not None} | given
+                absent = [s for s in settings_of(declared) if s.name not in given]
+                if too_old := [s for s in absent if s.before is NOT_HERE]:
+                    raise TooOldError(f"it was made before --{too_old[0].flag}, and what the code did then is gone")
+                if lost := [s.name for s in absent if section in SECTIONS and not s.may_be_absent]:
+                    raise UserError(f"section {section!r} lacks {', '.join(lost)}")
+                flat |= {s.name: s.before for s in absent if s.may_be_absent} | given
             return make_config(values["variant"], flat)
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(f"not a configuration of etm_jax: {error!r}") from error

@@ -37,12 +37,15 @@ class CorpusConfig:
         "columns or keys that documents carry along (.jsonl, .csv, .tsv): date,source,…",
         shown="NAME,NAME",
         digest="given",
+        before="",
     )
     meta: str = setting(
         "",
         "file (.csv, .tsv) with a column document and --meta_fields, by default all its columns",
         shown="FILE",
         digest="given files",
+        reads="file",
+        before="",
     )
     encoding: str = setting("utf-8", "of text files: utf-8, gb18030, …", digest="value")
     lang: str = setting(
@@ -62,6 +65,7 @@ class CorpusConfig:
             "novel": "chapter headings, page furniture, indentation, advertisements that repeat",
         },
         digest="given",
+        before="",
     )
     # Its version is in the digest, in its place.
     segmenter: str = setting(
@@ -70,12 +74,18 @@ class CorpusConfig:
         choices=SEGMENTERS,
     )
     segmenter_model: str = setting(
-        "", "folder of a model of pkuseg's, in place of the one that it ships", shown="FOLDER", digest="files"
+        "",
+        "folder of a model of pkuseg's, in place of the one that it ships",
+        shown="FOLDER",
+        digest="files",
+        reads="path",
     )
     user_dict: str = setting(
         "",
         "file of words that are not to be cut, such as names, one a line, with a frequency and a tag or without",
         shown="FILE",
+        reads="file",
+        before="",
     )
     workers: int = setting(
         0,
@@ -95,9 +105,13 @@ class CorpusConfig:
         "write all Chinese words in one script, and segment them as simplified; default: as they are (extra: script)",
         choices=SCRIPTS,
         digest="given",
+        before="",
     )
     keep_digits: bool = setting(
-        False, "keep digits in words: 5G, 2024, 3.14; by default they are dropped", digest="given"
+        False,
+        "keep digits in words: 5G, 2024, 3.14; by default they are dropped",
+        digest="given",
+        before=False,
     )
     # Where it is off, it is in the digest: `etm_jax.corpus.store.cache.deciding_settings`.
     clean_tokens: bool | None = setting(
@@ -112,6 +126,7 @@ class CorpusConfig:
         "commas between; none are dropped by default",
         shown="zh|en|FILE|WORD,WORD",
         digest="files",
+        reads="file",
     )
     min_token_len: int | None = setting(
         None, "shortest word kept, in characters; default: 1 for zh, 2 for en", at_least=1, digest="value"
@@ -121,9 +136,14 @@ class CorpusConfig:
         "join words that stand together far oftener than chance has it, as new_york and 人工智能, into one, all "
         "documents counted",
         digest="given",
+        before=False,
     )
     phrase_min_count: int = setting(
-        10, "times that the words of a phrase are to stand together at least", at_least=1, digest="given"
+        10,
+        "times that the words of a phrase are to stand together at least",
+        at_least=1,
+        digest="given",
+        before=10,
     )
     phrase_threshold: float = setting(
         0.5,
@@ -131,6 +151,7 @@ class CorpusConfig:
         at_least=-1,
         at_most=1,
         digest="given",
+        before=0.5,
     )
     no_below: int = setting(
         5,

@@ -7,12 +7,16 @@ have there.
 import dataclasses
 import math
 import numbers
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, Self
+
+import numpy as np
 
 from etm_jax.util.errors import UserError
 
@@ -29,6 +33,14 @@ Digest = Literal["value", "given", "files", "given files"]
 By its value; by its value where another than the default is given, for settings that are younger than corpora that were
 prepared without; by the bytes of the files that it names; or by those, of corpora that come as counts too.
 """
+
+Reads = Literal["file", "path"]
+"""What a setting can name to be read: files, or files and folders."""
+ALWAYS_STORED = object()
+"""In place of `before`: nothing was ever stored without the setting."""
+
+NOT_HERE = object()
+"""In place of `before`: what the code did then it cannot do now, and what was stored without the setting is refused."""
 
 _KEY = "setting"
 """Of a field's metadata."""
@@ -53,7 +65,9 @@ def setting(
     resumable: bool = False,
     digest: Digest | None = None,
     models: tuple[str, ...] = (),
-    before: Any = None,
+    before: Any = ALWAYS_STORED,
+    formerly: str = "",
+    reads: Reads | None = None,
 ) -> Any:
     """A field of a frozen dataclass that is a setting.
 
@@ -67,7 +81,9 @@ def setting(
 
     resumable: whether it may differ when a run is resumed, as no number of the run depends on it. digest: how the
     prepared corpus depends on it, None for not at all. models: those that
-    read it, where not all do. before: what it is in the settings of runs that are older than it; None for the default.
+    read it, where not all do. before: what the code did before there was such a setting, which holds for whatever was
+    stored without it; every setting that was not there from the first run on needs one. formerly: the name that it was
+    stored by, where it has been renamed. reads: what it can name to be read.
     """
     declared = locals() | {"renamed": renamed or {}}
     return field(default=declared.pop("default"), metadata={_KEY: declared})
@@ -103,6 +119,8 @@ class Setting:
     digest: Digest | None
     models: tuple[str, ...]
     before: Any
+    reads: Reads | None
+    formerly: str
 
     @classmethod
     def of(cls, f: "dataclasses.Field[Any]", hint: Any) -> Self:
@@ -121,6 +139,11 @@ class Setting:
         choices = self.choices() if callable(self.choices) else self.choices
         return choices if isinstance(choices, Mapping) else dict.fromkeys(choices, "")
 
+    @property
+    def may_be_absent(self) -> bool:
+        """Whether settings were stored before there was this one; `before` is then what it was."""
+        return self.before is not ALWAYS_STORED
+
     def text(self, value: Any) -> str:
         """A value as it stands behind the flag."""
         return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
@@ -132,6 +155,15 @@ class Setting:
         if value is None or value == "":
             return f"no --{self.flag}"
         return f"--{self.flag}={self.text(value)}"
+
+    def files(self, value: str) -> list[Path]:
+        """The files that a value names, alone, between commas or behind a choice and a colon, where they exist.
+
+        What is a choice is no file, and what is a folder is one only for a setting that reads folders.
+        """
+        named = value.partition(":")[2] if self.choice_phrases else value
+        paths = {Path(part).expanduser() for part in (named, *re.split("[,，]", named)) if part}
+        return sorted(path for path in paths if path.is_file() or (self.reads == "path" and path.is_dir()))
 
     def renaming(self, value: Any) -> str:
         """What to say of a former name, or nothing."""
@@ -162,18 +194,15 @@ class Setting:
 
     def _typed(self, value: Any) -> Any:
         if self.kind is tuple:
-            if isinstance(value, list | tuple):
+            if isinstance(value, list | tuple | np.ndarray) and np.ndim(value) == 1:
                 return tuple(self._plain(part, self.item, value) for part in value)
             raise self._mistyped(value)
         return self._plain(value, self.kind, value)
 
     def _plain(self, part: Any, kind: type, value: Any) -> Any:
-        """The same as a plain value of this type: numpy's numbers are numbers too, but True is none."""
-        number = {int: numbers.Integral, float: numbers.Real}.get(kind)
-        if isinstance(part, bool) or number is None:
-            if type(part) is kind:
-                return part
-        elif isinstance(part, number):
+        """The same as a plain value of this type: numpy's values are as good as Python's, but True is no number."""
+        number = {int: numbers.Integral, float: numbers.Real, bool: np.bool_, str: str}[kind]
+        if type(part) is kind or (isinstance(part, number) and not isinstance(part, bool)):
             return kind(part)
         raise self._mistyped(value)
 
@@ -234,6 +263,12 @@ def settings_of(kind: type) -> tuple[Setting, ...]:
 def _settings_of(kind: type) -> tuple[Setting, ...]:
     hints = typing.get_type_hints(kind)
     return tuple(Setting.of(f, hints[f.name]) for f in dataclasses.fields(kind) if _KEY in f.metadata)
+
+
+def files_read(*values: Any) -> list[tuple[str, Path]]:
+    """The files and folders that these dataclasses of settings name to be read, each with its flag."""
+    settings = ((s, getattr(section, s.name)) for section in values for s in settings_of(type(section)) if s.reads)
+    return [(f"--{s.flag}", path) for s, value in settings for path in s.files(value)]
 
 
 def by_name(kind: type) -> dict[str, Setting]:

@@ -13,13 +13,16 @@ from typing import Any
 from etm_jax.config.declaration import setting
 from etm_jax.config.variants import PUBLISHED
 from etm_jax.util.errors import UserError
+from etm_jax.util.forms import ForeignError
 
 VARIABLE = "ETM_JAX_MODELS"
 """Names modules, with commas between them, that register models."""
 
 
-class UnknownModelError(UserError):
+class UnknownModelError(ForeignError):
     """There is no model of that name."""
+
+    is_what = "is of another model"
 
 
 @dataclass(frozen=True)

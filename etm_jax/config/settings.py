@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etm_jax.config.corpus_settings import MAX_SEED, CorpusConfig
-from etm_jax.config.declaration import setting, settings_of
+from etm_jax.config.declaration import NOT_HERE, setting, settings_of
 from etm_jax.config.models import LdaConfig, model_card, model_names, model_phrases
 from etm_jax.config.variants import PHRASES, RENAMED
 from etm_jax.config.vector_sources import VECTOR_SOURCES
@@ -22,6 +22,7 @@ class VectorsConfig:
         "ppmi",
         "word vectors to start from",
         choices={source.shown: source.about for source in VECTOR_SOURCES.values()},
+        reads="file",
     )
     embed_dim: int | None = setting(
         100,
@@ -58,7 +59,9 @@ class ModelConfig:
     )
     use_tfidf: bool = setting(False, "let the encoder read tf-idf in place of --encoder_input")
     read_rho: bool = setting(
-        True, "let the encoder read words by their vectors in ρ; else it learns weights of its own"
+        True,
+        "let the encoder read words by their vectors in ρ; else it learns weights of its own",
+        before=NOT_HERE,
     )
     skip: bool = setting(True, "add a linear path from the words' vectors in ρ to the topics, started from α")
     decoder_hidden: tuple[int, ...] = setting(
@@ -93,7 +96,10 @@ class ModelConfig:
         before=0.0,
     )
     temperature: float = setting(
-        1.07, "what the topics' logits are divided by once they are trained; 1: nothing", above=0
+        1.07,
+        "what the topics' logits are divided by once they are trained; 1: nothing",
+        above=0,
+        before=1.0,
     )
     own: Any = None
 
@@ -114,7 +120,7 @@ class ObjectiveConfig:
         at_least=0,
     )
     kl_weight: float = setting(1.0, "weight of the KL term", above=0)
-    seed_weight: float = setting(0.03, "weight of what draws each topic to its --seed_words")
+    seed_weight: float = setting(0.03, "weight of what draws each topic to its --seed_words", before=0.03)
     refine_steps: int = setting(
         2, "Newton steps in training from the encoder's guess to a better one; 0: none", at_least=0, zero="none"
     )
@@ -155,6 +161,7 @@ class TrainConfig:
         "processes that read a corpus of shards ahead; 0: threads of this one",
         at_least=0,
         zero="threads",
+        before=0,
     )
     checkpoint_every: int = setting(5, "epochs between checkpoints", at_least=1, resumable=True)
     log_quality_every: int = setting(
@@ -197,6 +204,7 @@ class RunOptions:
         "",
         "file with the words that topics are to be about, a topic a line; an empty line leaves a topic free",
         shown="FILE",
+        reads="file",
     )
     ckpt: str = setting(
         "", "start from weights: of the run in this folder, a .safetensors file, or a torch checkpoint", shown="FILE"

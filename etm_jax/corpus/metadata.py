@@ -29,12 +29,16 @@ Kind = Literal["number", "date", "category", "text"]
 MOST_LEVELS = 100_000
 """Different values of a category. A field of more, such as an address or a title, is text and not in batches."""
 
+_DIGITS = dict(zip("一二三四", "1234", strict=True))
+
 MISSING_CODE = -1
 """In place of a category. In place of a number stands NaN."""
 
 _SHOWN = {"number": "numbers", "date": "dates", "text": "text, which no batch holds"}
 _EPOCH = datetime.date(1970, 1, 1)
-_DATE = re.compile(r"\s*(\d{4})(?:\D{1,2}(\d{1,2})|(\d{2}))?(?:\D{1,2}(\d{1,2})|(\d{2}))?(?!\d)")
+_DATE = re.compile(r"\s*(\d{4})(?!\W?[QqWw]\d)(?:\D{1,2}(\d{1,2})|(\d{2}))?(?:\D{1,2}(\d{1,2})|(\d{2}))?(?!\d)")
+_QUARTER = re.compile(r"\s*(\d{4})\W{0,2}(?:[Qq]([1-4])|年?第?([1-4一二三四])季度?)(?!\w)")
+_WEEK = re.compile(r"\s*(\d{4})-?W(\d{2})(?:-?([1-7]))?(?!\w)")
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -194,15 +198,21 @@ def parse_number(text: str) -> float | None:
 
 
 def parse_date(text: str) -> datetime.date | None:
-    """The date that a text begins with, such as 2024-05-31, 20240531, 2024/5/31, 2024年5月31日, 2024-05 or 2024."""
-    match = _DATE.match(text)
-    if not match:
-        return None
-    year, month, day = match[1], match[2] or match[3] or "1", match[4] or match[5] or "1"
+    """The date that a text begins with, such as 2024-05-31, 20240531, 2024/5/31, 2024年5月31日, 2024-05 or 2024.
+
+    Quarters (2024Q3, 2024年第3季度) and weeks (2024-W05, of ISO 8601) are their first day.
+    """
     try:
-        return datetime.date(int(year), int(month), int(day))
+        if match := _QUARTER.match(text):
+            return datetime.date(int(match[1]), 3 * int(match[2] or _DIGITS.get(match[3], match[3])) - 2, 1)
+        if match := _WEEK.match(text):
+            return datetime.date.fromisocalendar(int(match[1]), int(match[2]), int(match[3] or 1))
+        if match := _DATE.match(text):
+            year, month, day = match[1], match[2] or match[3] or "1", match[4] or match[5] or "1"
+            return datetime.date(int(year), int(month), int(day))
     except ValueError:
-        return None
+        pass  # The thirteenth month, the thirty-first of June.
+    return None
 
 
 def _parse_days(text: str) -> int | None:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from etm_jax.corpus.fields import NO_FIELDS, Fields, fields_of
 from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.readers.decode import STDIN
 from etm_jax.corpus.readers.named import NAMED
-from etm_jax.corpus.sources import documents_in, find_source
+from etm_jax.corpus.sources import documents_in, files_of, find_source
 from etm_jax.corpus.types import Counted, Document, Source, TokenStream, Vocabulary
 from etm_jax.corpus.words.bags import bags_of_words
 from etm_jax.corpus.words.cleaning import clean_documents
@@ -93,6 +94,16 @@ def read_new(name: str, form: str, settings: CorpusConfig, vocabulary: Vocabular
             example = example or some.ids[0]
         yield some
     fields.check_joined(joined, number, example)
+
+
+def files_of_new(name: str, settings: CorpusConfig) -> list[Path]:
+    """The files that `read_new` reads documents from. Raises UserError where there are none."""
+    if name == str(STDIN):
+        return [Path("/dev/stdin")]
+    try:
+        return files_of(find_source(dataclasses.replace(settings, corpus=name, corpus_fallback="")))
+    except UserError as error:
+        raise UserError(str(error).replace("--corpus", "--input")) from error
 
 
 def _read(name: str, form: str, config: CorpusConfig, vocabulary: Vocabulary) -> Iterator[CountedDocuments]:

@@ -12,9 +12,10 @@ from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.fields import Fields, fields_of
 from etm_jax.corpus.metadata import Metadata, ValueTally
 from etm_jax.corpus.shards import read_corpus
-from etm_jax.corpus.store.cache import corpus_digest, load_corpus, save_corpus
+from etm_jax.corpus.store.cache import load_corpus, save_corpus
 from etm_jax.corpus.store.compressed import Compressor
 from etm_jax.corpus.store.packed import PackedTexts, Packer
+from etm_jax.corpus.store.started import Way, check_same_words, way_of
 from etm_jax.corpus.types import Corpus, Document, Documents, FilterReport, Source, Vocabulary
 from etm_jax.corpus.words.cleaning import Cleaning
 from etm_jax.corpus.words.phrase_learning import learn_phrases
@@ -28,7 +29,6 @@ from etm_jax.corpus.words.stop_words import read_stop_words
 from etm_jax.corpus.words.text_starts import beginning_of, commonest_words, shown_text
 from etm_jax.corpus.words.tokenizer import cleaner, raw_text
 from etm_jax.corpus.words.tokens import MergedTokens, given_warnings
-from etm_jax.corpus.words.unicode_words import EARLIER_WORDS
 from etm_jax.corpus.words.user_dict import read_user_dict, tell_found, user_dict_of
 from etm_jax.corpus.words.vocabulary import (
     by_frequency,
@@ -41,7 +41,7 @@ from etm_jax.corpus.words.vocabulary import (
 from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import DAMAGED
+from etm_jax.util.files import DAMAGED, check_writable
 
 _COUNTED_SEGMENTER = "none"
 
@@ -53,14 +53,16 @@ def prepare(
     expected_digest: str | None = None,
     expected_name: str = "",
     texts: bool = False,
+    expected_vocabulary: Vocabulary | None = None,
 ) -> Corpus:
     """The corpus as `config` wants it: from the cache where it is there, else made and put there.
 
-    cache_dir: holds one folder a prepared corpus; None keeps nothing. expected_digest, expected_name: those of the
-    corpus that a run was started with. texts: whether its documents are to have the beginnings of their texts, which
-    take memory and are in the cache in any case. A folder that `etm_jax.prepare --input` made is read as it is,
-    whatever `config` says. Raises UserError where the corpus, a setting or the cache folder cannot be used, or the
-    corpus is another one.
+    cache_dir: holds one folder a prepared corpus; None keeps nothing. expected_digest, expected_name,
+    expected_vocabulary: those of the corpus that a run was started with, perhaps by an earlier version or another
+    Python, where words and counts have to be the same. texts: whether its documents are to have the beginnings of their
+    texts, which take memory and are in the cache in any case. A folder that `etm_jax.prepare --input` made is read as
+    it is, whatever `config` says. Raises UserError where the corpus, a setting or the cache folder cannot be used, or
+    the corpus is another one.
     """
     if source.prepared:
         return _from_shards(source.prepared, expected_digest, expected_name, texts)
@@ -73,23 +75,17 @@ def prepare(
         what = "counts" if source.counted else "words"
         warn(f"--clean={config.clean} changes nothing: {source.name} comes as {what}, and only text is cleaned")
     version = _COUNTED_SEGMENTER if source.counted else segmenter_version(settings.segmenter, settings.segmenter_model)
-    digest = corpus_digest(source, settings, version)
-    if settings.segmenter == "words" and not source.counted and expected_digest not in (None, digest):
-        earlier = dataclasses.replace(settings, segmenter=EARLIER_WORDS)
-        earlier_version = segmenter_version(EARLIER_WORDS)
-        if expected_digest == corpus_digest(source, earlier, earlier_version):
-            settings, version, digest = earlier, earlier_version, expected_digest
+    way = Way(settings, version)
+    digest = way.digest(source)
     if expected_digest not in (None, digest):
-        # A run that an earlier version began goes on with the corpus that it prepared.
-        if expected_digest == corpus_digest(source, settings, version, folded_punctuation=True):
-            corpus = _as_before(cache_dir, expected_digest, texts)
-            if corpus:
-                return dataclasses.replace(corpus, name=source.name)
-        raise UserError(
-            f"--corpus={source.name} is not what the run in --workdir was started with ({expected_name}): another "
-            f"text, stop words, user dictionary, segmenter (now {version}), file of --meta or version of etm_jax; "
-            "restore that, or give another --workdir"
-        )
+        started = way_of(expected_digest, source, way, expected_vocabulary)
+        if started is None:
+            raise UserError(
+                f"--corpus={source.name} is not what the run in --workdir was started with ({expected_name}): another "
+                f"text, stop words, user dictionary, segmenter (now {version}), file of --meta or version of etm_jax; "
+                "restore that, or give another --workdir"
+            )
+        way, digest = started, expected_digest
     folder = cache_dir / digest[:16] if cache_dir else None
     if folder and folder.exists() and not config.rebuild:
         try:
@@ -98,32 +94,25 @@ def prepare(
             return dataclasses.replace(corpus, name=source.name)
         except (*DAMAGED, UserError) as error:
             note(f"corpus: {folder} cannot be used ({error}); preparing it again")
+    if cache_dir:
+        # What others have prepared is read from a folder that only they can write to.
+        check_writable(cache_dir, "cache_dir")
     if source.counted:
         corpus = _from_counts(source, config, digest)
     else:
-        corpus = _from_documents(source, settings, version, digest, with_texts=texts or folder is not None)
+        corpus = _from_documents(source, way.config, way.version, digest, with_texts=texts or folder is not None)
         if not (config.lang or source.lang):
             warn_of_language(corpus.vocabulary.words)
-    if corpus_digest(source, settings, version) != digest:
+    if way.digest(source) != digest:
         raise UserError(
             f"--corpus={source.name} changed while it was read, or a file that it is prepared with did; "
             "give the command again when it is written no more"
         )
+    if not way.exact:
+        check_same_words(corpus.vocabulary, expected_vocabulary, source.name, version)
     if folder:
         save_corpus(corpus, folder)
     return corpus if texts else without_texts(corpus)
-
-
-def _as_before(cache_dir: Path | None, digest: str, texts: bool) -> Corpus | None:
-    """The corpus of that digest from the cache, where it is there; it cannot be prepared again."""
-    if not cache_dir:
-        return None
-    try:
-        corpus = load_corpus(cache_dir / digest[:16], texts)
-    except (*DAMAGED, UserError):
-        return None
-    note(f"corpus: prepared before, by an earlier version, in {cache_dir / digest[:16]}")
-    return corpus
 
 
 def without_texts(corpus: Corpus) -> Corpus:

@@ -2,12 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from etm_jax.config.build import Config
 from etm_jax.config.corpus_settings import CorpusConfig
-from etm_jax.config.declaration import settings_of
+from etm_jax.config.declaration import files_read, settings_of
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.readers import exported, original
 from etm_jax.corpus.readers.folders import FOLLOW, check_inside, files_in, tell_left
@@ -66,6 +68,21 @@ def find_source(config: CorpusConfig) -> Source:
         raise UserError(
             f"--corpus={config.corpus} cannot be looked at: {error.strerror}; check the path and its permissions"
         ) from error
+
+
+def files_of(source: Source) -> list[Path]:
+    """The files of a corpus, or its folder of shards."""
+    return [source.prepared] if source.prepared else source.files
+
+
+def files_trained_on(config: Config) -> list[tuple[str, Path]]:
+    """The files and folders that a run of these settings read, each with what named it, so far as they are there."""
+    found = files_read(config.corpus, config.vectors)
+    for flag in ("corpus", "corpus_fallback"):
+        named = dataclasses.replace(config.corpus, corpus=getattr(config.corpus, flag), corpus_fallback="")
+        with suppress(UserError):
+            found += [(f"--{flag}", path) for path in files_of(find_source(named))]
+    return [(f"{flag} of its training", path) for flag, path in found]
 
 
 def corpus_or_fallback(config: CorpusConfig) -> str:

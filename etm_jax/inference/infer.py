@@ -7,11 +7,14 @@ from itertools import chain
 from pathlib import Path
 
 from etm_jax.corpus.fields import fields_of
-from etm_jax.corpus.new_documents import read_new, settings_like
+from etm_jax.corpus.new_documents import files_of_new, read_new, settings_like
+from etm_jax.corpus.sources import files_trained_on
 from etm_jax.inference.predictor import Mixtures, mixtures, read_predictor
 from etm_jax.inference.theta_files import CsvWriter, writer
+from etm_jax.interop.read import model_files
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
+from etm_jax.util.overlap import check_not_read, given
 
 MOSTLY_UNKNOWN = 0.7
 """Share of unknown words above which a warning is printed."""
@@ -31,21 +34,22 @@ def infer(
     workers: int = 0,
     meta_fields: str = "",
     meta: str = "",
+    unfinished: bool = False,
 ) -> None:
     """Write the topic proportions of the documents in `source` by the model in `workdir`, and print a summary.
 
     source: anything that --corpus of training accepts, or `-` for standard input, in the given form. output: a file,
     whose suffix determines the format; if empty, CSV is written to standard output. segmenter, segmenter_model: used
     instead of the run's. follow_links: go where links in a folder lead, outside it too. workers: number of processes; 0
-    for as many as are worth starting. meta_fields, meta: fields of the documents to add to their rows. Raises UserError
-    where something cannot be read or written.
+    for as many as are worth starting. meta_fields, meta: fields of the documents to add to their rows. unfinished: take
+    a run that has not ended as it is. Raises UserError where something cannot be read or written.
     """
     if Path(output).suffix.lower() == ".npy" and (meta_fields or meta):
         raise UserError(
             f"--output={output} holds proportions alone; with --meta_fields or --meta give a "
             ".csv, .jsonl or .parquet file"
         )
-    model = read_predictor(workdir)
+    model = read_predictor(workdir, unfinished)
     like_the_run = settings_like(model.config.corpus, model.vocabulary, segmenter)
     settings = dataclasses.replace(
         like_the_run,
@@ -56,6 +60,16 @@ def infer(
         segmenter_model=segmenter_model or like_the_run.segmenter_model,
         meta_fields=meta_fields,
         meta=meta,
+    )
+    check_not_read(
+        [("--output", Path(output or "/dev/stdout").expanduser())],
+        [
+            *(("--workdir", path) for path in model_files(workdir)),
+            *(("--input", path) for path in files_of_new(source, settings)),
+            *given("meta", meta),
+            *given("segmenter_model", segmenter_model),
+            *files_trained_on(model.config),
+        ],
     )
     tally = Tally()
     documents = tally.counting(mixtures(model, read_new(source, form, settings, model.vocabulary)))

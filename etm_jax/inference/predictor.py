@@ -74,17 +74,18 @@ class ExportPredictor:
         return model_kind(self.config.model.kind).infer_theta(self.arrays, counts).astype(np.float32)
 
 
-def read_predictor(path: str) -> Predictor | ExportPredictor:
+def read_predictor(path: str, unfinished: bool = False) -> Predictor | ExportPredictor:
     """Read the model in a run's folder, of any --model, or in a file that `etm_jax.interop.read_saved_model` reads.
 
-    Raises UserError where there is no model, it is damaged, or it has no vocabulary.
+    unfinished: whether to take a run that has not ended as it is. Raises UserError where there is no model, it is
+    damaged, has not ended, or has no vocabulary.
     """
     folder = RunFolder(Path(path).expanduser())
     record = folder.record()
     if record and (kind := model_kind(record.config.model.kind)).fits_itself:
         arrays = {name: exported(folder, name) for name in ("beta", *kind.exports)}
         return ExportPredictor(arrays, read_vocabulary(folder), record.config)
-    trained = read_saved_model(path)
+    trained = read_saved_model(path, unfinished=unfinished)
     if trained.vocabulary is None:
         raise UserError(f"--workdir={path} does not hold the words of its columns; give the folder of a run")
     return Predictor(trained, trained.vocabulary)

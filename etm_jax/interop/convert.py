@@ -5,30 +5,35 @@ from pathlib import Path
 import numpy as np
 
 from etm_jax.config.variants import VARIANTS
+from etm_jax.corpus.sources import files_trained_on
 from etm_jax.interop import read_saved_model, save_torch, to_safetensors
 from etm_jax.interop.layouts import LAYOUTS
+from etm_jax.interop.read import model_files
 from etm_jax.interop.tensor_files import is_tensor_file
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
+from etm_jax.util.overlap import check_not_read, given
 from etm_jax.util.reading import read_array
 
 
-def convert(source: str, target: str, layout: str = "", rho: str = "") -> None:
+def convert(source: str, target: str, layout: str = "", rho: str = "", unfinished: bool = False) -> None:
     """Write the model that `source` holds to the file `target`, and print what was written.
 
     target: a .safetensors file, or a torch file with the parameter names of `layout`. rho: a file of the word
-    embeddings that the weights lack. Raises UserError where something cannot be read or written, or the format of
-    `target` cannot represent the model.
+    embeddings that the weights lack. unfinished: take a run that has not ended as it is. Raises UserError where
+    something cannot be read or written, or the format of `target` cannot represent the model.
     """
-    file = Path(target)
+    file = Path(target).expanduser()
     for_torch = not is_tensor_file(file)
     if for_torch and not layout:
         raise UserError(f"--to={target} needs --layout, the code whose parameter names to use: {', '.join(LAYOUTS)}")
     if layout and not for_torch:
         raise UserError(f"--layout={layout} is for torch; leave it out, or give a --to that ends in .pt")
-    trained = read_saved_model(source, _rho(rho))
+    trained = read_saved_model(source, _rho(rho), unfinished)
+    inputs = [*(("--from", path) for path in model_files(source)), *given("rho", rho)]
+    check_not_read([("--to", file)], [*inputs, *files_trained_on(trained.config)])
     if for_torch:
         _to_torch(file, trained, layout, source)
     else:

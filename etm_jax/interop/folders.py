@@ -6,19 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from etm_jax import __version__
 from etm_jax.config.build import Config
-from etm_jax.config.models import UnknownModelError
+from etm_jax.corpus.sources import files_trained_on
 from etm_jax.corpus.store.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.interop.layouts import flatten
 from etm_jax.interop.native_files import fits_settings, nested_parts
 from etm_jax.models.layers import Variables
 from etm_jax.training.saved_model import SavedModel
+from etm_jax.util.digests import FolderDigests
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import DAMAGED, replace_folder
+from etm_jax.util.files import DAMAGED
+from etm_jax.util.forms import ForeignError, foreign, stamp, stored_format, writer
+from etm_jax.util.overlap import check_not_read
+from etm_jax.util.own_files import replace_own_files
 from etm_jax.util.reading import as_object, read_arrays, read_object
 
-MODEL, WEIGHTS, WORDS = "model.json", "weights.npz", "vocabulary.json"
+FILES = MODEL, WEIGHTS, WORDS = "model.json", "weights.npz", "vocabulary.json"
 
 
 def save_folder(path: Path, trained: SavedModel, about: dict[str, Any]) -> None:
@@ -36,20 +39,21 @@ def save_folder(path: Path, trained: SavedModel, about: dict[str, Any]) -> None:
     Raises
     ------
     UserError
-        Where the folder holds something else, or cannot be written.
+        Where the folder holds something else, cannot be written, or holds what the model was trained on.
     """
     assert trained.vocabulary is not None
     if path.exists() and not (path / MODEL).is_file() and (not path.is_dir() or any(path.iterdir())):
         raise UserError(f"{path} holds something other than a saved model; give another folder")
+    check_not_read((("path", path / name) for name in FILES), files_trained_on(trained.config))
     arrays = {f"params.{key}": np.asarray(x) for key, x in flatten(trained.variables.params).items()}
     arrays |= {f"constants.{key}": np.asarray(x) for key, x in trained.variables.constants.items()}
     model = {
-        "etm_jax": __version__,
+        **stamp(),
         "origin": trained.origin,
         "config": trained.config.to_json(),
         "about": about,
     }
-    with replace_folder(path) as new:
+    with replace_own_files(path, of_before=True) as new:
         np.savez(new / WEIGHTS, allow_pickle=False, **arrays)
         (new / WORDS).write_text(json.dumps(vocabulary_to_json(trained.vocabulary)), encoding="ascii")
         (new / MODEL).write_text(json.dumps(model, indent=2), encoding="ascii")
@@ -72,17 +76,22 @@ def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
     UserError
         Where the folder holds no saved model or one of an unknown kind, or is damaged.
     """
+    model: dict[str, Any] = {}
     try:
+        FolderDigests(path).check(*FILES)
         model = read_object(path / MODEL)
+        stored_format(model)
         vocabulary = vocabulary_from_json(read_object(path / WORDS))
         variables = Variables(**nested_parts(read_arrays(path / WEIGHTS)))
         config, origin, about = Config.from_json(model["config"]), str(model["origin"]), as_object(model["about"])
     except FileNotFoundError as error:
         raise UserError(f"{path} holds no saved model: {Path(error.filename).name} is missing") from error
-    except UnknownModelError as error:
-        raise UserError(f"{path} is of another model: {error}") from error
+    except ForeignError as error:
+        raise foreign(path, model, error) from error
     except (*DAMAGED, UserError) as error:
-        raise UserError(f"{path} is damaged ({error}); save the model again") from error
+        raise UserError(
+            f"{path} is damaged ({error}); it was written by {writer(model)}; save the model again"
+        ) from error
     trained = SavedModel(config, variables, vocabulary, origin)
     if not fits_settings(trained) or len(vocabulary) != trained.vocab_size:
         raise UserError(

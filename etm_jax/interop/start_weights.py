@@ -17,7 +17,8 @@ from etm_jax.util.errors import UserError
 def read_start_weights(ckpt: str, model: ModelConfig) -> SavedModel:
     """Read the model that --ckpt names. Raises UserError where there is none, or its weights do not fit `model`."""
     try:
-        trained = read_saved_model(ckpt)
+        # Weights to start from may be of any epoch; a warning names it.
+        trained = read_saved_model(ckpt, unfinished=True)
     except UserError as error:
         # A message on the file itself begins with its path; one on a file inside a folder names that file.
         message = str(error)

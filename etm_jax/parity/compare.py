@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
+from etm_jax.config.corpus_settings import CorpusConfig
+from etm_jax.corpus.sources import files_of, find_source
 from etm_jax.parity.cases import CASES, DRAWN, TRAINED, Material, judges_of, material
 from etm_jax.parity.curves import check_drawing, draw, train_both, write_csv
 from etm_jax.parity.evaluation import evaluation_rows
@@ -15,6 +17,7 @@ from etm_jax.parity.training import REGIMES, float32_rows, training_rows
 from etm_jax.util.console import note, show, track
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import replace_text
+from etm_jax.util.overlap import check_not_read
 from etm_jax.util.tables import TableWriter
 
 FAILED = 1
@@ -39,13 +42,17 @@ class Comparison:
         """Print the table of these parts and plot the curves; returns the exit status. parts: as in --only."""
         if "curves" in parts:
             check_drawing()
+        results = [("--out", self.out / name) for name in ("rows.csv", "curves.csv", "curves.png")]
+        read = CorpusConfig(corpus=self.corpus)
+        clone = [("--ntm", self.clone)] if self.clone else []
+        check_not_read(results, [*clone, *(("--corpus", path) for path in files_of(find_source(read)))])
         self.out.mkdir(parents=True, exist_ok=True)
         rows: list[Row] = []
         for compute in track(list(self.jobs(parts)), "parity", unit="comparisons"):
             rows += compute()
         if rows:
-            show(format_rows(condensed(rows)))
             self.write_rows(rows)
+            show(format_rows(condensed(rows)))
         if "curves" in parts:
             self.draw_curves()
         for line in self.not_compared():

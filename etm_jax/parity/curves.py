@@ -22,7 +22,7 @@ from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, TrainState, beta_step, new_state, update_step
 from etm_jax.util.console import track
 from etm_jax.util.extras import require
-from etm_jax.util.files import replace_text
+from etm_jax.util.files import replace_file, replace_text
 from etm_jax.util.tables import TableWriter
 
 MEASURES = ("loss", "perplexity", "coherence", "diversity")
@@ -174,5 +174,6 @@ def draw(path: Path, all_curves: list[Curves]) -> None:
     figure.legend(handles, labels, loc="upper right", ncol=2, frameon=False, fontsize=9)
     figure.suptitle("The same weights, order and noise in torch and in etm_jax", x=0.01, ha="left", fontsize=12)
     figure.tight_layout(rect=(0, 0, 1, 0.99))
-    figure.savefig(path, dpi=150)
+    with replace_file(path) as file:
+        figure.savefig(file, format="png", dpi=150)
     plt.close(figure)

@@ -21,7 +21,8 @@ class Row(NamedTuple):
     """A quantity of torch and its counterpart here.
 
     case: variant and settings. against: which torch code. absolute, relative: the largest difference, and that divided
-    by the array's largest magnitude. tolerance: bounds the relative difference, or the absolute one if `is_absolute`.
+    by the array's largest magnitude; for trainings as wholes, relative is as `rms_apart` has it. tolerance: bounds the
+    relative difference, or the absolute one if `is_absolute`.
     """
 
     dtype: str
@@ -36,7 +37,12 @@ class Row(NamedTuple):
     @property
     def passed(self) -> bool:
         """Whether the difference is within the tolerance; a difference of nan is not."""
-        return (self.absolute if self.is_absolute else self.relative) <= self.tolerance
+        return self.share <= 1
+
+    @property
+    def share(self) -> float:
+        """The difference in multiples of the tolerance; infinite where it is nan."""
+        return float(_shares(np.array(self.absolute if self.is_absolute else self.relative), np.array(self.tolerance)))
 
 
 def compare(theirs: np.ndarray | float, ours: np.ndarray | float) -> tuple[float, float]:
@@ -54,10 +60,33 @@ def compare(theirs: np.ndarray | float, ours: np.ndarray | float) -> tuple[float
     return absolute, absolute / scale if scale else (0.0 if absolute == 0 else float("inf"))
 
 
+def compare_elements(theirs: np.ndarray, ours: np.ndarray, bounds: np.ndarray) -> tuple[float, float, float]:
+    """As `compare`, for the element that is furthest out of its bound; and that bound. All arrays are of one shape."""
+    difference = np.abs(np.asarray(ours, np.float64) - np.asarray(theirs, np.float64))
+    at = np.unravel_index(np.argmax(_shares(difference, bounds)), bounds.shape)
+    absolute, scale = float(difference[at]), float(np.abs(theirs).max())
+    return absolute, absolute / scale if scale else absolute, float(bounds[at])
+
+
+def rms_apart(theirs: np.ndarray, ours: np.ndarray) -> tuple[float, float]:
+    """Largest |a − b|, and the root mean square of a − b divided by that of b, torch's."""
+    a, b = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    scale = float(np.linalg.norm(b))
+    distance = float(np.linalg.norm(a - b))
+    return float(np.abs(a - b).max()), distance / scale if scale else distance
+
+
+def _shares(differences: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """The differences in multiples of their bounds: 0 for none, infinite for nan and for one where none is allowed."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares: np.ndarray = np.nan_to_num(differences / bounds, nan=np.inf, posinf=np.inf)
+    return np.where(differences == 0, 0.0, shares)
+
+
 def worst(rows: Iterable[Row], quantity: str) -> Row:
     """The row with the largest difference relative to its tolerance, renamed to say how many rows it stands for."""
     rows = list(rows)
-    row = max(rows, key=lambda r: np.nan_to_num(r.relative, nan=np.inf) / r.tolerance)
+    row = max(rows, key=lambda r: r.share)
     return row._replace(quantity=f"{quantity} ({len(rows)} arrays; worst {row.quantity})")
 
 

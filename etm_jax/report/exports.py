@@ -11,10 +11,15 @@ import scipy.sparse as sp
 from etm_jax.metrics.topics import npmi_coherence, top_words, topic_shares
 from etm_jax.report.page.html import json_in_page
 from etm_jax.results.run import Run
+from etm_jax.util.digests import FolderDigests
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
 from etm_jax.util.reading import read_array, read_object, read_sparse
 from etm_jax.util.tables import TableWriter
+
+TOPICWIZARD_FILES = (
+    "topic_data.json", "document_term_matrix.npz", "document_topic_matrix.npy", "topic_term_matrix.npy"
+)  # fmt: skip
 
 
 def all_theta(run: Run) -> tuple[list[str], sp.csr_matrix, np.ndarray]:
@@ -120,6 +125,7 @@ def topic_data(folder: str | Path) -> dict[str, Any]:
     """
     folder = Path(folder).expanduser()
     try:
+        FolderDigests(folder).check(*TOPICWIZARD_FILES)
         about = read_object(folder / "topic_data.json")
         texts, words, names = about["corpus"], np.array(about["vocab"]), about["topic_names"]
         theta = read_array(folder / "document_topic_matrix.npy")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from etm_jax.corpus.sources import files_trained_on
 from etm_jax.report import exports
 from etm_jax.report.page.contents import contents
 from etm_jax.report.page.contents import topic_names as read_topic_names
@@ -14,7 +15,9 @@ from etm_jax.results.run import Run, read_run
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import require
-from etm_jax.util.files import check_writable, replace_folder, replace_text
+from etm_jax.util.files import check_writable, replace_text
+from etm_jax.util.overlap import check_not_read, given
+from etm_jax.util.own_files import replace_own_files
 
 
 class Folder(NamedTuple):
@@ -88,11 +91,19 @@ def write_report(
     if place.is_dir():
         raise UserError(f"--output={place} is a folder; give a file such as {place / 'report.html'}")
     check_writable(place.parent, "output" if output else "workdir")
+    check_not_read(
+        [("--output", place), *((f"--{name}", place.parent / name) for name in folders)],
+        [
+            *(("--workdir", path) for path in run.folder.parts),
+            *given("topic_names", topic_names),
+            *files_trained_on(run.record.config),
+        ],
+    )
     names = read_topic_names(topic_names, len(run.model.beta)) if topic_names else {}
     shown = contents(run, evaluate(run), date_field, names)
     place.parent.mkdir(parents=True, exist_ok=True)
     for name in folders:
-        with replace_folder(place.parent / name) as folder:
+        with replace_own_files(place.parent / name) as folder:
             FOLDERS[name].write(run, shown, folder)
         note(f"{place.parent / name}: {FOLDERS[name].about}")
     replace_text(place, page(shown))

@@ -11,7 +11,7 @@ from etm_jax.corpus.types import Corpus
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.results.seed_comparison import SeedComparison, SeedResult
 from etm_jax.results.summary import Summary
-from etm_jax.util.files import replace_folder
+from etm_jax.util.own_files import replace_own_files
 from etm_jax.util.tables import TableWriter
 
 ARRAYS = ("beta", "theta_train", "theta_valid", "theta_test", "theta_test_h1")
@@ -23,13 +23,14 @@ LEAST_WEIGHT_LISTED = 0.05
 def write_export(
     folder: Path, model: TopicArrays, corpus: Corpus, summary: Summary, seeds: SeedComparison | None = None
 ) -> None:
-    """Write the export to `folder`, replacing it as a whole. Arrays that the kind of model lacks have no file.
+    """Write the export to `folder`, in place of what was written there before. Arrays that the kind of model lacks
+    have no file.
 
     seeds: for a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them. The metadata
     fields are the last columns of doc_topics.csv.
     """
     vocab = corpus.vocabulary.words
-    with replace_folder(folder) as new:
+    with replace_own_files(folder, of_before=True) as new:
         (new / "vocab.txt").write_text("".join(word + "\n" for word in vocab), encoding="utf-8")
         arrays = {name: getattr(model, name) for name in ARRAYS} | dict(model.own)
         for name, values in arrays.items():

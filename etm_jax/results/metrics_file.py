@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+from etm_jax.corpus.sources import files_trained_on
 from etm_jax.results.evaluation import evaluate
 from etm_jax.results.run import read_run
 from etm_jax.util.console import note, show
 from etm_jax.util.files import check_writable, replace_text
+from etm_jax.util.overlap import check_not_read, given
 
 
 def write_metrics(workdir: str, labels: str = "") -> None:
@@ -15,9 +17,11 @@ def write_metrics(workdir: str, labels: str = "") -> None:
     labels: a file of the documents' labels, or empty. Raises UserError where something cannot be read or written.
     """
     folder = Path(workdir).expanduser()
-    evaluation = evaluate(read_run(folder), labels)
+    run = read_run(folder)
+    path = run.folder.evaluation
+    check_not_read([("--workdir", path)], [*given("labels", labels), *files_trained_on(run.record.config)])
+    evaluation = evaluate(run, labels)
     check_writable(folder, "workdir")
-    path = folder / "metrics.json"
     replace_text(path, json.dumps(evaluation.to_json(), ensure_ascii=False, indent=2) + "\n")
     show(evaluation.to_table())
     note("")

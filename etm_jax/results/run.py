@@ -50,5 +50,6 @@ def _corpus(folder: RunFolder, record: RunRecord, texts: bool) -> Corpus:
         return load_corpus(cache / record.corpus_digest[:16], texts)
     except (ValueError, KeyError, TypeError, OSError):
         # The file of the user's dictionary may be gone; the run has kept what it held.
-        config = dataclasses.replace(config, user_dict="", user_words=read_vocabulary(folder).user_words)
-        return prepare(find_source(config), config, cache, record.corpus_digest, record.corpus, texts)
+        words = read_vocabulary(folder)
+        config = dataclasses.replace(config, user_dict="", user_words=words.user_words)
+        return prepare(find_source(config), config, cache, record.corpus_digest, record.corpus, texts, words)

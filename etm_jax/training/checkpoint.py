@@ -1,23 +1,28 @@
 """Checkpoints: the state of a run on disk, to resume from, and the same in memory."""
 
 import json
-import shutil
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import numpy as np
 
-from etm_jax.training.digests import DIGESTS, damage, file_digests
-from etm_jax.training.orbax_arrays import ArraysError, abstract_array, read_arrays, write_arrays
+from etm_jax.training.orbax_arrays import ORBAX, ArraysError, abstract_array, read_arrays, room_for, write_arrays
 from etm_jax.training.progress import Progress, order
 from etm_jax.training.signals import uninterrupted
 from etm_jax.training.steps import TrainState
 from etm_jax.util.console import warn
+from etm_jax.util.digests import DIGESTS, damage, file_digests
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, free_space, replace_folder, sync_all
+from etm_jax.util.forms import ForeignError, foreign, stamp, stored_format, writer
+from etm_jax.util.reading import read_object
+from etm_jax.util.temporary import name_beside, sweep
 
 _STATE, _PROGRESS = "state", "progress.json"
+
+_EARLIER_PROGRESS = Path("progress", "metadata")
+"""Where Orbax's manager put it, in the first versions, which knew no digests."""
 
 NEWEST_KEPT = 2
 """Should the newest be damaged, a run resumes from the one before it."""
@@ -42,15 +47,15 @@ class Checkpoints:
         place = self.folder / progress.name
         if place.is_dir() and not damage(place):
             return
-        needed = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+        about = json.dumps({**stamp(), "orbax": ORBAX, **progress.to_json(), "arrays": _described(state)})
+        needed = room_for(state._asdict()) + 2 * len(about)
         if free_space(place) < needed:
             # Told before a byte is written, and in plainer words than those of the library that would fail.
             raise UserError(self._not_written(place, needed, "no space left on the disk"))
         try:
             with uninterrupted(), replace_folder(place) as new:
                 write_arrays(new / _STATE, state._asdict())
-                about = {**progress.to_json(), "arrays": _described(state)}
-                (new / _PROGRESS).write_text(json.dumps(about), encoding="ascii")
+                (new / _PROGRESS).write_text(about, encoding="ascii")
                 (new / DIGESTS).write_text(file_digests(new), encoding="utf-8")
                 sync_all(new)
         except ArraysError as error:
@@ -67,10 +72,8 @@ class Checkpoints:
         names = [name for name in self._names() if order(name) <= order(progress.name)]
         for name in set(names[NEWEST_KEPT:]) - set(_by_nelbo(names, progress.nelbos)[:1]):
             # Renamed first, so that no half of it is ever taken for a checkpoint.
-            (self.folder / name).rename(self.folder / f".{name}.old")
-        for kind in ("new", "old"):
-            for path in self.folder.glob(f".*.{kind}"):
-                shutil.rmtree(path, ignore_errors=True)
+            (self.folder / name).rename(name_beside(self.folder / name))
+        sweep(self.folder, alone=True)
 
     def epochs(self) -> list[int]:
         """The epochs after which there is a checkpoint, ascending."""
@@ -96,11 +99,11 @@ class Checkpoints:
         """The first of these checkpoints, or with `or_older` the first that is whole."""
         damaged: dict[str, str] = {}
         for name in names:
-            reason = damage(self.folder / name)
+            reason = None if self._is_earlier(name) else damage(self.folder / name)
             if reason is None:
                 if progress := self._progress(name):
                     return name, progress
-                reason = f"{_PROGRESS} is not of this version"
+                reason = f"{_PROGRESS} is not what a checkpoint says of itself"
             damaged[name] = reason
             others = [other for other in names if other not in damaged]
             if others and or_older:
@@ -116,8 +119,9 @@ class Checkpoints:
 
     def _read(self, name: str, like: TrainState) -> TrainState:
         place = self.folder / name
-        stored = json.loads((place / _PROGRESS).read_text("ascii"))["arrays"]
+        about = self._about(name)
         asked = _described(like)
+        stored = about.get("arrays", asked)  # The first versions did not say.
         for leaf in sorted(stored.keys() | asked.keys()):
             there, here = stored.get(leaf, "nothing"), asked.get(leaf, "nothing")
             if there != here:
@@ -129,18 +133,32 @@ class Checkpoints:
             return TrainState(**read_arrays(place / _STATE, like._asdict()))
         except ArraysError as error:  # Its bytes are as they were written: perhaps by another version of Orbax.
             raise UserError(
-                f"the checkpoint {place} cannot be read ({error}); "
-                "use the version of orbax that wrote it, or give another --workdir"
+                f"the checkpoint {place} cannot be read ({error}); it was written by {writer(about)} with "
+                f"orbax-checkpoint {about.get('orbax', 'of an unknown version')}, and this is {ORBAX}: use the one "
+                "that wrote it, or give another --workdir"
             ) from error
 
     def _progress(self, name: str) -> Progress | None:
         try:
-            values = json.loads((self.folder / name / _PROGRESS).read_text("ascii"))
+            values = self._about(name)
+            stored_format(values)
             progress = Progress.from_json(values, name)
-            dict[str, str].items(values["arrays"])
+            dict[str, str].items({} if self._is_earlier(name) else values["arrays"])
+        except ForeignError as error:
+            raise foreign(self.folder / name, values, error) from error
         except DAMAGED:
             return None
         return progress
+
+    def _about(self, name: str) -> dict[str, Any]:
+        """What the checkpoint says of itself. Raises an error of `DAMAGED` where it is damaged."""
+        return read_object(self.folder / name / (_EARLIER_PROGRESS if self._is_earlier(name) else _PROGRESS))
+
+    def _is_earlier(self, name: str) -> bool:
+        """Whether the checkpoint is of a version that took no digests."""
+        place = self.folder / name
+        ours = (place / own for own in (_PROGRESS, DIGESTS))
+        return (place / _EARLIER_PROGRESS).is_file() and not any(path.exists() for path in ours)
 
     def _names(self) -> list[str]:
         """The names of all checkpoints, the newest first."""

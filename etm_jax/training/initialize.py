@@ -53,7 +53,7 @@ def initialize(
         console.note(f"weights: those of {weights.origin}")
         # As they were trained, before their temperature, which the end of this run applies again.
         as_trained = weights.spec().module().tempered(weights.variables, 1 / weights.config.model.temperature)
-        variables = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), as_trained)
+        variables = _in_precision(as_trained)
         started = record(weights.embed_dim)
         _say_overlap(started, corpus)
         return started, variables
@@ -67,10 +67,15 @@ def initialize(
     module = started.spec().module()
 
     def member(seed: int) -> Variables:
-        return module.initial(jax.random.key(seed), Start(corpus, vectors, seed, seed_words))
+        return _in_precision(module.initial(jax.random.key(seed), Start(corpus, vectors, seed, seed_words)))
 
     members = [member(seed) for seed in console.track(seeds(config.train), "starting points", unit="seeds")]
     return started, stack(members)
+
+
+def _in_precision(variables: Variables) -> Variables:
+    """The variables as this process computes: in double precision under JAX_ENABLE_X64, else in single."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.result_type(float)), variables)
 
 
 def _words(corpus: Corpus) -> float:

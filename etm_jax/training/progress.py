@@ -33,9 +33,13 @@ class Progress(NamedTuple):
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], name: str) -> "Progress":
-        """The inverse of `to_json`. Raises KeyError, TypeError or ValueError for what no checkpoint `name` holds."""
+        """The inverse of `to_json`. Raises KeyError, TypeError or ValueError for what no checkpoint `name` holds.
+
+        Earlier versions trained one seed at a time, and saved between epochs alone.
+        """
+        nelbos = values["nelbos"]
         # JSON has no tuples.
-        found = cls(values["epoch"], values["nelbos"], values["by_seed"], tuple(values["begun"]))
+        found = cls(values["epoch"], nelbos, values.get("by_seed", nelbos[-1:]), tuple(values.get("begun", ())))
         numbers = [*found.nelbos, *found.by_seed]
         for sums in found.step_sums:
             for total in sums:
@@ -44,6 +48,8 @@ class Progress(NamedTuple):
             raise TypeError("not all of its values are numbers")
         if found.name != name or len(found.nelbos) != found.epoch + 1:
             raise ValueError("it is of another epoch")
+        if not found.by_seed:
+            raise ValueError("it is of no seed")
         return found
 
 

@@ -2,29 +2,35 @@
 
 config.json: version, what the corpus really was, and every setting. vocabulary: the words, their hash, phrases and
 segmenter. metadata.json: what documents carry, if anything. metrics.jsonl: a line an epoch. checkpoints/: to resume
-from. export/: the results. corpus/: the prepared corpus.
+from. export/: the results. SHA256SUMS: the digests of all of these, by which damage and edits are found.
+metrics.json: of etm_jax.evaluate. corpus/: the prepared corpus.
 """
 
 import json
 import math
-import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from etm_jax import __version__
 from etm_jax.config.build import Config
 from etm_jax.config.declaration import Setting, by_name
-from etm_jax.config.models import UnknownModelError
 from etm_jax.config.settings import ModelConfig, RunOptions
 from etm_jax.corpus.store.cache import vocabulary_to_json
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.registry import model_kind
 from etm_jax.training.run_record import RunRecord, default_dtype
+from etm_jax.util.console import warn
+from etm_jax.util.digests import DIGESTS, FolderDigests, digest, file_digest
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import DAMAGED, check_writable, replace_text, written
+from etm_jax.util.files import DAMAGED, check_writable, written
+from etm_jax.util.forms import ForeignError, foreign, stamp, stored_format, writer
 from etm_jax.util.reading import as_object, read_array, read_object
+from etm_jax.util.temporary import sweep
+
+Change = tuple[Setting, object, object]
+"""A setting, what it was and what it is."""
 
 
 class RunFolder:
@@ -39,13 +45,25 @@ class RunFolder:
         self.metadata = path / "metadata.json"
         self._config = path / "config.json"
         self._metrics = path / "metrics.jsonl"
+        self.evaluation = path / "metrics.json"
+        self._digests = FolderDigests(path)
+
+    @property
+    def parts(self) -> list[Path]:
+        """The files and folders that a run writes and reads, whether they are there or not."""
+        folders = [self.checkpoints, self.export, self.corpus]
+        files = [self.vocabulary, self.metadata, self._config, self._metrics, self.path / DIGESTS, self.evaluation]
+        return [*folders, *files]
 
     def record(self) -> RunRecord | None:
         """The run that the folder holds, or None. Raises UserError where its record is damaged."""
         if not self._config.exists():
             return None
+        values: dict[str, Any] = {}
         try:
+            self._digests.check(self._config.name)
             values = read_object(self._config)
+            stored_format(values)
             config = Config.from_json(values["config"])
             run: Any = as_object(values["run"])
             # Where a record lacks the weight, it is of a time when the setting itself was a number.
@@ -66,12 +84,12 @@ class RunFolder:
             if not all(type(j) is int and 0 <= j < kept["vocab_size"] for j in columns):
                 raise ValueError("its seed_words are no columns of the vocabulary")
             return RunRecord(config=config, **kept)
-        except UnknownModelError as error:
-            raise UserError(f"{self._config} is of another model: {error}") from error
+        except ForeignError as error:
+            raise foreign(self._config, values, error) from error
         except (*DAMAGED, UserError) as error:
             reason = f"it lacks {error}" if isinstance(error, KeyError) else error
             raise UserError(
-                f"{self._config} is damaged, or not of this version ({reason}); give another folder"
+                f"{self._config} is damaged ({reason}); it was written by {writer(values)}; give another folder"
             ) from error
 
     def check_usable(self) -> None:
@@ -88,69 +106,132 @@ class RunFolder:
     def start(self, record: RunRecord, corpus: Corpus) -> None:
         """Write a run's record, its words and its documents' metadata; remove what a killed run left of a corpus."""
         self.path.mkdir(parents=True, exist_ok=True)
-        for partial in self.corpus.glob(".*"):
-            shutil.rmtree(partial, ignore_errors=True)
+        sweep(self.corpus)
         run = record._asdict()
-        values = {"etm_jax": __version__, "run": run, "config": run.pop("config").to_json()}
-        replace_text(self._config, json.dumps(values, ensure_ascii=False, indent=2) + "\n")
-        words = json.dumps(vocabulary_to_json(corpus.vocabulary), ensure_ascii=False)
-        replace_text(self.vocabulary, words + "\n")
+        values = {**stamp(), "run": run, "config": run.pop("config").to_json()}
+        contents = {
+            self._config.name: json.dumps(values, ensure_ascii=False, indent=2),
+            self.vocabulary.name: json.dumps(vocabulary_to_json(corpus.vocabulary), ensure_ascii=False),
+        }
         if corpus.metadata.columns:
-            replace_text(self.metadata, json.dumps(corpus.metadata.to_json()) + "\n")
+            contents[self.metadata.name] = json.dumps(corpus.metadata.to_json())
+        self._digests.replace({name: f"{text}\n".encode() for name, text in contents.items()}, forget=[self._results])
+
+    def tell_of_damaged_results(self) -> None:
+        """Warn where the export folder is not as it was written, which the end of the run writes again."""
+        if not self._digests.lists(self._results) or not self.export.is_dir():
+            return
+        try:
+            self._digests.check(self._results)
+            FolderDigests(self.export).check(*(FolderDigests(self.export).known() or {}))
+        except (OSError, ValueError) as error:
+            warn(f"{self.export} is damaged, or was changed ({error}): it is written again from the checkpoint")
+
+    def finish(self) -> None:
+        """Record that the run has ended, and that the export folder is of its last state."""
+        # Of metrics.jsonl, as it was after its last row: no process will be killed any more while it writes that.
+        logged = {name: found[-1:] for name, found in (self._digests.known() or {}).items()}
+        self._digests.expect(logged | {self._results: [file_digest(self.export / DIGESTS)]})
 
     def log(self, row: dict[str, Any]) -> None:
         """Append one epoch's row of metrics."""
-        with written(self._metrics), self._metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        line = (json.dumps(row) + "\n").encode()
+        with written(self._metrics):
+            before = self._logged()
+            # Both, as the process may be killed in between.
+            self._digests.expect({self._metrics.name: [digest(before), digest(before + line)]})
+            with self._metrics.open("ab") as file:
+                file.write(line)
 
     def epochs(self) -> list[dict[str, Any]]:
-        """The row of every epoch that was logged, in order; a line half-written is left out."""
-        if not self._metrics.exists():
-            return []
-        return [json.loads(line) for line in self._lines() if math.isfinite(_epoch(line))]
+        """The row of every epoch that was logged, in order; lines that cannot be read are left out, with a warning."""
+        content = self._logged()
+        rows = [json.loads(line) for line in _lines(content) if math.isfinite(_epoch(line))]
+        if not self._is_as_logged(content):
+            warn(
+                f"{self._metrics} is damaged, or was changed since the run wrote it: {len(rows)} epochs of it can be "
+                "read, and they may be wrong"
+            )
+        return rows
 
     def forget_after(self, epoch: int) -> None:
         """Drop the rows of epochs that were not saved and will be trained again, a half-written line included."""
-        if self._metrics.exists():
-            lines = self._lines()
-            kept = [line for line in lines if _epoch(line) <= epoch]
-            if kept != lines:
-                replace_text(self._metrics, "".join(line + "\n" for line in kept))
+        content = self._logged()
+        whole = content[: content.rfind(b"\n") + 1]
+        if epoch and not self._is_as_logged(whole):
+            warn(f"{self._metrics} is damaged, or was changed since the run wrote it; what can be read of it is kept")
+        kept = "".join(line + "\n" for line in _lines(whole) if _epoch(line) <= epoch)
+        if content:
+            self._digests.replace({self._metrics.name: kept.encode()})
 
-    def _lines(self) -> list[str]:
-        # A damaged line, which need not be UTF-8, is left out whole.
-        return self._metrics.read_text("utf-8", errors="replace").splitlines()
+    def has(self, path: Path) -> bool:
+        """Whether the run wrote this file, or it is there."""
+        return path.exists() or path.name in (self._digests.known() or {})
+
+    def check(self, path: Path) -> None:
+        """Raise ValueError or OSError where one of the run's files is not as the run wrote it."""
+        self._digests.check(path.relative_to(self.path).as_posix())
+
+    def check_results(self, name: str) -> None:
+        """Raise UserError where the run has not ended, ValueError or OSError where a file of its export is damaged."""
+        if not self._digests.lists(self._results):
+            raise UserError(
+                f"the run in {self.path} has not ended, so that {self.export} is not of its last epoch; give its "
+                "training command again, and let it end"
+            )
+        self._digests.check(self._results)
+        FolderDigests(self.export).check(name)
+
+    @property
+    def _results(self) -> str:
+        return (self.export / DIGESTS).relative_to(self.path).as_posix()
+
+    def _logged(self) -> bytes:
+        """The content of metrics.jsonl; none where it is not there."""
+        return self._metrics.read_bytes() if self._metrics.exists() else b""
+
+    def _is_as_logged(self, content: bytes) -> bool:
+        """Whether this is what `log` wrote, as far as that is known."""
+        known = self._digests.known()
+        return known is None or digest(content) in known.get(self._metrics.name, [digest(b"")])
 
 
 def check_resumable(record: RunRecord, given: Config, options: RunOptions, workdir: Path) -> None:
-    """Raise UserError that names the first setting which a resumed run cannot change, with both values."""
+    """Raise UserError that names the settings which a resumed run cannot change, with both values.
+
+    All of them are named where several differ, as they do where the defaults of an earlier version were others.
+    """
     if not options.bkpt_continue:
         raise UserError(f"--workdir={workdir} holds a run; give another --workdir, or drop --nobkpt_continue")
     saved = record.config
     option = by_name(RunOptions)
     if saved.variant != given.variant:
-        raise _changed(option["variant"], saved.variant, given.variant, workdir)
+        raise _changed([(option["variant"], saved.variant, given.variant)], workdir)
     # Before the settings: another model reads other ones, and the first of those would be named in its place.
     if saved.model.kind != given.model.kind:
-        raise _changed(by_name(ModelConfig)["kind"], saved.model.kind, given.model.kind, workdir)
+        raise _changed([(by_name(ModelConfig)["kind"], saved.model.kind, given.model.kind)], workdir)
     if not model_kind(saved.model.kind).fits_itself and record.dtype != (now := default_dtype()):
         raise UserError(
             f"this process computes in {now}, but the run in {workdir} was started in {record.dtype}; set "
             f"JAX_ENABLE_X64={int(record.dtype == 'float64')}, or give another --workdir"
         )
     if record.ckpt != options.ckpt:
-        raise _changed(option["ckpt"], record.ckpt, options.ckpt, workdir)
+        raise _changed([(option["ckpt"], record.ckpt, options.ckpt)], workdir)
+    changed: list[Change] = []
     for (_, setting, before), (_, _, now) in zip(saved.settings(), given.settings(), strict=True):
         # Without a schedule that ends with the last epoch, a longer run starts as the shorter one does.
         longer = setting.name == "num_epochs" and given.optimizer.lr_schedule == "constant" and now > before > 0
         if before != now and not setting.resumable and not longer:
-            raise _changed(setting, before, now, workdir)
+            changed.append((setting, before, now))
+    if changed:
+        raise _changed(changed, workdir)
 
 
 def exported(folder: RunFolder, name: str) -> np.ndarray:
     """An array of the export folder. Raises UserError where it is not there, or damaged."""
     path = folder.export / f"{name}.npy"
     try:
+        folder.check_results(path.name)
         return read_array(path)
     except DAMAGED as error:
         raise UserError(
@@ -158,17 +239,23 @@ def exported(folder: RunFolder, name: str) -> np.ndarray:
         ) from error
 
 
-def _changed(setting: Setting, before: object, now: object, workdir: Path) -> UserError:
+def _changed(changed: Sequence[Change], workdir: Path) -> UserError:
+    was = ", ".join(setting.spelled(before) for setting, before, _ in changed)
+    now = ", ".join(setting.spelled(value) for setting, _, value in changed)
     return UserError(
-        f"this command has {setting.spelled(now)}, but the run in {workdir} was started with "
-        f"{setting.spelled(before)}; "
-        "make it the same, or give another --workdir"
+        f"this command has {now}, but the run in {workdir} was started with {was}; make it the same, or give another "
+        "--workdir"
     )
 
 
 def _is_content(path: Path) -> bool:
     """Whether a file or folder is other than what a run leaves that was killed before it wrote its record."""
     return path.name != "corpus" and not path.name.startswith(".")
+
+
+def _lines(content: bytes) -> list[str]:
+    """The lines, of which a damaged one need not be UTF-8."""
+    return content.decode(errors="replace").splitlines()
 
 
 def _epoch(line: str) -> float:

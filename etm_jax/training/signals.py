@@ -1,14 +1,17 @@
-"""What SIGINT (Ctrl-C) and SIGTERM do: the first asks for an orderly end, the second ends the process at once."""
+"""What SIGINT (Ctrl-C), SIGTERM and SIGHUP (a closed terminal) do: the first asks for an orderly end, a second ends the
+process at once.
+"""
 
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import FrameType
+from typing import Any
 
 from etm_jax.util.console import note
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from etm_jax.util.processes import STOPPING
 
 
 class Stopped(KeyboardInterrupt):
@@ -22,9 +25,14 @@ class Stopped(KeyboardInterrupt):
         self.number, self.message = number, message
 
 
+def _stopping() -> list[int]:
+    """The signals that ask this process to end. `nohup` has it ignore SIGHUP, and that stays so."""
+    return [each for each in STOPPING if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
+
+
 @contextmanager
-def sigterm_raises() -> Iterator[None]:
-    """Within the block SIGTERM raises `Stopped`, as SIGINT raises KeyboardInterrupt. For the main thread alone."""
+def signals_raise() -> Iterator[None]:
+    """Within the block SIGTERM and SIGHUP raise `Stopped`, as SIGINT raises KeyboardInterrupt. For the main thread."""
 
     def stop(number: int, _: object) -> None:
         raise Stopped(number)
@@ -32,28 +40,39 @@ def sigterm_raises() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, stop)
+    before: dict[int, Any] = {each: signal.signal(each, stop) for each in _stopping() if each != signal.SIGINT}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        _restore(before)
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C wait until the block has ended: where it reaches a library's threads, they print tracebacks."""
+    """Let signals wait until the block has ended: where they reach a library's threads, those print tracebacks."""
+    received: list[tuple[int, FrameType | None]] = []
+
+    def note_down(number: int, frame: FrameType | None) -> None:
+        received.append((number, frame))
+
     ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    received: list[object] = []
-    before = signal.signal(signal.SIGINT, lambda *arguments: received.append(arguments))
+    # Python's own handlers alone raise something.
+    before: dict[int, Any] = (
+        {each: handler for each in STOPPING if callable(handler := signal.getsignal(each))} if ours else {}
+    )
+    for each in before:
+        signal.signal(each, note_down)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-    if received:
-        raise KeyboardInterrupt
+        _restore(before)
+    for number, frame in received[:1]:
+        before[number](number, frame)
+
+
+def _restore(handlers: Mapping[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 class StopRequest:
@@ -79,13 +98,15 @@ def deferred(message: str) -> Iterator[StopRequest]:
         return
     receiver, sender = os.pipe()
     os.set_blocking(sender, False)
-    before = {number: signal.signal(number, lambda *_: None) for number in SIGNALS}
+    before: dict[int, Any] = {each: signal.signal(each, lambda *_: None) for each in _stopping()}
     wakeup = signal.set_wakeup_fd(sender, warn_on_full_buffer=False)
 
     def watch() -> None:
         while received := os.read(receiver, 1):
-            if received[0] not in SIGNALS:
+            if received[0] not in before:
                 continue
+            if request.number and received[0] == signal.SIGHUP:
+                continue  # Both the shell and the system send it as a terminal is closed.
             if request.number:
                 os._exit(128 + received[0])
             request.number = received[0]
@@ -97,8 +118,7 @@ def deferred(message: str) -> Iterator[StopRequest]:
         yield request
     finally:
         signal.set_wakeup_fd(wakeup)
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        _restore(before)
         os.close(sender)
         watcher.join()
         os.close(receiver)

@@ -26,8 +26,8 @@ class TrainSetup:
     validation documents epochs are compared by the training nelbo. initial: the variables to start from, a stack of
     members where there are several seeds; None to resume from the newest checkpoint. document_names: of the training
     documents; empty for their numbers. quality: from β to metrics by name, every `config.log_quality_every` epochs.
-    on_epoch: is called with the row of each epoch. stop_on_signals: SIGINT and SIGTERM raise `Stopped` once the state
-    is saved.
+    on_epoch: is called with the row of each epoch. stop_on_signals: SIGINT, SIGTERM and SIGHUP raise `Stopped` once the
+    state is saved.
     """
 
     spec: Spec

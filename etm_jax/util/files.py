@@ -1,7 +1,8 @@
 """Atomic writes of files and folders: afterwards a path holds either the old or the new content, never a part.
 
-A process that is killed can leave a temporary file beside the path; the next write of the same path removes or reuses
-it. Only one process may write a path at a time.
+Where several processes write one path, it holds the whole of what one of them wrote. Where it is a link, what that
+points to is replaced; a new file has the mode of the one that it replaces, else what the umask leaves. A process that
+is killed can leave a temporary file or folder beside the path; the next write in that folder removes it.
 """
 
 import errno
@@ -10,17 +11,19 @@ import io
 import lzma
 import os
 import shutil
+import stat
 import struct
 import tempfile
 import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from etm_jax.util.errors import UserError
+from etm_jax.util.temporary import sweep, temporary_file, temporary_folder
 
 MAX_UNPACKED = 200
 """Largest ratio of unpacked to packed size, for archives that unpack to more than GIBIBYTE. Arrays and text compress to
@@ -38,9 +41,6 @@ AttributeError and RuntimeError are not among them, as a mistake in our own code
 turns those of the parsers into ValueError.
 """
 
-LONGEST_NAME = 255
-"""Longest file name in bytes; common file systems allow no longer one."""
-
 
 def check_writable(folder: Path, flag: str) -> None:
     """Raise UserError, which names `flag`, where `folder` cannot be made or written to. Nothing is left behind."""
@@ -55,9 +55,9 @@ def check_writable(folder: Path, flag: str) -> None:
         raise UserError(f"--{flag}={folder} cannot be written to: {error.strerror}; give another --{flag}") from error
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file atomically, replacing `path`. Raises UserError where it cannot be written."""
-    with replace_file(path) as file:
+def replace_text(path: Path, text: str, tidy: bool = True) -> None:
+    """Write a UTF-8 file atomically, replacing `path`. Raises UserError where it cannot be written. tidy: see below."""
+    with replace_file(path, tidy) as file:
         file.write(text.encode())
 
 
@@ -68,37 +68,62 @@ def replace_folder(path: Path) -> Iterator[Path]:
     Parent folders are made. Raises UserError where it cannot be written.
     """
     with written(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside, old = _beside(path, "new"), _beside(path, "old")
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-        beside.mkdir()
-        try:
-            yield beside
-            if path.exists():
-                path.rename(old)
-            beside.rename(path)
-            _sync(path.parent)
-        finally:
-            shutil.rmtree(beside, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
+        place, mode = _place(path)
+        sweep(place.parent)
+        with temporary_folder(place, 0o777 if mode is None else mode | 0o700) as beside:
+            new, old = beside / "new", beside / "old"
+            new.mkdir(0o777 if mode is None else mode | 0o700)
+            yield new
+            while True:
+                with suppress(FileNotFoundError):
+                    place.rename(old)
+                try:
+                    new.rename(place)
+                    break
+                except OSError as error:
+                    # Another process has put its own there, which makes way like the first.
+                    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                        raise
+                    shutil.rmtree(old, ignore_errors=True)
+            if mode is not None and mode != _mode(place):
+                place.chmod(mode)
+            _sync(place.parent)
 
 
 @contextmanager
-def replace_file(path: Path) -> Iterator[BinaryIO]:
+def replace_file(path: Path, tidy: bool = True) -> Iterator[BinaryIO]:
     """Yield a file to write bytes to; it replaces `path` when the block ends without an error.
 
-    Parent folders are made. Raises UserError where it cannot be written.
+    Parent folders are made. tidy: whether to look for what killed processes left in its folder, which takes time where
+    that holds very many files. Raises UserError where it cannot be written, or is something else than a file.
     """
+    # Closed before it replaces anything: on the net, only then is it known whether all was written.
+    with _replacing(path, tidy) as (_, descriptor), os.fdopen(os.dup(descriptor), "wb") as file:
+        yield file
+
+
+@contextmanager
+def replace_by_name(path: Path, tidy: bool = True) -> Iterator[Path]:
+    """Do as `replace_file`, but yield the path of an empty file, for a library that takes no open files."""
+    with _replacing(path, tidy) as (beside, _):
+        yield beside
+
+
+@contextmanager
+def _replacing(path: Path, tidy: bool) -> Iterator[tuple[Path, int]]:
+    """Yield the path and a descriptor of a file that replaces `path` when the block ends without an error."""
     with written(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = _beside(path, "new")
-        try:
-            with beside.open("wb") as file:
-                yield file
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        place, mode = _place(path)
+        if mode is not None and not place.is_file():
+            raise UserError(f"{path} is no file that can be replaced; give another path")
+        if tidy:
+            sweep(place.parent)
+        # What becomes of a private file is private before, too.
+        with temporary_file(place, 0o666 if mode is None else mode | 0o600) as (beside, descriptor):
+            yield beside, descriptor
+            if mode is not None and mode != _mode(beside):
+                os.fchmod(descriptor, mode)
+            beside.replace(place)
 
 
 @contextmanager
@@ -180,9 +205,18 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _beside(path: Path, kind: str) -> Path:
-    """A hidden path in the same folder, the same at each call."""
-    name = f".{path.name}.{kind}"
-    if len(os.fsencode(name)) > LONGEST_NAME:
-        name = f".{zlib.crc32(os.fsencode(path.name)):08x}.{kind}"
-    return path.with_name(name)
+def _place(path: Path) -> tuple[Path, int | None]:
+    """Where `path` leads to if it is a link, and the mode of what is there, None for nothing; its folder is made.
+
+    Raises OSError where links lead in a circle.
+    """
+    place = Path(os.path.realpath(path))
+    if place.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place, _mode(place) if place.exists() else None
+
+
+def _mode(path: Path) -> int:
+    """Who may read, write and enter a file or folder."""
+    return stat.S_IMODE(path.stat().st_mode) & 0o777

@@ -13,10 +13,18 @@ from etm_jax.util.tables import cell_text
 def read_pairs(path: str, flag: str, key: str, value: str) -> dict[str, str]:
     """Read the column `value` by the column `key` of a UTF-8 file: .tsv with tabs, else commas. Blanks are left out.
 
-    Raises UserError, which names `flag`, where the file cannot be read or lacks a column.
+    Raises UserError, which names `flag`, where the file cannot be read or lacks a column, two columns have the same
+    name, or two rows give the same key different values.
     """
     with _opened(path, flag, (key, value)) as rows:
-        return {row[key]: row[value] for row in rows if row[key] and row[value]}
+        found: dict[str, str] = {}
+        for row in rows:
+            if row[key] and row[value] and found.setdefault(row[key], row[value]) != row[value]:
+                raise UserError(
+                    f"--{flag}={path}, line {rows.line_num}: the {value} of {key} {row[key]!r} is {row[value]!r}, and "
+                    f"{found[row[key]]!r} in a row before; leave one of them"
+                )
+        return found
 
 
 def read_keyed(path: str, flag: str, key: str) -> tuple[list[str], dict[str, tuple[str, ...]]]:
@@ -60,6 +68,10 @@ def _opened(path: str, flag: str, needs: Sequence[str]) -> Iterator["csv.DictRea
             if not set(needs) <= set(columns):
                 raise UserError(
                     f"--{flag}={path} has columns {', '.join(columns) or 'none'}; it needs {' and '.join(needs)}"
+                )
+            if twice := next((name for name in columns if name and columns.count(name) > 1), None):
+                raise UserError(
+                    f"--{flag}={path} has {columns.count(twice)} columns called {twice!r}; rename or remove all but one"
                 )
             yield rows
     except (OSError, ValueError, csv.Error) as error:

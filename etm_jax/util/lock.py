@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import socket
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from etm_jax.util.errors import UserError
+from etm_jax.util.files import written
 
 NAME = ".lock"
 
@@ -26,13 +28,15 @@ def locked(folder: Path, flag: str = "workdir") -> Iterator[None]:
     """Hold the lock of `folder` within the block. The folder is made, and removed again if it stays empty.
 
     The system releases a lock when its process ends, even if it is killed; only the file remains. flag: the flag that
-    named the folder. Raises UserError, which names the other process, where one holds the lock.
+    named the folder. Raises UserError, which names the other process, where one holds the lock, and where the disk is
+    full.
     """
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     file = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = _lock(folder, flag)
+        with written(folder / NAME):
+            folder.mkdir(parents=True, exist_ok=True)
+            file = _lock(folder, flag)
         yield
     finally:
         if file:
@@ -47,13 +51,29 @@ def locked(folder: Path, flag: str = "workdir") -> Iterator[None]:
                 break
 
 
+def hold(descriptor: int, path: Path, required: bool = True) -> bool:
+    """Lock an open file, and say whether it is still the one at `path`, which another process may have removed.
+
+    It is locked until its last descriptor is closed, at the latest when the process ends. required: whether OSError is
+    raised where the file system has no locks. Raises BlockingIOError where it is locked already.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if required or error.errno not in _UNSUPPORTED:
+            raise
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
 def _lock(folder: Path, flag: str) -> IO[str]:
     """The locked file. Raises UserError if another process holds the lock."""
     while True:
-        file = (folder / NAME).open("a+", encoding="utf-8")
+        file = _open(folder, flag)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_there(file, folder / NAME):
+            if hold(file.fileno(), folder / NAME):
                 _sign(file)
                 return file
             file.close()  # The process that held the lock has just ended and removed the file.
@@ -65,21 +85,37 @@ def _lock(folder: Path, flag: str) -> IO[str]:
                 f"--{flag}={folder} is in use by {holder}; wait for it to end, stop it, or give another --{flag}"
             ) from None
         except OSError as error:
-            if error.errno not in _UNSUPPORTED:
-                raise
-            return file
+            if error.errno in _UNSUPPORTED:
+                return file
+            file.close()
+            raise
         except BaseException:  # Ctrl-C or SIGTERM, which can come at any time.
             file.close()
             raise
 
 
+def _open(folder: Path, flag: str) -> IO[str]:
+    """The lock file, which is made. Raises UserError where a link is in its place: another's file would be written."""
+    try:
+        descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        about = os.fstat(descriptor)
+        if stat.S_ISREG(about.st_mode) and about.st_nlink <= 1:
+            return os.fdopen(descriptor, "r+", encoding="utf-8")
+        os.close(descriptor)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+    raise UserError(f"--{flag}={folder}: {NAME} in it is a link; remove it, or give another --{flag}")
+
+
 def _sign(file: IO[str]) -> None:
-    """Write into a lock file which process holds it."""
-    file.truncate(0)
+    """Write into a lock file, opened to append, which process holds it. Raises OSError."""
     since = datetime.now().isoformat(" ", "seconds")
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}, file)
-    file.flush()
+    about = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "command": command}
+    # Past the buffer, which a full disk would leave to be written again as the file is closed.
+    os.truncate(file.fileno(), 0)
+    os.write(file.fileno(), json.dumps(about).encode())
 
 
 def _remove_unheld(path: Path) -> None:
@@ -90,14 +126,6 @@ def _remove_unheld(path: Path) -> None:
             path.unlink(missing_ok=True)
     except OSError:
         pass
-
-
-def _is_there(file: IO[str], path: Path) -> bool:
-    """Whether an open file is still the one at `path`."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _holder(text: str) -> str:

@@ -28,6 +28,9 @@ MAX_DIM = 10_000
 MAX_WORD = 10_000
 """In bytes; a file with a longer word is taken to be broken."""
 
+LARGEST = 1e15
+"""Of a number in a vector: the sum of the squares of `MAX_DIM` such numbers is still a float32."""
+
 _HEAD = 1 << 20
 _CHUNK = 1 << 20
 _NUMBER_BYTES = 64
@@ -102,6 +105,11 @@ def read(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
             if not np.isfinite(vector).all():
                 raise UserError(
                     f"{path}, {place}: the vector of {raw_word.decode()!r} holds nan or inf; remove that line"
+                )
+            if np.abs(vector).max(initial=0) > LARGEST:
+                raise UserError(
+                    f"{path}, {place}: the vector of {raw_word.decode()!r} holds "
+                    f"numbers beyond ±{LARGEST:.0e}, whose products float32 does not hold; scale the vectors"
                 )
             matrix[row], known[row] = vector, True
     return matrix, known

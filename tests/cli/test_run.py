@@ -161,7 +161,7 @@ def test_compiled_programs_are_kept_where_one_says(lines_file, tmp_path):
         command = [sys.executable, "-m", "etm_jax.train", f"--corpus={lines_file}", *SMALL, "--num_epochs=1"]
         kept = [f"--workdir={tmp_path / workdir}", f"--compilation_cache={cache}"]
         subprocess.run([*command, *kept], check=True, capture_output=True)
-        return {path.name for path in cache.iterdir() if "train_step" in path.name and path.name.endswith("-cache")}
+        return {path.name for path in cache.rglob("*train_step*-cache")}
 
     first = trained("one")
     assert first

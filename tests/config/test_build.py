@@ -2,15 +2,18 @@
 
 import copy
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from etm_jax.config.build import Config, make_config
+from etm_jax.config.declaration import NOT_HERE, settings_of
 from etm_jax.config.models import model_card, model_names
 from etm_jax.config.settings import SECTIONS, RunOptions
 from etm_jax.config.variants import VARIANTS
 from etm_jax.util.errors import UserError
+from etm_jax.util.forms import FORMAT, TooOldError
 
 
 def test_a_user_wins_over_a_variant_and_a_variant_over_a_model() -> None:
@@ -73,16 +76,43 @@ def test_settings_survive_json(variant: str, kind: str) -> None:
     assert Config.from_json(values) == config
 
 
-def test_a_setting_that_an_older_version_did_not_have_takes_its_default() -> None:
-    values = make_config("default", {"rarity": 0.5, "no_below": 2}).to_json()
-    del values["model"]["rarity"], values["corpus"]["keep_n"]
-    assert Config.from_json(values) == make_config("default", {"no_below": 2})
-
-
-def test_a_run_that_is_older_than_a_setting_keeps_what_it_did() -> None:
-    values = make_config("default").to_json()
+def test_what_was_stored_without_a_setting_has_what_the_code_did_then() -> None:
+    values = make_config("default", {"no_below": 2}).to_json()
     assert values["model"].pop("infer_sif") == 0.001
-    assert Config.from_json(values) == make_config("default", {"infer_sif": 0.0})
+    assert values["model"].pop("temperature") == 1.07
+    del values["corpus"]["phrases"], values["train"]["read_workers"]
+    assert Config.from_json(values) == make_config("default", {"no_below": 2, "infer_sif": 0.0, "temperature": 1.0})
+
+
+def test_what_was_always_stored_is_missed() -> None:
+    values = make_config().to_json()
+    del values["corpus"]["keep_n"]
+    with pytest.raises(UserError, match="section 'corpus' lacks keep_n"):
+        Config.from_json(values)
+
+
+def test_what_the_code_cannot_do_any_more_is_of_an_earlier_version() -> None:
+    values = make_config().to_json()
+    del values["model"]["read_rho"]
+    with pytest.raises(TooOldError, match="it was made before --read_rho"):
+        Config.from_json(values)
+
+
+def test_a_new_setting_takes_a_format_of_its_own_and_what_was_before_it() -> None:
+    """A setting that is added, renamed or dropped: raise `etm_jax.util.forms.FORMAT`, note the settings under it here,
+    and say in the declaration what was before.
+    """
+    by_format = json.loads(Path(__file__).with_name("settings_by_format.json").read_text("ascii"))
+    assert {name: [s.name for s in settings_of(kind)] for name, kind in SECTIONS.items()} == by_format[str(FORMAT)]
+    assert sorted(by_format) == [str(number) for number in range(FORMAT + 1)]
+    for section, kind in SECTIONS.items():
+        always = set(by_format["0"][section])
+        for s in settings_of(kind):
+            if s.before is not NOT_HERE:
+                assert s.may_be_absent == (always.isdisjoint((s.name, s.formerly))), s.name
+                assert not s.may_be_absent or s.before is None or s.checked(s.before) == s.before
+        for stored in by_format.values():
+            assert set(stored[section]) <= {name for s in settings_of(kind) for name in (s.name, s.formerly)}
 
 
 def test_a_former_name_of_a_variant_is_read_and_not_written(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,12 +1,13 @@
 """A declaration gives a setting its type, its bounds and its spelling; what is wrong is told by its flag."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from etm_jax.config.declaration import LARGEST, by_name, setting, settings_of
+from etm_jax.config.declaration import LARGEST, by_name, files_read, setting, settings_of
 from etm_jax.util.errors import UserError
 
 
@@ -115,3 +116,28 @@ def test_a_former_name_says_the_present_one() -> None:
     kind = SETTINGS["kind"]
     assert kind.renaming("zwei") == "--kind=zwei is called --kind=two now; the former name is still taken"
     assert (kind.renaming("two"), SETTINGS["count"].renaming(5)) == ("", "")
+
+
+def test_the_files_that_a_value_names_are_found_and_nothing_else(tmp_path, monkeypatch) -> None:
+    @dataclass(frozen=True)
+    class Reading:
+        words: str = setting("", "words", reads="file")
+        model: str = setting("", "a folder", reads="path")
+        vectors: str = setting("own", "vectors", choices=("own", "file:PATH"), reads="file")
+        output: str = setting("", "not read")
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("own", "zh", "model"):
+        Path(name).mkdir()
+    for name in ("a.txt", "b,c.txt", "model/weights"):
+        Path(name).touch()
+    for given, expected in (
+        (Reading(), []),
+        (Reading(words="a.txt", output="a.txt"), [("--words", "a.txt")]),
+        (Reading(words="zh,a.txt,word"), [("--words", "a.txt")]),
+        (Reading(words="b,c.txt", model="model"), [("--words", "b,c.txt"), ("--model", "model")]),
+        (Reading(words="zh", vectors="own"), []),  # A list and a choice, beside folders of these names.
+        (Reading(vectors="file:b,c.txt"), [("--vectors", "b,c.txt")]),
+        (Reading(words="gone.txt"), []),
+    ):
+        assert files_read(given) == [(flag, Path(path)) for flag, path in expected]

@@ -67,6 +67,19 @@ def test_its_settings_stand_in_a_section_of_its_name() -> None:
 
 
 @pytest.mark.usefixtures("registered")
+def test_a_setting_that_was_renamed_is_read_by_its_former_name() -> None:
+    values = make_config("default", {"kind": "own", "own_width": 7}).to_json()
+
+    @dataclass(frozen=True)
+    class Renamed:
+        own_size: int = setting(4, "width", formerly="own_width")
+        own_mode: str = setting("slow", "how", choices=("slow", "fast"))
+
+    models.register_model(replace(CARD, settings=Renamed))
+    assert Config.from_json(values).model.own == Renamed(own_size=7)
+
+
+@pytest.mark.usefixtures("registered")
 def test_a_name_that_is_taken_is_refused() -> None:
     models.register_model(CARD)
     with pytest.raises(UserError, match=r"there is a model own already, .*:Own; give .*:Other another name"):

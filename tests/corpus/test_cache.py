@@ -1,4 +1,8 @@
 import dataclasses
+import os
+import shutil
+import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,8 +98,69 @@ def test_an_interrupted_save_leaves_the_old_entry_and_nothing_else(source, tmp_p
 
 def test_an_unwritable_cache_names_the_way_out(source, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match=r"cannot be written .*--cache_dir"):
+    with pytest.raises(UserError, match=r"^--cache_dir=.* is a file; give another --cache_dir"):
         prepare(source, CONFIG, tmp_path / "file")
+
+
+def test_a_folder_that_others_filled_is_read_where_it_cannot_be_written_to(source, tmp_path, monkeypatch):
+    def refused(folder, flag):
+        raise UserError(f"--{flag}={folder} cannot be written to")
+
+    corpus = prepare(source, CONFIG, tmp_path / "cache")
+    monkeypatch.setattr("etm_jax.corpus.prepare.check_writable", refused)
+    assert flat(prepare(source, CONFIG, tmp_path / "cache")) == flat(corpus)
+    with pytest.raises(UserError, match="--cache_dir="):
+        prepare(source, dataclasses.replace(CONFIG, no_below=2), tmp_path / "cache")
+
+
+@pytest.mark.parametrize("mask", [0o002, 0o022, 0o077])
+def test_what_is_kept_can_be_read_by_whom_the_umask_lets(source, tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        prepare(source, CONFIG, tmp_path / "cache")
+    finally:
+        os.umask(before)
+    modes = {path.is_dir(): stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "cache").rglob("*")}
+    assert modes == {True: 0o777 & ~mask, False: 0o666 & ~mask}
+    assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o777 & ~mask
+
+
+@pytest.mark.parametrize("moment", [1, 2])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_another_process_that_saves_the_same_corpus_at_any_moment_is_no_error(
+    source, tmp_path, monkeypatch, moment, is_there
+):
+    """moment: before which of the two renames, of what is there and of what is new, the other one has its turn."""
+    corpus, entry = prepare(source, CONFIG), tmp_path / "entry"
+    if is_there:
+        cache.save_corpus(corpus, entry)
+    rename, renames = Path.rename, []
+
+    def with_another(path, target):
+        renames.append(target)
+        if len(renames) == moment:
+            cache.save_corpus(corpus, entry)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", with_another)
+    cache.save_corpus(corpus, entry)
+    assert len(renames) > moment
+    assert flat(cache.load_corpus(entry)) == flat(corpus)
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_what_is_there_may_be_taken_away_by_another_process(source, tmp_path, monkeypatch):
+    corpus, entry = prepare(source, CONFIG), tmp_path / "entry"
+    cache.save_corpus(corpus, entry)
+    rename = Path.rename
+
+    def taken_away(path, target):
+        shutil.rmtree(entry, ignore_errors=True)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", taken_away)
+    cache.save_corpus(corpus, entry)
+    assert flat(cache.load_corpus(entry)) == flat(corpus)
 
 
 def test_the_digest_follows_bytes_and_options_that_matter(source, tmp_path):
@@ -150,7 +215,7 @@ def test_a_run_of_before_punctuation_was_kept_goes_on_with_its_own_corpus(source
     before = cache.corpus_digest(source, CONFIG, segmenter_version("words"), folded_punctuation=True)
     corpus = dataclasses.replace(prepare(source, CONFIG), digest=before)
     assert before != prepare(source, settings).digest
-    with pytest.raises(UserError, match="version of etm_jax"):
+    with pytest.raises(UserError, match="does not find the same"):
         prepare(source, settings, tmp_path / "cache", before, "texts")
     cache.save_corpus(corpus, tmp_path / "cache" / before[:16])
     assert flat(prepare(source, settings, tmp_path / "cache", before, "texts")) == flat(corpus)

@@ -48,11 +48,14 @@ def test_a_run_on_a_prepared_folder_has_the_settings_of_its_words(tmp_path):
         as_prepared(dataclasses.replace(given, phrases=True))
 
 
-def test_a_folder_that_an_earlier_splitter_filled_is_left_as_it_is(tmp_path):
+@pytest.mark.parametrize(
+    "splitter", [segmenter_version(EARLIER_WORDS), "words (Unicode 13.0.0)", "words 2 (Unicode 13.0.0)"]
+)
+def test_a_folder_that_an_earlier_splitter_or_another_python_filled_is_left_as_it_is(tmp_path, splitter):
     (tmp_path / "a.txt").write_text("\n".join(["cat dog", "cat hen", "hen dog"] * 30))
     config = CorpusConfig(lang="en", no_below=1, no_above=1.0, workers=1)
     job = make_job(str(tmp_path / "a.txt"), config)
-    earlier = dataclasses.replace(job, segmenter=segmenter_version(EARLIER_WORDS))
+    earlier = dataclasses.replace(job, segmenter=splitter)
     made = prepare_shards(earlier, tmp_path / "out")
     assert prepare_shards(job, tmp_path / "out") == made
     with pytest.raises(UserError, match="prepared from other files, or with other settings"):

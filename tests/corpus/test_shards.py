@@ -37,6 +37,7 @@ from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, stream_dictionary
 from etm_jax.prepare import main as prepare_main
 from etm_jax.util.errors import UserError
+from etm_jax.util.temporary import name_beside
 
 pytestmark = needs_scale
 
@@ -377,6 +378,11 @@ def test_what_is_done_is_not_done_again_and_other_things_are_left_alone(pattern,
     with pytest.raises(UserError, match=r"holds thesis\.txt"):
         prepare_shards(job, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+    (tmp_path / "thesis.txt").rename(name_beside(tmp_path / "manifest.json"))  # As a killed process leaves it.
+    (tmp_path / ".work-notes").mkdir()
+    with pytest.raises(UserError, match=r"holds \.work-notes"):
+        prepare_shards(job, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".work-notes"]
 
 
 def test_files_counted_before_are_not_counted_again(pattern, prepared, tmp_path, monkeypatch):

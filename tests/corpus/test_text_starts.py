@@ -41,6 +41,16 @@ def test_every_second_part_is_a_word_of_the_topic(text, words, marked, parts):
         ("2024年5月31日", (2024, 5, 31)),
         ("2024-05", (2024, 5, 1)),
         ("1998", (1998, 1, 1)),
+        ("2024Q3", (2024, 7, 1)),
+        ("2024-Q1", (2024, 1, 1)),
+        ("2024年第3季度", (2024, 7, 1)),
+        ("2024年四季度", (2024, 10, 1)),
+        ("2024-W05", (2024, 1, 29)),
+        ("2024-W05-3", (2024, 1, 31)),
+        ("2024-W60", None),
+        ("2024Q5", None),
+        ("31/05/2024", None),
+        ("1717113600", None),
         ("2024-13-01", None),
         ("20240532", None),
         ("12345", None),
@@ -115,10 +125,28 @@ def test_a_field_of_the_corpus_gives_dates(dated):
         ids[0]: datetime.date(2024, 1, 2),
         ids[2]: datetime.date(2024, 3, 4),
     }
-    with pytest.raises(UserError, match="--date_field='hour' is not in"):
+    with pytest.raises(UserError, match="--date_field: 'hour' is not in"):
         dates_of(ids, config, "hour")
     with pytest.raises(UserError, match="holds no dates, but such as 'first text'"):
         dates_of(ids, config, "body")
+
+
+def test_documents_without_a_readable_date_are_counted(tmp_path, capsys):
+    path = tmp_path / "news.csv"
+    path.write_text("text,when\na,2024-05-01\nb,31/05/2024\nc,\n", encoding="utf-8")
+    assert dates_of(["2", "3", "4"], CorpusConfig(corpus=str(path)), "when") == {"2": datetime.date(2024, 5, 1)}
+    told = "3 documents have no readable date in when (1 with a value that is none, such as '31/05/2024')"
+    assert f"2 of {told}" in capsys.readouterr().err
+
+
+def test_numbers_in_json_are_years_and_seconds_are_refused(tmp_path):
+    path = tmp_path / "news.jsonl"
+    rows = [{"text": "a", "year": 1990, "seconds": 1717113600}, {"text": "b", "year": 1991, "seconds": 1717113601}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    config = CorpusConfig(corpus=str(path))
+    assert [date.year for date in dates_of(["1", "2"], config, "year").values()] == [1990, 1991]
+    with pytest.raises(UserError, match="such as '1717113600'; numbers such as this may be seconds since 1970"):
+        dates_of(["1", "2"], config, "seconds")
 
 
 def test_lines_have_no_field_for_dates(lines_file):

@@ -102,7 +102,7 @@ def _trained(judge, batch, config) -> dict[str, np.ndarray]:
     import torch
 
     from etm_jax.parity.passes import flat
-    from etm_jax.parity.training import torch_snapshot
+    from etm_jax.parity.snapshots import torch_snapshot
 
     parameters = [p for p in judge.module.parameters() if p.requires_grad]
     settings = config.optimizer

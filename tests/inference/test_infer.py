@@ -21,7 +21,8 @@ from etm_jax.corpus.types import Vocabulary
 from etm_jax.corpus.words.segment import DOCUMENTS_AT_ONCE as SEGMENTED_AT_ONCE
 from etm_jax.corpus.words.unicode_words import EARLIER_WORDS
 from etm_jax.infer import main
-from etm_jax.inference.predictor import Predictor, mixtures
+from etm_jax.inference.predictor import Mixtures, Predictor, mixtures
+from etm_jax.inference.theta_files import FORMATS, writer
 from etm_jax.interop import read_saved_model, to_safetensors
 
 
@@ -226,6 +227,22 @@ def test_what_is_wrong_is_said_in_a_line_and_what_was_there_stays(trained: Path,
         assert "Traceback" not in err
     assert output.read_text("utf-8") == "before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.txt", "theta.csv"]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_of_two_at_once_into_one_file_one_has_all_rows(suffix: str, tmp_path: Path) -> None:
+    def some(name: str) -> Mixtures:
+        theta = np.full((2, 3), ord(name) / 100, np.float32)
+        return Mixtures([f"{name}{i}" for i in range(2)], theta, np.ones(2, np.int64), np.zeros(2), {})
+
+    paths = [tmp_path / f"{name}{suffix}" for name in ("both", "alone")]
+    with writer(paths[0], 3) as second, writer(paths[0], 3) as first, writer(paths[1], 3) as alone:
+        for _ in range(3):
+            first.write(some("a"))
+            second.write(some("b"))
+            alone.write(some("b"))
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
 FORMULAS = ["=1+1", "+1", "-1+cmd|' /C calc'!A0", "@SUM(A1)", "\t=1", "\r=1"]

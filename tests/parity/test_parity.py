@@ -1,5 +1,6 @@
 """The comparison with torch: that it sees a difference, and that there is none. Most of it is skipped without torch."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -119,19 +120,100 @@ def test_every_case_is_tested():
     assert len(CASES) == 15
 
 
-@pytest.mark.parametrize("number", [0, 4, 6, 10])
-def test_training_agrees_under_every_regime(material, number, monkeypatch):
+@pytest.fixture
+def short_trainings(material, monkeypatch):
+    """Trainings of ten small batches, which lack words and on which the watched loss rises."""
     from etm_jax.parity import training
+
+    for name, value in {"COMPARED_AFTER": (1, 10), "BATCH_SIZE": 4, "ANNEAL_EVERY": 2, "ANNEAL_PATIENCE": 1}.items():
+        monkeypatch.setattr(training, name, value)
+    regimes = [r._replace(given=r.given | {"learning_rate": 0.5}) if r.plateau else r for r in training.REGIMES]
+    monkeypatch.setattr(training, "REGIMES", regimes)
+    return training
+
+
+def trained(training, number, regime):
     from etm_jax.parity.cases import CASES, judges_of
 
-    monkeypatch.setattr(training, "COMPARED_AFTER", (1, 10))
-    monkeypatch.setattr(training, "BATCH_SIZE", 32)
     case = small(CASES[number])
     *_, make = judges_of(case, None)
-    for regime in (training.REGIMES[0], training.REGIMES[-1]):
-        rows = list(training.training_rows(case, regime, make, material))
-        assert len(rows) == 2 * 4
+    return case, training.REGIMES[regime], make
+
+
+@pytest.mark.parametrize("number", [0, 4, 6, 10])
+def test_training_agrees_under_every_regime(material, number, short_trainings):
+    for regime, size in ((0, 2 * 4 + 3), (-1, 2 * 4 + 3)):
+        rows = list(short_trainings.training_rows(*trained(short_trainings, number, regime), material))
+        assert len(rows) == size
         assert [r for r in rows if not r.passed] == []
+
+
+def test_single_steps_agree_in_float32(material, short_trainings):
+    case, _, make = trained(short_trainings, 0, 0)
+    rows = list(short_trainings.float32_rows(case, make, material))
+    assert len(rows) == 4
+    assert [r for r in rows if not r.passed] == []
+
+
+def planted_in_constants(patch, **off):
+    """Let our Adam have another constant in both of its programs."""
+    import optax
+
+    from etm_jax.ops import fused_adam
+    from etm_jax.training import optimizer
+
+    for name, value in off.items():
+        patch.setattr(fused_adam, name.upper(), value)
+    patch.setitem(optimizer.RULES, "adam", optax.scale_by_adam(**off))
+
+
+def planted_in_settings(patch, name):
+    """Let our training have another value of a setting of the optimizer."""
+    from etm_jax.parity import training
+
+    made = training.weights_of
+
+    def off(*given, **named):
+        weights = made(*given, **named)
+        settings = weights.spec.optimizer
+        settings = dataclasses.replace(settings, **{name: getattr(settings, name) * OFF})
+        return weights._replace(spec=weights.spec._replace(optimizer=settings))
+
+    patch.setattr(training, "weights_of", off)
+
+
+def planted_in_plateau(patch):
+    from etm_jax.parity import training
+    from etm_jax.training import plateau
+
+    def off(state, config, *rest):
+        config = dataclasses.replace(config, anneal_factor=config.anneal_factor * OFF)
+        return plateau.anneal(state, config, *rest)
+
+    patch.setattr(training, "anneal", off)
+
+
+OFF = 1 + 1e-8
+FAULTS = {
+    "b1": (1, lambda patch: planted_in_constants(patch, b1=0.9 * OFF), "first moments of step 1 "),
+    "b2": (1, lambda patch: planted_in_constants(patch, b2=0.999 * OFF), "second moments of step 1 "),
+    "eps": (1, lambda patch: planted_in_constants(patch, eps=1e-8 * OFF), "parameters of step 1 "),
+    "eps with clipping": (4, lambda patch: planted_in_constants(patch, eps=1e-8 * OFF), "parameters of step 1 "),
+    "decay": (1, lambda patch: planted_in_settings(patch, "weight_decay"), "first moments of step 1 "),
+    "decay with clipping": (4, lambda patch: planted_in_settings(patch, "weight_decay"), "first moments of step 1 "),
+    "clipping": (2, lambda patch: planted_in_settings(patch, "clip_norm"), "first moments of step 1 "),
+    "step size": (0, lambda patch: planted_in_settings(patch, "learning_rate"), "parameters of step 1 "),
+    "plateau": (3, planted_in_plateau, "step size after 10"),
+}
+"""By the piece that is off by one part in 10⁸: the regime, how it is planted, and a row that finds it."""
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_one_part_in_ten_to_the_eighth_is_found(material, short_trainings, monkeypatch, fault):
+    regime, plant, found = FAULTS[fault]
+    plant(monkeypatch)
+    rows = short_trainings.training_rows(*trained(short_trainings, 0, regime), material)
+    assert [r.quantity for r in rows if not r.passed and r.quantity.startswith(found)]
 
 
 def test_a_wrong_weight_is_seen(material, monkeypatch):

@@ -219,6 +219,10 @@ def test_mistakes_are_told_in_one_line(runs, tmp_path, capsys):
 def test_a_run_that_has_not_ended_is_told_of(runs, tmp_path, capsys):
     run = shutil.copytree(runs / "etm", tmp_path / "run")
     np.save(run / "export" / "beta.npy", np.full((3, export(run, "beta").shape[1]), 0.01, np.float32))
+    assert "beta.npy is not as it was written" in refused(capsys, f"--workdir={run}")
+    # As a version left it that kept no digests.
+    (run / "SHA256SUMS").unlink()
+    (run / "export" / "SHA256SUMS").unlink()
     assert "training went on and was stopped" in refused(capsys, f"--workdir={run}")
     shutil.rmtree(run / "export")
     assert "given again, writes its results again" in refused(capsys, f"--workdir={run}")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from etm_jax.cli import flags as cli
 from etm_jax.report import __main__ as report
 from etm_jax.train import main
 from etm_jax.training.checkpoint import Checkpoints
+from etm_jax.util.errors import UserError
+from etm_jax.util.lock import locked
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -74,13 +77,15 @@ def unbroken(many) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_saves_the_state_and_the_run_resumes_from_within_the_epoch(number, status, many, unbroken, tmp_path):
     folder = tmp_path / "run"
     process = start(*many, f"--workdir={folder}")
     wait_until(process, lambda: (folder / "checkpoints" / "1").exists())
     time.sleep(0.05)  # The next epoch begins, of half a second at least.
     process.send_signal(number)
+    if number == signal.SIGHUP:  # The shell and the system both send it as a terminal is closed.
+        process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (status, "")
     last = err.splitlines()[-1]
@@ -167,11 +172,30 @@ def test_a_full_disk_is_reported_with_the_room_it_needs_and_earlier_checkpoints_
     assert exported(kept) == exported(tmp_path / "unbroken")
 
 
-def test_a_full_disk_is_reported_whatever_is_written(small_disk, lines_file, capsys):
-    (small_disk / "filler").write_bytes(b"x" * (15 * 2**20 - 4096))
+@pytest.mark.parametrize("room", [0, 65536])
+def test_a_full_disk_is_reported_whatever_is_written(small_disk, lines_file, capsys, room):
+    with (small_disk / "filler").open("wb") as file:
+        with suppress(OSError):
+            file.write(b"x" * 15 * 2**20)
+        file.truncate(Path(file.name).stat().st_size - room)
     assert train(f"--corpus={lines_file}", *SMALL, f"--workdir={small_disk / 'run'}") == 2
-    assert "No space left on device" in capsys.readouterr().err.splitlines()[-1]
-    assert not (small_disk / "run" / "config.json").exists()
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert re.search("(?i)no space left on", message)
+    assert str(small_disk / "run") in message
+    assert not (small_disk / "run" / "checkpoints" / "0").exists()
+    assert not (small_disk / "run" / ".lock").exists()
+    (small_disk / "filler").unlink()
+    assert train(f"--corpus={lines_file}", *SMALL, f"--workdir={small_disk / 'run'}") == 0
+
+
+def test_a_folder_that_takes_no_lock_for_want_of_room_is_named(small_disk):
+    """Some file systems make an empty file where there is no room for a byte of it, others do not."""
+    with (small_disk / "filler").open("wb") as file, suppress(OSError):
+        file.write(b"x" * 15 * 2**20)
+    said = r"\.lock cannot be written: No space left on device \(0\.0 MiB are free"
+    with pytest.raises(UserError, match=said), locked(small_disk):
+        pass
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]
 
 
 def test_a_run_resumes_before_a_damaged_checkpoint_and_says_so(many, unbroken, tmp_path):
@@ -304,3 +328,18 @@ def test_a_clock_that_was_set_back_changes_nothing(many, unbroken, tmp_path):
     assert train(*many, f"--workdir={folder}") == 0
     assert exported(folder) == exported(unbroken)
     assert Checkpoints(folder / "checkpoints").epochs() == Checkpoints(unbroken / "checkpoints").epochs()
+
+
+def test_nohup_keeps_a_run_going(many, unbroken, tmp_path):
+    folder = tmp_path / "run"
+    process = subprocess.Popen(
+        ["nohup", *command(*many, f"--workdir={folder}")],
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    wait_until(process, lambda: epochs_logged(folder) > 0)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert exported(folder) == exported(unbroken)

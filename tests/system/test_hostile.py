@@ -113,7 +113,7 @@ def removed(value: Any, path: tuple[Any, ...]) -> Any:
     return {key: part for key, part in value.items() if key != path[0]} if isinstance(value, dict) else []
 
 
-@pytest.mark.parametrize("name", ["record", "checkpoint", "saved", "cache"])
+@pytest.mark.parametrize("name", ["record", "checkpoint", "saved", "cache", "earlier"])
 def test_any_value_in_our_own_json_is_read_or_is_one_clean_error(cases, name):
     case = cases[name]
     contents = {}
@@ -124,7 +124,7 @@ def test_any_value_in_our_own_json_is_read_or_is_one_clean_error(cases, name):
             continue
     assert contents
 
-    @settings(same_each_time, max_examples=150 if name == "record" else 60)
+    @settings(same_each_time, max_examples={"record": 150, "earlier": 20}.get(name, 60))
     @given(st.data())
     def check(data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(sorted(contents)))

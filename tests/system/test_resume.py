@@ -43,10 +43,10 @@ def lines(folder: Path) -> int:
 
 PLACES: dict[str, Callable[[Path], bool]] = {
     "the corpus is half-written": lambda folder: hidden(folder / "corpus") or (folder / "config.json").exists(),
-    "the first state is half-saved": lambda folder: any((folder / "checkpoints").glob("0.*")) or lines(folder) > 0,
+    "the first state is half-saved": lambda folder: hidden(folder / "checkpoints") or lines(folder) > 0,
     "an epoch was not saved": lambda folder: lines(folder) >= 3,
     "the last state is half-saved": lambda folder: lines(folder) >= 6,
-    "the results are half-written": lambda folder: (folder / ".export.new").exists() or (folder / "export").exists(),
+    "the results are half-written": lambda folder: any(folder.glob(".export.*")) or (folder / "export").exists(),
 }
 """Moments by what the folder holds. A moment that was too short to be seen gives way to what comes next."""
 

@@ -25,6 +25,7 @@ from etm_jax.training.checkpoint import Checkpoints
 from etm_jax.training.progress import Progress
 from etm_jax.training.steps import Spec, TrainState, abstract_state, new_state
 from etm_jax.util.errors import UserError
+from etm_jax.util.temporary import name_beside
 
 ROOT = Path(__file__).parents[2]
 FLIPS = 200
@@ -41,7 +42,7 @@ def state_of(value: float) -> TrainState:
 
 
 def progress_of(*nelbos: float) -> Progress:
-    return Progress(len(nelbos), [math.inf, *nelbos], list(nelbos[-1:]))
+    return Progress(len(nelbos), [math.inf, *nelbos], [nelbos[-1] if nelbos else math.inf])
 
 
 @pytest.fixture
@@ -140,7 +141,7 @@ def test_an_epoch_already_there_is_left_alone(checkpoints):
 
 def test_restoring_writes_nothing(checkpoints):
     save_all(checkpoints, 1.0, 2.0)
-    (checkpoints.folder / ".3.new").mkdir()
+    name_beside(checkpoints.folder / "3").mkdir()
     before = sorted(checkpoints.folder.rglob("*"))
     checkpoints.restore(state_of(0))
     assert sorted(checkpoints.folder.rglob("*")) == before
@@ -149,8 +150,9 @@ def test_restoring_writes_nothing(checkpoints):
 def test_what_a_killed_process_leaves_is_no_checkpoint_and_goes(checkpoints):
     save_all(checkpoints, 1.0, 2.0, 3.0)
     # Killed in the save of epoch 4, before it could delete epoch 0, and while it deleted another.
-    for half in (".4.new", ".1.old"):
-        shutil.copytree(checkpoints.folder / "2" / "state", checkpoints.folder / half / "state")
+    for name in ("4", "1"):
+        half = name_beside(checkpoints.folder / name)
+        shutil.copytree(checkpoints.folder / "2" / "state", half / "state")
     earlier = Checkpoints(checkpoints.folder.with_name("earlier"))
     save_all(earlier)
     (earlier.folder / "0").rename(checkpoints.folder / "0")

@@ -25,6 +25,8 @@ STDIN = Path("-")
 def open_binary(path: Path) -> IO[bytes]:
     """The file's bytes, unpacked where its name ends in .gz. Raises UserError where it cannot be opened."""
     if path == STDIN:
+        if sys.stdin is None:
+            raise UserError("standard input is closed; send the text to it, or name a file")
         return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
     try:
         file = path.open("rb")

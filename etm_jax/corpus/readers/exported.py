@@ -6,6 +6,7 @@ import scipy.sparse as sp
 
 from etm_jax.corpus.counts import as_counts, check_halves, check_words
 from etm_jax.corpus.types import Counted
+from etm_jax.util.digests import DIGESTS, FolderDigests
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, GIBIBYTE
 from etm_jax.util.reading import read_bounded, read_sparse
@@ -22,6 +23,13 @@ def read_exported(folder: Path) -> Counted:
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise UserError(f"{folder} lacks {', '.join(missing)}; give the export folder of a run that ended")
+    try:
+        FolderDigests(folder).check(*FILES)
+    except DAMAGED as error:
+        raise UserError(
+            f"{folder} is damaged, or was changed ({error}); export the run again, or delete {DIGESTS} there if you "
+            "changed it yourself"
+        ) from error
     try:
         text = read_bounded(folder / "vocab.txt", GIBIBYTE).decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
         words = text.removesuffix("\n").split("\n")

@@ -71,7 +71,7 @@ def read_jsonl(path: Path, text_field: str, encoding: str, meta_fields: Sequence
             if not line.strip():
                 continue
             where = f"{path}, line {number}"
-            record = _json_object(line, text_field, where)
+            record = _json_object(line, text_field, meta_fields, where)
             text = _json_text(record, text_field, where)
             if not keys.keys() >= set(meta_fields):
                 keys |= dict.fromkeys(record)
@@ -79,7 +79,7 @@ def read_jsonl(path: Path, text_field: str, encoding: str, meta_fields: Sequence
                 meta = {name: _json_value(record.get(name), where) for name in meta_fields}
                 yield Document(str(number), text, meta=meta)
         if keys:
-            _check_fields(meta_fields, keys, path, "keys")
+            _check_fields(meta_fields, list(keys), path, "keys")
 
     return _at_least_one(documents(), path)
 
@@ -102,6 +102,10 @@ def read_csv(
             )
         if columns:
             _check_fields(meta_fields, columns, path, "columns")
+            if twice := next((name for name in (text_field, *meta_fields) if columns.count(name) > 1), None):
+                raise UserError(
+                    f"{path} has {columns.count(twice)} columns called {twice!r}; rename or remove all but one"
+                )
         place = columns.index(text_field) if columns else 0
         places = {name: columns.index(name) for name in meta_fields} if columns else {}
         for number, row in rows:
@@ -155,13 +159,13 @@ def _numbered_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
         yield from enumerate(decode_lines(file, str(path), encoding), start=1)
 
 
-def _check_fields(meta_fields: Sequence[str], there: Iterable[str], path: Path, what: str) -> None:
+def _check_fields(meta_fields: Sequence[str], there: Sequence[str], path: Path, what: str) -> None:
     unknown = [name for name in meta_fields if name not in there]
     if unknown:
         raise UserError(f"--meta_fields: {unknown[0]!r} is not in {path}; its {what} are {_listed(list(there))}")
 
 
-def _json_object(line: str, text_field: str, where: str) -> dict[str, Any]:
+def _json_object(line: str, text_field: str, meta_fields: Sequence[str], where: str) -> dict[str, Any]:
     try:
         record: Any = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -170,7 +174,16 @@ def _json_object(line: str, text_field: str, where: str) -> dict[str, Any]:
         raise UserError(f"{where}, is not JSON: {fault}; each line holds one whole object") from error
     if not isinstance(record, dict):
         raise UserError(f"{where}, is not a JSON object; each line looks like {{{json.dumps(text_field)}: …}}")
+    if any(line.count(json.dumps(name)) > 1 for name in (text_field, *meta_fields)):
+        # Of two values of a key Python's reader keeps the last. Few lines have to be read again to tell.
+        json.loads(line, object_pairs_hook=lambda pairs: _check_keys(pairs, (text_field, *meta_fields), where))
     return record
+
+
+def _check_keys(pairs: list[tuple[str, Any]], names: Sequence[str], where: str) -> None:
+    keys = [key for key, _ in pairs]
+    if twice := next((name for name in names if keys.count(name) > 1), None):
+        raise UserError(f"{where}, has {keys.count(twice)} values of {twice!r}; leave one of them")
 
 
 def _json_text(record: dict[str, Any], text_field: str, where: str) -> str:

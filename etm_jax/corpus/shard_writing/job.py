@@ -16,7 +16,7 @@ from etm_jax.corpus.store.cache import COMPUTED, deciding_settings
 from etm_jax.corpus.types import Phrases, Source
 from etm_jax.corpus.words.segmenters import segmenter_version
 from etm_jax.corpus.words.stop_words import read_stop_words
-from etm_jax.corpus.words.unicode_words import EARLIER_WORDS
+from etm_jax.corpus.words.unicode_words import EARLIER_WORDS, segmenter_named
 from etm_jax.util.errors import UserError
 
 BLOCK_DOCS = 64
@@ -81,12 +81,13 @@ class Job:
         """SHA-256 of the settings and of what is known of the files without reading them."""
         return _sha256([self.settings, [[file.name, file.size, file.changed] for file in self.files]])
 
-    @property
-    def earlier_request(self) -> str:
-        """`request` of the same job to versions whose `words` was `EARLIER_WORDS`; else `request`."""
-        if self.config.segmenter != "words":
-            return self.request
-        return replace(self, segmenter=segmenter_version(EARLIER_WORDS)).request
+    def request_by(self, segmenter: str) -> str:
+        """`request` of the same job where `words` was this: `EARLIER_WORDS`, or that of a Python with another Unicode.
+
+        segmenter: name and version; those of another segmenter are of another job.
+        """
+        is_words = self.config.segmenter == "words" and segmenter_named(segmenter) in ("words", EARLIER_WORDS)
+        return replace(self, segmenter=segmenter).request if is_words else self.request
 
     def digest(self, contents: dict[str, str]) -> str:
         """SHA-256 of the settings and the files' bytes. contents: the SHA-256 of each file by name."""

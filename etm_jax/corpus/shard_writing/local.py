@@ -1,16 +1,12 @@
 """Both passes in processes of this machine. Results are left in files, from which a second run resumes."""
 
 import json
-import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +20,11 @@ from etm_jax.corpus.shard_writing.writing import Written, write_shard
 from etm_jax.corpus.shards.records import num_records, read_records, write_records
 from etm_jax.corpus.shards.rows import Rows
 from etm_jax.corpus.words.cleaning import CleaningTally
-from etm_jax.corpus.words.segment import most_processes, without_main
+from etm_jax.corpus.words.segment import most_processes
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import replace_text
+from etm_jax.util.processes import process_pool
 
 WORDS_AT_ONCE = 1 << 20
 """Words of a file's table before it is written to disk: bounds the memory of a process, whatever the file."""
@@ -81,7 +78,7 @@ def _count_file(job: Job, number: int, work: Path) -> Summary:
     write_records(work / f"{number}.blocks", blocks())
     write_records(work / f"{number}.tables", _tables(work / f"{number}.blocks"))
     summary = add_up([*summaries, contents_of(job.files[number]), Summary(cleaning=cleaning)])
-    replace_text(done, json.dumps(summary.to_json()))
+    replace_text(done, json.dumps(summary.to_json()), tidy=False)
     return summary
 
 
@@ -136,7 +133,7 @@ def _write_shard(job: Job, place: int, part: int, number: int, work: Path) -> Wr
         records += [record for i in range(number) for record in read_records(work / f"{part}.{i}.left")]
     written, left = write_shard(work, part, number, [Rows.from_bytes(record) for record in records], plan, job)
     write_records(work / f"{part}.{number}.left", [] if left is None else [left.to_bytes()])
-    replace_text(done, json.dumps(written.to_json()))
+    replace_text(done, json.dumps(written.to_json()), tidy=False)
     return written
 
 
@@ -158,39 +155,19 @@ def _pool(processes: int, segmenter: str) -> Iterator[Run]:
     if processes == 1:
         yield _run_here
         return
-    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _end_with_parent)
-    before = set(multiprocessing.active_children())
-
-    def run(label: str, unit: str, function: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
-        with without_main():
-            futures = [pool.submit(function, *each) for each in arguments]
-        for future in track(as_completed(futures), label, total=len(futures), unit=unit):
-            future.result()
-        return [future.result() for future in futures]
 
     try:
-        yield run
-        pool.shutdown()
+        with process_pool(processes) as submit:
+
+            def run(label: str, unit: str, function: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
+                futures = [submit(function, *each) for each in arguments]
+                for future in track(as_completed(futures), label, total=len(futures), unit=unit):
+                    future.result()
+                return [future.result() for future in futures]
+
+            yield run
     except BrokenProcessPool as error:
         raise UserError(
             f"a process that prepares with --segmenter={segmenter} was killed, most likely because memory ran out; "
             f"give --workers={processes - 1 or 1}: finished work is kept"
         ) from error
-    finally:
-        # After an error, or when the user stops the command, do not wait for files that processes are working on.
-        for process in set(multiprocessing.active_children()) - before:
-            process.terminate()
-        pool.shutdown(cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """Let a process of the pool end when its parent is killed."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def end() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=end, daemon=True).start()

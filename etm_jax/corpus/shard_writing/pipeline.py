@@ -135,7 +135,7 @@ def _write(grouped: tuple[Place, Iterable[tuple[Place, Rows]]], plan: Plan, job:
     (part, number), values = grouped
     assigned = [rows for _, rows in sorted(values, key=lambda value: value[0])]
     written, left = write_shard(work, part, number, assigned, plan, job)
-    replace_text(_record(work, (part, number)), json.dumps(written.to_json()))
+    replace_text(_record(work, (part, number)), json.dumps(written.to_json()), tidy=False)
     if left is not None:
         yield TaggedOutput("left", ((part, plan.shards[part] - 1), ((len(job.files), number), left)))
 

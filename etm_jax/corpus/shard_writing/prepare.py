@@ -1,11 +1,13 @@
 """Files to a folder of shards: what `etm_jax.prepare --input --output` does."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from etm_jax.config.corpus_settings import CorpusConfig
+from etm_jax.config.declaration import files_read
 from etm_jax.corpus.filter_report import format_phrases, format_report, report_warnings
 from etm_jax.corpus.prepare import warn_of_language
 from etm_jax.corpus.shard_writing import local
@@ -26,9 +28,13 @@ from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable, written
 from etm_jax.util.lock import NAME as LOCK
 from etm_jax.util.lock import locked
+from etm_jax.util.overlap import check_not_read
+from etm_jax.util.temporary import sweep
 
 WORK = ".work-"
 """Prefix of the folder, inside the output folder, that holds unfinished work."""
+
+_IS_WORK = re.compile(re.escape(WORK) + "[0-9a-f]{16}")
 
 Runner = Callable[[Job, Path], tuple[Plan, Summary, list[Written]]]
 
@@ -58,8 +64,11 @@ def prepare_files(
     if beam_options and runner != "beam":
         raise UserError("--beam_options is for --runner=beam; give both, or leave it out")
     folder = Path(output).expanduser()
+    job = make_job(pattern, config, block_docs, num_shards)
+    inputs = [*(("--input", file.path) for file in job.files), *files_read(config)]
+    check_not_read([("--output", folder)], inputs)
     run = BeamRunner(beam_options) if runner == "beam" else local.run
-    manifest = prepare_shards(make_job(pattern, config, block_docs, num_shards), folder, run)
+    manifest = prepare_shards(job, folder, run)
     note(*format_report(manifest.report).split("\n"))
     for warning in report_warnings(manifest.report):
         warn(warning)
@@ -88,18 +97,20 @@ def prepare_shards(job: Job, folder: Path, runner: Runner = local.run) -> Manife
     with locked(folder, "output"):
         if (folder / NAME).exists():
             manifest = Manifest.read(folder)
-            if manifest.request not in (job.request, job.earlier_request):
+            if manifest.request not in (job.request, job.request_by(str(manifest.settings.get("segmenter")))):
                 raise UserError(
                     f"--output={folder} holds a corpus that was prepared from other files, or with other settings; "
                     "give another --output, or remove that folder"
                 )
             note(f"{folder} was already prepared from these files with these settings")
             return manifest
+        sweep(folder, alone=True)
         work = folder / f"{WORK}{job.request[:16]}"
         for path in folder.iterdir():
-            if path.name.startswith(WORK) and path != work:
+            is_work = _IS_WORK.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+            if is_work and path != work:
                 shutil.rmtree(path)
-            elif not (path == work or path.name in (LOCK, VOCABULARY) or path.suffix == SUFFIX):
+            elif not (is_work or path.name in (LOCK, VOCABULARY) or path.suffix == SUFFIX):
                 raise UserError(f"--output={folder} holds {path.name}; give a folder that is new or empty")
         with written(work):
             work.mkdir(exist_ok=True)

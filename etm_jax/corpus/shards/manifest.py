@@ -14,7 +14,8 @@ from etm_jax.corpus.shards.histogram import as_pairs, from_pairs, largest
 from etm_jax.corpus.types import FilterReport
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, replace_text
-from etm_jax.util.reading import read_object
+from etm_jax.util.forms import ForeignError, foreign, stamp, stored_format, writer
+from etm_jax.util.reading import as_object, read_object
 
 NAME = "manifest.json"
 VOCABULARY = "vocabulary.json"
@@ -72,7 +73,7 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write the manifest into the folder, at once."""
-        values: dict[str, Any] = {"format": FORMAT} | vars(self)
+        values: dict[str, Any] = stamp(FORMAT) | vars(self)
         values |= {"report": self.report.to_json(), "parts": {}, "metadata": self.metadata.to_json()}
         if not self.metadata.columns:
             del values["metadata"]
@@ -97,21 +98,25 @@ class Manifest:
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
         """The inverse of `write`. Raises UserError where the manifest is damaged."""
-        path = folder / NAME
+        path, stored = folder / NAME, dict[str, Any]()
         try:
-            values = read_object(path)
-            if values.pop("format") != FORMAT:
-                raise ValueError("another version of etm_jax wrote it")
+            stored = read_object(path)
+            if not stored_format(stored, FORMAT):
+                raise ValueError("it does not say in which format it is")
+            values = {name: stored[name] for name in stored if name not in stamp()}
             parts = {name: _part(values["parts"][name]) for name in PARTS}
-            report = FilterReport(**values["report"])
+            report, values["settings"] = FilterReport(**values["report"]), as_object(values["settings"])
             metadata = Metadata.from_json(values.get("metadata", []))
             manifest = cls(**{**values, "parts": parts, "report": report, "metadata": metadata})
             if not (_is_count(manifest.num_words) and _is_count(manifest.block_docs) and manifest.block_docs):
                 raise ValueError("its sizes are not whole numbers")
             return manifest
+        except ForeignError as error:
+            raise foreign(path, stored, error) from error
         except DAMAGED as error:
             raise UserError(
-                f"{path} is damaged ({error}); restore it from a backup, or prepare the corpus again"
+                f"{path} is damaged ({error}); it was written by {writer(stored)}; restore it from a backup, or "
+                "prepare the corpus again"
             ) from error
 
     def check_files(self, folder: Path) -> None:

@@ -15,8 +15,8 @@ from etm_jax.corpus.shards.manifest import Manifest
 from etm_jax.corpus.shards.records import check_installed, damaged
 from etm_jax.corpus.shards.rows import TEXT, Rows, joined
 from etm_jax.corpus.types import StreamedDocuments
-from etm_jax.corpus.words.segment import without_main
 from etm_jax.util.errors import UserError
+from etm_jax.util.processes import end_with_parent, spawning
 
 WINDOW = 16
 """Blocks of a slot whose documents are shuffled together: memory holds WINDOW batches, whatever the corpus."""
@@ -203,10 +203,11 @@ def _read_ahead(source: _Windows, first: int, workers: int) -> Generator[Window,
         # Pipes, since containers have little shared memory, and a stopped run would warn of what it leaves there.
         by_pipes = grain.experimental.DatasetOptions(min_shm_size=sys.maxsize)
         windows = grain.experimental.WithOptionsIterDataset(windows, by_pipes)
-        windows = windows.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2))
+        options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
+        windows = windows.mp_prefetch(options, worker_init_fn=end_with_parent)
     iterator = iter(windows)
     try:
-        with without_main() if workers else nullcontext():
+        with spawning() if workers else nullcontext():
             first_window = next(iterator)
         yield first_window
         yield from iterator

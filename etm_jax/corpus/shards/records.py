@@ -6,7 +6,7 @@ from typing import Any
 
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import require
-from etm_jax.util.files import written
+from etm_jax.util.files import replace_by_name
 
 OPTIONS = "group_size:1,zstd:3"
 """Each record is compressed by itself, so that it can be read without its neighbours."""
@@ -22,21 +22,15 @@ def write_records(path: Path, records: Iterable[bytes]) -> None:
     """Write a file, which appears under its name when it is complete. Raises UserError where it cannot be written."""
     from array_record.python.array_record_module import ArrayRecordWriter
 
-    beside = path.with_name(f".{path.name}.new")
-    with written(path):
-        # The library reports a file that it cannot open late and without a reason.
-        beside.open("wb").close()
+    # A folder of shards can have very many files; what is left in it goes with the folder of unfinished work.
+    with replace_by_name(path, tidy=False) as beside:
+        writer = ArrayRecordWriter(str(beside), OPTIONS)
+        for record in records:
+            writer.write(record)
         try:
-            writer = ArrayRecordWriter(str(beside), OPTIONS)
-            for record in records:
-                writer.write(record)
-            try:
-                writer.close()
-            except RuntimeError as error:
-                raise OSError(str(error)) from error
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+            writer.close()
+        except RuntimeError as error:
+            raise OSError(str(error)) from error
 
 
 def num_records(path: Path) -> int:

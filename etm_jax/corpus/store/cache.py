@@ -3,8 +3,6 @@
 import dataclasses
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,8 @@ from etm_jax.corpus.words.stop_words import one_file, read_stop_words
 from etm_jax.corpus.words.tokens import cleans_tokens
 from etm_jax.corpus.words.user_dict import user_dict_of
 from etm_jax.util.errors import UserError
+from etm_jax.util.files import replace_folder
+from etm_jax.util.forms import ForeignError, foreign, stamp, stored_format
 from etm_jax.util.reading import as_object, read_arrays, read_object, read_sparse
 
 COMPUTED = 2
@@ -38,7 +38,7 @@ USER_DICT = "user_dict_sha256"
 """Among the settings that decide a corpus, where its words were kept whole by a dictionary."""
 
 FORMAT = 2
-"""To be raised with every change of how a corpus is stored."""
+"""To be raised with every change of how a corpus is stored; earlier ones are read. Of `etm_jax.util.forms`."""
 
 _PARTS = ("train", "valid", "test")
 _LABELS = ("ids", "first_words")
@@ -49,17 +49,21 @@ _METADATA, _TEXTS = "metadata.json", "texts.npz"
 
 
 def corpus_digest(
-    source: Source, config: CorpusConfig, segmenter_version: str, folded_punctuation: bool = False
+    source: Source,
+    config: CorpusConfig,
+    segmenter_version: str,
+    folded_punctuation: bool = False,
+    computed: int = COMPUTED,
 ) -> str:
     """SHA-256 of what decides the prepared corpus: the names and bytes of its files, the settings, the segmenter.
 
     config: resolved (`etm_jax.corpus.prepare.resolve`). Where the corpus lies and how fast it is prepared do not count,
     nor, for a corpus that comes as counts, any setting but those of metadata. folded_punctuation: of the corpus that
-    earlier versions prepared, which is the same one wherever `PUNCTUATION` does not matter. Raises UserError where a
-    file is missing or cannot be read.
+    earlier versions prepared, which is the same one wherever `PUNCTUATION` does not matter. computed: `COMPUTED` of the
+    version that prepared it. Raises UserError where a file is missing or cannot be read.
     """
     files = list(source.files)
-    settings: dict[str, Any] = {"format": COMPUTED, "segmenter": segmenter_version}
+    settings: dict[str, Any] = {"format": computed, "segmenter": segmenter_version}
     counted = source.counted is not None
     settings |= deciding_settings(config, counted)
     if folded_punctuation:
@@ -112,30 +116,26 @@ def user_words_sha256(user_words: str) -> str:
 def save_corpus(corpus: Corpus, folder: Path) -> None:
     """Write `folder`, replacing what is there; it appears under its name only when all of it is written.
 
-    Raises UserError where it cannot be written.
+    Several processes may write one at once: it then is that of one of them. Raises UserError where it cannot be
+    written.
     """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            _write(corpus, partial)
-            if folder.exists():
-                shutil.rmtree(folder)
-            partial.rename(folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror}); give another --cache_dir") from error
+    with replace_folder(folder) as new:
+        _write(corpus, new)
 
 
 def load_corpus(folder: Path, texts: bool = False) -> Corpus:
     """The inverse of `save_corpus`; without the texts, unless they are asked for and were kept.
 
-    Raises ValueError or OSError where a file is missing or not as it was written.
+    Raises ValueError or OSError where a file is missing or not as it was written, and UserError where a later version
+    wrote it.
     """
     manifest = read_object(folder / "corpus.json")
-    if manifest.get("format") != FORMAT:
-        raise ValueError(f"its format is {manifest.get('format')}, not {FORMAT}")
+    try:
+        stored = stored_format(manifest, FORMAT)
+    except ForeignError as error:
+        raise foreign(folder, manifest, error) from error
+    if not stored:
+        raise ValueError("it does not say in which format it is")
     for name, digest in as_object(manifest["sha256"]).items():
         if _file_digest(folder / name) != digest:
             raise ValueError(f"{name} has changed")
@@ -143,7 +143,7 @@ def load_corpus(folder: Path, texts: bool = False) -> Corpus:
     metadata = Metadata()
     if _METADATA in manifest["sha256"]:
         metadata = Metadata.from_json(json.loads((folder / _METADATA).read_text("ascii")))
-    parts = {part: _load_documents(folder, part, metadata) for part in _PARTS}
+    parts = {part: _load_documents(folder, part, metadata, stored) for part in _PARTS}
     if texts and _TEXTS in manifest["sha256"]:
         parts = _with_texts(parts, folder)
     return Corpus(
@@ -194,6 +194,8 @@ def vocabulary_from_json(values: dict[str, Any]) -> Vocabulary:
         phrases=Phrases.from_json(as_object(values["phrases"])) if "phrases" in values else None,
         user_words=_user_words(values.get("user_dict", [])),
     )
+    if len(set(vocabulary.words)) != len(vocabulary):
+        raise ValueError("two of its words are the same")
     if vocabulary.hash != values["hash"]:
         raise ValueError("its words are not those of its hash")
     return vocabulary
@@ -222,7 +224,7 @@ def _write(corpus: Corpus, folder: Path) -> None:
         np.savez_compressed(folder / "text.npz", ids=corpus.text.ids, starts=corpus.text.starts)
         _write_json(corpus.text.words, folder / "text_words.json")
     manifest = {
-        "format": FORMAT,
+        **stamp(FORMAT),
         "name": corpus.name,
         "digest": corpus.digest,
         "report": None if corpus.report is None else corpus.report.to_json(),
@@ -231,8 +233,9 @@ def _write(corpus: Corpus, folder: Path) -> None:
     _write_json(manifest, folder / "corpus.json")
 
 
-def _load_documents(folder: Path, part: str, metadata: Metadata) -> Documents:
-    labels = _load_labels(folder, part, len(metadata.columns))
+def _load_documents(folder: Path, part: str, metadata: Metadata, stored: int) -> Documents:
+    """stored: the format."""
+    labels = _load_labels(folder, part, len(metadata.columns)) if stored > 1 else _load_lists(folder, part)
     meta = {name: labels.pop(_meta(i)) for i, name in enumerate(metadata.names)}
     return Documents(_load_counts(folder, part), labels["ids"], labels["first_words"], meta)
 
@@ -256,6 +259,22 @@ def _load_labels(folder: Path, part: str, num_fields: int) -> dict[str, PackedTe
     names = (*_LABELS, *map(_meta, range(num_fields)))
     arrays = read_arrays(path)
     labels = {name: PackedTexts(arrays[name], arrays[f"{name}_starts"]).checked() for name in names}
+    return _equally_many(labels, path)
+
+
+def _load_lists(folder: Path, part: str) -> dict[str, PackedTexts]:
+    """The labels of a corpus in the first format, which had those of all parts in one JSON file."""
+    path = folder / "documents.json"
+    lists = as_object(read_object(path)[part])
+    if not all(
+        isinstance(lists[name], list) and all(isinstance(text, str) for text in lists[name]) for name in _LABELS
+    ):
+        raise ValueError(f"{path.name} holds no lists of texts")
+    return _equally_many({name: PackedTexts.of(lists[name]) for name in _LABELS}, path)
+
+
+def _equally_many(labels: dict[str, PackedTexts], path: Path) -> dict[str, PackedTexts]:
+    """The labels. Raises ValueError where there are more of one kind than of the other."""
     if len({len(values) for values in labels.values()}) > 1:
         raise ValueError(f"{path.name} holds more of one than of the other")
     return labels

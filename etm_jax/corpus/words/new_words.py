@@ -129,7 +129,8 @@ def _of_one_length(text: CutText, strings: list[_Strings], bounds: Bounds) -> li
         pattern = pattern * 2 + text.starts[places + inside]
     cuts = np.bincount(of, pattern > 0, len(counts))
     association = _association(strings)
-    chosen = (cuts >= np.maximum(max(bounds.cuts, 1), bounds.cut_share * counts)) & (association >= bounds.association)
+    often = (cuts >= max(bounds.cuts, 1)) & (cuts / counts >= bounds.cut_share)
+    chosen = often & (association >= bounds.association)
     places, pattern, of = (values[chosen[of]] for values in (places, pattern, of))
     # What stands before the first character of the text is a break too, as its end is.
     neighbours = text.codes[places - 1], text.codes[places + length]

@@ -1,5 +1,6 @@
 """Learning phrases: pairs of words that stand together far oftener than chance has it, by NPMI, as gensim does."""
 
+import math
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
@@ -13,6 +14,9 @@ from etm_jax.corpus.words.phrases import connectors_of_number, join_once, pairs_
 PASSES = 2
 """The second pass joins phrases of the first with their neighbours, so that phrases have up to four words, and the
 connectors between them."""
+
+_ROUNDING = 1e-12
+"""Of an NPMI: far more than its logarithms are rounded by, far less than two different ones lie apart."""
 
 
 def learn_phrases(
@@ -67,7 +71,9 @@ def collocations(
     for key, number in zip(keys[times >= min_count].tolist(), times[times >= min_count].tolist(), strict=True):
         ends, place_of_number = divmod(key, len(numbers))
         a, b = divmod(ends, size)
-        if npmi_scorer(int(counts[a]), int(counts[b]), number, 0, min_count, total) > threshold:
+        npmi = npmi_scorer(int(counts[a]), int(counts[b]), number, 0, min_count, total)
+        # Words that are never apart have 1 up to rounding, and those that meet by chance 0: that exceeds neither.
+        if npmi > threshold and not math.isclose(npmi, threshold, rel_tol=0, abs_tol=_ROUNDING):
             inside = (connectors[i - 1] for i in connectors_of_number(int(numbers[place_of_number]), len(connectors)))
             found.append((stream.words[a], *inside, stream.words[b]))
     return sorted(found)

@@ -1,14 +1,10 @@
 """All documents of a corpus to tokens, in parallel where that saves time."""
 
-import multiprocessing
 import os
-import sys
-import types
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from functools import cache
 from typing import NamedTuple
 
@@ -19,6 +15,7 @@ from etm_jax.corpus.words.segmenters import COSTS, Cost, segmenter_version
 from etm_jax.corpus.words.tokenizer import Tokenize, make_ready, raw_text, tokenizer
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
+from etm_jax.util.processes import process_pool
 
 DOCUMENTS_AT_ONCE = 4096
 """Of short documents, so many are segmented together at most."""
@@ -103,23 +100,20 @@ def _here(batches: Iterator[list[Document]], tokenize: Tokenize) -> Iterator[Seg
 def _in_parallel(batches: Iterator[list[Document]], config: CorpusConfig, processes: int) -> Iterator[Segmented]:
     """`segment_stream` in spawned processes."""
     make_ready(config)
-    pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
     pending: deque[tuple[list[Document], Future[TokenRanges]]] = deque()
     try:
-        for batch in batches:
-            with without_main():
-                pending.append((batch, pool.submit(_tokenize_batch, batch, config)))
-            if len(pending) > 2 * processes:
+        with process_pool(processes) as submit:
+            for batch in batches:
+                pending.append((batch, submit(_tokenize_batch, batch, config)))
+                if len(pending) > 2 * processes:
+                    yield _finished(pending)
+            while pending:
                 yield _finished(pending)
-        while pending:
-            yield _finished(pending)
     except BrokenProcessPool as error:
         raise UserError(
             f"a process of --segmenter={config.segmenter} was killed, most likely because memory ran out; "
             f"give --workers={processes - 1 or 1}"
         ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _finished(pending: deque[tuple[list[Document], Future[TokenRanges]]]) -> Segmented:
@@ -148,18 +142,3 @@ _worker_tokenizer = cache(tokenizer)  # a worker loads its model once
 
 def _tokenize_batch(batch: list[Document], config: CorpusConfig) -> TokenRanges:
     return _worker_tokenizer(config)(batch)
-
-
-@contextmanager
-def without_main() -> Iterator[None]:
-    """Within the block, spawned processes see an empty `__main__`.
-
-    A spawned process imports its parent's `__main__` again. Ours need nothing from it; it may import JAX, or be a
-    script without the `if __name__ == "__main__"` that this would require.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main

@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.util.errors import UserError
+from etm_jax.util.shares import nearest_part
 
 
 def split_documents(
@@ -16,8 +17,8 @@ def split_documents(
     where no document is left to train on.
     """
     rows = np.flatnonzero(lengths)
-    num_valid = max(1, round(valid_share * len(rows))) if valid_share else 0
-    num_test = max(1, round(test_share * len(rows))) if test_share else 0
+    num_valid = max(1, nearest_part(valid_share, len(rows))) if valid_share else 0
+    num_test = max(1, nearest_part(test_share, len(rows))) if test_share else 0
     if num_valid + num_test >= len(rows):
         raise UserError(
             f"{len(rows)} of {len(lengths)} documents have words left after filtering, too few to split into train, "

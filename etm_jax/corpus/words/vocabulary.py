@@ -12,6 +12,7 @@ from etm_jax.corpus.words.bags import bags_of_words
 from etm_jax.corpus.words.numbering import Clean, JoinedTokens
 from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.util.errors import UserError
+from etm_jax.util.shares import most_within
 
 if TYPE_CHECKING:
     from gensim.corpora import Dictionary
@@ -67,7 +68,8 @@ def filter_words(
 ) -> list[str]:
     """The words that the settings keep, by falling document frequency and then by spelling.
 
-    The same words that the filters of gensim's dictionary keep, where those drop equally frequent words by spelling.
+    The same words that the filters of gensim's dictionary keep, where those drop equally frequent words by spelling,
+    but for a word in exactly the share `no_above` of the documents, which is kept here and there now and then is not.
     config: with `min_token_len` resolved. already_rare: number of words with fewer than `no_below` documents that were
     left out of the dictionary. Raises UserError with the numbers where fewer than two words are left.
     """
@@ -83,8 +85,7 @@ def filter_words(
     candidate = np.array([len(word) >= shortest and word not in stopwords for word in words], bool)
     if config.auto_adj:
         candidate[by_frequency(freq, words)[:AUTO_ADJ_WORDS]] = False
-    # As gensim has it, a share of documents is rounded down.
-    limit = int((1.0 if config.auto_adj else config.no_above) * docs)
+    limit = most_within(1.0 if config.auto_adj else config.no_above, docs)
     kept = np.flatnonzero(candidate & (freq >= config.no_below) & (freq <= limit))
     kept = by_frequency(freq, words, kept)[: config.keep_n or None]
     if len(kept) < 2:

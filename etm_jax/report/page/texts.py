@@ -14,7 +14,7 @@ from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Documents
 from etm_jax.corpus.words.text_starts import beginning_of, shown_text
 from etm_jax.corpus.words.tokenizer import raw_text
-from etm_jax.util.console import silenced, track
+from etm_jax.util.console import silenced, track, warn
 from etm_jax.util.errors import UserError
 
 
@@ -122,25 +122,38 @@ def dates_of(ids: Iterable[str], config: CorpusConfig, field: str) -> dict[str, 
         # A number of a line looks like a year now and then.
         return dated if len(dated) == len(found) and any(len(name) >= 8 for name in dated) else {}
     with silenced():
-        source = find_source(dataclasses.replace(_without_metadata(config), text_field=field))
+        source = find_source(_without_metadata(config))
     if not source.name.lower().removesuffix(".gz").endswith((".csv", ".tsv", ".jsonl", ".ndjson")):
         raise UserError(f"--date_field={field} is for a corpus in one .csv, .tsv or .jsonl file, not for {source.name}")
-    assert source.documents is not None
     wanted = set(ids)
     try:
-        values = {document.id: document.text for document in source.documents() if document.id in wanted}
+        with silenced():
+            source = find_source(dataclasses.replace(config, meta_fields=field, meta=""))
+        assert source.documents is not None
+        values = {document.id: document.meta[field] for document in source.documents() if document.id in wanted}
     except UserError as error:
-        raise UserError(str(error).replace("--text_field", "--date_field")) from error
+        raise UserError(str(error).replace("--meta_fields", "--date_field")) from error
     return _dated(values, field)
 
 
 def _dated(values: Mapping[str, str], field: str) -> dict[str, datetime.date]:
     parsed = {name: parse_date(value) for name, value in values.items()}
     dates = {name: date for name, date in parsed.items() if date}
+    unread = [value for name, value in values.items() if value.strip() and not parsed[name]]
+    example = unread[0][:40] if unread else ""
     if not dates:
-        example = next(filter(None, values.values()), "")
-        raise UserError(f"--date_field={field} holds no dates, but such as {example!r}; they look like 2024-05-31")
+        seconds = "; numbers such as this may be seconds since 1970, which are not read" if _is_epoch(example) else ""
+        raise UserError(
+            f"--date_field={field} holds no dates, but such as {example!r}{seconds}; they look like 2024-05-31"
+        )
+    if len(dates) < len(values):
+        such = f" ({len(unread):,} with a value that is none, such as {example!r})" if unread else ""
+        warn(f"{len(values) - len(dates):,} of {len(values):,} documents have no readable date in {field}{such}")
     return dates
+
+
+def _is_epoch(text: str) -> bool:
+    return text.isdecimal() and len(text) in (10, 13)
 
 
 def _without_metadata(config: CorpusConfig) -> CorpusConfig:

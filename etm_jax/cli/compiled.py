@@ -1,0 +1,75 @@
+"""What XLA has compiled, kept in a folder between runs. Whatever is wrong with that folder, only speed is lost."""
+
+import platform
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import jax
+
+from etm_jax.training.digests import DIGESTS, file_digests
+from etm_jax.util.console import warn
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import check_writable, free_space, replace_text
+
+ENOUGH = 1 << 20
+"""Bytes on the disk below which a program is unlikely to find room."""
+
+
+@contextmanager
+def programs_kept(cache: str) -> Iterator[None]:
+    """Within the block JAX keeps its compiled programs in the folder `cache`, and takes them from there; "" for none.
+
+    Those of another processor are in a folder of their own, as its instructions may be missing here. A program whose
+    file has changed since is deleted. Raises UserError where the folder can never be written to.
+    """
+    if not cache:
+        yield
+        return
+    folder = Path(cache).expanduser() / _processor()
+    check_writable(folder, "compilation_cache")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        warn(f"--compilation_cache={cache} cannot be used ({error.strerror}); programs are compiled again")
+        yield
+        return
+    if free_space(folder) < ENOUGH:
+        warn(f"the disk of --compilation_cache={cache} is full; programs that are not there are compiled each time")
+    _drop_changed(folder)
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    # JAX's own limit, a second, leaves out most of our programs.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    with warnings.catch_warnings():
+        # JAX compiles what it cannot read, and warns of each program, as it does where it cannot write.
+        warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
+        try:
+            yield
+        finally:
+            _drop_changed(folder)
+
+
+def _processor() -> str:
+    """A name for the instructions that this processor has."""
+    about = platform.processor()
+    with suppress(OSError, StopIteration):  # Linux's.
+        lines = Path("/proc/cpuinfo").read_text("utf-8", errors="replace").splitlines()
+        about = next(line for line in lines if line.startswith(("flags", "Features")))
+    return f"{platform.machine() or 'processor'}-{zlib.crc32(about.encode()):08x}"
+
+
+def _drop_changed(folder: Path) -> None:
+    """Delete the programs whose files are not as they were last seen, and note down how the others are."""
+    with suppress(OSError, UserError, UnicodeDecodeError):
+        seen = folder / DIGESTS
+        before = _by_name(seen.read_text("utf-8")) if seen.exists() else {}
+        for name, digest in _by_name(file_digests(folder)).items():
+            if before.get(name, digest) != digest:
+                (folder / name).unlink()
+        replace_text(seen, file_digests(folder))
+
+
+def _by_name(digests: str) -> dict[str, str]:
+    return {name: digest for digest, _, name in (line.partition("  ") for line in digests.splitlines())}

@@ -1,0 +1,226 @@
+"""Documents that Python hands over, as strings, lists of words or counts: what they are, and their counts."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils.validation import check_array, validate_data
+
+from etm_jax.config.corpus_settings import CorpusConfig
+from etm_jax.corpus.counts import as_weights, check_words
+from etm_jax.corpus.new_documents import counted, segmented, settings_like, unknown_words
+from etm_jax.corpus.types import Document, Vocabulary
+from etm_jax.corpus.words.tokens import GIVEN
+from etm_jax.util.arrays import canonical
+from etm_jax.util.errors import UserError
+
+
+def read_given(documents: Any, vocab: Any) -> tuple[list[Any] | None, list[str] | None]:
+    """Documents that are texts, of `as_texts`, else None; and the names of counts' columns, of `names_of_columns`.
+
+    Raises UserError as those do, and for `vocab` with texts.
+    """
+    texts = as_texts(documents)
+    if texts is None:
+        return None, names_of_columns(documents, vocab)
+    if vocab is not None:
+        raise UserError("vocab names the columns of counts, but texts were given; leave it out")
+    return texts, None
+
+
+def given_over_words(
+    estimator: Any,
+    documents: Any,
+    vocab: Any,
+    config: CorpusConfig,
+    vocabulary: Vocabulary,
+    unknown: Counter[str] | None = None,
+) -> tuple[list[Any], sp.csr_matrix]:
+    """Documents in any form, counts as the numbers of their rows, and their counts over a model's V words: [D, V] CSR.
+
+    estimator: what scikit-learn is to check counts for. vocab: as of `read_given`. config: that the model's corpus was
+    prepared by. unknown: counter to which words outside the vocabulary are added. Raises UserError, and ValueError as
+    `valid_counts` does.
+    """
+    texts, names = read_given(documents, vocab)
+    if texts is not None:
+        return texts, texts_over_words(texts, config, vocabulary, unknown)
+    unnamed = vocabulary.words == list(map(str, range(len(vocabulary))))
+    if vocab is None and (unnamed or hasattr(estimator, "feature_names_in_")):
+        names = None  # scikit-learn compares a table's columns with those before, where there were any.
+    counts = valid_counts(estimator, documents, reset=False, named=names is not None)
+    return list(range(counts.shape[0])), counts_over_words(counts, names, vocabulary, unknown)
+
+
+def as_texts(documents: Any) -> list[Any] | None:
+    """Documents given as strings or as lists of words, as a list of them; None where they are given as counts.
+
+    Raises UserError for what is no collection of documents, and where their order is not known.
+    """
+    if isinstance(documents, str | bytes):
+        raise UserError("one string is no corpus; give a list of strings, one a document")
+    if sp.issparse(documents):
+        return None  # Some of scipy's are dictionaries too.
+    if isinstance(documents, Mapping | Set):
+        raise UserError(f"a {type(documents).__name__} is no list of documents; give a list of strings, one a document")
+    if getattr(documents, "ndim", 1) != 1 or not isinstance(documents, Iterable):
+        return None
+    given = list(documents)
+    # Of a list of rows of numbers, the first element of each tells.
+    return given if not given or any(map(_is_text, given)) else None
+
+
+def _is_text(document: Any) -> bool:
+    if isinstance(document, list | tuple | np.ndarray) and np.ndim(document) != 0:
+        return not len(document) or isinstance(document[0], str)
+    return isinstance(document, str | bytes)
+
+
+def as_documents(texts: Sequence[Any]) -> Iterator[Document]:
+    """The documents of strings or lists of words, named by their place in the list, from 0.
+
+    Raises UserError, which names the document, for one that is missing or neither.
+    """
+    for i, document in enumerate(texts):
+        if isinstance(document, str):
+            yield Document(str(i), document)
+        elif isinstance(document, list | tuple | np.ndarray) and np.ndim(document) != 0:
+            odd = next((place for place, word in enumerate(document) if not isinstance(word, str)), None)
+            if odd is not None:
+                raise UserError(f"document {i}: its word {odd} is {_shown(document[odd])}, not text; leave it out")
+            yield Document(str(i), tokens=list(map(str, document)))
+        else:
+            cure = "decode it" if isinstance(document, bytes) else "leave it out, or give '' for one without words"
+            raise UserError(f"document {i} is {_shown(document)}, neither text nor a list of words; {cure}")
+
+
+def _shown(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 40 else f"{shown[:40]}…"
+
+
+def names_of_columns(counts: Any, vocab: Any) -> list[str] | None:
+    """The words that the columns of counts stand for, as they were given; None where they were not.
+
+    vocab: the words in order, or a dictionary from words to columns or from columns to words. Where there is none, the
+    names of a table's columns. Raises UserError where they are in no order, or are no words.
+    """
+    columns = list(getattr(counts, "columns", ()))
+    of_table = list(map(str, columns)) if columns and all(isinstance(name, str) for name in columns) else None
+    if vocab is None:
+        if of_table is not None:
+            check_words(of_table, "the table")
+        return of_table
+    if isinstance(vocab, str | bytes | Set):
+        raise UserError(f"vocab is a {type(vocab).__name__}; give the words of the columns in their order, as a list")
+    words = _in_order(vocab) if isinstance(vocab, Mapping) else list(vocab)
+    odd = next((j for j, word in enumerate(words) if not isinstance(word, str)), None)
+    if odd is not None:
+        raise UserError(f"vocab: the word of column {odd} is {_shown(words[odd])}, not text")
+    words = list(map(str, words))
+    check_words(words, "vocab")
+    if of_table is not None and of_table != words:
+        raise UserError("vocab names other words than the columns of the table do; leave one of them out")
+    return words
+
+
+def _in_order(vocab: Mapping[Any, Any]) -> list[Any]:
+    """The words of `CountVectorizer.vocabulary_`, {word: column}, or of gensim's dictionary, {column: word}."""
+    by_column = vocab if all(isinstance(key, Integral) for key in vocab) else {j: word for word, j in vocab.items()}
+    if len(by_column) != len(vocab) or set(by_column) != set(range(len(vocab))):
+        raise UserError(
+            f"vocab is a dictionary that does not give each column from 0 to {len(vocab) - 1} one word; "
+            "give the words of the columns in their order, as a list"
+        )
+    return [by_column[j] for j in range(len(vocab))]
+
+
+def valid_counts(estimator: Any, counts: Any, *, reset: bool, named: bool = False) -> sp.csr_matrix:
+    """Counts in any form, validated by scikit-learn's rules for the estimator: [D, V] CSR of `as_weights`.
+
+    reset: whether it is fitted to them. named: their columns may be others than those that it was fitted to. Raises
+    ValueError or UserError, of one line but where scikit-learn's message on names of columns has more.
+    """
+    # What converts a matrix sums the entries that stand twice in one place, in the type that each of them has.
+    wide: Any = np.asarray(counts) if isinstance(counts, np.matrix) else counts
+    if sp.issparse(counts) and wide.dtype.kind in "biuf":
+        wide = wide.astype(np.float64)
+    how: dict[str, Any] = {"accept_sparse": "csr", "dtype": "numeric", "ensure_non_negative": True}
+    try:
+        checked = check_array(wide, **how) if named else validate_data(estimator, wide, reset=reset, **how)
+    except ValueError as error:
+        first, *more = str(error).splitlines()
+        if "could not convert string" in first:
+            raise UserError("a table of text is no table of counts; give its column of texts, as X['text']") from error
+        if not more or first.startswith("The feature names"):
+            raise
+        raise UserError(f"{first.rstrip(':')}; {more[-1]}") from error
+    if checked.dtype == np.float16:
+        checked = checked.astype(np.float32)  # No sparse matrix holds it.
+    return as_weights(sp.csr_matrix(checked), "X")
+
+
+def texts_over_words(
+    texts: Sequence[Any], config: CorpusConfig, vocabulary: Vocabulary, unknown: Counter[str] | None = None
+) -> sp.csr_matrix:
+    """Texts as counts over a model's V words: [D, V] CSR int32. config: that the model's corpus was prepared by.
+
+    unknown: counter to which words outside the vocabulary are added.
+    """
+    given = list(as_documents(texts))
+    if not given:
+        return sp.csr_matrix(np.zeros((0, len(vocabulary)), np.int32))
+    settings = settings_like(config, vocabulary, "" if given[0].tokens is None else GIVEN)
+    batches = list(segmented(lambda: iter(given), settings, vocabulary))
+    if unknown is not None:
+        unknown.update(unknown_words(batches, settings, vocabulary))
+    return sp.csr_matrix(sp.vstack([some.counts for some in counted(iter(batches), settings, vocabulary)]))
+
+
+def counts_over_words(
+    counts: sp.csr_matrix, names: Sequence[str] | None, vocabulary: Vocabulary, unknown: Counter[str] | None = None
+) -> sp.csr_matrix:
+    """Counts [D, W] of the words `names`, as [D, V] over a model's words; without names they are in the model's order.
+
+    unknown: counter to which words outside the vocabulary are added. Raises UserError where none is the model's, or
+    there is another number of them.
+    """
+    if names is None:
+        if counts.shape[1] != len(vocabulary):
+            raise UserError(f"X has {counts.shape[1]} columns for the model's {len(vocabulary)} words; give vocab")
+        return counts
+    check_width(names, counts)
+    if list(names) == vocabulary.words:
+        return counts
+    column = {word: j for j, word in enumerate(vocabulary.words)}
+    to = np.array([column.get(name, -1) for name in names], np.int64)
+    known = np.flatnonzero(to >= 0)
+    if not len(known):
+        raise UserError(
+            f"none of the {len(names):,} columns is called like a word of the model; they are called such as "
+            f"{names[0]!r}, and its words are such as {vocabulary.words[0]!r}"
+        )
+    if unknown is not None:
+        times = np.where(to < 0, np.asarray(counts.sum(axis=0)).ravel(), 0)
+        unknown.update({names[j]: int(times[j]) for j in np.flatnonzero(times).tolist()})
+    moves = (np.ones(len(known), counts.dtype), (known, to[known]))
+    return canonical(counts @ sp.csr_matrix(moves, (len(names), len(vocabulary))))
+
+
+def vocabulary_of(counts: sp.csr_matrix, names: Sequence[str] | None) -> Vocabulary:
+    """The words that the columns of counts stand for, of `names_of_columns`; without names their numbers."""
+    words = [str(j) for j in range(counts.shape[1])] if names is None else list(names)
+    check_width(words, counts)
+    if len(words) < 2:
+        raise UserError(f"counts of {len(words)} feature(s): topics need at least 2 words")
+    doc_freq = np.bincount(counts.indices, minlength=counts.shape[1]).astype(np.int64)
+    return Vocabulary(words, doc_freq, np.asarray(counts.sum(axis=0)).ravel(), counts.shape[0], "none")
+
+
+def check_width(names: Sequence[str], counts: sp.csr_matrix) -> None:
+    """Raise UserError where there are not as many names as columns."""
+    if len(names) != counts.shape[1]:
+        raise UserError(f"vocab has {len(names)} words for {counts.shape[1]} columns of counts")

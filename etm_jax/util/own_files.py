@@ -1,0 +1,89 @@
+"""Folders that hold what we wrote and what others put there: ours is replaced, the rest stays."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from etm_jax.util.console import warn
+from etm_jax.util.digests import DIGESTS, FolderDigests, file_digest, file_digests
+from etm_jax.util.files import replace_folder
+
+
+@contextmanager
+def replace_own_files(path: Path, of_before: bool = False) -> Iterator[Path]:
+    """Yield an empty folder to fill; its files take the place of those that were written to `path` before.
+
+    The folder gets the digests of what is written, by which that is known the next time. Files that are not ours stay.
+    One of ours that was changed since is kept under another name, and so is one of another's that has the name of one
+    of ours; a warning names both. of_before: whether a folder without digests is certainly ours, of an earlier version.
+    Raises UserError where it cannot be written.
+    """
+    kept: list[tuple[Path, Path]] = []
+    with replace_folder(path) as new:
+        yield new
+        (new / DIGESTS).write_text(file_digests(new), encoding="utf-8")
+        if path.is_dir():
+            kept = _keep_others(path, new, of_before)
+    for name, other in kept:
+        warn(f"{path / name} is not as it was written here; it is kept as {path / other}")
+
+
+def _keep_others(old: Path, new: Path, of_before: bool) -> list[tuple[Path, Path]]:
+    """Link what is not ours into the new folder. Returns the names, old and new, of what had to be renamed.
+
+    Linked rather than moved: should the process be killed, all of it is still in the old folder.
+    """
+    try:
+        known = FolderDigests(old).known()
+    except (OSError, ValueError):
+        known = {}  # Of a damaged list nothing is believed: what differs is kept.
+    kept = []
+    for folder, subfolders, files in os.walk(old):
+        place = Path(folder).relative_to(old)
+        for name in sorted([*files, *subfolders]):
+            relative = place / name
+            source, target = old / relative, new / relative
+            if source.is_dir() and not source.is_symlink() and not target.is_file():
+                continue  # What is in it comes later.
+            written = (known or {}).get(relative.as_posix(), [])
+            ours = written and source.is_file() and not source.is_symlink() and file_digest(source) in written
+            replaced = target.exists() and (_same(source, target) or (known is None and of_before))
+            if relative == Path(DIGESTS) or ours or replaced:
+                continue
+            if target.exists() or written:
+                target = _other_name(target, old / place)
+                kept.append((relative, target.relative_to(new)))
+            _link(source, target)
+            if name in subfolders:
+                subfolders.remove(name)
+        if not subfolders and not files:
+            (new / place).mkdir(parents=True, exist_ok=True)
+    return kept
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.is_file() and other.is_file() and file_digest(one) == file_digest(other)
+
+
+def _other_name(path: Path, beside: Path) -> Path:
+    """`topics.changed.csv`, or with a number where that is taken, here or in the folder `beside`."""
+    number = 1
+    while True:
+        name = f"{path.stem}.changed{number if number > 1 else ''}{path.suffix}"
+        if not (path.with_name(name).exists() or (beside / name).exists()):
+            return path.with_name(name)
+        number += 1
+
+
+def _link(source: Path, target: Path) -> None:
+    """Let `target` be the same file or a folder of the same files; a copy where the file system has no links."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(source, target, symlinks=True, copy_function=lambda one, other: _link(Path(one), Path(other)))
+        return
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=False)
