@@ -380,3 +380,12 @@ FAIL_FOR_A_REASON = {"check_fit_score_takes_y": NO_WHOLE_COUNTS, "check_pipeline
 )
 def test_scikit_learns_own_checks(estimator: ETM, check) -> None:
     check(estimator)
+
+
+@pytest.mark.parametrize("given", [{}, {"variant": "paper"}, {"settings": TINY | {"read_rho": False}}])
+def test_double_precision_trains_too(float64: None, tmp_path: Path, given: dict) -> None:
+    model = small(num_epochs=1, **given).fit(LINES[:90])
+    theta = model.transform(LINES[:9])
+    assert np.isfinite(theta).all()
+    model.save(tmp_path / "model")
+    np.testing.assert_allclose(ETM.load(tmp_path / "model").transform(LINES[:9]), theta, atol=1e-6)

@@ -29,8 +29,9 @@ from etm_jax.cli import flags as cli
 IMPORTED = ("etm_jax.cli.run", "etm_jax.corpus.shard_writing.prepare", "gensim.models", "grain", "rjieba")
 """What the commands import only when they need it. It takes seconds, and is done once, before the first is forked."""
 
-SECONDS_TO_END = 10.0
-"""Within which whatever a killed command has started has to be gone."""
+SECONDS_TO_END = 60.0
+"""Within which whatever a killed command has started has to be gone. A worker that is just starting first imports what
+it needs: a second or less, but many where the machine has much other work."""
 
 SIZE = ("--n_topic=3", "--hidden=16", "--emb_dim=8", "--no_below=1", "--no_above=0.9", "--batch_size=32")
 TRAIN = ("--variant=ntm", "--segmenter=rjieba", "--workers=2", "--vectors=cbow", "--vectors_epochs=10", *SIZE)

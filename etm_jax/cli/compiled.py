@@ -9,10 +9,11 @@ from pathlib import Path
 
 import jax
 
-from etm_jax.training.digests import DIGESTS, file_digests
 from etm_jax.util.console import warn
+from etm_jax.util.digests import DIGESTS, file_digests
+from etm_jax.util.disk import free_space
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import check_writable, free_space, replace_text
+from etm_jax.util.files import check_writable, replace_text
 
 ENOUGH = 1 << 20
 """Bytes on the disk below which a program is unlikely to find room."""

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.validation import check_array, validate_data
 
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.counts import as_weights, check_words
@@ -145,6 +144,8 @@ def valid_counts(estimator: Any, counts: Any, *, reset: bool, named: bool = Fals
     ValueError or UserError, of one line but where scikit-learn's message on names of columns has more.
     """
     # What converts a matrix sums the entries that stand twice in one place, in the type that each of them has.
+    from sklearn.utils.validation import check_array, validate_data
+
     wide: Any = np.asarray(counts) if isinstance(counts, np.matrix) else counts
     if sp.issparse(counts) and wide.dtype.kind in "biuf":
         wide = wide.astype(np.float64)

@@ -22,11 +22,11 @@ from etm_jax.corpus.words.numbering import JoinedTokens, VocabularyNumbers
 from etm_jax.corpus.words.phrases import join_phrases
 from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.segment import Segmented, segment_documents, segment_stream
-from etm_jax.corpus.words.segmenters import PKUSEG
+from etm_jax.corpus.words.segmenters import PKUSEG, segmenter_version
 from etm_jax.corpus.words.tokenizer import cleaner
 from etm_jax.corpus.words.tokens import GIVEN, cleans_tokens
 from etm_jax.corpus.words.unicode_words import segmenter_named
-from etm_jax.util.console import note, track
+from etm_jax.util.console import note, track, warn
 from etm_jax.util.errors import UserError
 
 DOCUMENTS_AT_ONCE = 512
@@ -83,10 +83,10 @@ def read_new(name: str, form: str, settings: CorpusConfig, vocabulary: Vocabular
     """The documents that `name` holds, a few at a time: in any form that a corpus may have, or `-`, standard input.
 
     form: that of standard input: lines, jsonl, csv or tsv. settings: of `settings_like`, with --text_field, --encoding,
-    --meta_fields and --meta for this file. Raises UserError where it cannot be read, and at the end where --meta names
-    none of the documents.
+    --meta_fields and --meta for this file. Each row of a table is a document, one without text too. Raises UserError
+    where it cannot be read, and at the end where --meta names none of the documents.
     """
-    config = dataclasses.replace(settings, corpus=name, corpus_fallback="")
+    config = dataclasses.replace(settings, corpus=name, corpus_fallback="", keep_blank=True)
     fields, joined, number, example = fields_of(config), 0, 0, ""
     for some in _read(name, form, config, vocabulary):
         if fields.file:
@@ -110,6 +110,7 @@ def _read(name: str, form: str, config: CorpusConfig, vocabulary: Vocabulary) ->
     fields = fields_of(config)
     try:
         if name == str(STDIN):
+            warn_of_version(config, vocabulary)
             documents = documents_in(STDIN, form, config)()
             shown = track(clean_documents(documents, config, vocabulary.advertisements), "documents", unit="documents")
             batches = segment_stream(shown, config, max(config.workers, 1))
@@ -127,10 +128,23 @@ def _read(name: str, form: str, config: CorpusConfig, vocabulary: Vocabulary) ->
         raise UserError(str(error).replace("--corpus", "--input")) from error
 
 
+def warn_of_version(settings: CorpusConfig, vocabulary: Vocabulary) -> None:
+    """Say where the segmenter that cut the model's text is here in another version. settings: of `settings_like`."""
+    if settings.segmenter != segmenter_named(vocabulary.segmenter):
+        return
+    now = segmenter_version(settings.segmenter, settings.segmenter_model)
+    if now != vocabulary.segmenter:
+        warn(
+            f"the model's words were cut by {vocabulary.segmenter}, and new text is cut by {now}: some words may "
+            "differ; install that version to have them alike"
+        )
+
+
 def segmented(
     documents: Callable[[], Iterator[Document]], settings: CorpusConfig, vocabulary: Vocabulary
 ) -> Iterator[Segmented]:
     """Documents and their words, cleaned and cut as the model's text was. settings: of `settings_like`."""
+    warn_of_version(settings, vocabulary)
     return segment_documents(lambda: clean_documents(documents(), settings, vocabulary.advertisements), settings)
 
 

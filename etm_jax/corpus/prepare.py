@@ -266,6 +266,8 @@ def _from_counts(source: Source, config: CorpusConfig, digest: str) -> Corpus:
         return Documents(counts, ids, PackedTexts.of(commonest_words(counts, given.words)), meta)
 
     train, valid = part("train", given.train), part("valid", given.valid)
+    if not train.counts.nnz:
+        raise UserError(f"{source.name}: no document to train on holds a word; there is nothing to learn from")
     test = part("test", given.test_h1 + given.test_h2)
     ids = [name for documents in (train, valid, test) for name in documents.ids]
     fields.check_joined(sum(map(fields.has_row, ids)), len(ids), ids[0] if ids else "")

@@ -13,6 +13,7 @@ from etm_jax.config.declaration import files_read, settings_of
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.readers import exported, original
 from etm_jax.corpus.readers.folders import FOLLOW, check_inside, files_in, tell_left
+from etm_jax.corpus.readers.foreign import foreign_format
 from etm_jax.corpus.readers.named import NAMED, find_named
 from etm_jax.corpus.readers.text_files import read_csv, read_folder, read_jsonl, read_lines
 from etm_jax.corpus.shards import manifest
@@ -40,11 +41,12 @@ class FileFormat(NamedTuple):
 
 
 def _jsonl(path: Path, config: CorpusConfig) -> Iterator[Document]:
-    return read_jsonl(path, config.text_field, config.encoding, fields_of(config).of_corpus)
+    return read_jsonl(path, config.text_field, config.encoding, fields_of(config).of_corpus, config.keep_blank)
 
 
 def _table(delimiter: str, path: Path, config: CorpusConfig) -> Iterator[Document]:
-    return read_csv(path, config.text_field, config.encoding, delimiter, fields_of(config).of_corpus)
+    fields = fields_of(config).of_corpus
+    return read_csv(path, config.text_field, config.encoding, delimiter, fields, config.keep_blank)
 
 
 FORMATS = {
@@ -219,6 +221,8 @@ def _find_in_folder(folder: Path, config: CorpusConfig) -> Source:
         raise UserError(
             f"--corpus={folder} is the folder of a run; for the corpus of that run give {folder / 'export'}"
         )
+    if format := foreign_format(folder):
+        raise UserError(f"--corpus={folder} {format}")
     files, left = files_in(folder, _is_text_file, config.follow_links)
     if not files:
         links = f" but {left:,} links that lead outside it ({FOLLOW})" if left else ""

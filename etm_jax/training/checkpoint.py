@@ -13,8 +13,9 @@ from etm_jax.training.signals import uninterrupted
 from etm_jax.training.steps import TrainState
 from etm_jax.util.console import warn
 from etm_jax.util.digests import DIGESTS, damage, file_digests
+from etm_jax.util.disk import free_space
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import DAMAGED, free_space, replace_folder, sync_all
+from etm_jax.util.files import DAMAGED, replace_folder, sync_all
 from etm_jax.util.forms import ForeignError, foreign, stamp, stored_format, writer
 from etm_jax.util.reading import read_object
 from etm_jax.util.temporary import name_beside, sweep

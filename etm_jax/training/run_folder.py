@@ -23,8 +23,9 @@ from etm_jax.models.registry import model_kind
 from etm_jax.training.run_record import RunRecord, default_dtype
 from etm_jax.util.console import warn
 from etm_jax.util.digests import DIGESTS, FolderDigests, digest, file_digest
+from etm_jax.util.disk import written
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import DAMAGED, check_writable, written
+from etm_jax.util.files import DAMAGED, check_writable
 from etm_jax.util.forms import ForeignError, foreign, stamp, stored_format, writer
 from etm_jax.util.reading import as_object, read_array, read_object
 from etm_jax.util.temporary import sweep

@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from etm_jax.util.disk import written
 from etm_jax.util.errors import UserError
 from etm_jax.util.temporary import sweep, temporary_file, temporary_folder
 
@@ -126,18 +127,6 @@ def _replacing(path: Path, tidy: bool) -> Iterator[tuple[Path, int]]:
             beside.replace(place)
 
 
-@contextmanager
-def written(path: Path) -> Iterator[None]:
-    """Turn an OSError while `path` is written into a UserError that names it, and the free space on a full disk."""
-    try:
-        yield
-    except OSError as error:
-        # numpy reports a full disk as an OSError without errno.
-        full = error.errno in (None, errno.ENOSPC, errno.EDQUOT)
-        room = f" ({free_space(path) / 2**20:,.1f} MiB are free there); make room, or" if full else ";"
-        raise UserError(f"{path} cannot be written: {error.strerror or error}{room} give another path") from error
-
-
 def check_archive(path: Path) -> None:
     """Raise ValueError for a zip file, such as .npz, whose members unpack to far more than arrays do.
 
@@ -182,12 +171,6 @@ def unpacked(packed: BinaryIO) -> BinaryIO:
     Reading raises OSError, EOFError or zlib.error where the file is damaged or unpacks to more than `MAX_UNPACKED`.
     """
     return cast(BinaryIO, io.BufferedReader(_Unpacked(packed), 1 << 20))
-
-
-def free_space(path: Path) -> int:
-    """Free bytes on the file system of `path`, which need not exist."""
-    there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
-    return shutil.disk_usage(there).free
 
 
 def sync_all(folder: Path) -> None:

@@ -14,8 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from etm_jax.util.disk import written
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import written
 
 NAME = ".lock"
 

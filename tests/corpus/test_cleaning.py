@@ -214,3 +214,10 @@ def test_the_class_cleans_what_it_is_fitted_to_and_what_it_transforms(tmp_path):
 def test_a_value_that_is_not_one_is_a_line(capsys):
     assert cli.run(lambda argv: print(make_config("default", {"clean": "all"})), ["x"]) == 2
     assert "--clean='all' is not one of web, novel" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("line", "told"), [("体育\t球员球队", True), ("doc0\tL0\tone two", True), ("one two", False)])
+def test_lines_of_a_table_are_said_to_look_like_one(line, told, capsys):
+    list(clean_documents(iter([Document(str(i), line) for i in range(20)]), CONFIG, tally=(tally := CleaningTally())))
+    tally.give_hint()
+    assert ("give --text_field=text --meta_fields=label" in capsys.readouterr().err) == told

@@ -203,3 +203,11 @@ def test_tokens_are_the_same_with_breaks_among_them(text: str) -> None:
         assert [token for token in found if token != BREAK] == [token for token in map(clean_token, words) if token]
         assert not any(a == b == BREAK for a, b in pairwise(found))
         assert BREAK not in (found[:1] + found[-1:])
+
+
+def test_words_that_are_never_apart_do_not_exceed_an_npmi_of_one() -> None:
+    for times in range(10, 60):
+        documents = [["new", "york"]] * times + [["a", "b", "c"]] * 7
+        for threshold, joined in ((1.0, False), (0.999, True)):
+            config = dataclasses.replace(EN, phrase_threshold=threshold, phrase_min_count=10)
+            assert bool(learn_phrases(text_of(documents), config)[0].passes[0]) == joined

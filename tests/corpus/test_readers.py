@@ -154,6 +154,7 @@ def test_tsv_columns_are_parted_by_tabs(tmp_path):
         ("title,text\n1,2\n", r"--text_field='body' is not in .*a\.csv; its columns are title, text; give one"),
         ("n,body\n1,a\n2,b, and c\n", r"a\.csv, line 3, has 3 fields where the header has 2"),
         ("n,body\n1\n", r"line 2, has 1 fields"),
+        ("body,n,body\n1,2,3\n", r"a\.csv has 2 columns called 'body'; rename or remove all but one"),
         ('n,body\n1,"a\n2,b\n', r"a\.csv, line 2, is not a row of a table"),
         ('n,body\n1,"a" b\n', r"a\.csv, line 2, is not a row of a table"),
     ],
@@ -244,3 +245,23 @@ def test_reading_is_lazy(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes(b"good\n" * (decode.BLOCK_BYTES // 4) + b"\xff")
     assert next(text_files.read_lines(path, "utf-8")).text == "good"
+
+
+def test_two_values_of_a_key_are_named_and_the_key_as_a_value_is_none(tmp_path):
+    fine = {"text": "a", "also": ["text", {"text": "b"}]}
+    path = write(tmp_path / "a.jsonl", json.dumps(fine) + '\n{"text": "a", "text": "b"}\n')
+    documents = text_files.read_jsonl(path, "text", "utf-8")
+    assert next(documents).text == "a"
+    with pytest.raises(UserError, match=r"a\.jsonl, line 2, has 2 values of 'text'; leave one of them"):
+        next(documents)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_rows_without_text_are_documents_only_where_they_are_to_be(tmp_path, form):
+    texts = ["a", "", "  ", "b"]
+    lines = ["id,text", *(f"{i},{text}" for i, text in enumerate(texts))]
+    rows = [json.dumps({"text": text or None}) for text in texts]
+    path = write(tmp_path / f"a.{form}", "\n".join(lines if form == "csv" else rows) + "\n")
+    read = text_files.read_csv if form == "csv" else text_files.read_jsonl
+    assert [document.text for document in read(path, "text", "utf-8")] == ["a", "b"]
+    assert [document.text for document in read(path, "text", "utf-8", keep_blank=True)] == texts

@@ -114,6 +114,7 @@ def in_memory(pattern, config):
     [
         {},
         {"no_below": 1, "no_above": 1.0},
+        {"no_below": 1, "no_above": 0.29},
         {"keep_n": 20},  # cut among words of the same frequency
         {"auto_adj": True},
         {"min_token_len": 2, "split_seed": 9},
@@ -634,3 +635,13 @@ def test_words_that_gensim_met_last_are_not_dropped_for_that():
     for documents in (["b c", "a d"], ["d c", "b a"]):
         dictionary = stream_dictionary(index_tokens([TokenRanges.of_lists(text.split() for text in documents)]))
         assert filter_words(dictionary, config) == ["a", "b"]
+
+
+def test_a_word_in_exactly_the_share_of_the_documents_is_kept(tmp_path):
+    (tmp_path / "docs.txt").write_text("target a\n" * 29 + "over b\n" * 30 + "c d\n" * 20 + "e f\n" * 21, "utf-8")
+    config = CorpusConfig(segmenter="whitespace", no_below=1, no_above=0.29, workers=1)
+    prepare_shards(make_job(str(tmp_path / "docs.txt"), config), tmp_path / "prepared")
+    words = set(
+        prepare_any(find_source(CorpusConfig(corpus=str(tmp_path / "prepared"))), CorpusConfig()).vocabulary.words
+    )
+    assert words == {"target", "a", "c", "d", "e", "f"}

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.config.declaration import by_name
+from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.readers.exported import read_exported
 from etm_jax.corpus.readers.text_files import read_lines
 from etm_jax.corpus.sources import FORMATS, FileFormat, find_source
@@ -200,6 +201,12 @@ def out_of_range():
         ({"train": sp.csr_matrix(np.array([[0.5, 0, 0]]))}, r"train\.npz holds values that are not counts"),
         ({"train": sp.csr_matrix(np.array([[-1, 0, 0]]))}, r"train\.npz holds values that are not counts"),
         ({"train": sp.csr_matrix(np.array([[np.nan, 0, 0]]))}, r"train\.npz holds values that are not counts"),
+        ({"train": sp.csr_matrix(np.array([[np.inf, 0, 0]]))}, r"train\.npz holds values that are not counts"),
+        (
+            {"train": sp.csr_matrix(np.array([[2**31, 0, 0]]))},
+            r"document 0 has 2147483648 words; a document has at most",
+        ),
+        ({"valid": sp.csr_matrix(np.array([[1, 0, 0], [2**24, 1, 0]]))}, r"document 1 has 16777217 words"),
         ({"train": sp.coo_matrix(np.array([[1, 0, 0]]))}, r"train\.npz is a matrix in coo format"),
         ({"train": out_of_range()}, r"train\.npz does not fit a vocabulary of 3 words"),
         ({"test_h2": sp.csr_matrix((5, 3))}, r"first halves are of 2 test documents and the second of 5"),
@@ -235,3 +242,39 @@ def test_a_cut_off_matrix_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(UserError, match=r"train\.npz is not a matrix saved by scipy"):
         read_exported(tmp_path)
+
+
+def test_entries_of_an_export_folder_that_stand_twice_are_summed_whatever_their_type(tmp_path):
+    for dtype in (bool, np.uint8):
+        twice = sp.csr_matrix((np.ones(300, dtype), np.full(300, 1), [0, 300]), (1, 3))
+        assert read_exported(write_export(tmp_path, train=twice)).train.toarray().tolist() == [[0, 300, 0]]
+
+
+def test_a_word_that_an_export_folder_has_twice_is_named(tmp_path):
+    write_export(tmp_path)
+    (tmp_path / "vocab.txt").write_text("a\nb\na\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"vocab\.txt has the word 'a' 2 times, in columns 0 and 2 from 0"):
+        read_exported(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (("corpus.tsv", "vocabulary.txt"), "the format of OCTIS .* --segmenter=whitespace --meta_fields=label"),
+        (("train_texts.txt", "vocab.txt"), "the format of TopMost .*train_texts.txt --segmenter=whitespace"),
+        (("docword.toy.txt", "vocab.toy.txt"), "the format of UCI's bags of words .*UciCorpus"),
+        (("toy.dat", "vocab.txt"), "the format of lda-c .*BleiCorpus"),
+    ],
+)
+def test_a_folder_of_another_programs_format_is_named_with_the_way_to_give_it(tmp_path, files, told):
+    for name in files:
+        (tmp_path / name).write_text("a b\n", encoding="utf-8")
+    with pytest.raises(UserError, match=told):
+        find(tmp_path)
+
+
+@pytest.mark.parametrize("num_docs", [0, 20])
+def test_counts_without_a_word_to_train_on_are_refused(tmp_path, num_docs):
+    source = find(write_export(tmp_path, train=sp.csr_matrix(np.zeros((num_docs, 3), np.int32))))
+    with pytest.raises(UserError, match="no document to train on holds a word"):
+        prepare(source, CorpusConfig())

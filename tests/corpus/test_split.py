@@ -63,3 +63,7 @@ def test_every_token_is_as_likely_in_either_half():
 def test_no_documents_have_no_halves():
     h1, h2 = halves(sp.csr_matrix((0, 4), dtype=np.int32), seed=1)
     assert h1.shape == h2.shape == (0, 4)
+
+
+def test_a_share_is_taken_as_its_decimals():
+    assert [len(part) for part in split_documents(np.full(100, 5), 0.575, 0.145, seed=1)] == [28, 58, 14]

@@ -97,3 +97,9 @@ def test_a_selected_stream_has_its_own_words():
     texts = [[part.words[i] for i in part.ids[a:b]] for a, b in zip(part.starts[:-1], part.starts[1:], strict=True)]
     assert texts == [DOCS[1], DOCS[3]]
     assert sorted(part.words) == ["dog", "of", "ox", "the"]
+
+
+def test_a_word_in_exactly_the_share_of_the_documents_is_kept():
+    for frequent in (28, 29, 30):
+        docs = [["target", "a"] if i < frequent else ["b"] for i in range(100)]
+        assert ("target" in kept([*docs[:-2], ["c", "d"], ["c", "d"]], no_below=1, no_above=0.29)) == (frequent <= 29)

@@ -16,9 +16,10 @@ from etm_jax import train
 from etm_jax.cli import flags as cli
 from etm_jax.cli.run import run
 from etm_jax.config.corpus_settings import CorpusConfig
-from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE, read_new, settings_like
-from etm_jax.corpus.types import Vocabulary
+from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE, read_new, segmented, settings_like
+from etm_jax.corpus.types import Document, Vocabulary
 from etm_jax.corpus.words.segment import DOCUMENTS_AT_ONCE as SEGMENTED_AT_ONCE
+from etm_jax.corpus.words.segmenters import segmenter_version
 from etm_jax.corpus.words.unicode_words import EARLIER_WORDS
 from etm_jax.infer import main
 from etm_jax.inference.predictor import Mixtures, Predictor, mixtures
@@ -269,3 +270,22 @@ def test_no_table_holds_what_a_spreadsheet_takes_for_a_formula(tmp_path):
                 except ValueError:
                     assert not cell.startswith(tuple("=+-@\t\r")), (path.name, cell)
     assert cells >= 100
+
+
+def test_each_row_of_a_table_has_its_topics(trained: Path, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(f"id,text\nA1,{themed_lines(1)[0]}\nA2,\nA3,   \nA4,{themed_lines(1)[0]}\n", encoding="utf-8")
+    theta = np.load(inferred(trained, table, tmp_path / "theta.npy"))
+    assert len(theta) == 4
+    np.testing.assert_array_equal(theta[0], theta[3])
+    np.testing.assert_allclose(theta[1:3], 1 / 3, atol=1e-6)
+
+
+def test_a_segmenter_of_another_version_than_the_models_is_named(capsys) -> None:
+    now = segmenter_version("words")
+    for version in (now, "words 2 (Unicode 1.0)"):
+        vocabulary = Vocabulary(["a", "b"], np.ones(2), np.ones(2), 2, version)
+        settings = settings_like(CorpusConfig(lang="en"), vocabulary)
+        list(segmented(lambda: iter([Document("0", "a b")]), settings, vocabulary))
+        told = capsys.readouterr().err
+        assert ("were cut by words 2 (Unicode 1.0), and new text is cut by" in told) == (version != now)

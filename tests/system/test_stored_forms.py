@@ -24,8 +24,8 @@ from etm_jax.inference.predictor import read_predictor
 from etm_jax.interop.read import read_saved_model
 from etm_jax.interop.tensor_files import read_metadata, read_tensors, write_tensors
 from etm_jax.train import main
-from etm_jax.training.digests import DIGESTS, file_digests
 from etm_jax.training.run_folder import RunFolder
+from etm_jax.util.digests import DIGESTS, file_digests
 from etm_jax.util.errors import UserError
 from etm_jax.util.forms import FORMAT
 

@@ -429,3 +429,12 @@ def test_importing_vectors_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("number", ["1e38", "-1e38", "1e16"])
+def test_numbers_whose_products_no_float32_holds_are_refused(number: str, tmp_path: Path) -> None:
+    path = tmp_path / "v.vec"
+    path.write_text(f"2 2\na 1 2\nb {number} 1\n", encoding="utf-8")
+    with pytest.raises(UserError, match="line 3: the vector of 'b' holds numbers beyond ±1e") as error:
+        word_vectors(corpus_of([["a", "b"]] * 3), VectorsConfig(vectors=f"file:{path}", embed_dim=None), seed=1)
+    assert "\n" not in str(error.value)

@@ -57,12 +57,14 @@ def _whole(path: Path, encoding: str) -> str:
     return "\n".join(lines)
 
 
-def read_jsonl(path: Path, text_field: str, encoding: str, meta_fields: Sequence[str] = ()) -> Iterator[Document]:
+def read_jsonl(
+    path: Path, text_field: str, encoding: str, meta_fields: Sequence[str] = (), keep_blank: bool = False
+) -> Iterator[Document]:
     """A document a line, each a JSON object whose `text_field` is a string; its id is the number of the line.
 
-    Blank lines, and texts that are blank or null, are no documents. meta_fields: keys of what documents carry along. A
-    key that an object lacks, null and NaN stand for no value; a value that is not text is its JSON. Raises UserError at
-    the end where not one object has such a key.
+    Blank lines are no documents, nor texts that are blank or null, unless `keep_blank`. meta_fields: keys of what
+    documents carry along. A key that an object lacks, null and NaN stand for no value; a value that is not text is its
+    JSON. Raises UserError at the end where not one object has such a key.
     """
 
     def documents() -> Iterator[Document]:
@@ -75,7 +77,7 @@ def read_jsonl(path: Path, text_field: str, encoding: str, meta_fields: Sequence
             text = _json_text(record, text_field, where)
             if not keys.keys() >= set(meta_fields):
                 keys |= dict.fromkeys(record)
-            if text.strip():
+            if keep_blank or text.strip():
                 meta = {name: _json_value(record.get(name), where) for name in meta_fields}
                 yield Document(str(number), text, meta=meta)
         if keys:
@@ -85,11 +87,17 @@ def read_jsonl(path: Path, text_field: str, encoding: str, meta_fields: Sequence
 
 
 def read_csv(
-    path: Path, text_field: str, encoding: str, delimiter: str = ",", meta_fields: Sequence[str] = ()
+    path: Path,
+    text_field: str,
+    encoding: str,
+    delimiter: str = ",",
+    meta_fields: Sequence[str] = (),
+    keep_blank: bool = False,
 ) -> Iterator[Document]:
     """A document a row, its text in the column `text_field`; its id is the number of the line that the row begins on.
 
-    Blank rows and blank texts are no documents. meta_fields: columns of what documents carry along.
+    Blank rows are no documents, nor blank texts, unless `keep_blank`. meta_fields: columns of what documents carry
+    along.
     """
 
     def documents() -> Iterator[Document]:
@@ -110,7 +118,7 @@ def read_csv(
         places = {name: columns.index(name) for name in meta_fields} if columns else {}
         for number, row in rows:
             text = row[place]
-            if text.strip():
+            if keep_blank or text.strip():
                 meta = {name: row[of_field].strip() for name, of_field in places.items()}
                 yield Document(str(number), text, meta=meta)
 

@@ -24,8 +24,9 @@ from etm_jax.corpus.store.cache import vocabulary_from_json
 from etm_jax.corpus.words.tokenizer import make_ready
 from etm_jax.corpus.words.tokens import given_warnings
 from etm_jax.util.console import note, warn
+from etm_jax.util.disk import written
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import check_writable, written
+from etm_jax.util.files import check_writable
 from etm_jax.util.lock import NAME as LOCK
 from etm_jax.util.lock import locked
 from etm_jax.util.overlap import check_not_read

@@ -1,6 +1,7 @@
 """What --clean drops from documents before they are cut into words, and a hint where it was not given."""
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,13 +12,19 @@ from etm_jax.corpus.types import Document
 from etm_jax.corpus.words.novel_text import ADVERTISEMENTS, INDENTED, clean_novel, repeated_advertisements
 from etm_jax.corpus.words.tokenizer import raw_text
 from etm_jax.corpus.words.web_text import clean_web
-from etm_jax.util.console import note
+from etm_jax.util.console import note, warn
 
 EMPTIED = "whole documents"
 """Among the counts of a `CleaningTally`: documents of which nothing is left."""
 
 MUCH = 1 / 20
 """Share of the sampled documents with marks of a kind from which on the hint is given."""
+
+NEARLY_ALL = 0.9
+"""Share of the sampled documents that look like lines of a table from which on that is said."""
+
+_TABLE, _LINE_OF_TABLE = "table", re.compile(r"(?:[^\t\n]{1,40}\t){1,2}[^\t\n]{2,}\n?")
+"""A label, and perhaps a name before it, as in THUCNews and MALLET."""
 
 _FEWEST_MARKED = 3
 _SAMPLED_WHOLLY, _THEN_EVERY, _SAMPLED_CHARACTERS = 200, 100, 2000
@@ -62,8 +69,17 @@ class CleaningTally:
         return cls(Counter(values["dropped"]), values["sampled"], Counter(values["marked"]))
 
     def give_hint(self) -> None:
-        """Name the flag, in one line, where a good part of the sample holds what it would drop."""
-        for clean, number in self.marked.most_common(1):
+        """Name the flag, in one line, where a good part of the sample holds what it would drop.
+
+        Where nearly all documents look like lines of a table, that is said instead.
+        """
+        if self.marked[_TABLE] >= max(_FEWEST_MARKED, NEARLY_ALL * self.sampled):
+            warn(
+                f"{self.marked[_TABLE]:,} of {self.sampled:,} documents looked at begin with a field and a tab, as "
+                "lines of a table do, and the field counts as words; name the columns in a first line, such as "
+                "label<TAB>text, call the file .tsv, and give --text_field=text --meta_fields=label"
+            )
+        for clean, number in Counter({name: self.marked[name] for name in _HINTS}).most_common(1):
             if number >= max(_FEWEST_MARKED, MUCH * self.sampled):
                 note(
                     f"hint: {number:,} of {self.sampled:,} documents looked at hold {_HINTS[clean]}; "
@@ -135,5 +151,6 @@ def _look_at(document: Document, config: CorpusConfig, tally: CleaningTally) -> 
     """Note which value of --clean would drop something of the document but indentation, which becomes no word."""
     text = raw_text(document, config.lang)[:_SAMPLED_CHARACTERS]
     tally.sampled += 1
+    tally.marked[_TABLE] += bool(_LINE_OF_TABLE.fullmatch(text))
     tally.marked["web"] += bool(clean_web(text)[1])
     tally.marked["novel"] += bool(clean_novel(text)[1].keys() - {INDENTED, ADVERTISEMENTS})

@@ -72,7 +72,7 @@ def collocations(
         ends, place_of_number = divmod(key, len(numbers))
         a, b = divmod(ends, size)
         npmi = npmi_scorer(int(counts[a]), int(counts[b]), number, 0, min_count, total)
-        # Words that are never apart have 1 up to rounding, and those that meet by chance 0: that exceeds neither.
+        # Words that are never apart have an NPMI of 1, but for rounding, which is not to exceed a threshold of 1.
         if npmi > threshold and not math.isclose(npmi, threshold, rel_tol=0, abs_tol=_ROUNDING):
             inside = (connectors[i - 1] for i in connectors_of_number(int(numbers[place_of_number]), len(connectors)))
             found.append((stream.words[a], *inside, stream.words[b]))
