@@ -73,7 +73,12 @@ $(MATRIX_TARGETS): matrix-%:
 	@rm -f .venv-$*/.passed
 	@'$(PYTHON_$*)' -c '' 2>/dev/null || { \
 	    echo 'No $(PYTHON_$*) found: make test-matrix PYTHON_$*=/its/path, or ONLY="..." with the versions to run' >&2; exit 1; }
+<<<<<<< HEAD
 	@$(MAKE) --no-print-directory VENV=.venv-$* PYTHON='$(PYTHON_$*)' PINS='$(PINS_$*)' LOCKED= ETM_OTHER_PYTHON='$(OTHER_$*)' matrix-tests
+=======
+	@$(MAKE) --no-print-directory VENV=.venv-$* PYTHON='$(PYTHON_$*)' PINS='$(PINS_$*)' LOCKED= \
+	    ETM_OTHER_PYTHON='$(OTHER_$*)' matrix-tests
+>>>>>>> w6
 
 # `make test` in whatever environment VENV is, without the lint, and one line of what came out left in it.
 .PHONY: matrix-tests

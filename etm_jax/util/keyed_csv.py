@@ -64,7 +64,7 @@ def _opened(path: str, flag: str, needs: Sequence[str]) -> Iterator["csv.DictRea
     try:
         with place.open(encoding="utf-8-sig", newline="") as file:
             rows = _Rows(bounded_lines(file), delimiter="\t" if place.suffix == ".tsv" else ",")
-            rows.fieldnames = columns = [name.strip() for name in rows.fieldnames or ()]
+            rows.fieldnames = columns = [cell_text(name.strip()) for name in rows.fieldnames or ()]
             if not set(needs) <= set(columns):
                 raise UserError(
                     f"--{flag}={path} has columns {', '.join(columns) or 'none'}; it needs {' and '.join(needs)}"

@@ -92,7 +92,7 @@ def test_the_run_describes_itself(finished):
     assert {"nelbo", "recon", "kl", "valid_nelbo", "lr", "docs_per_s"} <= set(rows[0])
     assert rows[-1]["nelbo"] == pytest.approx(rows[-1]["recon"] + make_config().objective.kl_weight * rows[-1]["kl"])
     assert {path.name for path in finished.iterdir()} == {
-        "checkpoints", "config.json", "corpus", "export", "metrics.jsonl", "vocabulary",
+        "SHA256SUMS", "checkpoints", "config.json", "corpus", "export", "metrics.jsonl", "vocabulary",
     }  # fmt: skip
 
 
