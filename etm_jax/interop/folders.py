@@ -78,9 +78,9 @@ def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
     """
     model: dict[str, Any] = {}
     try:
-        FolderDigests(path).check(*FILES)
         model = read_object(path / MODEL)
-        stored_format(model)
+        stored_format(model)  # Before the digests, which a later version may keep otherwise.
+        FolderDigests(path).check(*FILES)
         vocabulary = vocabulary_from_json(read_object(path / WORDS))
         variables = Variables(**nested_parts(read_arrays(path / WEIGHTS)))
         config, origin, about = Config.from_json(model["config"]), str(model["origin"]), as_object(model["about"])

@@ -152,10 +152,10 @@ def from_safetensors(path: str | Path) -> SavedModel:
         arrays, metadata = read_tensors(path), read_metadata(path)
         if MARK not in metadata:
             raise UserError("it was not written by etm_jax: it lacks the settings of the model")
+        stored_format({**metadata, FORMAT_KEY: int(metadata.get(FORMAT_KEY, 0))})
         written = metadata.pop(_DIGEST, None)  # None: of a version that kept none.
         if written is not None and written != _digest_of(arrays, metadata):
             raise UserError("it is damaged: its content is not that of its digest; export it again")
-        stored_format({**metadata, FORMAT_KEY: int(metadata.get(FORMAT_KEY, 0))})
         config = Config.from_json(parse_object(metadata["config"]))
         words = metadata.get("vocabulary")
         vocabulary = vocabulary_from_json(parse_object(words)) if words else None

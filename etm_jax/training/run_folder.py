@@ -62,9 +62,9 @@ class RunFolder:
             return None
         values: dict[str, Any] = {}
         try:
-            self._digests.check(self._config.name)
             values = read_object(self._config)
-            stored_format(values)
+            stored_format(values)  # Before the digests, which a later version may keep otherwise.
+            self._digests.check(self._config.name)
             config = Config.from_json(values["config"])
             run: Any = as_object(values["run"])
             # Where a record lacks the weight, it is of a time when the setting itself was a number.
