@@ -59,7 +59,7 @@ demo: $(VENV)/.demo ## print the topics of a month of Chinese newspaper text
 	@$(PY) -m etm_jax.train --flagfile=experiments/peoples_daily.flags --workdir=runs/demo
 
 test: lint ## check the code and run every test
-	@echo 'Testing: nine to twelve minutes on 2 cores.'
+	@echo 'Testing: ten to fourteen minutes on 2 cores.'
 	@$(PY) -m pytest -q -n 3 --dist worksteal
 
 test-matrix: ## run every test on Python 3.11, 3.12 and 3.13, with three versions of JAX (ONLY=3.13: one of them)
@@ -73,12 +73,8 @@ $(MATRIX_TARGETS): matrix-%:
 	@rm -f .venv-$*/.passed
 	@'$(PYTHON_$*)' -c '' 2>/dev/null || { \
 	    echo 'No $(PYTHON_$*) found: make test-matrix PYTHON_$*=/its/path, or ONLY="..." with the versions to run' >&2; exit 1; }
-<<<<<<< HEAD
-	@$(MAKE) --no-print-directory VENV=.venv-$* PYTHON='$(PYTHON_$*)' PINS='$(PINS_$*)' LOCKED= ETM_OTHER_PYTHON='$(OTHER_$*)' matrix-tests
-=======
 	@$(MAKE) --no-print-directory VENV=.venv-$* PYTHON='$(PYTHON_$*)' PINS='$(PINS_$*)' LOCKED= \
 	    ETM_OTHER_PYTHON='$(OTHER_$*)' matrix-tests
->>>>>>> w6
 
 # `make test` in whatever environment VENV is, without the lint, and one line of what came out left in it.
 .PHONY: matrix-tests
