@@ -127,7 +127,7 @@ def test_a_score_is_the_completion_perplexity_with_a_minus(fitted: ETM) -> None:
 def test_a_saved_model_is_the_same_in_another_process(fitted: ETM, tmp_path: Path) -> None:
     folder = tmp_path / "我的 model"
     fitted.save(folder)
-    assert {path.name for path in folder.iterdir()} == {"model.json", "weights.npz", "vocabulary.json"}
+    assert {path.name for path in folder.iterdir()} == {"SHA256SUMS", "model.json", "weights.npz", "vocabulary.json"}
     (tmp_path / "new.txt").write_text("\n".join(LINES[:40]), encoding="utf-8")
     program = (
         "import pathlib, sys, numpy as np; from etm_jax import ETM; model = ETM.load(sys.argv[1]); "
@@ -157,6 +157,7 @@ def test_a_damaged_or_foreign_folder_is_refused(fitted: ETM, tmp_path: Path) -> 
     fitted.save(folder)
     model = folder / "model.json"
     model.write_text(model.read_text("ascii").replace('"kind": "etm"', '"kind": "prodlda"'), encoding="ascii")
+    (folder / "SHA256SUMS").unlink()  # Which would find it first.
     with pytest.raises(ValueError, match="is of another model: --model='prodlda' is unknown"):
         ETM.load(folder)
     fitted.save(folder)

@@ -367,6 +367,18 @@ def _make_record(folder: Path) -> None:
         run.log({"epoch": epoch, "valid_nelbo": 7.5})
     run.export.mkdir()
     np.save(run.export / "beta.npy", np.full((2, 5), 0.2, np.float32))
+    _seal_record(folder)
+
+
+def _seal_folder(folder: Path) -> None:
+    from etm_jax.util.digests import DIGESTS, file_digests
+
+    (folder / DIGESTS).write_text(file_digests(folder), encoding="utf-8")
+
+
+def _seal_record(folder: Path) -> None:
+    _seal_folder(folder / "export")
+    _seal_folder(folder)
 
 
 def _read_record(folder: Path) -> None:
@@ -582,8 +594,8 @@ READERS = {
     "vectors_gz": Reader(_writes(vectors=gzip.compress(_text_vectors(), mtime=0)), _read_vectors),
     "safetensors": Reader(_make_safetensors, _read_safetensors),
     "torch": Reader(_make_torch, _read_torch),
-    "saved": Reader(_make_saved, _read_saved),
-    "record": Reader(_make_record, _read_record),
+    "saved": Reader(_make_saved, _read_saved, lambda folder: _seal_folder(folder / "model")),
+    "record": Reader(_make_record, _read_record, _seal_record),
     "checkpoint": Reader(_make_checkpoint, _read_checkpoint, _seal_checkpoint),
     "cache": Reader(_make_cache, _read_cache, _seal_cache),
     "earlier": Reader(_make_earlier, _read_earlier, _seal_earlier),

@@ -30,7 +30,7 @@ def programs_kept(cache: str) -> Iterator[None]:
         yield
         return
     folder = Path(cache).expanduser() / _processor()
-    check_writable(folder, "compilation_cache")
+    check_writable(folder.parent, "compilation_cache")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

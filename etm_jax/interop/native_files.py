@@ -72,7 +72,7 @@ def read_run_weights(path: str, unfinished: bool = False) -> SavedModel:
     best = int(np.argmin(progress.by_seed))
     vocabulary = read_vocabulary(folder)
     of_seed = f" of seed {seeds(train)[best]}" if train.num_seeds > 1 else ""
-    origin = f"{path} after epoch {progress.epoch} of {record.num_epochs}{of_seed}, of corpus {record.corpus}"
+    origin = f"{path} after epoch {progress.epoch}{of_seed}, of {record.num_epochs} epochs, of corpus {record.corpus}"
     variables = as_models(state.variables, record.spec(), train.num_seeds)[best]
     return SavedModel(record.config, jax.device_get(variables), vocabulary, origin, _read_metadata(folder))
 

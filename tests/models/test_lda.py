@@ -39,11 +39,11 @@ def test_a_run_leaves_what_a_run_of_etm_does_but_embeddings(name, lines_file, tm
     assert train(*of_lda(lines_file, run, name)) == 0
     assert {path.name for path in (run / "export").iterdir()} == {
         "vocab.txt", "beta.npy", "theta_train.npy", "theta_valid.npy", "theta_test.npy", "theta_test_h1.npy",
-        "theta_prior.npy",
+        "SHA256SUMS", "theta_prior.npy",
         "topics.csv", "doc_topics.csv",
         "train.npz", "valid.npz", "test_h1.npz", "test_h2.npz",
     }  # fmt: skip
-    assert {path.name for path in run.iterdir()} == {"config.json", "corpus", "export", "vocabulary"}
+    assert {path.name for path in run.iterdir()} == {"SHA256SUMS", "config.json", "corpus", "export", "vocabulary"}
     vocab = np.array((run / "export" / "vocab.txt").read_text("utf-8").split())
     beta, theta, theta_h1 = (
         np.load(run / "export" / f"{name}.npy") for name in ("beta", "theta_train", "theta_test_h1")
