@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from etm_jax.config.build import Config
@@ -200,7 +201,7 @@ def nested_parts(arrays: Mapping[str, np.ndarray]) -> dict[str, Params]:
 
 
 def fits_settings(trained: SavedModel) -> bool:
-    """Whether the model's arrays have the names and shapes that its settings require."""
+    """Whether the model's arrays have the names and shapes that its settings require, and types that JAX takes."""
     kind = model_kind(trained.config.model.kind)
     if not issubclass(kind, TopicModel):
         return False
@@ -215,4 +216,6 @@ def fits_settings(trained: SavedModel) -> bool:
     except (OverflowError, TypeError, ValueError):
         # A size that no array can have.
         return False
-    return bool(expected == jax.tree.map(np.shape, trained.variables))
+    types = [np.asarray(values).dtype for values in jax.tree.leaves(trained.variables)]
+    taken = all(each.isnative and each.itemsize <= 8 and jnp.issubdtype(each, jnp.number) for each in types)
+    return taken and bool(expected == jax.tree.map(np.shape, trained.variables))

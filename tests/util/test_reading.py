@@ -141,3 +141,16 @@ def test_a_saved_model_of_another_kind_or_shape_is_damaged(tmp_path: Path) -> No
 def test_a_file_without_an_end_is_refused(read: Callable[[str], object]) -> None:
     with pytest.raises(UserError, match="/dev/zero"):
         read("/dev/zero")
+
+
+@pytest.mark.parametrize("dtype", [">f4", "U3", "g", "V4"])
+def test_a_model_of_arrays_that_jax_does_not_take_is_damaged(tmp_path: Path, dtype: str) -> None:
+    reader = READERS["saved"]
+    reader.make(tmp_path)
+    weights = tmp_path / "model" / "weights.npz"
+    with np.load(weights) as found:
+        arrays = {name: np.zeros(found[name].shape, dtype) for name in found.files}
+    np.savez(weights, **arrays)
+    reader.seal(tmp_path)
+    with pytest.raises(UserError, match="is damaged"):
+        read_folder(tmp_path / "model")
