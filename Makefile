@@ -113,6 +113,8 @@ torture: $(VENV)/.test ## kill, fuzz, load and soak at length: docs/reliability.
 	@ETM_KILLS=50 $(PY) -m pytest -q -s -p no:xdist tests/system/test_resume.py -k many_runs
 	@echo 'Killing commands 50 times in each of the things that they do: half an hour.'
 	@$(PY) -m torture.kill --output=torture/results/kill.json
+	@echo 'Damaging every file of what is kept: a quarter of an hour.'
+	@$(PY) -m torture.damage --output=torture/results/damage.json
 	@echo 'Five million documents: twenty minutes.'
 	@$(PY) -m torture.load --output=torture/results/load.json
 	@echo 'Fuzzing each of 27 readers for $(or $(FUZZ),600) seconds.'

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, cast
 
 from etm_jax.util.disk import written
 from etm_jax.util.errors import UserError
-from etm_jax.util.temporary import sweep, temporary_file, temporary_folder
+from etm_jax.util.temporary import OLD, TARGET, sweep, temporary_file, temporary_folder
 
 MAX_UNPACKED = 200
 """Largest ratio of unpacked to packed size, for archives that unpack to more than GIBIBYTE. Arrays and text compress to
@@ -72,7 +72,8 @@ def replace_folder(path: Path) -> Iterator[Path]:
         place, mode = _place(path)
         sweep(place.parent)
         with temporary_folder(place, 0o777 if mode is None else mode | 0o700) as beside:
-            new, old = beside / "new", beside / "old"
+            new, old = beside / "new", beside / OLD
+            (beside / TARGET).write_bytes(os.fsencode(place.name))
             new.mkdir(0o777 if mode is None else mode | 0o700)
             yield new
             while True:

@@ -24,6 +24,9 @@ LONGEST_NAME = 255
 LOCK = "lock"
 """Of a temporary folder, inside it: some file systems lock files alone."""
 
+TARGET, OLD = "target", "old"
+"""Of a temporary folder, inside it: the name of the folder that it is to replace, and that folder, moved away."""
+
 _HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"
 _OURS = re.compile(r"\..+\.([0-9a-f]{8})-[0-9a-f]{16}\.etm_jax", re.DOTALL)
 
@@ -92,12 +95,21 @@ def _remove_left(path: Path, of_this_host: bool, alone: bool) -> None:
         if descriptor is not None:
             hold(descriptor, lock)
         if is_folder:
+            _put_back(path)
             shutil.rmtree(path)
         else:
             path.unlink()
     finally:
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _put_back(left: Path) -> None:
+    """Put a folder back whose writer was killed when it had moved it away and not yet put the new one there."""
+    with suppress(OSError, UnicodeDecodeError):
+        target = left.parent / os.fsdecode((left / TARGET).read_bytes())
+        if target.parent == left.parent and not os.path.lexists(target):
+            (left / OLD).rename(target)
 
 
 def _is_held(descriptor: int, path: Path) -> bool:

@@ -122,6 +122,29 @@ with own_files.replace_own_files(Path({str(folder)!r})) as new:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_a_process_that_is_killed_between_two_folders_loses_neither(tmp_path):
+    folder = tmp_path / "out"
+    write(folder, a="1")
+    program = f"""
+import os, signal
+from pathlib import Path
+from etm_jax.util.files import replace_folder
+rename = Path.rename
+def rename_and_die(self, target):
+    if self.name == "new":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(self, target)
+Path.rename = rename_and_die
+with replace_folder(Path({str(folder)!r})) as new:
+    (new / "a.txt").write_text("2")
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -9
+    assert not folder.exists()
+    write(tmp_path / "another", b="1")  # Any next write in that folder.
+    assert content(folder) == {"a.txt": "1"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["another", "out"]
+
+
 def test_files_are_replaced_one_by_one_with_their_digests(tmp_path):
     digests = FolderDigests(tmp_path)
     digests.check("a")  # Nothing is known of a folder without digests.
