@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -43,6 +44,9 @@ def words_of(config: CorpusConfig, documents: list[Document], workers: int = 1) 
     lists = [tokens for some in segment_documents(lambda: iter(documents), config) for tokens in some.tokens.lists()]
     return [[word for word in map(clean, tokens) if word] for tokens in lists]
 
+
+AS_IN_A_TERMINAL = ("env", "--default-signal=INT,HUP,TERM") if sys.platform == "linux" else ()
+"""Before a command that is sent signals: what nohup or a shell's & had started would ignore some of them."""
 
 needs_scale = pytest.mark.skipif(
     not all(map(importlib.util.find_spec, ("grain", "array_record"))),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import SMALL, themed_lines
+from conftest import AS_IN_A_TERMINAL, SMALL, themed_lines
 from etm_jax import infer
 from etm_jax.cli import flags as cli
 from etm_jax.report import __main__ as report
@@ -34,7 +34,9 @@ def command(*flags: object) -> list[str]:
 
 
 def start(*flags: object, env: dict[str, str] = ENVIRONMENT) -> "subprocess.Popen[str]":
-    return subprocess.Popen(command(*flags), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [*AS_IN_A_TERMINAL, *command(*flags)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def train(*flags: object) -> int:

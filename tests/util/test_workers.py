@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import AS_IN_A_TERMINAL
 from torture.kill import session
 
 if not Path("/proc/self/stat").exists():
@@ -30,7 +31,7 @@ with process_pool(2) as submit:
 def start(do: str) -> "subprocess.Popen[str]":
     """A parent in a session of its own whose two workers are busy for ten minutes."""
     process = subprocess.Popen(
-        [sys.executable, "-c", WAITING.format(do=do)],
+        [*AS_IN_A_TERMINAL, sys.executable, "-c", WAITING.format(do=do)],
         env=os.environ | {"PYTHONPATH": ROOT},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
