@@ -327,7 +327,7 @@ def main() -> int:
         given.output.parent.mkdir(parents=True, exist_ok=True)
         table = Counter((r["thing"], r["reader"], r["damage"], r["verdict"]) for r in rows)
         counts = [[*key, count] for key, count in sorted(table.items())]
-        given.output.write_text(json.dumps({"cases": len(rows), "counts": counts, "failed": failed}, indent=1) + "\n")
+        given.output.write_text(json.dumps({"cases": len(rows), "counts": counts, "failed": failed}) + "\n")
     return int(bool(failed))
 
 

@@ -39,7 +39,8 @@ def note(*lines: str) -> None:
 
 def show(text: str) -> None:
     """Print plain text of several lines on stdout: help, or what `table` made."""
-    print("\n".join(map(one_line, text.split("\n"))))
+    # At once, so that it stands before the messages that come after it, where both go to one file.
+    print("\n".join(map(one_line, text.split("\n"))), flush=True)
 
 
 def warn(message: str) -> None:

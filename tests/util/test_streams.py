@@ -46,6 +46,13 @@ def test_results_that_cannot_be_shown_are_said_to_be_in_their_files(shell, why, 
     assert len(err.splitlines()) == 2
 
 
+def test_results_and_messages_come_into_one_file_in_their_order(tmp_path):
+    more = "from etm_jax.util.console import show; show('a table'); note('where it is')"
+    status, out, _ = outcome(f"> {tmp_path / 'log'} 2>&1", tmp_path, more)
+    assert (status, out) == (0, "")
+    assert (tmp_path / "log").read_text("utf-8").splitlines()[-2:] == ["a table", "where it is"]
+
+
 @pytest.mark.parametrize("shell", ["2>/dev/full", "2>&-", "<&-", "2> >(exit)"])
 def test_messages_that_cannot_be_shown_cost_nothing(shell, tmp_path):
     status, out, _ = outcome(shell, tmp_path)
