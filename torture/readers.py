@@ -462,13 +462,13 @@ def _read_cache(folder: Path) -> None:
 
 
 def _seal_cache(folder: Path) -> None:
-    from etm_jax.corpus.store.cache import _file_digest
+    from etm_jax.util.digests import file_digest
 
     for manifest in folder.glob("*/corpus.json"):
         try:
             values = json.loads(manifest.read_text("ascii"))
             for name in values["sha256"]:
-                values["sha256"][name] = _file_digest(manifest.parent / name)
+                values["sha256"][name] = file_digest(manifest.parent / name)
         except (ValueError, KeyError, TypeError, OSError, RecursionError):
             continue
         manifest.write_text(json.dumps(values), encoding="ascii")
@@ -553,17 +553,18 @@ def _read_shards(folder: Path) -> None:
 
 
 def _seal_shards(folder: Path) -> None:
-    from etm_jax.corpus.shards.manifest import NAME, VOCABULARY, file_sha256
+    from etm_jax.corpus.shards.manifest import NAME, VOCABULARY
+    from etm_jax.util.digests import file_digest
 
     manifest = folder / "out" / NAME
     try:
         values = json.loads(manifest.read_text("utf-8"))
-        values["vocabulary_sha256"] = file_sha256(manifest.parent / VOCABULARY)
+        values["vocabulary_sha256"] = file_digest(manifest.parent / VOCABULARY)
         for part in values["parts"].values():
             for shard in part["shards"]:
                 shard |= {
                     "bytes": (manifest.parent / shard["file"]).stat().st_size,
-                    "sha256": file_sha256(manifest.parent / shard["file"]),
+                    "sha256": file_digest(manifest.parent / shard["file"]),
                 }
     except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError):
         return

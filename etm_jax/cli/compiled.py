@@ -10,7 +10,7 @@ from pathlib import Path
 import jax
 
 from etm_jax.util.console import warn
-from etm_jax.util.digests import DIGESTS, file_digests
+from etm_jax.util.digests import DIGESTS, FolderDigests, file_digest, file_digests
 from etm_jax.util.disk import free_space
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable, replace_text
@@ -63,14 +63,9 @@ def _processor() -> str:
 
 def _drop_changed(folder: Path) -> None:
     """Delete the programs whose files are not as they were last seen, and note down how the others are."""
-    with suppress(OSError, UserError, UnicodeDecodeError):
-        seen = folder / DIGESTS
-        before = _by_name(seen.read_text("utf-8")) if seen.exists() else {}
-        for name, digest in _by_name(file_digests(folder)).items():
-            if before.get(name, digest) != digest:
-                (folder / name).unlink()
-        replace_text(seen, file_digests(folder))
-
-
-def _by_name(digests: str) -> dict[str, str]:
-    return {name: digest for digest, _, name in (line.partition("  ") for line in digests.splitlines())}
+    with suppress(OSError, UserError):
+        for name, seen in FolderDigests(folder).known_or_none().items():
+            path = folder / name
+            if path.is_file() and file_digest(path) not in seen:
+                path.unlink()
+        replace_text(folder / DIGESTS, file_digests(folder))

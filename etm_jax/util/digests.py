@@ -91,7 +91,7 @@ class FolderDigests:
 
     def expect(self, digests: Mapping[str, Sequence[str]], forget: Sequence[str] = ()) -> None:
         """List these digests of files in place of those that are listed, and drop the files to forget."""
-        known = self._known_or_none()
+        known = self.known_or_none()
         lines = {name: found for name, found in known.items() if name not in forget} | dict(digests)
         text = "".join(f"{one}  {name}\n" for name in sorted(lines) for one in dict.fromkeys(lines[name]))
         replace_text(self._path, text, tidy=False)
@@ -100,7 +100,7 @@ class FolderDigests:
         """Replace files of the folder, and list them. Raises UserError where one cannot be written."""
         new = {name: digest(content) for name, content in contents.items()}
         there = {name: file_digest(self.folder / name) for name in contents if (self.folder / name).is_file()}
-        known = self._known_or_none()
+        known = self.known_or_none()
         if there == new and not set(forget) & set(known) and all(new[name] in known.get(name, []) for name in new):
             return  # Nothing changes, not even a date.
         self.expect({name: [*([there[name]] if name in there else []), new[name]] for name in contents}, forget)
@@ -111,7 +111,7 @@ class FolderDigests:
         if there.items() != new.items():
             self.expect({name: [one] for name, one in new.items()})
 
-    def _known_or_none(self) -> dict[str, list[str]]:
+    def known_or_none(self) -> dict[str, list[str]]:
         """What is listed; nothing where that is damaged."""
         try:
             return self.known() or {}

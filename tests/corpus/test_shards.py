@@ -28,7 +28,7 @@ from etm_jax.corpus.shards import read_corpus
 from etm_jax.corpus.shards.arrays import pack, unpack
 from etm_jax.corpus.shards.draws import PARTS, TEST, TRAIN, draw, shard_of
 from etm_jax.corpus.shards.histogram import histogram, largest, median, quantiles
-from etm_jax.corpus.shards.manifest import Manifest, file_sha256
+from etm_jax.corpus.shards.manifest import Manifest
 from etm_jax.corpus.shards.records import read_records, write_records
 from etm_jax.corpus.shards.rows import TEXT, Rows, joined
 from etm_jax.corpus.sources import find_source
@@ -36,6 +36,7 @@ from etm_jax.corpus.store.packed import PackedTexts
 from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, stream_dictionary
 from etm_jax.prepare import main as prepare_main
+from etm_jax.util.digests import file_digest
 from etm_jax.util.errors import UserError
 from etm_jax.util.temporary import name_beside
 
@@ -571,7 +572,7 @@ def test_records_and_a_manifest_of_before_are_read(pattern, prepared, tmp_path):
             blocks = [Rows.from_bytes(record).without(TEXT) for record in read_records(path)]
             assert all(len(unpack(b"ETM1", block.to_bytes())) == 7 for block in blocks)
             write_records(folder / path.name, (block.to_bytes() for block in blocks))
-            shard |= {"bytes": (folder / path.name).stat().st_size, "sha256": file_sha256(folder / path.name)}
+            shard |= {"bytes": (folder / path.name).stat().st_size, "sha256": file_digest(folder / path.name)}
     (folder / "vocabulary.json").write_bytes((prepared / "vocabulary.json").read_bytes())
     (folder / "manifest.json").write_text(json.dumps(manifest))
     ours, before = (read_corpus(place, texts=True) for place in (prepared, folder))

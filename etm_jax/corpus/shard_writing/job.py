@@ -11,12 +11,13 @@ from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.readers.folders import files_named, tell_left
-from etm_jax.corpus.shards.manifest import FORMAT, file_sha256
+from etm_jax.corpus.shards.manifest import FORMAT
 from etm_jax.corpus.store.cache import COMPUTED, deciding_settings
 from etm_jax.corpus.types import Phrases, Source
 from etm_jax.corpus.words.segmenters import segmenter_version
 from etm_jax.corpus.words.stop_words import read_stop_words
 from etm_jax.corpus.words.unicode_words import EARLIER_WORDS, segmenter_named
+from etm_jax.util.digests import file_digest
 from etm_jax.util.errors import UserError
 
 BLOCK_DOCS = 64
@@ -103,7 +104,7 @@ def make_job(pattern: str, config: CorpusConfig, block_docs: int = BLOCK_DOCS, n
     version = segmenter_version(settings.segmenter, settings.segmenter_model)
     # The whole table is read here, so that its faults are reported before anything is done.
     fields_of(settings)
-    meta_sha256 = file_sha256(Path(settings.meta).expanduser()) if settings.meta else ""
+    meta_sha256 = file_digest(Path(settings.meta).expanduser()) if settings.meta else ""
     files = find_inputs(pattern, settings.follow_links)
     return Job(files, settings, version, stopwords, block_docs, num_shards, meta_sha256)
 

@@ -1,6 +1,5 @@
 """Sums over documents, which can be added in any order."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from etm_jax.corpus.shard_writing.job import InputFile, Job
 from etm_jax.corpus.shards.draws import PARTS, TRAIN
 from etm_jax.corpus.shards.histogram import as_pairs, from_pairs, histogram
 from etm_jax.corpus.words.cleaning import CleaningTally
+from etm_jax.util.digests import file_digest
 from etm_jax.util.errors import UserError
 
 
@@ -73,8 +73,7 @@ def summarize(block: Block, job: Job) -> Summary:
 def contents_of(file: InputFile) -> Summary:
     """The SHA-256 of a file, as sums of no documents. Raises UserError where it changed since it was found."""
     try:
-        with file.path.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        digest = file_digest(file.path)
         now = file.path.stat()
     except OSError as error:
         raise UserError(f"{file.path} cannot be read: {error.strerror}; check its permissions") from error

@@ -16,11 +16,12 @@ from etm_jax.corpus.shard_writing.sharding import in_order, into_blocks
 from etm_jax.corpus.shard_writing.summary import Summary
 from etm_jax.corpus.shards.draws import PARTS
 from etm_jax.corpus.shards.histogram import as_pairs, from_pairs, histogram, median
-from etm_jax.corpus.shards.manifest import VOCABULARY, Manifest, Part, Shard, file_sha256, shard_name
+from etm_jax.corpus.shards.manifest import VOCABULARY, Manifest, Part, Shard, shard_name
 from etm_jax.corpus.shards.records import write_records
 from etm_jax.corpus.shards.rows import Rows
 from etm_jax.corpus.store.cache import vocabulary_to_json
 from etm_jax.corpus.types import FilterReport, Vocabulary
+from etm_jax.util.digests import file_digest
 from etm_jax.util.files import replace_text
 
 
@@ -62,7 +63,7 @@ def write_shard(
     tokens = np.concatenate(none + [block.tokens for block in blocks])
     nonzeros = np.concatenate(none + [block.nonzeros for block in blocks])
     totals = len(tokens), int(tokens.sum()), int(nonzeros.sum())
-    shard = Shard(*totals, path.stat().st_size, file_sha256(path))
+    shard = Shard(*totals, path.stat().st_size, file_digest(path))
     return Written(part, number, shard, histogram(nonzeros), histogram(tokens)), left
 
 
@@ -92,7 +93,7 @@ def finish(work: Path, folder: Path, job: Job, plan: Plan, summary: Summary, sha
         block_docs=job.block_docs,
         num_words=len(vocabulary),
         vocabulary_hash=vocabulary.hash,
-        vocabulary_sha256=file_sha256(folder / VOCABULARY),
+        vocabulary_sha256=file_digest(folder / VOCABULARY),
         report=_report(plan, summary, parts, job),
         parts=parts,
         metadata=metadata_of(summary.meta),

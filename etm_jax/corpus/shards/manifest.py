@@ -1,7 +1,6 @@
 """The manifest of a folder of shards. It is written last: a folder without it is not a corpus."""
 
 import dataclasses
-import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.shards.draws import PARTS
 from etm_jax.corpus.shards.histogram import as_pairs, from_pairs, largest
 from etm_jax.corpus.types import FilterReport
+from etm_jax.util.digests import file_digest
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, replace_text
 from etm_jax.util.forms import ForeignError, foreign, stamp, stored_format, writer
@@ -134,7 +134,7 @@ class Manifest:
             try:
                 same = path.stat().st_size == size if size is not None else True
                 if same and (whole or size is None):
-                    same = file_sha256(path) == sha256
+                    same = file_digest(path) == sha256
             except OSError as error:
                 raise UserError(
                     f"{path} cannot be read ({error.strerror}); restore it from a backup, or prepare the corpus again"
@@ -161,12 +161,6 @@ def files_of(folder: Path) -> list[Path]:
 def shard_name(part: str, shard: int, number: int) -> str:
     """The name of a shard, such as `train-00000-of-00016.arrayrecord`."""
     return f"{part}-{shard:05}-of-{number:05}{SUFFIX}"
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _part(values: dict[str, Any]) -> Part:

@@ -22,6 +22,7 @@ from etm_jax.corpus.words.segmenters import PKUSEG
 from etm_jax.corpus.words.stop_words import one_file, read_stop_words
 from etm_jax.corpus.words.tokens import cleans_tokens
 from etm_jax.corpus.words.user_dict import user_dict_of
+from etm_jax.util.digests import file_digest
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import replace_folder
 from etm_jax.util.forms import ForeignError, foreign, stamp, stored_format
@@ -76,7 +77,7 @@ def corpus_digest(
         settings["stopwords"] = sorted(read_stop_words(config))
     files += [file for flag in sorted(named) if named[flag] for file in _files_at(flag, Path(named[flag]).expanduser())]
     try:
-        settings["files"] = [[file.name, _file_digest(file)] for file in files]
+        settings["files"] = [[file.name, file_digest(file)] for file in files]
     except OSError as error:
         raise UserError(
             f"{error.filename} cannot be read: {error.strerror}; check its permissions, or bring what is missing"
@@ -137,7 +138,7 @@ def load_corpus(folder: Path, texts: bool = False) -> Corpus:
     if not stored:
         raise ValueError("it does not say in which format it is")
     for name, digest in as_object(manifest["sha256"]).items():
-        if _file_digest(folder / name) != digest:
+        if file_digest(folder / name) != digest:
             raise ValueError(f"{name} has changed")
     report = manifest["report"]
     metadata = Metadata()
@@ -228,7 +229,7 @@ def _write(corpus: Corpus, folder: Path) -> None:
         "name": corpus.name,
         "digest": corpus.digest,
         "report": None if corpus.report is None else corpus.report.to_json(),
-        "sha256": {file.name: _file_digest(file) for file in sorted(folder.iterdir())},
+        "sha256": {file.name: file_digest(file) for file in sorted(folder.iterdir())},
     }
     _write_json(manifest, folder / "corpus.json")
 
@@ -320,11 +321,6 @@ def _files_at(flag: str, path: Path) -> list[Path]:
     if not path.is_file():
         raise UserError(f"--{flag}={path} is not there; correct the path, or leave the flag out")
     return [path]
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # ASCII escapes: a lone surrogate, which a document's id may hold, has no UTF-8.

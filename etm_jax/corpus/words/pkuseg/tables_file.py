@@ -1,7 +1,6 @@
 """The tables of a model in a file, which processes map into memory and share."""
 
 import contextlib
-import hashlib
 import json
 import math
 import os
@@ -14,6 +13,7 @@ import numpy as np
 from etm_jax.corpus.words.pkuseg.files import ModelFiles
 from etm_jax.corpus.words.pkuseg.tables import Tables
 from etm_jax.util.console import note
+from etm_jax.util.digests import digest, file_digest
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, replace_file, replace_text
 
@@ -29,7 +29,7 @@ def load_tables(files: ModelFiles, folder: Path | None = None) -> Tables:
     UserError where the model cannot be read.
     """
     folder = cache_folder() if folder is None else folder
-    seen = folder / f"pkuseg-{_sha256(json.dumps([_FORMAT, *map(_seen, files.all)]).encode())[:16]}.json"
+    seen = folder / f"pkuseg-{digest(json.dumps([_FORMAT, *map(_seen, files.all)]).encode())[:16]}.json"
     try:
         known = json.loads(seen.read_text("utf-8"))
         path = folder / known["tables"]
@@ -37,8 +37,8 @@ def load_tables(files: ModelFiles, folder: Path | None = None) -> Tables:
             return read_tables(path)
     except DAMAGED:
         pass
-    digests = [_file_sha256(path) for path in files.all]
-    path = folder / f"pkuseg-{_sha256(json.dumps([_FORMAT, *digests]).encode())[:16]}.npz"
+    digests = [file_digest(path) for path in files.all]
+    path = folder / f"pkuseg-{digest(json.dumps([_FORMAT, *digests]).encode())[:16]}.npz"
     try:
         tables = read_tables(path)
     except DAMAGED:
@@ -112,12 +112,3 @@ def _stamp(path: Path) -> list[int]:
     """By what a file is known to be the one seen before."""
     stat = path.stat()
     return [stat.st_size, stat.st_mtime_ns]
-
-
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
