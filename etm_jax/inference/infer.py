@@ -71,6 +71,7 @@ def infer(
             *files_trained_on(model.config),
         ],
     )
+    note(f"topics of {model.origin}")
     tally = Tally()
     documents = tally.counting(mixtures(model, read_new(source, form, settings, model.vocabulary)))
     num_topics, fields = model.config.model.num_topics, fields_of(settings).names

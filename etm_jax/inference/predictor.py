@@ -44,7 +44,7 @@ class Predictor:
 
     def __init__(self, trained: SavedModel, vocabulary: Vocabulary) -> None:
         self.spec, self.vocabulary, self.config = trained.spec(), vocabulary, trained.config
-        self.metadata = trained.metadata
+        self.metadata, self.origin = trained.metadata, trained.origin
         # Transferred to the device once, for all calls.
         self.variables = jax.device_put(trained.variables)
         self.prior = np.asarray(self.spec.with_variables(self.variables).prior_theta())
@@ -66,8 +66,8 @@ class Predictor:
 class ExportPredictor:
     """Inference with a model that has no encoder, from the arrays in its export folder."""
 
-    def __init__(self, arrays: Mapping[str, np.ndarray], vocabulary: Vocabulary, config: Config) -> None:
-        self.arrays, self.vocabulary, self.config = arrays, vocabulary, config
+    def __init__(self, arrays: Mapping[str, np.ndarray], vocabulary: Vocabulary, config: Config, origin: str) -> None:
+        self.arrays, self.vocabulary, self.config, self.origin = arrays, vocabulary, config, origin
 
     def theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
         """Topic proportions: [D, V] CSR → [D, K] float32; the prior's mean for a row without words. meta is unused."""
@@ -84,7 +84,8 @@ def read_predictor(path: str, unfinished: bool = False) -> Predictor | ExportPre
     record = folder.record()
     if record and (kind := model_kind(record.config.model.kind)).fits_itself:
         arrays = {name: exported(folder, name) for name in ("beta", *kind.exports)}
-        return ExportPredictor(arrays, read_vocabulary(folder), record.config)
+        origin = f"{path} after all {record.num_epochs} iterations, of corpus {record.corpus}"
+        return ExportPredictor(arrays, read_vocabulary(folder), record.config, origin)
     trained = read_saved_model(path, unfinished=unfinished)
     if trained.vocabulary is None:
         raise UserError(f"--workdir={path} does not hold the words of its columns; give the folder of a run")
