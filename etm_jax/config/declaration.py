@@ -80,10 +80,10 @@ def setting(
     a tuple, for messages.
 
     resumable: whether it may differ when a run is resumed, as no number of the run depends on it. digest: how the
-    prepared corpus depends on it, None for not at all. models: those that
-    read it, where not all do. before: what the code did before there was such a setting, which holds for whatever was
-    stored without it; every setting that was not there from the first run on needs one. formerly: the name that it was
-    stored by, where it has been renamed. reads: what it can name to be read.
+    prepared corpus depends on it, None for not at all. models: those that read it, where not all do. reads: what it can
+    name to be read. before: what the code did before there was such a setting, which holds for whatever was stored
+    without it; every setting that was not there from the first run on needs one. formerly: the name that it was stored
+    by, where it has been renamed.
     """
     declared = locals() | {"renamed": renamed or {}}
     return field(default=declared.pop("default"), metadata={_KEY: declared})
