@@ -184,9 +184,14 @@ def test_figures_are_embedded_topic_models():
 
 def test_torch_still_gives_these_numbers(tmp_path):
     pytest.importorskip("torch", reason="torch is not installed (extra: torch)")
+    from etm_jax.parity.judges import installed
+
     written = make.make(tmp_path)
     assert {path.name for path in written} - {EVALUATION.name} == {path.name for path in FILES}
     for path in written:
+        drawn_by = "topmost" if "eps" in path.name else "embedded-topic-model"
+        if path.name.startswith("paper") and not installed(drawn_by):
+            continue  # Their parameters are that package's own random start.
         with np.load(path) as new, np.load(GOLDEN / path.name) as kept:
             assert set(new) == set(kept)
             for name in kept:
