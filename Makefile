@@ -59,7 +59,7 @@ demo: $(VENV)/.demo ## print the topics of a month of Chinese newspaper text
 	@$(PY) -m etm_jax.train --flagfile=experiments/peoples_daily.flags --workdir=runs/demo
 
 test: lint ## check the code and run every test
-	@echo 'Testing: ten to fourteen minutes on 2 cores.'
+	@echo 'Testing: twelve to eighteen minutes on 2 cores.'
 	@$(PY) -m pytest -q -n 3 --dist worksteal
 
 test-matrix: ## run every test on Python 3.11, 3.12 and 3.13, with three versions of JAX (ONLY=3.13: one of them)
