@@ -95,8 +95,42 @@ def test_the_readme_in_chinese_has_the_same_commands_and_figures():
     assert rows[0] == rows[1]
 
 
+IN_CHINESE = sorted(path.name.removesuffix(".zh.md") for path in [*DOCS.glob("*.zh.md"), *DOCS.parent.glob("*.zh.md")])
+
+
+@pytest.mark.parametrize("name", IN_CHINESE)
+def test_a_page_in_chinese_has_the_same_headings_commands_and_tables(name):
+    folder = DOCS if (DOCS / f"{name}.md").exists() else DOCS.parent
+    texts = [(folder / f"{name}{ending}").read_text("utf-8") for ending in (".md", ".zh.md")]
+    prose = [re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE) for text in texts]
+    levels = [re.findall(r"^#+(?= )", text, re.MULTILINE) for text in prose]
+    assert levels[0] == levels[1]
+    assert f"]({name}.zh.md)" in texts[0]
+    assert f"]({name}.md)" in texts[1]
+    if name != "tutorial":  # Each tutorial is of a corpus of its language.
+        commands = [set(re.findall(r"`((?:--|python -m |make )[^`]*)`", " ".join(text.split()))) for text in prose]
+        assert commands[0] == commands[1]
+        assert len(re.findall(r"^\|", prose[0], re.MULTILINE)) == len(re.findall(r"^\|", prose[1], re.MULTILINE))
+
+
+def test_a_page_in_chinese_leads_to_pages_in_chinese_where_there_are_some():
+    for page in [*DOCS.glob("*.zh.md"), *DOCS.parent.glob("*.zh.md")]:
+        for target in re.findall(r"\]\(([^)#:]+\.md)", page.read_text("utf-8")):
+            other = page.parent / target.replace(".md", ".zh.md")
+            assert ".zh" in target or other == page or not other.exists(), (page.name, target)
+
+
+def anchors(page):
+    """Those that GitHub gives the headings of a page."""
+    prose = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", sorted([*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")]), ids=lambda page: page.name)
 def test_links_within_the_repository_lead_somewhere(page):
-    links = re.findall(r"\]\(([^)#]+?)(#[^)]*)?\)", page.read_text("utf-8"))
-    missing = [target for target, _ in links if "://" not in target and not (page.parent / target).exists()]
-    assert missing == []
+    links = re.findall(r"\]\(([^)#]*)(#[^)]*)?\)", page.read_text("utf-8"))
+    here = [(page.parent / target if target else page, anchor) for target, anchor in links if "://" not in target]
+    assert [str(target) for target, _ in here if not target.exists()] == []
+    named = [(target, anchor[1:]) for target, anchor in here if anchor and target.suffix == ".md"]
+    assert [(target.name, anchor) for target, anchor in named if anchor not in anchors(target)] == []
