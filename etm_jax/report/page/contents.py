@@ -13,7 +13,8 @@ from etm_jax.corpus.new_documents import settings_like
 from etm_jax.corpus.types import Documents
 from etm_jax.metrics.neighbours import nearest
 from etm_jax.metrics.topics import representative_documents, top_words, topic_shares
-from etm_jax.report.page.relations import flattened, overlap, tree_of
+from etm_jax.metrics.topic_tree import overlap
+from etm_jax.report.page.relations import flattened, tree_of
 from etm_jax.report.page.texts import dates_of, parts_of, prepared_dates, texts_of
 from etm_jax.results.evaluation import Evaluation
 from etm_jax.results.run import Run
