@@ -15,6 +15,7 @@ COMMANDS = {
     "report": ("etm_jax.report.__main__", "show a run as a page, report.html"),
     "infer": ("etm_jax.infer", "give new documents the topics of a run"),
     "evaluate": ("etm_jax.evaluate", "measure the topics of a run by every figure in use"),
+    "edit": ("etm_jax.edit", "merge, drop, reorder and name the topics of a run"),
     "prepare": ("etm_jax.prepare", "cut and count a corpus without training on it"),
     "convert": ("etm_jax.convert", "bring weights from and to torch and safetensors"),
     "parity": ("etm_jax.parity.__main__", "compare every number with torch's"),

@@ -5,6 +5,7 @@ of new documents is inferred by the model as it was fitted, and then mapped. K t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -77,12 +78,12 @@ class TopicEdit(NamedTuple):
         """
         num_topics, names = len(share), names or {}
         merged, dropped = [list(group) for group in merge], list(drop)
-        _check_numbers({"merge": sum(merged, []), "drop": dropped, "order": list(order)}, num_topics, dashes)
+        _check_numbers({"merge": list(chain(*merged)), "drop": dropped, "order": list(order)}, num_topics, dashes)
         _check_numbers({"names": list(names)}, num_topics, dashes)
         for group in merged:
             if len(group) < 2:
                 raise UserError(f"{dashes}merge={_listed(group)} names one topic; give at least two, such as 3,7")
-        if both := sorted(set(dropped) & set(sum(merged, []))):
+        if both := sorted(set(dropped) & set(chain(*merged))):
             raise UserError(f"topic {both[0]} is in {dashes}merge and in {dashes}drop; take it out of one of them")
         of_topic = {k: tuple(sorted(group)) for group in merged for k in group}
         kept = dict.fromkeys(of_topic.get(k, (k,)) for k in range(num_topics) if k not in set(dropped))
@@ -141,7 +142,7 @@ class TopicEdit(NamedTuple):
         if "alpha" in own:
             own["alpha"] = self.means(own["alpha"])
         if "theta_prior" in own:
-            own |= {"unedited_beta": model.beta, "unedited_theta_prior": own["theta_prior"]}
+            own = {"unedited_beta": model.beta, "unedited_theta_prior": own["theta_prior"]} | own
             own["theta_prior"] = own["theta_prior"] @ self._members()
         parts = {name: getattr(model, name) for name in TopicArrays._fields if name.startswith("theta_")}
         mapped = {name: self.theta(theta) for name, theta in parts.items()}

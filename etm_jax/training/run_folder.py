@@ -3,7 +3,8 @@
 config.json: version, what the corpus really was, and every setting. vocabulary: the words, their hash, phrases and
 segmenter. metadata.json: what documents carry, if anything. metrics.jsonl: a line an epoch. checkpoints/: to resume
 from. export/: the results. SHA256SUMS: the digests of all of these, by which damage and edits are found.
-metrics.json: of etm_jax.evaluate. corpus/: the prepared corpus.
+edit.json: what became of the topics, where they were edited. metrics.json: of etm_jax.evaluate. corpus/: the prepared
+corpus.
 """
 
 import json
@@ -44,8 +45,9 @@ class RunFolder:
         self.corpus = path / "corpus"
         self.vocabulary = path / "vocabulary"
         self.metadata = path / "metadata.json"
+        self.edit = path / "edit.json"
+        self.metrics = path / "metrics.jsonl"
         self._config = path / "config.json"
-        self._metrics = path / "metrics.jsonl"
         self.evaluation = path / "metrics.json"
         self._digests = FolderDigests(path)
 
@@ -53,8 +55,8 @@ class RunFolder:
     def parts(self) -> list[Path]:
         """The files and folders that a run writes and reads, whether they are there or not."""
         folders = [self.checkpoints, self.export, self.corpus]
-        files = [self.vocabulary, self.metadata, self._config, self._metrics, self.path / DIGESTS, self.evaluation]
-        return [*folders, *files]
+        files = [self.vocabulary, self.metadata, self._config, self.metrics, self.path / DIGESTS, self.evaluation]
+        return [*folders, *files, self.edit]
 
     def record(self) -> RunRecord | None:
         """The run that the folder holds, or None. Raises UserError where its record is damaged."""
@@ -137,11 +139,11 @@ class RunFolder:
     def log(self, row: dict[str, Any]) -> None:
         """Append one epoch's row of metrics."""
         line = (json.dumps(row) + "\n").encode()
-        with written(self._metrics):
+        with written(self.metrics):
             before = self._logged()
             # Both, as the process may be killed in between.
-            self._digests.expect({self._metrics.name: [digest(before), digest(before + line)]})
-            with self._metrics.open("ab") as file:
+            self._digests.expect({self.metrics.name: [digest(before), digest(before + line)]})
+            with self.metrics.open("ab") as file:
                 file.write(line)
 
     def epochs(self) -> list[dict[str, Any]]:
@@ -150,7 +152,7 @@ class RunFolder:
         rows = [json.loads(line) for line in _lines(content) if math.isfinite(_epoch(line))]
         if not self._is_as_logged(content):
             warn(
-                f"{self._metrics} is damaged, or was changed since the run wrote it: {len(rows)} epochs of it can be "
+                f"{self.metrics} is damaged, or was changed since the run wrote it: {len(rows)} epochs of it can be "
                 "read, and they may be wrong"
             )
         return rows
@@ -160,10 +162,10 @@ class RunFolder:
         content = self._logged()
         whole = content[: content.rfind(b"\n") + 1]
         if epoch and not self._is_as_logged(whole):
-            warn(f"{self._metrics} is damaged, or was changed since the run wrote it; what can be read of it is kept")
+            warn(f"{self.metrics} is damaged, or was changed since the run wrote it; what can be read of it is kept")
         kept = "".join(line + "\n" for line in _lines(whole) if _epoch(line) <= epoch)
         if content:
-            self._digests.replace({self._metrics.name: kept.encode()})
+            self._digests.replace({self.metrics.name: kept.encode()})
 
     def has(self, path: Path) -> bool:
         """Whether the run wrote this file, or it is there."""
@@ -189,12 +191,12 @@ class RunFolder:
 
     def _logged(self) -> bytes:
         """The content of metrics.jsonl; none where it is not there."""
-        return self._metrics.read_bytes() if self._metrics.exists() else b""
+        return self.metrics.read_bytes() if self.metrics.exists() else b""
 
     def _is_as_logged(self, content: bytes) -> bool:
         """Whether this is what `log` wrote, as far as that is known."""
         known = self._digests.known()
-        return known is None or digest(content) in known.get(self._metrics.name, [digest(b"")])
+        return known is None or digest(content) in known.get(self.metrics.name, [digest(b"")])
 
 
 def check_resumable(record: RunRecord, given: Config, options: RunOptions, workdir: Path) -> None:
@@ -204,6 +206,11 @@ def check_resumable(record: RunRecord, given: Config, options: RunOptions, workd
     """
     if not options.bkpt_continue:
         raise UserError(f"--workdir={workdir} holds a run; give another --workdir, or drop --nobkpt_continue")
+    if RunFolder(workdir).edit.exists():
+        raise UserError(
+            f"--workdir={workdir} holds topics that etm_jax.edit made of a run's; train that run, or give another "
+            "--workdir"
+        )
     saved = record.config
     option = by_name(RunOptions)
     if saved.variant != given.variant:
