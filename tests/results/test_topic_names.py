@@ -21,7 +21,7 @@ def topics(*rows):
     return beta / beta.sum(axis=1, keepdims=True)
 
 
-BETA = topics([9, 3, 3, 2, 0, 0, 0, 0], [9, 0, 0, 0, 3, 2, 1, 0.5])
+BETA = topics([9, 3, 3, 2, 0, 0, 0, 0], [3, 0, 0, 0, 3, 2, 1.5, 0.5])
 
 
 def test_relevance_puts_distinctive_words_before_common_ones():
