@@ -16,6 +16,8 @@ COMMANDS = {
     "infer": ("etm_jax.infer", "give new documents the topics of a run"),
     "evaluate": ("etm_jax.evaluate", "measure the topics of a run by every figure in use"),
     "edit": ("etm_jax.edit", "merge, drop, reorder and name the topics of a run"),
+    "find": ("etm_jax.find", "find the topics that words ask for"),
+    "explain": ("etm_jax.explain", "show which words of a document speak for which topic"),
     "prepare": ("etm_jax.prepare", "cut and count a corpus without training on it"),
     "convert": ("etm_jax.convert", "bring weights from and to torch and safetensors"),
     "parity": ("etm_jax.parity.__main__", "compare every number with torch's"),

@@ -59,14 +59,18 @@ class Predictor:
 
         meta: D values of each field of the model's metadata that the documents have.
         """
+        fitted = self.fitted_theta(counts, meta)
+        return self.edit.theta(fitted) if self.edit else fitted
+
+    def fitted_theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
+        """The same of the topics as they were fitted, before they were edited."""
         model = self.spec.model
         kind = "tfidf" if model.use_tfidf else model.encoder_input
         inputs = encoder_input(counts, kind, self.vocabulary)
         extras = self.metadata.encode(meta or {}, counts.shape[0])
         batcher = Batcher(counts, inputs, DOCUMENTS_AT_ONCE, SIZES, extras=extras)
         theta = infer_theta(self.variables, batcher, self.spec)
-        fitted = np.where(np.diff(counts.indptr)[:, None] == 0, self.prior, theta)
-        return self.edit.theta(fitted) if self.edit else fitted
+        return np.where(np.diff(counts.indptr)[:, None] == 0, self.prior, theta)
 
 
 class ExportPredictor:
@@ -88,8 +92,12 @@ class ExportPredictor:
 
     def theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
         """Topic proportions: [D, V] CSR → [D, K] float32; the prior's mean for a row without words. meta is unused."""
-        fitted = model_kind(self.config.model.kind).infer_theta(self.arrays, counts).astype(np.float32)
+        fitted = self.fitted_theta(counts)
         return self.edit.theta(fitted) if self.edit else fitted
+
+    def fitted_theta(self, counts: sp.csr_matrix) -> np.ndarray:
+        """The same of the topics as they were fitted, before they were edited."""
+        return model_kind(self.config.model.kind).infer_theta(self.arrays, counts).astype(np.float32)
 
 
 def read_predictor(path: str, unfinished: bool = False) -> Predictor | ExportPredictor:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -141,7 +142,7 @@ def search_table(candidates: Sequence[Candidate]) -> str:
     ]
     return (
         f"{table(rows, ('topics', *columns), '>' * (1 + len(columns)))}\n\n"
-        f"* is suggested: {RULE}.\n"
+        f"{textwrap.fill(f'* is suggested: {RULE}.', 100)}\n"
         f"The best quality is {max(c.quality for c in candidates):.3f}, with a standard error of "
         f"{max(candidates, key=lambda c: c.quality).quality_se:.3f}. The choice is yours: every model is kept."
     )
