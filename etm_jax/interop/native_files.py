@@ -138,8 +138,8 @@ def check_unedited(trained: SavedModel) -> None:
     """Raise UserError where a model's topics were edited, so that they are not those of its weights."""
     if trained.edit:
         raise UserError(
-            f"the topics of {trained.origin} were edited by etm_jax.edit, which weights alone cannot hold; give the "
-            "run that was edited"
+            f"the topics of {trained.origin} were edited, which its weights do not hold; give the model as it was "
+            "before"
         )
 
 

@@ -47,6 +47,11 @@ class SavedModel(NamedTuple):
         """L, the length of the word embeddings; 0 for a model without them."""
         return gradient_model(self.config.model.kind).sizes(self.variables.params)[1]
 
+    @property
+    def num_topics(self) -> int:
+        """The number of topics, as they were edited if they were."""
+        return len(self.edit.groups) if self.edit else self.config.model.num_topics
+
     def spec(self) -> Spec:
         """What the compiled programs that apply the model depend on. It has no training steps: num_steps is 1."""
         c = self.config
