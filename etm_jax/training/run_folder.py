@@ -74,7 +74,15 @@ class RunFolder:
             kept = {name: run.get(name, later[name]) if name in later else run[name] for name in RunRecord._fields[1:]}
             # JSON has no tuples.
             kept["seed_words"] = tuple(map(tuple, kept["seed_words"]))
-            for name in ("vocab_size", "num_docs", "embed_dim", "batch_size", "num_epochs", "epoch_steps"):
+            for name in (
+                "vocab_size",
+                "num_docs",
+                "embed_dim",
+                "batch_size",
+                "num_epochs",
+                "epoch_steps",
+                "restarted_after",
+            ):
                 if type(kept[name]) is not int or not 0 <= kept[name] < (2**48 if name == "num_docs" else 2**31):
                     raise ValueError(f"its {name} is {kept[name]!r}")
             for name in ("ckpt", "corpus", "corpus_digest", "vocabulary_hash", "dtype"):
@@ -83,6 +91,8 @@ class RunFolder:
             weight = kept["overlap_weight"]
             if type(weight) not in (int, float) or not 0 <= weight < math.inf:
                 raise ValueError(f"its overlap_weight is {weight!r}")
+            if kept["restarted_after"] >= max(kept["num_epochs"], 1):
+                raise ValueError(f"its restarted_after is {kept['restarted_after']!r}")
             columns = [j for topic in kept["seed_words"] for j in topic]
             if not all(type(j) is int and 0 <= j < kept["vocab_size"] for j in columns):
                 raise ValueError("its seed_words are no columns of the vocabulary")
@@ -186,6 +196,14 @@ class RunFolder:
         FolderDigests(self.export).check(name)
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the run has ended, and its results are written."""
+        try:
+            return self.export.is_dir() and self._digests.lists(self._results)
+        except (OSError, ValueError):
+            return False
+
+    @property
     def _results(self) -> str:
         return (self.export / DIGESTS).relative_to(self.path).as_posix()
 
@@ -227,12 +245,20 @@ def check_resumable(record: RunRecord, given: Config, options: RunOptions, workd
         raise _changed([(option["ckpt"], record.ckpt, options.ckpt)], workdir)
     changed: list[Change] = []
     for (_, setting, before), (_, _, now) in zip(saved.settings(), given.settings(), strict=True):
-        # Without a schedule that ends with the last epoch, a longer run starts as the shorter one does.
-        longer = setting.name == "num_epochs" and given.optimizer.lr_schedule == "constant" and now > before > 0
+        longer = setting.name == "num_epochs" and now > record.num_epochs and _can_be_longer(workdir, given)
         if before != now and not setting.resumable and not longer:
             changed.append((setting, before, now))
     if changed:
         raise _changed(changed, workdir)
+
+
+def _can_be_longer(workdir: Path, given: Config) -> bool:
+    """Whether the run can be given more epochs.
+
+    Without a schedule that ends with the last epoch, a longer run starts as the shorter one does. With one, a run that
+    has ended goes on with a schedule for the epochs that are new, which would be another one where it has not.
+    """
+    return given.optimizer.lr_schedule == "constant" or RunFolder(workdir).has_ended
 
 
 def exported(folder: RunFolder, name: str) -> np.ndarray:
