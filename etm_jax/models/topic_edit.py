@@ -166,6 +166,8 @@ class TopicEdit(NamedTuple):
             tuple(tuple(map(float, topic["weights"])) for topic in topics),
             tuple(str(topic["name"]) for topic in topics),
         )
+        if type(num_topics) is not int:
+            raise TypeError(f"its number of topics is {num_topics!r}")
         every = [k for group in edit.groups for k in group]
         if not all(type(k) is int and 0 <= k < num_topics for k in every) or len(set(every)) < len(every):
             raise ValueError("its topics are no groups of the fitted ones")

@@ -38,7 +38,10 @@ def read_edit(folder: RunFolder) -> TopicEdit | None:
         values = read_object(folder.edit)
         stored_format(values)
         folder.check(folder.edit)
-        return TopicEdit.from_json(values)
+        edit, record = TopicEdit.from_json(values), folder.record()
+        if record is None or edit.num_topics != record.config.model.num_topics:
+            raise ValueError(f"it is of a model of {edit.num_topics} topics")
+        return edit
     except ForeignError as error:
         raise foreign(folder.edit, values, error) from error
     except DAMAGED as error:
