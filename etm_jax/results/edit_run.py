@@ -59,6 +59,9 @@ def edit_run(
     target = Path(output).expanduser()
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise UserError(f"--output={output} is there already; give a new folder")
+    if "[" in str(target.absolute()):
+        # Orbax could not read the checkpoints there.
+        raise UserError(f"--output={output} has a [ in its path, which Orbax takes for a pattern; give another folder")
     check_writable(target, "output")
     run = read_run(Path(workdir).expanduser())
     named_in = "" if rename == AUTO else rename

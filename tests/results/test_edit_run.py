@@ -162,6 +162,8 @@ def test_a_model_that_is_no_mixture_and_a_folder_that_is_there_are_refused(runs,
     (tmp_path / "taken" / "thesis.txt").write_text("mine")
     assert run("edit", f"--workdir={runs / 'etm'}", f"--output={tmp_path / 'taken'}", "--drop=0") == 2
     assert "is there already" in capsys.readouterr().err
+    assert run("edit", f"--workdir={runs / 'etm'}", f"--output={tmp_path / 'a[1]'}", "--drop=0") == 2
+    assert "has a [ in its path" in capsys.readouterr().err
 
 
 def test_a_damaged_record_is_said(edited, tmp_path, capsys):
