@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from etm_jax.cli import flags as cli
+from etm_jax.config.corpus_settings import SEGMENTERS
 from etm_jax.config.declaration import setting
 
 
@@ -26,6 +27,7 @@ class ExplainFlags:
     text: str = setting("", "the document itself", shown="TEXT")
     input: str = setting("", "a UTF-8 text file that holds the document", shown="FILE")
     topics: int = setting(5, "how many topics to show", at_least=1)
+    segmenter: str = setting("", "cuts the text; by default as the run's was", choices=SEGMENTERS)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -36,7 +38,7 @@ def main(argv: Sequence[str]) -> None:
     # JAX takes a second to import, which neither --help nor a mistyped flag should cost.
     from etm_jax.inference.ask import show_explanation
 
-    show_explanation(given.workdir, given.text, given.input, given.topics)
+    show_explanation(given.workdir, given.text, given.input, given.topics, given.segmenter)
 
 
 if __name__ == "__main__":

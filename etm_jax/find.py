@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from etm_jax.cli import flags as cli
+from etm_jax.config.corpus_settings import SEGMENTERS
 from etm_jax.config.declaration import setting
 
 
@@ -22,6 +23,7 @@ class FindFlags:
     )
     query: str = setting("", "words, or a sentence", shown="TEXT", required=True)
     topics: int = setting(5, "how many topics to show", at_least=1)
+    segmenter: str = setting("", "cuts the text; by default as the run's was", choices=SEGMENTERS)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -32,7 +34,7 @@ def main(argv: Sequence[str]) -> None:
     # JAX takes a second to import, which neither --help nor a mistyped flag should cost.
     from etm_jax.inference.ask import show_found
 
-    show_found(given.workdir, given.query, given.topics)
+    show_found(given.workdir, given.query, given.topics, given.segmenter)
 
 
 if __name__ == "__main__":

@@ -20,10 +20,12 @@ from etm_jax.util.files import DAMAGED
 from etm_jax.util.reading import read_bounded, read_sparse
 
 
-def show_found(workdir: str, query: str, num: int) -> None:
-    """Print the topics that the words of a query ask for. Raises UserError where the model knows none of them."""
+def show_found(workdir: str, query: str, num: int, segmenter: str = "") -> None:
+    """Print the topics that the words of a query ask for. segmenter: in place of the model's own.
+
+    Raises UserError where the model knows none of them."""
     model = read_predictor(workdir)
-    counts, unknown = counted_text(model, query)
+    counts, unknown = counted_text(model, query, segmenter)
     check_known(counts, unknown, model.vocabulary, query, "--query")
     found = find_topics(model.beta, _shares(workdir, model), counts, model.vocabulary.words, num)
     names = _names(model)
@@ -32,13 +34,16 @@ def show_found(workdir: str, query: str, num: int) -> None:
     _tell_unknown(unknown)
 
 
-def show_explanation(workdir: str, text: str, file: str, num: int) -> None:
-    """Print which words of a document speak for which topic. file: that holds it, where `text` is empty."""
+def show_explanation(workdir: str, text: str, file: str, num: int, segmenter: str = "") -> None:
+    """Print which words of a document speak for which topic. file: that holds it, where `text` is empty.
+
+    segmenter: in place of the model's own.
+    """
     if bool(text) == bool(file):
         raise UserError("give --text=TEXT or --input=FILE, one of the two")
     document = text or _read_text(file)
     model = read_predictor(workdir)
-    counts, unknown = counted_text(model, document)
+    counts, unknown = counted_text(model, document, segmenter)
     check_known(counts, unknown, model.vocabulary, text or file, "--text" if text else "--input")
     found = explain(model, counts, sum(unknown.values()), posterior=True)
     show(found.to_table(num))
@@ -49,10 +54,12 @@ def show_explanation(workdir: str, text: str, file: str, num: int) -> None:
     _tell_unknown(unknown)
 
 
-def counted_text(model: Predictor | ExportPredictor, text: str) -> tuple[sp.csr_matrix, Counter[str]]:
+def counted_text(
+    model: Predictor | ExportPredictor, text: str, segmenter: str = ""
+) -> tuple[sp.csr_matrix, Counter[str]]:
     """One text as counts over the model's words, [1, V] CSR, and the words that the model does not know."""
     unknown = Counter[str]()
-    return texts_over_words([text], model.config.corpus, model.vocabulary, unknown), unknown
+    return texts_over_words([text], model.config.corpus, model.vocabulary, unknown, segmenter), unknown
 
 
 def check_known(

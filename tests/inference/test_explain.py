@@ -91,6 +91,9 @@ def test_the_commands_print_the_topic_of_the_words(runs, name, capsys):
     by_text = capsys.readouterr().out
     assert cli.run(explain_main, ["explain", f"--workdir={runs / name}", f"--input={runs / 'one.txt'}"]) == 0
     assert capsys.readouterr().out == by_text
+    as_counted = ["explain", f"--workdir={runs / name}", f"--text={SEA[0]}{SEA[1]}", "--segmenter=whitespace"]
+    assert cli.run(explain_main, as_counted) == 2  # Uncut, it is one word that the model does not know.
+    capsys.readouterr()
     assert SEA[0] in by_text.splitlines()[2]
     assert "±" in by_text
 
