@@ -23,7 +23,8 @@ from etm_jax.util.reading import read_bounded, read_sparse
 def show_found(workdir: str, query: str, num: int, segmenter: str = "") -> None:
     """Print the topics that the words of a query ask for. segmenter: in place of the model's own.
 
-    Raises UserError where the model knows none of them."""
+    Raises UserError where the model knows none of them.
+    """
     model = read_predictor(workdir)
     counts, unknown = counted_text(model, query, segmenter)
     check_known(counts, unknown, model.vocabulary, query, "--query")
