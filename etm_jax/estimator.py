@@ -28,16 +28,17 @@ from etm_jax.corpus.words.split import halves
 from etm_jax.corpus.words.tokens import GIVEN
 from etm_jax.inference.predictor import Predictor
 from etm_jax.interop.folders import read_folder, save_folder
+from etm_jax.interop.native_files import check_unedited
 from etm_jax.metrics.neighbours import nearest
 from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.topics import npmi_coherence, representative_documents, top_words, topic_shares
 from etm_jax.models.registry import model_kind
 from etm_jax.models.seed_words import write_seed_words
 from etm_jax.ops.devices import no_devices
+from etm_jax.results.topic_methods import TopicMethods
 from etm_jax.training.make_trainer import make_trainer
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.saved_model import SavedModel
-from etm_jax.training.steps import beta_step
 from etm_jax.util.console import note, silenced
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
@@ -53,7 +54,7 @@ class TopicInfo(NamedTuple):
     words: list[str]
 
 
-class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class ETM(TopicMethods, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A topic model in the embedding space (Dieng, Ruiz, Blei 2020), trained as by `python -m etm_jax.train`.
 
     Documents are strings, lists of words, which stay as they are (`clean_tokens`), or a matrix of counts [D, V].
@@ -140,13 +141,9 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         with self._own_words():
             if renaming := by_name(RunOptions)["variant"].renaming(self.variant):
                 note(renaming)
-            texts, names = read_given(X, vocab)
-            if texts is not None:
-                self._fit_texts(texts)
-            else:
-                counts = valid_counts(self, X, reset=True)
-                self._learn(corpus_of_counts(counts, vocabulary_of(counts, names), self._config()), None, counts)
-                self._documents: list[Any] | None = list(range(counts.shape[0]))
+            corpus, counts, documents = self._prepared(X, vocab)
+            self._learn(corpus, None, counts)
+            self._documents: list[Any] | None = documents
         return self
 
     def fit_transform(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> np.ndarray:
@@ -163,6 +160,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if not hasattr(self, "_trained"):
             return self.fit(X, vocab=vocab)
         with self._own_words():
+            check_unedited(self._trained)
             unknown = Counter[str]()
             given, counts = self._counted(X, vocab, unknown)
             self._learn(corpus_of_counts(counts, self._vocabulary, self._config()), self._trained, counts)
@@ -173,8 +171,14 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 note(f"{len(unknown):,} words are not the model's and were left out, such as {common}")
         return self
 
-    def _fit_texts(self, given: list[Any]) -> None:
+    def _prepared(self, X: Any, vocab: Any) -> tuple[Corpus, sp.csr_matrix, list[Any]]:
+        """The corpus to learn from, the counts [D, V] of all given documents in their order, and the documents."""
+        given, names = read_given(X, vocab)
         config = self._config()
+        if given is None:
+            counts = valid_counts(self, X, reset=True)
+            corpus = corpus_of_counts(counts, vocabulary_of(counts, names), config)
+            return corpus, counts, list(range(counts.shape[0]))
         documents = list(as_documents(given))
         if not documents:
             raise UserError("there are no documents; give a list of at least a few")
@@ -185,8 +189,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             segmenter=config.corpus.segmenter if documents[0].tokens is None else GIVEN,
         )
         corpus = prepare(Source("ETM.fit", [], documents=lambda: iter(documents)), settings)
-        self._learn(corpus, None, counts_in_order(corpus, len(documents)))
-        self._documents = given
+        return corpus, counts_in_order(corpus, len(documents)), given
 
     def _learn(self, corpus: Corpus, other: SavedModel | None, counts: sp.csr_matrix) -> None:
         """Train on the corpus. counts: [D, V], of all given documents, in their order."""
@@ -215,7 +218,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         assert trained.vocabulary is not None
         self._trained, self._vocabulary = trained, trained.vocabulary
         self._applied = Predictor(trained, trained.vocabulary)
-        self.components_ = np.asarray(beta_step(self._applied.variables, self._applied.spec))
+        self.components_ = self._applied.beta
         self.vocab_ = list(trained.vocabulary.words)
         self.new_words_ = Counter[str]()
 
@@ -316,9 +319,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             trained, about = read_folder(Path(path).expanduser())
             model = cls(**cls._saved_parameters(about))
             model._config()
-            share, npmi = (
-                np.array(about[name], np.float64).reshape(trained.config.model.num_topics) for name in ("share", "npmi")
-            )
+            share, npmi = (np.array(about[name], np.float64).reshape(trained.num_topics) for name in ("share", "npmi"))
             history, num_columns = about["history"], about["counts"]
         except UserError as error:
             said = str(error)

@@ -5,6 +5,10 @@
 
 A document a line gives topics on the screen and, in runs/my_documents/export, everything as files. The same command
 again resumes where it stopped.
+
+    python -m etm_jax.train --corpus=my_documents.txt --n_topic=10,20,30,50 --num_seeds=3
+
+fits a model of each number of topics, in runs/my_documents/K10 and so on, and compares them in search.csv.
 """
 
 import sys
@@ -17,11 +21,16 @@ def main(argv: Sequence[str]) -> None:
     """Train, export, and print the topics."""
     if cli.help_shown(argv, __doc__, cli.sections_of_training()):
         return
-    config, options = cli.parse(argv)
+    configs, options = cli.parse_models(argv)
     # JAX takes a second to import, which neither --help nor a mistyped flag should cost.
-    from etm_jax.cli.run import run
+    if len(configs) > 1:
+        from etm_jax.cli.search import search
 
-    run(config, options)
+        search(configs, options)
+    else:
+        from etm_jax.cli.run import run
+
+        run(configs[0], options)
 
 
 if __name__ == "__main__":

@@ -370,6 +370,27 @@ def _make_record(folder: Path) -> None:
     _seal_record(folder)
 
 
+def _make_edit(folder: Path) -> None:
+    from etm_jax.models.topic_edit import TopicEdit
+    from etm_jax.training.run_folder import RunFolder
+    from etm_jax.util.forms import stamp
+
+    _make_record(folder)
+    edit = TopicEdit.of(np.array([0.25, 0.75]), merge=[(0, 1)], names={0: "海, 港"})
+    RunFolder(folder).edit.write_text(json.dumps({**stamp(), **edit.to_json()}), encoding="utf-8")
+    _seal_folder(folder)
+
+
+def _read_edit(folder: Path) -> None:
+    from etm_jax.training.edited_folder import read_edit
+    from etm_jax.training.run_folder import RunFolder
+
+    edit = read_edit(RunFolder(folder))
+    if edit is not None:
+        edit.theta(np.full((1, edit.num_topics), 1 / edit.num_topics))
+        edit.means(np.full((edit.num_topics, 5), 0.2))
+
+
 def _seal_folder(folder: Path) -> None:
     from etm_jax.util.digests import DIGESTS, file_digests
 
@@ -597,6 +618,7 @@ READERS = {
     "torch": Reader(_make_torch, _read_torch),
     "saved": Reader(_make_saved, _read_saved, lambda folder: _seal_folder(folder / "model")),
     "record": Reader(_make_record, _read_record, _seal_record),
+    "edit": Reader(_make_edit, _read_edit, _seal_record),
     "checkpoint": Reader(_make_checkpoint, _read_checkpoint, _seal_checkpoint),
     "cache": Reader(_make_cache, _read_cache, _seal_cache),
     "earlier": Reader(_make_earlier, _read_earlier, _seal_earlier),

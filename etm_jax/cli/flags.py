@@ -14,7 +14,7 @@ from absl import flags
 from etm_jax.cli.help import help_text, sections_of_training
 from etm_jax.config.build import Config, make_config
 from etm_jax.config.declaration import Setting, by_name, settings_of
-from etm_jax.config.settings import RunOptions
+from etm_jax.config.settings import ModelConfig, RunOptions
 from etm_jax.ops.devices import no_devices
 from etm_jax.training.signals import Stopped, signals_raise
 from etm_jax.util.console import note, show
@@ -26,6 +26,7 @@ __all__ = [
     "STOPPED",
     "help_shown",
     "parse",
+    "parse_models",
     "parse_only",
     "parse_small",
     "parse_with",
@@ -99,8 +100,24 @@ def _check_utf8(argv: Sequence[str]) -> None:
 
 def parse(argv: Sequence[str]) -> tuple[Config, RunOptions]:
     """The settings that the command line and its flagfiles give. Raises UserError."""
-    kinds = sections_of_training().values()
-    return _whole(_given(argv, kinds))
+    [config], options = parse_models(argv, most=1)
+    return config, options
+
+
+def parse_models(argv: Sequence[str], most: int | None = None) -> tuple[list[Config], RunOptions]:
+    """The same for each of several models, where a setting that allows it has several values.
+
+    most: how many there may be. Raises UserError.
+    """
+    given = _given(argv, sections_of_training().values())
+    values = given.get("num_topics")
+    if not isinstance(values, tuple):
+        config, options = _whole(given)
+        return [config], options
+    if most is not None and len(values) > most:
+        raise _one_value(values)
+    whole = [_whole(given | {"num_topics": value}) for value in values]
+    return [config for config, _ in whole], whole[0][1]
 
 
 def parse_with(kind: type[T], argv: Sequence[str]) -> tuple[Config, RunOptions, T]:
@@ -148,8 +165,18 @@ def wants_help(argv: Sequence[str]) -> bool:
 
 
 def _whole(given: dict[str, Any]) -> tuple[Config, RunOptions]:
+    if isinstance(values := given.get("num_topics"), tuple):
+        raise _one_value(values)
+    given = dict(given)
     options = {name: given.pop(name) for name in by_name(RunOptions) if name in given}
     return make_config(options.get("variant", RunOptions.variant), given), RunOptions(**options)
+
+
+def _one_value(values: tuple[Any, ...]) -> UserError:
+    flag = by_name(ModelConfig)["num_topics"].flag
+    return UserError(
+        f"--{flag}={','.join(map(str, values))} is for etm_jax.train, which compares models; give one number"
+    )
 
 
 def _given(argv: Sequence[str], kinds: Iterable[type]) -> dict[str, Any]:
@@ -158,7 +185,7 @@ def _given(argv: Sequence[str], kinds: Iterable[type]) -> dict[str, Any]:
     given = {}
     for name, value in _read(_without_flagfiles(argv[1:], settings, ()), settings).items():
         s = settings[name]
-        given[s.name] = s.checked(value)
+        given[s.name] = tuple(map(s.checked, value)) if s.several and isinstance(value, tuple) else s.checked(value)
         if renaming := s.renaming(value):
             note(renaming)
     return given
@@ -230,9 +257,19 @@ class _Parser(flags.ArgumentParser[Any]):
         self._setting = s
 
     def parse(self, argument: Any) -> Any:
+        if self._setting.several and "," in argument:
+            return self._several(argument.split(","))
         value = self._setting.parsed(argument)
         self._setting.checked(value)
         return value
+
+    def _several(self, parts: list[str]) -> tuple[Any, ...]:
+        values = tuple(self._setting.parsed(part) for part in parts)
+        for value in values:
+            self._setting.checked(value)
+        if len(set(values)) < len(values):
+            raise UserError(f"--{self._setting.flag}={','.join(parts)} has a value twice; leave one of them")
+        return values
 
 
 def _flag_values(settings: Iterable[Setting]) -> flags.FlagValues:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from etm_jax.cli.compiled import programs_kept
-from etm_jax.cli.fitting import fitter_for
+from etm_jax.cli.fitting import Fitter, fitter_for
 from etm_jax.config.build import Config
 from etm_jax.config.declaration import files_read
 from etm_jax.config.settings import ModelConfig, RunOptions
@@ -37,42 +37,57 @@ def run(config: Config, options: RunOptions) -> None:
     A user's mistake raises UserError before anything that exists is touched. Where several processes train as one, the
     others follow the main process, and leave the results to it.
     """
-    config, folder = _find_folder(config, options)
+    config, folder = find_folder(config, options)
     with distributed(options):
         if not is_main_process():
             _train_along(config, options, folder)
             return
         with locked(folder.path), programs_kept(options.compilation_cache):
             # What the folder holds already, and what can be refused before the corpus is read.
-            saved = folder.record()
-            if saved:
-                config = config.continuing(saved.config)
-                check_resumable(saved, config, options, folder.path)
-                folder.tell_of_damaged_results()
+            config, saved = continued(config, options, folder)
             source = find_source(config.corpus)
-            _check_apart(folder, source, config, options)
+            check_apart(folder, source, config, options)
             fitter = fitter_for(config, options, folder, saved, source)
 
-            corpus = _read_corpus(source, config, folder, saved)
-            result = fitter.fit(corpus)
-            summary = summarize(result.topics, corpus, result.log_px)
-            write_export(folder.export, result.topics, corpus, summary, result.seeds)
-            folder.finish()
+            corpus = read_corpus(source, config, folder, saved)
+            result, summary = fit(fitter, corpus, folder)
             _show(result, summary, corpus, folder)
+
+
+def continued(config: Config, options: RunOptions, folder: RunFolder) -> tuple[Config, RunRecord | None]:
+    """The settings, with what was decided when the run that the folder holds was begun, and that run's record.
+
+    Raises UserError where these settings cannot go on with that run.
+    """
+    saved = folder.record()
+    if saved:
+        config = config.continuing(saved.config)
+        check_resumable(saved, config, options, folder.path)
+        folder.tell_of_damaged_results()
+    return config, saved
+
+
+def fit(fitter: Fitter, corpus: Corpus, folder: RunFolder) -> tuple[FitResult, Summary]:
+    """Fit, and write the run's results."""
+    result = fitter.fit(corpus)
+    summary = summarize(result.topics, corpus, result.log_px)
+    write_export(folder.export, result.topics, corpus, summary, result.seeds)
+    folder.finish()
+    return result, summary
 
 
 def prepare_corpus(config: Config, options: RunOptions) -> None:
     """Prepare the corpus of a future run, where that run will look for it. Raises UserError as `run` does."""
-    config, folder = _find_folder(config, options)
+    config, folder = find_folder(config, options)
     with locked(folder.path):
         source = find_source(config.corpus)
-        _check_apart(folder, source, config, options)
-        _read_corpus(source, config, folder, None)
+        check_apart(folder, source, config, options)
+        read_corpus(source, config, folder, None)
     where = Path(config.corpus.cache_dir).expanduser() if config.corpus.cache_dir else folder.corpus
     console.note(f"{where} holds the prepared corpus; training with the same flags finds it there")
 
 
-def _check_apart(folder: RunFolder, source: Source, config: Config, options: RunOptions) -> None:
+def check_apart(folder: RunFolder, source: Source, config: Config, options: RunOptions) -> None:
     """Raise UserError where the run would write over its corpus, or over another file that it reads."""
     weights = model_files(options.ckpt) if options.ckpt else []
     inputs = [
@@ -89,18 +104,24 @@ def _train_along(config: Config, options: RunOptions, folder: RunFolder) -> None
         await_main_process()
         saved = folder.record()
         config = config.continuing(saved.config) if saved else config
-        corpus = _read_corpus(find_source(config.corpus), config, folder, saved)
+        corpus = read_corpus(find_source(config.corpus), config, folder, saved)
         make_trainer(config, corpus, folder, options, resumed=saved, stop_on_signals=True).train()
 
 
-def _find_folder(config: Config, options: RunOptions) -> tuple[Config, RunFolder]:
+def find_folder(config: Config, options: RunOptions) -> tuple[Config, RunFolder]:
     """The settings with the corpus that --taskname stands for, and the folder of the run, which can be written to."""
+    config, path = find_path(config, options)
+    folder = RunFolder(path)
+    folder.check_usable()
+    return config, folder
+
+
+def find_path(config: Config, options: RunOptions) -> tuple[Config, Path]:
+    """The settings with the corpus that --taskname stands for, and where their results go."""
     config, name = _find_corpus(config, options)
     config = dataclasses.replace(config, corpus=as_prepared(config.corpus))
     default = Path("runs") / (name if config.model.kind == ModelConfig.kind else f"{name}_{config.model.kind}")
-    folder = RunFolder(Path(options.workdir).expanduser() if options.workdir else default)
-    folder.check_usable()
-    return config, folder
+    return config, Path(options.workdir).expanduser() if options.workdir else default
 
 
 def _find_corpus(config: Config, options: RunOptions) -> tuple[Config, str]:
@@ -121,7 +142,7 @@ def _find_corpus(config: Config, options: RunOptions) -> tuple[Config, str]:
     return dataclasses.replace(config, corpus=corpus), options.taskname
 
 
-def _read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRecord | None) -> Corpus:
+def read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRecord | None) -> Corpus:
     """The prepared corpus, described on the screen. Raises UserError where it is not that of the `saved` run."""
     cache = folder.corpus
     if config.corpus.cache_dir:

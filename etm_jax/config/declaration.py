@@ -68,6 +68,7 @@ def setting(
     before: Any = ALWAYS_STORED,
     formerly: str = "",
     reads: Reads | None = None,
+    several: bool = False,
 ) -> Any:
     """A field of a frozen dataclass that is a setting.
 
@@ -83,7 +84,7 @@ def setting(
     prepared corpus depends on it, None for not at all. models: those that read it, where not all do. reads: what it can
     name to be read. before: what the code did before there was such a setting, which holds for whatever was stored
     without it; every setting that was not there from the first run on needs one. formerly: the name that it was stored
-    by, where it has been renamed.
+    by, where it has been renamed. several: whether its flag takes several values, for a run of each.
     """
     declared = locals() | {"renamed": renamed or {}}
     return field(default=declared.pop("default"), metadata={_KEY: declared})
@@ -120,6 +121,7 @@ class Setting:
     models: tuple[str, ...]
     before: Any
     reads: Reads | None
+    several: bool
     formerly: str
 
     @classmethod

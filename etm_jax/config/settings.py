@@ -48,7 +48,14 @@ class ModelConfig:
         flag="model",
         choices=model_phrases,
     )
-    num_topics: int = setting(50, "topics", flag="n_topic", at_least=2)
+    num_topics: int = setting(
+        50,
+        "topics; several numbers, as 10,20,30, fit a model of each and compare them",
+        flag="n_topic",
+        shown="N",
+        at_least=2,
+        several=True,
+    )
     hidden: tuple[int, ...] = setting(
         (128, 128), "widths of the encoder's hidden layers", at_least=1, example="800,800"
     )

@@ -165,16 +165,21 @@ def valid_counts(estimator: Any, counts: Any, *, reset: bool, named: bool = Fals
 
 
 def texts_over_words(
-    texts: Sequence[Any], config: CorpusConfig, vocabulary: Vocabulary, unknown: Counter[str] | None = None
+    texts: Sequence[Any],
+    config: CorpusConfig,
+    vocabulary: Vocabulary,
+    unknown: Counter[str] | None = None,
+    segmenter: str = "",
 ) -> sp.csr_matrix:
     """Texts as counts over a model's V words: [D, V] CSR int32. config: that the model's corpus was prepared by.
 
-    unknown: counter to which words outside the vocabulary are added.
+    unknown: counter to which words outside the vocabulary are added. segmenter: in place of the model's own, for
+    strings.
     """
     given = list(as_documents(texts))
     if not given:
         return sp.csr_matrix(np.zeros((0, len(vocabulary)), np.int32))
-    settings = settings_like(config, vocabulary, "" if given[0].tokens is None else GIVEN)
+    settings = settings_like(config, vocabulary, segmenter if given[0].tokens is None else GIVEN)
     batches = list(segmented(lambda: iter(given), settings, vocabulary))
     if unknown is not None:
         unknown.update(unknown_words(batches, settings, vocabulary))

@@ -74,7 +74,7 @@ def infer(
     note(f"topics of {model.origin}")
     tally = Tally()
     documents = tally.counting(mixtures(model, read_new(source, form, settings, model.vocabulary)))
-    num_topics, fields = model.config.model.num_topics, fields_of(settings).names
+    num_topics, fields = len(model.beta), fields_of(settings).names
     if output:
         with writer(Path(output).expanduser(), num_topics, fields) as out:
             for some in documents:

@@ -16,9 +16,12 @@ from etm_jax.inference.theta import infer_theta
 from etm_jax.interop import read_saved_model
 from etm_jax.interop.native_files import read_vocabulary
 from etm_jax.models.registry import model_kind
+from etm_jax.models.topic_edit import TopicEdit
 from etm_jax.training.batches import Batcher
+from etm_jax.training.edited_folder import read_edit
 from etm_jax.training.run_folder import RunFolder, exported
 from etm_jax.training.saved_model import SavedModel
+from etm_jax.training.steps import beta_step
 from etm_jax.util.errors import UserError
 
 SIZES = tuple(2**i for i in range(12, 31))
@@ -40,20 +43,27 @@ class Mixtures(NamedTuple):
 
 
 class Predictor:
-    """Inference with a model that has an encoder."""
+    """Inference with a model that has an encoder. beta: [K, V], the topics, as they were edited if they were."""
 
     def __init__(self, trained: SavedModel, vocabulary: Vocabulary) -> None:
         self.spec, self.vocabulary, self.config = trained.spec(), vocabulary, trained.config
-        self.metadata, self.origin = trained.metadata, trained.origin
+        self.metadata, self.origin, self.edit = trained.metadata, trained.origin, trained.edit
         # Transferred to the device once, for all calls.
         self.variables = jax.device_put(trained.variables)
         self.prior = np.asarray(self.spec.with_variables(self.variables).prior_theta())
+        beta = np.asarray(beta_step(self.variables, self.spec))
+        self.beta = self.edit.means(beta) if self.edit else beta
 
     def theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
         """Topic proportions: [D, V] CSR → [D, K] float32; the prior's for a row without words.
 
         meta: D values of each field of the model's metadata that the documents have.
         """
+        fitted = self.fitted_theta(counts, meta)
+        return self.edit.theta(fitted) if self.edit else fitted
+
+    def fitted_theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
+        """The same of the topics as they were fitted, before they were edited."""
         model = self.spec.model
         kind = "tfidf" if model.use_tfidf else model.encoder_input
         inputs = encoder_input(counts, kind, self.vocabulary)
@@ -64,13 +74,29 @@ class Predictor:
 
 
 class ExportPredictor:
-    """Inference with a model that has no encoder, from the arrays in its export folder."""
+    """Inference with a model that has no encoder, from the arrays in its export folder, those of it as it was fitted.
 
-    def __init__(self, arrays: Mapping[str, np.ndarray], vocabulary: Vocabulary, config: Config, origin: str) -> None:
+    beta: [K, V], the topics, as they were edited if they were.
+    """
+
+    def __init__(
+        self,
+        arrays: Mapping[str, np.ndarray],
+        vocabulary: Vocabulary,
+        config: Config,
+        origin: str,
+        edit: TopicEdit | None = None,
+    ) -> None:
         self.arrays, self.vocabulary, self.config, self.origin = arrays, vocabulary, config, origin
+        self.edit, self.beta = edit, edit.means(arrays["beta"]) if edit else arrays["beta"]
 
     def theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
         """Topic proportions: [D, V] CSR → [D, K] float32; the prior's mean for a row without words. meta is unused."""
+        fitted = self.fitted_theta(counts)
+        return self.edit.theta(fitted) if self.edit else fitted
+
+    def fitted_theta(self, counts: sp.csr_matrix) -> np.ndarray:
+        """The same of the topics as they were fitted, before they were edited."""
         return model_kind(self.config.model.kind).infer_theta(self.arrays, counts).astype(np.float32)
 
 
@@ -83,9 +109,10 @@ def read_predictor(path: str, unfinished: bool = False) -> Predictor | ExportPre
     folder = RunFolder(Path(path).expanduser())
     record = folder.record()
     if record and (kind := model_kind(record.config.model.kind)).fits_itself:
-        arrays = {name: exported(folder, name) for name in ("beta", *kind.exports)}
+        edit = read_edit(folder)
+        arrays = {name: exported(folder, f"unedited_{name}" if edit else name) for name in ("beta", *kind.exports)}
         origin = f"{path} after all {record.num_epochs} iterations, of corpus {record.corpus}"
-        return ExportPredictor(arrays, read_vocabulary(folder), record.config, origin)
+        return ExportPredictor(arrays, read_vocabulary(folder), record.config, origin, edit)
     trained = read_saved_model(path, unfinished=unfinished)
     if trained.vocabulary is None:
         raise UserError(f"--workdir={path} does not hold the words of its columns; give the folder of a run")

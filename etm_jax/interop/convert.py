@@ -8,6 +8,7 @@ from etm_jax.config.variants import VARIANTS
 from etm_jax.corpus.sources import files_trained_on
 from etm_jax.interop import read_saved_model, save_torch, to_safetensors
 from etm_jax.interop.layouts import LAYOUTS
+from etm_jax.interop.native_files import check_unedited
 from etm_jax.interop.read import model_files
 from etm_jax.interop.tensor_files import is_tensor_file
 from etm_jax.training.saved_model import SavedModel
@@ -32,6 +33,7 @@ def convert(source: str, target: str, layout: str = "", rho: str = "", unfinishe
     if layout and not for_torch:
         raise UserError(f"--layout={layout} is for torch; leave it out, or give a --to that ends in .pt")
     trained = read_saved_model(source, _rho(rho), unfinished)
+    check_unedited(trained)
     inputs = [*(("--from", path) for path in model_files(source)), *given("rho", rho)]
     check_not_read([("--to", file)], [*inputs, *files_trained_on(trained.config)])
     if for_torch:

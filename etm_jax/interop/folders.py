@@ -12,6 +12,7 @@ from etm_jax.corpus.store.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.interop.layouts import flatten
 from etm_jax.interop.native_files import fits_settings, nested_parts
 from etm_jax.models.layers import Variables
+from etm_jax.models.topic_edit import TopicEdit
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.util.digests import FolderDigests
 from etm_jax.util.errors import UserError
@@ -53,6 +54,8 @@ def save_folder(path: Path, trained: SavedModel, about: dict[str, Any]) -> None:
         "config": trained.config.to_json(),
         "about": about,
     }
+    if trained.edit:
+        model["edit"] = trained.edit.to_json()
     with replace_own_files(path, of_before=True) as new:
         np.savez(new / WEIGHTS, allow_pickle=False, **arrays)
         (new / WORDS).write_text(json.dumps(vocabulary_to_json(trained.vocabulary)), encoding="ascii")
@@ -84,6 +87,7 @@ def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
         vocabulary = vocabulary_from_json(read_object(path / WORDS))
         variables = Variables(**nested_parts(read_arrays(path / WEIGHTS)))
         config, origin, about = Config.from_json(model["config"]), str(model["origin"]), as_object(model["about"])
+        edit = TopicEdit.from_json(model["edit"]) if "edit" in model else None
     except FileNotFoundError as error:
         raise UserError(f"{path} holds no saved model: {Path(error.filename).name} is missing") from error
     except ForeignError as error:
@@ -92,8 +96,9 @@ def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
         raise UserError(
             f"{path} is damaged ({error}); it was written by {writer(model)}; save the model again"
         ) from error
-    trained = SavedModel(config, variables, vocabulary, origin)
-    if not fits_settings(trained) or len(vocabulary) != trained.vocab_size:
+    trained = SavedModel(config, variables, vocabulary, origin, edit=edit)
+    fits = fits_settings(trained) and (edit is None or edit.num_topics == config.model.num_topics)
+    if not fits or len(vocabulary) != trained.vocab_size:
         raise UserError(
             f"{path} is damaged (its arrays do not match the model that its settings name); save the model again"
         )

@@ -19,6 +19,7 @@ from etm_jax.models.base import TopicModel
 from etm_jax.models.layers import Params, Variables
 from etm_jax.models.registry import model_kind
 from etm_jax.training.checkpoint import Checkpoints
+from etm_jax.training.edited_folder import read_edit
 from etm_jax.training.ensemble import abstract_states, as_models, seeds
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.saved_model import SavedModel
@@ -75,7 +76,9 @@ def read_run_weights(path: str, unfinished: bool = False) -> SavedModel:
     of_seed = f" of seed {seeds(train)[best]}" if train.num_seeds > 1 else ""
     origin = f"{path} after epoch {progress.epoch}{of_seed}, of {record.num_epochs} epochs, of corpus {record.corpus}"
     variables = as_models(state.variables, record.spec(), train.num_seeds)[best]
-    return SavedModel(record.config, jax.device_get(variables), vocabulary, origin, _read_metadata(folder))
+    return SavedModel(
+        record.config, jax.device_get(variables), vocabulary, origin, _read_metadata(folder), read_edit(folder)
+    )
 
 
 def read_vocabulary(folder: RunFolder) -> Vocabulary:
@@ -114,8 +117,9 @@ def to_safetensors(path: str | Path, trained: SavedModel) -> None:
     Raises
     ------
     UserError
-        Where the file cannot be written, or safetensors is not installed.
+        Where the file cannot be written, safetensors is not installed, or the model's topics were edited.
     """
+    check_unedited(trained)
     variables = trained.variables
     arrays = {f"params.{key}": x for key, x in flatten(variables.params).items()}
     arrays |= {f"constants.{key}": x for key, x in variables.constants.items()}
@@ -128,6 +132,15 @@ def to_safetensors(path: str | Path, trained: SavedModel) -> None:
     contents = {key: np.asarray(x) for key, x in arrays.items()}
     metadata[_DIGEST] = _digest_of(contents, metadata)
     write_tensors(Path(path).expanduser(), contents, metadata)
+
+
+def check_unedited(trained: SavedModel) -> None:
+    """Raise UserError where a model's topics were edited, so that they are not those of its weights."""
+    if trained.edit:
+        raise UserError(
+            f"the topics of {trained.origin} were edited, which its weights do not hold; give the model as it was "
+            "before"
+        )
 
 
 def from_safetensors(path: str | Path) -> SavedModel:

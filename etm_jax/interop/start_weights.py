@@ -7,6 +7,7 @@ import numpy as np
 
 from etm_jax.config.declaration import settings_of
 from etm_jax.config.settings import ModelConfig
+from etm_jax.interop.native_files import check_unedited
 from etm_jax.interop.read import read_saved_model
 from etm_jax.models.layers import Variables
 from etm_jax.training.saved_model import SavedModel
@@ -19,6 +20,7 @@ def read_start_weights(ckpt: str, model: ModelConfig) -> SavedModel:
     try:
         # Weights to start from may be of any epoch; a warning names it.
         trained = read_saved_model(ckpt, unfinished=True)
+        check_unedited(trained)
     except UserError as error:
         # A message on the file itself begins with its path; one on a file inside a folder names that file.
         message = str(error)

@@ -242,6 +242,10 @@ class TopicModel(TopicModelKind, Module):
         """What a word counts in `infer`, at each nonzero: [N], in (0, 1]; scalar 1 where words' shares are unknown."""
         return jnp.ones(())
 
+    def word_weights(self) -> jax.Array:
+        """What each word of the vocabulary counts in `infer`: [V], in (0, 1]."""
+        return jnp.ones(self.vocab_size)
+
     def prior_theta(self) -> jax.Array:
         """Topic proportions at the mean of the prior, δ = 0: [K]. What is known of a document without a known word."""
         return self.theta(jnp.zeros((1, self.config.num_topics)))[0]

@@ -91,11 +91,16 @@ class ETM(TopicModel):
 
         p_w is read off the background, a share of its logarithm over the temperature; 1 where there is no background.
         """
-        c = self.config
-        if c.background == 0:
+        if self.config.background == 0:
             return jnp.ones(())
+        return sparse.gather_words(self.word_weights(), pattern)
+
+    def word_weights(self) -> jax.Array:
+        c = self.config
+        if c.background == 0 or not c.infer_sif:
+            return super().word_weights()
         share = jnp.exp(self.background * (c.temperature / c.background))
-        return sparse.gather_words(c.infer_sif / (c.infer_sif + share), pattern)
+        return c.infer_sif / (c.infer_sif + share)
 
     @staticmethod
     def tempered(variables: Variables, temperature: float) -> Variables:

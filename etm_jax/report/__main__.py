@@ -31,7 +31,8 @@ class ReportFlags:
     )
     topic_names: str = setting(
         "",
-        "a .csv or .tsv file with columns topic and name: what you call topics, in place of their words",
+        "a .csv or .tsv file with columns topic and name: what you call topics, in place of their words; or auto, for "
+        "names of distinctive words; without it, the names that etm_jax.edit gave",
         shown="FILE",
     )
     figures: bool = setting(False, "write figures/ beside the page: its pictures as PNG and SVG (extra: figures)")

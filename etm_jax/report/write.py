@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from etm_jax.corpus.sources import files_trained_on
 from etm_jax.report import exports
 from etm_jax.report.page.contents import contents
-from etm_jax.report.page.contents import topic_names as read_topic_names
 from etm_jax.report.page.html import page
 from etm_jax.report.plots import write_plots
 from etm_jax.results.evaluation import evaluate
 from etm_jax.results.run import Run, read_run
+from etm_jax.results.topic_names import AUTO, read_names
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import require
@@ -76,7 +76,8 @@ def write_report(
     date_field : str
         The field of the metadata, or of the corpus' file, that holds the documents' dates; empty to find one.
     topic_names : str
-        A .csv or .tsv file with columns topic and name; empty to call topics by their words.
+        A .csv or .tsv file with columns topic and name, or "auto" for names of distinctive words; empty for the names
+        that etm_jax.edit gave, where it did.
 
     Raises
     ------
@@ -95,11 +96,12 @@ def write_report(
         [("--output", place), *((f"--{name}", place.parent / name) for name in folders)],
         [
             *(("--workdir", path) for path in run.folder.parts),
-            *given("topic_names", topic_names),
+            *given("topic_names", "" if topic_names == AUTO else topic_names),
             *files_trained_on(run.record.config),
         ],
     )
-    names = read_topic_names(topic_names, len(run.model.beta)) if topic_names else {}
+    names = dict(enumerate(run.edit.names)) if run.edit else {}
+    names |= read_names(topic_names, "topic_names", run.model.beta, run.corpus.vocabulary)
     shown = contents(run, evaluate(run), date_field, names)
     place.parent.mkdir(parents=True, exist_ok=True)
     for name in folders:

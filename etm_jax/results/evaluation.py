@@ -13,6 +13,7 @@ from etm_jax.metrics.registry import evaluators
 from etm_jax.metrics.topics import top_words
 from etm_jax.models.layers import Variables
 from etm_jax.models.registry import model_kind
+from etm_jax.models.topic_edit import TopicEdit
 from etm_jax.results.run import Run
 from etm_jax.training.checkpoint import Checkpoints
 from etm_jax.training.corpus_batches import corpus_batchers
@@ -68,7 +69,7 @@ def evaluate(run: Run, labels: str = "") -> Evaluation:
 
 def _fitted(run: Run, labels: Labels | None) -> FittedRun:
     """The input of evaluators. What the export does not contain comes from the checkpoint."""
-    folder, record, corpus, model, _ = run
+    folder, record, corpus, model, _, edit = run
     fitted = FittedRun(
         corpus=corpus,
         beta=model.beta,
@@ -81,7 +82,9 @@ def _fitted(run: Run, labels: Labels | None) -> FittedRun:
     kind = model_kind(record.config.model.kind)
     if kind.fits_itself:
         return fitted
-    variables, spec = _variables(folder, record, model.beta), record.spec()
+    variables, spec = _variables(folder, record, model.beta, edit), record.spec()
+    if edit:
+        return fitted  # The encoder's dimensions are those of the topics as they were fitted.
     moments = infer_posterior(variables, corpus_batchers(corpus, record.config, record.batch_size)["train"], spec)
     fitted = fitted._replace(activity=moments.activity, kl=moments.kl_per_topic)
     if kind.is_mixture:
@@ -104,14 +107,15 @@ def _read_labels(corpus: Corpus, path: str) -> Labels:
     return Labels(train, of_train, test, of_test)
 
 
-def _variables(folder: RunFolder, record: RunRecord, beta: np.ndarray) -> Variables:
+def _variables(folder: RunFolder, record: RunRecord, beta: np.ndarray, edit: TopicEdit | None) -> Variables:
     """The variables of the exported model. Raises UserError where the checkpoint no longer belongs to the export."""
     checkpoints, spec = Checkpoints(folder.checkpoints), record.spec()
     num_seeds = record.config.train.num_seeds
     state, progress = checkpoints.restore(abstract_states(spec, num_seeds), record.exported)
     variables = as_models(state.variables, spec, num_seeds)[int(np.argmin(progress.by_seed))]
+    found = np.asarray(beta_step(variables, spec))
     # Rounding on another device changes β by less than this; another epoch changes it by more.
-    if np.abs(np.asarray(beta_step(variables, spec)) - beta).sum(axis=1).mean() > 0.02:
+    if np.abs((edit.means(found) if edit else found) - beta).sum(axis=1).mean() > 0.02:
         raise UserError(
             f"{folder.export} is older than {folder.checkpoints}: training went on and was stopped; "
             "let the training command of this run end"

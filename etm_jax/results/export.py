@@ -1,7 +1,7 @@
 """The export folder, in formats that any program can read: text, CSV, numpy and scipy arrays, no pickle."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,19 @@ LEAST_WEIGHT_LISTED = 0.05
 
 
 def write_export(
-    folder: Path, model: TopicArrays, corpus: Corpus, summary: Summary, seeds: SeedComparison | None = None
+    folder: Path,
+    model: TopicArrays,
+    corpus: Corpus,
+    summary: Summary,
+    seeds: SeedComparison | None = None,
+    names: Sequence[str] = (),
 ) -> None:
     """Write the export to `folder`, in place of what was written there before. Arrays that the kind of model lacks
     have no file.
 
-    seeds: for a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them. The metadata
-    fields are the last columns of doc_topics.csv.
+    seeds: for a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them. names: of
+    the K topics, "" for those without; where one has a name, topics.csv has the column too. The metadata fields are the
+    last columns of doc_topics.csv.
     """
     vocab = corpus.vocabulary.words
     with replace_own_files(folder, of_before=True) as new:
@@ -47,9 +53,15 @@ def write_export(
         by_share = np.argsort(-share, kind="stable")
         _write_csv(
             new / "topics.csv",
-            ["topic", "share", "words", "npmi"],
+            ["topic", "share", "words", "npmi", *(["name"] if any(names) else [])],
             (
-                [k, _Figure(share[k]), " ".join(vocab[j] for j in summary.words[k]), _Figure(summary.npmi[k])]
+                [
+                    k,
+                    _Figure(share[k]),
+                    " ".join(vocab[j] for j in summary.words[k]),
+                    _Figure(summary.npmi[k]),
+                    *([names[k]] if any(names) else []),
+                ]
                 for k in by_share
             ),
         )

@@ -11,20 +11,26 @@ from etm_jax.corpus.types import Corpus
 from etm_jax.interop.native_files import read_vocabulary
 from etm_jax.models.registry import model_kind
 from etm_jax.models.topic_arrays import TopicArrays
+from etm_jax.models.topic_edit import TopicEdit
 from etm_jax.results.export import ARRAYS
+from etm_jax.training.edited_folder import read_edit
 from etm_jax.training.run_folder import RunFolder, exported
 from etm_jax.training.run_record import RunRecord
 from etm_jax.util.errors import UserError
 
 
 class Run(NamedTuple):
-    """A finished run: its record, corpus and model. epochs: the metrics of each epoch, as in metrics.jsonl."""
+    """A finished run: its record, corpus and model. epochs: the metrics of each epoch, as in metrics.jsonl.
+
+    edit: what became of the topics since they were fitted, which `model` shows; None where nothing did.
+    """
 
     folder: RunFolder
     record: RunRecord
     corpus: Corpus
     model: TopicArrays
     epochs: list[dict[str, Any]]
+    edit: TopicEdit | None = None
 
 
 def read_run(path: Path, texts: bool = False) -> Run:
@@ -38,8 +44,10 @@ def read_run(path: Path, texts: bool = False) -> Run:
     if record is None:
         raise UserError(f"--workdir={path} holds no run; give the folder of one that has ended, such as runs/demo")
     arrays = {name: exported(folder, name) for name in ARRAYS}
-    own = {name: exported(folder, name) for name in model_kind(record.config.model.kind).exports}
-    return Run(folder, record, _corpus(folder, record, texts), TopicArrays(**arrays, own=own), folder.epochs())
+    kind, edit = model_kind(record.config.model.kind), read_edit(folder)
+    names = [*kind.exports, *(f"unedited_{name}" for name in ("beta", *kind.exports) if edit and kind.fits_itself)]
+    own = {name: exported(folder, name) for name in names}
+    return Run(folder, record, _corpus(folder, record, texts), TopicArrays(**arrays, own=own), folder.epochs(), edit)
 
 
 def _corpus(folder: RunFolder, record: RunRecord, texts: bool) -> Corpus:

@@ -1,6 +1,7 @@
 """The summary that a run shows at its end: the quality and the table of its topics."""
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -43,10 +44,18 @@ def completion(beta: np.ndarray, theta: np.ndarray, half2: sp.csr_matrix, log_px
     return completion_perplexity(theta, beta, half2) if log_px is None else perplexity_of(log_px, half2)
 
 
-def topic_table(summary: Summary, vocab: list[str]) -> str:
-    """A table of the topics by descending share, followed by the quality metrics."""
+def topic_table(summary: Summary, vocab: list[str], names: Sequence[str] = ()) -> str:
+    """A table of the topics by descending share, followed by the quality metrics. names: of the topics, if any."""
+    words = [" ".join(vocab[j] for j in row) for row in summary.words]
+    if names:
+        words = [f"{name}: {row}" if name else row for name, row in zip(names, words, strict=True)]
     rows = (
-        (k, f"{summary.share[k]:.1%}", f"{summary.npmi[k]:.2f}", " ".join(vocab[j] for j in summary.words[k]))
+        (
+            k,
+            f"{summary.share[k]:.1%}",
+            f"{summary.npmi[k]:.2f}",
+            words[k],
+        )
         for k in np.argsort(-summary.share, kind="stable")
     )
     perplexity = summary.perplexity

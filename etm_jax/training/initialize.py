@@ -47,7 +47,17 @@ def initialize(
 
     if resumed:
         # What follows from the corpus stays as the run began, also under a version with another rule for it.
-        return record(resumed.embed_dim)._replace(overlap_weight=resumed.overlap_weight), None
+        longer = record(resumed.embed_dim)._replace(
+            overlap_weight=resumed.overlap_weight, restarted_after=resumed.restarted_after
+        )
+        if longer.num_epochs > resumed.num_epochs and config.optimizer.lr_schedule == "cosine":
+            longer = longer._replace(restarted_after=resumed.num_epochs)
+            more = longer.num_epochs - resumed.num_epochs
+            console.note(
+                f"after its {resumed.num_epochs} epochs the run gets {more} more, over which the step size falls once "
+                "again from --learning_rate"
+            )
+        return longer, None
     if weights:
         _check_vocabulary(weights, corpus, options.ckpt)
         console.note(f"weights: those of {weights.origin}")

@@ -21,10 +21,15 @@ RULES = {
 
 
 def make_optimizer(
-    config: OptimizerConfig, num_steps: int, fixed: frozenset[str], step_scales: Mapping[str, float]
+    config: OptimizerConfig,
+    num_steps: int,
+    fixed: frozenset[str],
+    step_scales: Mapping[str, float],
+    first_step: int = 0,
 ) -> optax.GradientTransformation:
     """The update rule over `num_steps` steps. fixed: names of parameters that get neither updates nor moments.
-    step_scales: by name of a parameter what its steps are multiplied by.
+    step_scales: by name of a parameter what its steps are multiplied by. first_step: that from which the step size
+    falls.
 
     In torch.optim's order: the gradient is clipped, weight decay is added to it, and the rule makes a step of the sum
     (adamw decays after the rule); the steps named are then scaled, and all of them by the step size.
@@ -39,7 +44,7 @@ def make_optimizer(
     if config.weight_decay > 0 and config.optimizer == "adamw":
         links.append(optax.add_decayed_weights(config.weight_decay))
     links.append(_scale_steps(step_scales))
-    links.append(optax.scale_by_learning_rate(_schedule(config, num_steps)))
+    links.append(optax.scale_by_learning_rate(_schedule(config, num_steps, first_step)))
     trained = optax.chain(*links)
     if not fixed:
         return trained
@@ -50,16 +55,17 @@ def make_optimizer(
     return optax.partition({"trained": trained, "fixed": optax.set_to_zero()}, labels)
 
 
-@partial(jax.jit, static_argnames=("config", "num_steps"))
-def learning_rate(config: OptimizerConfig, num_steps: int, step: jax.Array) -> jax.Array:
-    """The step size of one step, before plateau annealing: scalar."""
-    return jnp.asarray(_schedule(config, num_steps)(step))
+@partial(jax.jit, static_argnames=("config", "num_steps", "first_step"))
+def learning_rate(config: OptimizerConfig, num_steps: int, step: jax.Array, first_step: int = 0) -> jax.Array:
+    """The step size of one step, before plateau annealing: scalar. first_step: as of `make_optimizer`."""
+    return jnp.asarray(_schedule(config, num_steps, first_step)(step))
 
 
-def _schedule(config: OptimizerConfig, num_steps: int) -> optax.Schedule:
+def _schedule(config: OptimizerConfig, num_steps: int, first_step: int) -> optax.Schedule:
     if config.lr_schedule == "constant":
         return optax.constant_schedule(config.learning_rate)
-    return optax.cosine_decay_schedule(config.learning_rate, num_steps, alpha=0.02)
+    falling = optax.cosine_decay_schedule(config.learning_rate, num_steps - first_step, alpha=0.02)
+    return falling if first_step == 0 else lambda step: falling(jnp.maximum(step - first_step, 0))
 
 
 def _clip_by_global_norm(max_norm: float) -> optax.GradientTransformation:

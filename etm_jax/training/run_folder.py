@@ -3,7 +3,8 @@
 config.json: version, what the corpus really was, and every setting. vocabulary: the words, their hash, phrases and
 segmenter. metadata.json: what documents carry, if anything. metrics.jsonl: a line an epoch. checkpoints/: to resume
 from. export/: the results. SHA256SUMS: the digests of all of these, by which damage and edits are found.
-metrics.json: of etm_jax.evaluate. corpus/: the prepared corpus.
+edit.json: what became of the topics, where they were edited. metrics.json: of etm_jax.evaluate. corpus/: the prepared
+corpus.
 """
 
 import json
@@ -44,8 +45,9 @@ class RunFolder:
         self.corpus = path / "corpus"
         self.vocabulary = path / "vocabulary"
         self.metadata = path / "metadata.json"
+        self.edit = path / "edit.json"
+        self.metrics = path / "metrics.jsonl"
         self._config = path / "config.json"
-        self._metrics = path / "metrics.jsonl"
         self.evaluation = path / "metrics.json"
         self._digests = FolderDigests(path)
 
@@ -53,8 +55,8 @@ class RunFolder:
     def parts(self) -> list[Path]:
         """The files and folders that a run writes and reads, whether they are there or not."""
         folders = [self.checkpoints, self.export, self.corpus]
-        files = [self.vocabulary, self.metadata, self._config, self._metrics, self.path / DIGESTS, self.evaluation]
-        return [*folders, *files]
+        files = [self.vocabulary, self.metadata, self._config, self.metrics, self.path / DIGESTS, self.evaluation]
+        return [*folders, *files, self.edit]
 
     def record(self) -> RunRecord | None:
         """The run that the folder holds, or None. Raises UserError where its record is damaged."""
@@ -72,7 +74,15 @@ class RunFolder:
             kept = {name: run.get(name, later[name]) if name in later else run[name] for name in RunRecord._fields[1:]}
             # JSON has no tuples.
             kept["seed_words"] = tuple(map(tuple, kept["seed_words"]))
-            for name in ("vocab_size", "num_docs", "embed_dim", "batch_size", "num_epochs", "epoch_steps"):
+            for name in (
+                "vocab_size",
+                "num_docs",
+                "embed_dim",
+                "batch_size",
+                "num_epochs",
+                "epoch_steps",
+                "restarted_after",
+            ):
                 if type(kept[name]) is not int or not 0 <= kept[name] < (2**48 if name == "num_docs" else 2**31):
                     raise ValueError(f"its {name} is {kept[name]!r}")
             for name in ("ckpt", "corpus", "corpus_digest", "vocabulary_hash", "dtype"):
@@ -81,6 +91,8 @@ class RunFolder:
             weight = kept["overlap_weight"]
             if type(weight) not in (int, float) or not 0 <= weight < math.inf:
                 raise ValueError(f"its overlap_weight is {weight!r}")
+            if kept["restarted_after"] >= max(kept["num_epochs"], 1):
+                raise ValueError(f"its restarted_after is {kept['restarted_after']!r}")
             columns = [j for topic in kept["seed_words"] for j in topic]
             if not all(type(j) is int and 0 <= j < kept["vocab_size"] for j in columns):
                 raise ValueError("its seed_words are no columns of the vocabulary")
@@ -137,11 +149,11 @@ class RunFolder:
     def log(self, row: dict[str, Any]) -> None:
         """Append one epoch's row of metrics."""
         line = (json.dumps(row) + "\n").encode()
-        with written(self._metrics):
+        with written(self.metrics):
             before = self._logged()
             # Both, as the process may be killed in between.
-            self._digests.expect({self._metrics.name: [digest(before), digest(before + line)]})
-            with self._metrics.open("ab") as file:
+            self._digests.expect({self.metrics.name: [digest(before), digest(before + line)]})
+            with self.metrics.open("ab") as file:
                 file.write(line)
 
     def epochs(self) -> list[dict[str, Any]]:
@@ -150,7 +162,7 @@ class RunFolder:
         rows = [json.loads(line) for line in _lines(content) if math.isfinite(_epoch(line))]
         if not self._is_as_logged(content):
             warn(
-                f"{self._metrics} is damaged, or was changed since the run wrote it: {len(rows)} epochs of it can be "
+                f"{self.metrics} is damaged, or was changed since the run wrote it: {len(rows)} epochs of it can be "
                 "read, and they may be wrong"
             )
         return rows
@@ -160,10 +172,10 @@ class RunFolder:
         content = self._logged()
         whole = content[: content.rfind(b"\n") + 1]
         if epoch and not self._is_as_logged(whole):
-            warn(f"{self._metrics} is damaged, or was changed since the run wrote it; what can be read of it is kept")
+            warn(f"{self.metrics} is damaged, or was changed since the run wrote it; what can be read of it is kept")
         kept = "".join(line + "\n" for line in _lines(whole) if _epoch(line) <= epoch)
         if content:
-            self._digests.replace({self._metrics.name: kept.encode()})
+            self._digests.replace({self.metrics.name: kept.encode()})
 
     def has(self, path: Path) -> bool:
         """Whether the run wrote this file, or it is there."""
@@ -184,17 +196,25 @@ class RunFolder:
         FolderDigests(self.export).check(name)
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the run has ended, and its results are written."""
+        try:
+            return self.export.is_dir() and self._digests.lists(self._results)
+        except (OSError, ValueError):
+            return False
+
+    @property
     def _results(self) -> str:
         return (self.export / DIGESTS).relative_to(self.path).as_posix()
 
     def _logged(self) -> bytes:
         """The content of metrics.jsonl; none where it is not there."""
-        return self._metrics.read_bytes() if self._metrics.exists() else b""
+        return self.metrics.read_bytes() if self.metrics.exists() else b""
 
     def _is_as_logged(self, content: bytes) -> bool:
         """Whether this is what `log` wrote, as far as that is known."""
         known = self._digests.known()
-        return known is None or digest(content) in known.get(self._metrics.name, [digest(b"")])
+        return known is None or digest(content) in known.get(self.metrics.name, [digest(b"")])
 
 
 def check_resumable(record: RunRecord, given: Config, options: RunOptions, workdir: Path) -> None:
@@ -204,6 +224,11 @@ def check_resumable(record: RunRecord, given: Config, options: RunOptions, workd
     """
     if not options.bkpt_continue:
         raise UserError(f"--workdir={workdir} holds a run; give another --workdir, or drop --nobkpt_continue")
+    if RunFolder(workdir).edit.exists():
+        raise UserError(
+            f"--workdir={workdir} holds topics that etm_jax.edit made of a run's; train that run, or give another "
+            "--workdir"
+        )
     saved = record.config
     option = by_name(RunOptions)
     if saved.variant != given.variant:
@@ -220,12 +245,20 @@ def check_resumable(record: RunRecord, given: Config, options: RunOptions, workd
         raise _changed([(option["ckpt"], record.ckpt, options.ckpt)], workdir)
     changed: list[Change] = []
     for (_, setting, before), (_, _, now) in zip(saved.settings(), given.settings(), strict=True):
-        # Without a schedule that ends with the last epoch, a longer run starts as the shorter one does.
-        longer = setting.name == "num_epochs" and given.optimizer.lr_schedule == "constant" and now > before > 0
+        longer = setting.name == "num_epochs" and now > record.num_epochs and _can_be_longer(workdir, given)
         if before != now and not setting.resumable and not longer:
             changed.append((setting, before, now))
     if changed:
         raise _changed(changed, workdir)
+
+
+def _can_be_longer(workdir: Path, given: Config) -> bool:
+    """Whether the run can be given more epochs.
+
+    Without a schedule that ends with the last epoch, a longer run starts as the shorter one does. With one, a run that
+    has ended goes on with a schedule for the epochs that are new, which would be another one where it has not.
+    """
+    return given.optimizer.lr_schedule == "constant" or RunFolder(workdir).has_ended
 
 
 def exported(folder: RunFolder, name: str) -> np.ndarray:

@@ -30,6 +30,8 @@ class RunRecord(NamedTuple):
     seed_words: for each topic the columns of its seed words, none for a free topic. dtype: of the parameters: float64
     where JAX was set to compute in that. epoch_steps: of a corpus of shards; 0 for one in memory, which has as many as
     its documents need. overlap_weight: of `ObjectiveConfig`, with what its default comes to for this corpus.
+    restarted_after: the epochs after which the run had ended and was given more, so that its step size began to fall
+    anew; 0 if it was not.
     """
 
     config: Config
@@ -46,6 +48,7 @@ class RunRecord(NamedTuple):
     dtype: str = "float32"
     epoch_steps: int = 0
     overlap_weight: float = 0.0
+    restarted_after: int = 0
 
     @property
     def exported(self) -> Literal["last", "best"]:
@@ -65,13 +68,15 @@ class RunRecord(NamedTuple):
 
     def spec(self) -> Spec:
         """What the compiled programs of this run depend on."""
+        epoch_steps = self.epoch_steps or math.ceil(self.num_docs / self.batch_size)
         return Spec(
             model=self.config.model,
             objective=self.settled().objective,
             optimizer=self.config.optimizer,
             vocab_size=self.vocab_size,
             embed_dim=self.embed_dim,
-            num_steps=self.num_epochs * (self.epoch_steps or math.ceil(self.num_docs / self.batch_size)),
+            num_steps=self.num_epochs * epoch_steps,
+            first_step=self.restarted_after * epoch_steps,
             train_rho=self.config.vectors.train_rho,
             seed_words=self.seed_words,
         )

@@ -7,6 +7,7 @@ from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.models.layers import Variables
 from etm_jax.models.registry import gradient_model
+from etm_jax.models.topic_edit import TopicEdit
 from etm_jax.training.steps import Spec
 
 
@@ -25,6 +26,8 @@ class SavedModel(NamedTuple):
         Where the weights come from, for messages.
     metadata : Metadata
         Fields of the documents that the model was trained on.
+    edit : TopicEdit or None
+        What became of its topics since, which the weights do not show.
     """
 
     config: Config
@@ -32,6 +35,7 @@ class SavedModel(NamedTuple):
     vocabulary: Vocabulary | None
     origin: str
     metadata: Metadata = Metadata()
+    edit: TopicEdit | None = None
 
     @property
     def vocab_size(self) -> int:
@@ -42,6 +46,11 @@ class SavedModel(NamedTuple):
     def embed_dim(self) -> int:
         """L, the length of the word embeddings; 0 for a model without them."""
         return gradient_model(self.config.model.kind).sizes(self.variables.params)[1]
+
+    @property
+    def num_topics(self) -> int:
+        """The number of topics, as they were edited if they were."""
+        return len(self.edit.groups) if self.edit else self.config.model.num_topics
 
     def spec(self) -> Spec:
         """What the compiled programs that apply the model depend on. It has no training steps: num_steps is 1."""

@@ -23,7 +23,8 @@ from etm_jax.training.optimizer import learning_rate, make_optimizer
 class Spec(NamedTuple):
     """All that shapes the compiled programs, hashable: the static argument of every step.
 
-    seed_words: the columns that `etm_jax.models.objective.seed_loss` draws topics to; empty for none.
+    seed_words: the columns that `etm_jax.models.objective.seed_loss` draws topics to; empty for none. first_step: that
+    from which the step size falls, until num_steps; beyond 0 where a run that had ended was given more epochs.
     """
 
     model: ModelConfig
@@ -34,6 +35,7 @@ class Spec(NamedTuple):
     num_steps: int
     train_rho: bool
     seed_words: Columns = ()
+    first_step: int = 0
 
     def module(self) -> TopicModel:
         """The model without its variables."""
@@ -71,7 +73,9 @@ class Spec(NamedTuple):
 
     def transformation(self) -> optax.GradientTransformation:
         """The update rule of the parameters."""
-        return make_optimizer(self.optimizer, self.num_steps, self.fixed, self.module().step_scales(self.optimizer))
+        return make_optimizer(
+            self.optimizer, self.num_steps, self.fixed, self.module().step_scales(self.optimizer), self.first_step
+        )
 
 
 class TrainState(NamedTuple):
@@ -162,7 +166,7 @@ def _update_fused(
         batch.pattern,
         product_grad,
         count=state.step + 1,
-        rate=learning_rate(spec.optimizer, spec.num_steps, state.step) * state.lr_scale,
+        rate=learning_rate(spec.optimizer, spec.num_steps, state.step, spec.first_step) * state.lr_scale,
         decay=spec.optimizer.weight_decay,
         finite=finite,
     )

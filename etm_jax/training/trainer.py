@@ -143,7 +143,9 @@ class Trainer:
     def _row(self, trained: list[Bound], validated: list[Bound]) -> Row:
         """The metrics of the epoch that has ended, but for its speed."""
         setup, epoch = self.setup, self.progress.epoch
-        lr = float(learning_rate(self.spec.optimizer, self.spec.num_steps, self.state.step - 1) * self.state.lr_scale)
+        spec, last_step = self.spec, self.state.step - 1
+        rate = learning_rate(spec.optimizer, spec.num_steps, last_step, spec.first_step)
+        lr = float(rate * self.state.lr_scale)
         row: Row = {"epoch": epoch, "step": int(self.state.step), "lr": lr, **means(trained)}
         if validated:
             row |= means(validated, "valid_")

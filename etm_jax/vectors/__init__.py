@@ -1,5 +1,8 @@
 """Word vectors, the initial ρ of a model. Each source is one file; `etm_jax.config.vector_sources` lists them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib import import_module
 from typing import cast
@@ -36,6 +39,9 @@ class WordVectors:
         return f"{size}, {self.covered:,} of them covered ({self.covered / num_words:.1%}); the rest got random ones"
 
 
+_kept: ContextVar[list[tuple[Corpus, VectorsConfig, int, WordVectors]] | None] = ContextVar("kept", default=None)
+
+
 def check_vectors(config: VectorsConfig, counts_of: str | None = None) -> None:
     """Raise the errors of `word_vectors` that can be found before the corpus is read.
 
@@ -59,10 +65,28 @@ def word_vectors(corpus: Corpus, config: VectorsConfig, seed: int) -> WordVector
     Raises UserError as `check_vectors` does, and where the file of vectors is damaged or has none of the words.
     """
     check_vectors(config, corpus.name if corpus.text is None else None)
+    kept = _kept.get()
+    for of_corpus, of_config, of_seed, found in kept or ():
+        if of_corpus is corpus and (of_config, of_seed) == (config, seed):
+            return found
     matrix, known, origin = _load(config).make(corpus, config, seed)
     if known is None:
-        return WordVectors(matrix, 0, origin)
-    return WordVectors(_fill(matrix, known, seed), int(known.sum()), origin)
+        found = WordVectors(matrix, 0, origin)
+    else:
+        found = WordVectors(_fill(matrix, known, seed), int(known.sum()), origin)
+    if kept is not None:
+        kept[:] = [(corpus, config, seed, found)]
+    return found
+
+
+@contextmanager
+def vectors_kept() -> Iterator[None]:
+    """Within the block `word_vectors` keeps what it made last, for models of one corpus that differ in other things."""
+    token = _kept.set([])
+    try:
+        yield
+    finally:
+        _kept.reset(token)
 
 
 def _load(config: VectorsConfig) -> Source:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from etm_jax.metrics.neighbours import nearest
-from etm_jax.report.page.relations import flattened, overlap, tree_of
+from etm_jax.metrics.topic_tree import overlap
+from etm_jax.report.page.relations import flattened, tree_of
 
 
 def test_overlap_of_the_same_topic_is_one_and_of_topics_without_a_common_word_zero():

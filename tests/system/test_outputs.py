@@ -140,7 +140,7 @@ def test_beside_a_runs_own_files_there_is_room(trained, monkeypatch):
 def test_the_parts_of_a_run_are_all_that_it_writes(trained):
     parts = {path.name for path in RunFolder(trained / "run").parts}
     written = {path.name for path in (trained / "run").iterdir()} - {"theta.csv", "model.safetensors"}
-    assert written | {"metrics.json"} == parts
+    assert written | {"metrics.json", "edit.json"} == parts
 
 
 def test_every_setting_that_names_a_path_says_whether_it_is_read():

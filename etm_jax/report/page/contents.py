@@ -12,14 +12,13 @@ from etm_jax.config.variants import VARIANTS
 from etm_jax.corpus.new_documents import settings_like
 from etm_jax.corpus.types import Documents
 from etm_jax.metrics.neighbours import nearest
+from etm_jax.metrics.topic_tree import overlap
 from etm_jax.metrics.topics import representative_documents, top_words, topic_shares
-from etm_jax.report.page.relations import flattened, overlap, tree_of
+from etm_jax.report.page.relations import flattened, tree_of
 from etm_jax.report.page.texts import dates_of, parts_of, prepared_dates, texts_of
 from etm_jax.results.evaluation import Evaluation
 from etm_jax.results.run import Run
 from etm_jax.util.console import silenced
-from etm_jax.util.errors import UserError
-from etm_jax.util.keyed_csv import read_pairs
 
 MOST_DOCUMENTS = 20_000
 """Documents on the page; of more, so many are sampled."""
@@ -49,18 +48,6 @@ WORDS_ON_MAP = 600
 """Words on the map, about; each topic has 3 to 8 of them."""
 
 CURVES = ("nelbo", "recon", "kl", "npmi", "c_v", "diversity", "valid_nelbo", "valid_recon", "valid_kl")
-
-
-def topic_names(path: str, num_topics: int) -> dict[int, str]:
-    """Names of topics from a file with columns topic and name.
-
-    Raises UserError where it cannot be read so, or names a topic that does not exist.
-    """
-    named = read_pairs(path, "topic_names", "topic", "name")
-    for topic in named:
-        if not (topic.isdecimal() and int(topic) < num_topics):
-            raise UserError(f"--topic_names={path} names topic {topic!r}; topics are 0 to {num_topics - 1}")
-    return {int(topic): name for topic, name in named.items()}
 
 
 def contents(

@@ -1,11 +1,11 @@
-"""Relations of topics and words: overlap of topics, a tree of topics, and a map in two dimensions."""
+"""Relations of topics and words: a tree of topics, and a map in two dimensions."""
 
 from typing import NamedTuple
 
 import numpy as np
-from scipy.cluster.hierarchy import dendrogram, fcluster, leaves_list, linkage
-from scipy.spatial.distance import squareform
+from scipy.cluster.hierarchy import dendrogram, fcluster, leaves_list
 
+from etm_jax.metrics.topic_tree import ward_links
 from etm_jax.util.arrays import unit_rows
 
 MOST_FAMILIES = 8
@@ -24,22 +24,13 @@ class Tree(NamedTuple):
     joints: list[tuple[list[float], list[float]]]
 
 
-def overlap(beta: np.ndarray) -> np.ndarray:
-    """Bhattacharyya coefficients Σ_v √(β_kv β_lv) of all pairs of topics: [K, V] → [K, K], in [0, 1]; 1 on the
-    diagonal.
-    """
-    root = unit_rows(np.sqrt(beta.astype(np.float64)))
-    return np.clip(root @ root.T, 0.0, 1.0)
-
-
 def tree_of(shared: np.ndarray) -> Tree:
-    """Ward's clustering of the points √β, whose distances are √(2 − 2 overlap). shared: [K, K], of `overlap`."""
+    """Ward's clustering of the points √β, whose distances are √(2 − 2 overlap). shared: [K, K], of
+    `etm_jax.metrics.topic_tree.overlap`."""
     num_topics = len(shared)
     if num_topics == 1:
         return Tree([0], [0], [])
-    distance = np.sqrt(2 - 2 * shared)
-    np.fill_diagonal(distance, 0.0)
-    links = linkage(squareform(distance, checks=False), "ward", optimal_ordering=True)
+    links = ward_links(shared)
     drawn = dendrogram(links, no_plot=True)
     order = [int(k) for k in leaves_list(links)]
     cluster = fcluster(links, min(MOST_FAMILIES, num_topics), "maxclust")
