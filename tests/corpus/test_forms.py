@@ -9,7 +9,9 @@ import scipy.sparse as sp
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.new_documents import read_new, settings_like
 from etm_jax.corpus.prepare import prepare
-from etm_jax.corpus.sources import find_source
+from etm_jax.corpus.shard_writing.job import make_job
+from etm_jax.corpus.shard_writing.prepare import prepare_shards
+from etm_jax.corpus.sources import as_prepared, find_source
 from etm_jax.util.errors import UserError
 
 WORDS = ["银行", "market", "team", "coach"]
@@ -229,3 +231,16 @@ def test_cases_of_labels_and_tags_leave_them_out_of_the_words():
     tagged = corpus_of(CASES / "19_pos_tagged" / "docs.txt", segmenter="whitespace")
     assert {"中国", "冠军"} <= set(tagged.vocabulary.words)
     assert not any(word.isascii() or word[-1].isascii() for word in tagged.vocabulary.words)
+
+
+def test_shards_keep_the_labels_of_a_form_that_has_them(tmp_path):
+    pytest.importorskip("array_record")
+    (tmp_path / "a.txt").write_text(LABELLED, encoding="utf-8")
+    config = CorpusConfig(segmenter="whitespace", no_below=1, no_above=1.0, workers=1)
+    prepare_shards(make_job(str(tmp_path / "a.txt"), config, block_docs=4, num_shards=1), tmp_path / "out")
+    given = as_prepared(CorpusConfig(corpus=str(tmp_path / "out")))
+    corpus = prepare(find_source(given), given)
+    assert corpus.metadata.names == ("label",)
+    assert "体育" not in corpus.vocabulary.words
+    with pytest.raises(UserError, match="is counts and a vocabulary"):
+        make_job(str(tmp_path / "a.txt"), CorpusConfig(form="uci"))
