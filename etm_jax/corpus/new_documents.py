@@ -26,7 +26,7 @@ from etm_jax.corpus.words.segmenters import PKUSEG, segmenter_version
 from etm_jax.corpus.words.tokenizer import cleaner
 from etm_jax.corpus.words.tokens import GIVEN, cleans_tokens
 from etm_jax.corpus.words.unicode_words import segmenter_named
-from etm_jax.util.console import note, track, warn
+from etm_jax.util.console import note, silenced, track, warn
 from etm_jax.util.errors import UserError
 
 DOCUMENTS_AT_ONCE = 512
@@ -101,7 +101,9 @@ def files_of_new(name: str, settings: CorpusConfig) -> list[Path]:
     if name == str(STDIN):
         return [Path("/dev/stdin")]
     try:
-        return files_of(find_source(dataclasses.replace(settings, corpus=name, corpus_fallback="")))
+        # What form they have, `read_new` says.
+        with silenced():
+            return files_of(find_source(dataclasses.replace(settings, corpus=name, corpus_fallback="")))
     except UserError as error:
         raise UserError(str(error).replace("--corpus", "--input")) from error
 

@@ -25,7 +25,7 @@ from etm_jax.corpus.store.cache import USER_DICT, user_words_sha256
 from etm_jax.corpus.types import Document, Source
 from etm_jax.corpus.words.unicode_words import segmenter_named
 from etm_jax.corpus.words.user_dict import read_user_dict
-from etm_jax.util.console import note, warn
+from etm_jax.util.console import note, silenced, warn
 from etm_jax.util.errors import UserError
 
 _OF_METADATA = ("meta", "meta_fields")
@@ -110,7 +110,8 @@ def files_trained_on(config: Config) -> list[tuple[str, Path]]:
     found = files_read(config.corpus, config.vectors)
     for flag in ("corpus", "corpus_fallback"):
         named = dataclasses.replace(config.corpus, corpus=getattr(config.corpus, flag), corpus_fallback="")
-        with suppress(UserError):
+        # What form they have, whoever reads them says.
+        with suppress(UserError), silenced():
             found += [(f"--{flag}", path) for path in files_of(find_source(named))]
     return [(f"{flag} of its training", path) for flag, path in found]
 
