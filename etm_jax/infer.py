@@ -19,9 +19,9 @@ from etm_jax.config.declaration import setting
 
 def _forms() -> dict[str, str]:
     """The forms that documents can be read in, without a phrase each."""
-    from etm_jax.corpus.sources import FORMATS
+    from etm_jax.corpus.sources import forms
 
-    return dict.fromkeys(FORMATS, "")
+    return dict.fromkeys(forms(), "")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,11 @@ class InferFlags:
         shown="FILE",
         required=True,
     )
-    form: str = setting("lines", "what standard input holds", choices=_forms)
+    form: str = setting(
+        "",
+        "what --input holds; default: what the file's name and first lines say, of standard input lines",
+        choices=_forms,
+    )
     follow_links: bool = setting(False, "follow links in a folder that lead outside it; by default they are left")
     text_field: str = setting(
         CorpusConfig.text_field, "the column or key of the text, in .csv, .tsv and .jsonl", shown="NAME"

@@ -3,6 +3,7 @@
 A reader reads a folder. Of hostile bytes it may make what it can, or raise a UserError; nothing else.
 """
 
+import bz2
 import gzip
 import importlib.util
 import json
@@ -233,6 +234,50 @@ def _read_exported(folder: Path) -> None:
     from etm_jax.corpus.readers.exported import read_exported
 
     read_exported(folder)
+
+
+def _make_count_files(folder: Path) -> None:
+    entries = COUNTS.tocoo()
+    triples = "".join(f"{i + 1} {j + 1} {n}\n" for i, j, n in zip(entries.row, entries.col, entries.data, strict=True))
+    rows = [[f"{j}:{n}" for j, n in enumerate(row) if n] for row in COUNTS.toarray()]
+    (folder / "docword.a.txt").write_text(f"3\n5\n{COUNTS.nnz}\n{triples}")
+    (folder / "a.dat").write_text("".join(f"{len(row)} {' '.join(row)}\n" for row in rows))
+    (folder / "a.mm").write_text(f"%%MatrixMarket matrix coordinate real general\n% made\n3 5 {COUNTS.nnz}\n{triples}")
+    for name in ("vocab.a.txt", "a.vocab"):
+        (folder / name).write_text("".join(word + "\n" for word in WORDS), encoding="utf-8")
+
+
+def _read_corpora(given: tuple[tuple[str, str], ...], folder: Path) -> None:
+    """Read files or folders, each of a form: all of them, then raise the last error."""
+    from etm_jax.corpus.readers.looks import form_seen, has_glued_tags
+    from etm_jax.corpus.sources import find_source
+
+    errors = []
+    for name, form in given:
+        try:
+            if (folder / name).is_file():
+                form_seen(folder / name, "utf-8")
+                has_glued_tags(folder / name, "utf-8")
+            source = find_source(CorpusConfig(corpus=str(folder / name), form=form, valid_share=0, test_share=0))
+            if source.documents:
+                _all(source.documents())
+            elif source.counted:
+                source.counted().train.check_format(full_check=True)
+        except UserError as error:
+            errors.append(error)
+    if errors:
+        raise errors[-1]
+
+
+def _make_peer_folders(folder: Path) -> None:
+    (folder / "octis").mkdir()
+    (folder / "topmost").mkdir()
+    (folder / "octis" / "corpus.tsv").write_text("银河 帝国 the\ttrain\tx\nthe the\ttest\ty\n", encoding="utf-8")
+    for path in (folder / "octis" / "vocabulary.txt", folder / "topmost" / "vocab.txt"):
+        path.write_text("".join(word + "\n" for word in WORDS), encoding="utf-8")
+    sp.save_npz(folder / "topmost" / "train_bow.npz", COUNTS)
+    (folder / "topmost" / "train_labels.txt").write_text("0\n1\n0\n")
+    (folder / "topmost" / "test_texts.txt").write_text("the the 帝国\n飞船 the\n", encoding="utf-8")
 
 
 # Vectors -------------------------------------------------------------------------------------------------------------
@@ -611,6 +656,19 @@ READERS = {
     "tables": Reader(_make_tables, _read_tables),
     "original": Reader(_make_original, _read_original),
     "exported": Reader(_make_exported, _read_exported),
+    "labelled": Reader(
+        _writes(a__txt="体育\t球队 比赛\n财经\t银行\n".encode() * 3, b__txt=b"d1 L0 bank team\nd2\tL1\tteam\n"),
+        partial(_read_corpora, (("a.txt", "label_text"), ("b.txt", "mallet"))),
+    ),
+    "tagged": Reader(
+        _writes(a__txt="19980101-01-001-001/m  [中国/ns  政府/n]nt  [/w 银行n\n".encode()),
+        partial(_read_corpora, (("a.txt", "tagged"),)),
+    ),
+    "count_files": Reader(
+        _make_count_files, partial(_read_corpora, (("docword.a.txt", "uci"), ("a.dat", "ldac"), ("a.mm", "mm")))
+    ),
+    "peer_folders": Reader(_make_peer_folders, partial(_read_corpora, (("octis", "octis"), ("topmost", "topmost")))),
+    "vectors_bz2": Reader(_writes(vectors=bz2.compress(_text_vectors())), _read_vectors),
     "vectors_text": Reader(_writes(vectors=_text_vectors()), _read_vectors),
     "vectors_binary": Reader(_writes(vectors=_binary_vectors()), _read_vectors),
     "vectors_gz": Reader(_writes(vectors=gzip.compress(_text_vectors(), mtime=0)), _read_vectors),

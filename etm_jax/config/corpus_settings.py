@@ -11,6 +11,24 @@ SCRIPTS = ("simplified", "traditional")
 SEGMENTERS = ("pkuseg", "rjieba", "jieba", "pkuseg_reference", "spacy_pkuseg", "words", "whitespace", "gold")
 
 
+FORMS = {
+    "name": "what the name of the file says, whatever it holds",
+    "lines": "a document a line",
+    "jsonl": "an object a line",
+    "csv": "a table with commas",
+    "tsv": "a table with tabs",
+    "label_text": "a label, a tab and a text a line (THUCNews, cnews)",
+    "mallet": "a name, a label and a text a line (MALLET)",
+    "tagged": "words with tags of parts of speech, as 中国/ns (People's Daily)",
+    "uci": "UCI's docword and vocab",
+    "ldac": "lda-c's .dat, and a vocabulary",
+    "mm": "a Matrix Market file, and a vocabulary",
+    "octis": "a dataset folder of OCTIS",
+    "topmost": "a dataset folder of TopMost",
+}
+"""What documents can be read from, with a phrase for each (`etm_jax.corpus.sources`)."""
+
+
 @dataclass(frozen=True)
 class CorpusConfig:
     """Where the documents come from and how they become counts."""
@@ -22,6 +40,14 @@ class CorpusConfig:
         resumable=True,
     )
     corpus_fallback: str = setting("", "the corpus to use where --corpus is not there", shown="NAME", resumable=True)
+    # The form that is found is in the digest, in its place: `etm_jax.corpus.store.cache.corpus_digest`.
+    form: str = setting(
+        "",
+        "what --corpus holds; default: what the file's name says, and of a .txt file its first lines",
+        choices=FORMS,
+        resumable=True,
+        before="name",
+    )
     # What they lead to is in the digest, as files of the corpus.
     follow_links: bool = setting(
         False,

@@ -100,3 +100,12 @@ def _fields_of(meta_fields: str, meta: str, changed: tuple[int, int] | None) -> 
     for document, row in rows.items():
         rows[document] = tuple(row[place].strip() for place in places)
     return Fields(names, tuple(name for name in names if name not in columns), joined, rows, meta)
+
+
+def check_no_fields(name: str, config: CorpusConfig, but: tuple[str, ...] = ()) -> None:
+    """Raise UserError where a corpus without columns, called `name`, would have to have others than `but`."""
+    if sought := [field for field in fields_of(config).of_corpus if field not in but]:
+        raise UserError(
+            f"--meta_fields={config.meta_fields}: {', '.join(sought)} cannot be in {name}, as only .csv, .tsv and "
+            ".jsonl files have columns or keys; give a table of them as --meta=FILE, with a column document"
+        )

@@ -26,7 +26,7 @@ from etm_jax.corpus.words.segmenters import PKUSEG, segmenter_version
 from etm_jax.corpus.words.tokenizer import cleaner
 from etm_jax.corpus.words.tokens import GIVEN, cleans_tokens
 from etm_jax.corpus.words.unicode_words import segmenter_named
-from etm_jax.util.console import note, track, warn
+from etm_jax.util.console import note, silenced, track, warn
 from etm_jax.util.errors import UserError
 
 DOCUMENTS_AT_ONCE = 512
@@ -82,11 +82,11 @@ def settings_like(config: CorpusConfig, vocabulary: Vocabulary, segmenter: str =
 def read_new(name: str, form: str, settings: CorpusConfig, vocabulary: Vocabulary) -> Iterator[CountedDocuments]:
     """The documents that `name` holds, a few at a time: in any form that a corpus may have, or `-`, standard input.
 
-    form: that of standard input: lines, jsonl, csv or tsv. settings: of `settings_like`, with --text_field, --encoding,
-    --meta_fields and --meta for this file. Each row of a table is a document, one without text too. Raises UserError
-    where it cannot be read, and at the end where --meta names none of the documents.
+    form: as of --form; of standard input lines where it is empty. settings: of `settings_like`, with --text_field,
+    --encoding, --meta_fields and --meta for this file. Each row of a table is a document, one without text too. Raises
+    UserError where it cannot be read, and at the end where --meta names none of the documents.
     """
-    config = dataclasses.replace(settings, corpus=name, corpus_fallback="", keep_blank=True)
+    config = dataclasses.replace(settings, corpus=name, corpus_fallback="", form=form, keep_blank=True)
     fields, joined, number, example = fields_of(config), 0, 0, ""
     for some in _read(name, form, config, vocabulary):
         if fields.file:
@@ -101,7 +101,9 @@ def files_of_new(name: str, settings: CorpusConfig) -> list[Path]:
     if name == str(STDIN):
         return [Path("/dev/stdin")]
     try:
-        return files_of(find_source(dataclasses.replace(settings, corpus=name, corpus_fallback="")))
+        # What form they have, `read_new` says.
+        with silenced():
+            return files_of(find_source(dataclasses.replace(settings, corpus=name, corpus_fallback="")))
     except UserError as error:
         raise UserError(str(error).replace("--corpus", "--input")) from error
 
@@ -111,7 +113,7 @@ def _read(name: str, form: str, config: CorpusConfig, vocabulary: Vocabulary) ->
     try:
         if name == str(STDIN):
             warn_of_version(config, vocabulary)
-            documents = documents_in(STDIN, form, config)()
+            documents = documents_in(STDIN, form or "lines", config)()
             shown = track(clean_documents(documents, config, vocabulary.advertisements), "documents", unit="documents")
             batches = segment_stream(shown, config, max(config.workers, 1))
             yield from counted(batches, config, vocabulary, fields)
@@ -201,7 +203,11 @@ def _recounted(given: Counted, vocabulary: Vocabulary, fields: Fields) -> Iterat
             some = counts[start : start + DOCUMENTS_AT_ONCE]
             over_ours = sp.csr_matrix(some @ moved, dtype=np.int32)
             over_ours.sort_indices()
-            ids = [f"{name}-{start + i}" for i in range(some.shape[0])]
+            places = range(start, start + some.shape[0])
+            names = given.names.get(name)
+            ids = [names[i] if names else f"{name}-{i}" for i in places]
+            own = given.meta.get(name, {})
             tokens = np.asarray(some.sum(axis=1, dtype=np.int64)).ravel()
-            meta = _by_field(fields, [fields.values({}, document) for document in ids])
+            values = [{field: of_part[i] for field, of_part in own.items()} for i in places]
+            meta = _by_field(fields, list(map(fields.values, values, ids)))
             yield CountedDocuments(ids, over_ours, tokens, meta)

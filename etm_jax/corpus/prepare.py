@@ -98,7 +98,7 @@ def prepare(
         # What others have prepared is read from a folder that only they can write to.
         check_writable(cache_dir, "cache_dir")
     if source.counted:
-        corpus = _from_counts(source, config, digest)
+        corpus = _from_counts(source, way.config, digest)
     else:
         corpus = _from_documents(source, way.config, way.version, digest, with_texts=texts or folder is not None)
         if not (config.lang or source.lang):
@@ -154,8 +154,10 @@ def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
             "--user_dict is for words that text does not part by spaces, and --segmenter=words parts it there; leave "
             "--user_dict out, or give another --segmenter"
         )
+    asked = fields_of(config).names if source.fields else ()
     return dataclasses.replace(
         config,
+        meta_fields=",".join(dict.fromkeys((*asked, *source.fields))) or config.meta_fields,
         # There is no text to clean in counts, nor in words that a person has cut.
         clean="" if source.counted or segmenter == "gold" else config.clean,
         lang=lang,
@@ -254,14 +256,15 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
 
 
 def _from_counts(source: Source, config: CorpusConfig, digest: str) -> Corpus:
-    """A corpus that brings counts and split keeps both, and its columns."""
+    """A corpus that brings counts and split keeps both, its columns, and the names and metadata that it has."""
     assert source.counted is not None
     given, fields = source.counted(), fields_of(config)
 
     def part(name: str, matrix: sp.csr_matrix) -> Documents:
         counts = canonical(matrix, np.int32)
-        ids = PackedTexts.of(f"{name}-{i}" for i in range(counts.shape[0]))
-        values = [fields.values({}, name) for name in ids]
+        ids = PackedTexts.of(given.names.get(name) or (f"{name}-{i}" for i in range(counts.shape[0])))
+        own = given.meta.get(name, {})
+        values = [fields.values({field: of_part[i] for field, of_part in own.items()}, id) for i, id in enumerate(ids)]
         meta = {field: PackedTexts.of(row[i] for row in values) for i, field in enumerate(fields.names)}
         return Documents(counts, ids, PackedTexts.of(commonest_words(counts, given.words)), meta)
 

@@ -8,20 +8,24 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from etm_jax.config.build import Config
-from etm_jax.config.corpus_settings import CorpusConfig
+from etm_jax.config.corpus_settings import FORMS, CorpusConfig
 from etm_jax.config.declaration import files_read, settings_of
-from etm_jax.corpus.fields import fields_of
+from etm_jax.corpus.fields import check_no_fields, fields_of
+from etm_jax.corpus.foreign import FOLDERS, find_counts, find_foreign_folder
 from etm_jax.corpus.readers import exported, original
+from etm_jax.corpus.readers.count_files import COUNT_FILES
 from etm_jax.corpus.readers.folders import FOLLOW, check_inside, files_in, tell_left
-from etm_jax.corpus.readers.foreign import foreign_format
+from etm_jax.corpus.readers.labelled import LABEL, read_label_text, read_mallet
+from etm_jax.corpus.readers.looks import form_seen, has_glued_tags
 from etm_jax.corpus.readers.named import NAMED, find_named
+from etm_jax.corpus.readers.tagged import read_tagged
 from etm_jax.corpus.readers.text_files import read_csv, read_folder, read_jsonl, read_lines
 from etm_jax.corpus.shards import manifest
 from etm_jax.corpus.store.cache import USER_DICT, user_words_sha256
 from etm_jax.corpus.types import Document, Source
 from etm_jax.corpus.words.unicode_words import segmenter_named
 from etm_jax.corpus.words.user_dict import read_user_dict
-from etm_jax.util.console import note
+from etm_jax.util.console import note, silenced, warn
 from etm_jax.util.errors import UserError
 
 _OF_METADATA = ("meta", "meta_fields")
@@ -32,12 +36,15 @@ class FileFormat(NamedTuple):
 
     suffixes: of the files' names, in lower case, before .gz. read: the documents in a file, one at a time, whose name
     may end in .gz or be `decode.STDIN`; it raises UserError where there is none. has_fields: whether documents have
-    columns or keys, of which `read` gives those of `fields_of(config).of_corpus` as metadata.
+    columns or keys, of which `read` gives those of `fields_of(config).of_corpus` as metadata. fields: those that all
+    its documents bring. segmenter: that suits it, "" to go by the language.
     """
 
     suffixes: tuple[str, ...]
     read: Callable[[Path, CorpusConfig], Iterator[Document]]
     has_fields: bool = False
+    fields: tuple[str, ...] = ()
+    segmenter: str = ""
 
 
 def _jsonl(path: Path, config: CorpusConfig) -> Iterator[Document]:
@@ -54,8 +61,29 @@ FORMATS = {
     "jsonl": FileFormat((".jsonl", ".ndjson"), _jsonl, has_fields=True),
     "csv": FileFormat((".csv",), partial(_table, ","), has_fields=True),
     "tsv": FileFormat((".tsv",), partial(_table, "\t"), has_fields=True),
+    "label_text": FileFormat(
+        (), lambda path, config: read_label_text(path, config.encoding, config.keep_blank), fields=(LABEL,)
+    ),
+    "mallet": FileFormat(
+        (), lambda path, config: read_mallet(path, config.encoding, config.keep_blank), fields=(LABEL,)
+    ),
+    "tagged": FileFormat(
+        (), lambda path, config: read_tagged(path, config.encoding, config.keep_blank), segmenter="whitespace"
+    ),
 }
-"""By the name that --form of `etm_jax.infer` gives them. A file of any other suffix holds lines."""
+"""By the name that --form gives them. A file of any other suffix holds lines, or what its first lines look like."""
+
+
+def form_of(path: Path, config: CorpusConfig) -> str:
+    """The form out of `FORMATS` that a file is read in. Raises UserError where it holds counts."""
+    form = _form_of(path, config) or _form_named(path)
+    documents_in(path, form, config)
+    return form
+
+
+def forms() -> list[str]:
+    """What --form can say: every form that is read, and `name`."""
+    return ["name", *FORMATS, *COUNT_FILES, *FOLDERS]
 
 
 def find_source(config: CorpusConfig) -> Source:
@@ -82,7 +110,8 @@ def files_trained_on(config: Config) -> list[tuple[str, Path]]:
     found = files_read(config.corpus, config.vectors)
     for flag in ("corpus", "corpus_fallback"):
         named = dataclasses.replace(config.corpus, corpus=getattr(config.corpus, flag), corpus_fallback="")
-        with suppress(UserError):
+        # What form they have, whoever reads them says.
+        with suppress(UserError), silenced():
             found += [(f"--{flag}", path) for path in files_of(find_source(named))]
     return [(f"{flag} of its training", path) for flag, path in found]
 
@@ -158,9 +187,9 @@ def _find(corpus: str, config: CorpusConfig) -> Source:
     if path.is_dir():
         source = _find_in_folder(path, config)
     elif path.is_file():
-        source = Source(str(path), [path], documents=file_documents(path, config))
+        source = _find_in_file(path, config)
     elif corpus in NAMED:
-        _check_no_fields(corpus, config)
+        check_no_fields(corpus, config)
         source = find_named(corpus, config)
     else:
         flag = "--corpus" if corpus == config.corpus else "--corpus_fallback"
@@ -178,29 +207,57 @@ def _find(corpus: str, config: CorpusConfig) -> Source:
 
 def documents_in(path: Path, form: str, config: CorpusConfig) -> Callable[[], Iterator[Document]]:
     """The documents in a file of a form out of `FORMATS`. Reading begins when it is called."""
+    if form not in FORMATS:
+        raise UserError(f"--form={form} is counts and a vocabulary, not documents; give them as --corpus of training")
     format = FORMATS[form]
     if not format.has_fields:
-        _check_no_fields(str(path), config)
+        check_no_fields(str(path), config, format.fields)
     return lambda: format.read(path, config)
 
 
-def _check_no_fields(name: str, config: CorpusConfig) -> None:
-    """Raise UserError where a corpus without columns, called `name`, would have to have some."""
-    if sought := fields_of(config).of_corpus:
-        raise UserError(
-            f"--meta_fields={config.meta_fields}: {', '.join(sought)} cannot be in {name}, as only .csv, .tsv and "
-            ".jsonl files have columns or keys; give a table of them as --meta=FILE, with a column document"
-        )
-
-
 def file_documents(path: Path, config: CorpusConfig) -> Callable[[], Iterator[Document]]:
-    """The documents in a file, in the form that its name tells. Reading begins when it is called."""
+    """The documents in a file, in the form that --form or its name tells. Reading begins when it is called."""
+    return documents_in(path, _form_of(path, config) or _form_named(path), config)
+
+
+def _form_named(path: Path) -> str:
+    """The form that a file's name tells."""
     packed = path.suffix.lower() == ".gz"
     suffix = (path.with_suffix("") if packed else path).suffix.lower()
     if suffix == ".json":
         raise UserError(f"{path} is one JSON value; write one object a line, each a document, and name it .jsonl")
-    form = next((name for name, format in FORMATS.items() if suffix in format.suffixes), "lines")
-    return documents_in(path, form, config)
+    return next((name for name, format in FORMATS.items() if suffix in format.suffixes), "lines")
+
+
+def _form_of(path: Path, config: CorpusConfig) -> str:
+    """What --form says, else what a file without a telling name looks like; empty where its name is to tell."""
+    if config.form:
+        return "" if config.form == "name" else config.form
+    return form_seen(path, config.encoding) if _form_named(path) == "lines" else ""
+
+
+def _find_in_file(path: Path, config: CorpusConfig) -> Source:
+    form = _form_of(path, config)
+    if form and not config.form:
+        note(f"{path} looks like {FORMS[form]}; it is read as --form={form} (--form=lines: each line is a text)")
+    if form in FOLDERS:
+        raise UserError(f"--form={form} is a folder, and --corpus={path} is a file; give the folder that it lies in")
+    if form in COUNT_FILES:
+        return find_counts(path, form, config)
+    if not form and config.form != "name" and _form_named(path) == "lines" and has_glued_tags(path, config.encoding):
+        warn(f"{path}: words look tagged by part of speech, as 中国ns; --form=tagged reads them without their tags")
+    documents = documents_in(path, form or _form_named(path), config)
+    format = FORMATS[form or _form_named(path)]
+    by_name = not form or bool(format.suffixes)
+    return Source(
+        str(path),
+        [path],
+        segmenter=format.segmenter,
+        documents=documents,
+        # Of lines and tables the name of the file, which is in the digest, has always told the form.
+        form="" if by_name and form in ("", _form_named(path)) else form,
+        fields=format.fields,
+    )
 
 
 def _find_in_folder(folder: Path, config: CorpusConfig) -> Source:
@@ -208,7 +265,9 @@ def _find_in_folder(folder: Path, config: CorpusConfig) -> Source:
         check_inside(folder, manifest.files_of(folder), config.follow_links)
         settings = manifest.Manifest.read(folder).settings
         return Source(str(folder), [folder / manifest.NAME], settings["lang"], prepared=folder)
-    _check_no_fields(str(folder), config)
+    if other := find_foreign_folder(folder, config):
+        return other
+    check_no_fields(str(folder), config)
     if (folder / "bow_tr_tokens.mat").is_file():
         files = [folder / name for name in original.FILES]
         check_inside(folder, files, config.follow_links)
@@ -221,8 +280,6 @@ def _find_in_folder(folder: Path, config: CorpusConfig) -> Source:
         raise UserError(
             f"--corpus={folder} is the folder of a run; for the corpus of that run give {folder / 'export'}"
         )
-    if format := foreign_format(folder):
-        raise UserError(f"--corpus={folder} {format}")
     files, left = files_in(folder, _is_text_file, config.follow_links)
     if not files:
         links = f" but {left:,} links that lead outside it ({FOLLOW})" if left else ""

@@ -27,13 +27,19 @@ class Document:
 
 @dataclass(frozen=True)
 class Counted:
-    """A corpus that comes as counts and brings its own split. Each matrix: [D, V] CSR over the columns `words`."""
+    """A corpus that comes as counts, in its parts. Each matrix: [D, V] CSR over the columns `words`.
+
+    names, meta: by part (train, valid, test) the names of its documents, and by field their values as text; a part that
+    `names` lacks has names by number.
+    """
 
     words: list[str]
     train: sp.csr_matrix
     valid: sp.csr_matrix
     test_h1: sp.csr_matrix
     test_h2: sp.csr_matrix
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    meta: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,8 @@ class Source:
 
     files: those whose bytes decide its content. lang: `zh`, `en`, or `""` where the corpus does not say. segmenter: the
     one that suits it (`gold` where documents carry tokens), or `""` to go by the language. Exactly one of `documents`,
-    which starts anew at each call, `counted`, and `prepared`, a folder of shards, is given.
+    which starts anew at each call, `counted`, and `prepared`, a folder of shards, is given. form: where it is none of
+    those that files' names tell, of `config.corpus_settings.FORMS`. fields: those of metadata that such a form brings.
     """
 
     name: str
@@ -52,6 +59,8 @@ class Source:
     documents: Callable[[], Iterator[Document]] | None = None
     counted: Callable[[], Counted] | None = None
     prepared: Path | None = None
+    form: str = ""
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def infer(
     source: str,
     output: str = "",
     *,
-    form: str = "lines",
+    form: str = "",
     text_field: str = "text",
     follow_links: bool = False,
     encoding: str = "utf-8",
@@ -38,11 +38,12 @@ def infer(
 ) -> None:
     """Write the topic proportions of the documents in `source` by the model in `workdir`, and print a summary.
 
-    source: anything that --corpus of training accepts, or `-` for standard input, in the given form. output: a file,
-    whose suffix determines the format; if empty, CSV is written to standard output. segmenter, segmenter_model: used
-    instead of the run's. follow_links: go where links in a folder lead, outside it too. workers: number of processes; 0
-    for as many as are worth starting. meta_fields, meta: fields of the documents to add to their rows. unfinished: take
-    a run that has not ended as it is. Raises UserError where something cannot be read or written.
+    source: anything that --corpus of training accepts, or `-` for standard input. form: what it holds, as --form of
+    training says. output: a file, whose suffix determines the format; if empty, CSV is written to standard output.
+    segmenter, segmenter_model: used instead of the run's. follow_links: go where links in a folder lead, outside it
+    too. workers: number of processes; 0 for as many as are worth starting. meta_fields, meta: fields of the documents
+    to add to their rows. unfinished: take a run that has not ended as it is. Raises UserError where something cannot be
+    read or written.
     """
     if Path(output).suffix.lower() == ".npy" and (meta_fields or meta):
         raise UserError(
@@ -60,6 +61,7 @@ def infer(
         segmenter_model=segmenter_model or like_the_run.segmenter_model,
         meta_fields=meta_fields,
         meta=meta,
+        form=form,
     )
     check_not_read(
         [("--output", Path(output or "/dev/stdout").expanduser())],

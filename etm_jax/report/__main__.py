@@ -51,6 +51,13 @@ class ReportFlags:
         False,
         "write pyldavis/ beside the page: what pyLDAvis.prepare takes, as JSON, and its page (extra: pyldavis)",
     )
+    octis: bool = setting(
+        False, "write octis/ beside the page: the corpus as OCTIS' dataset folder, and its model_output.npz"
+    )
+    topmost: bool = setting(False, "write topmost/ beside the page: the corpus as TopMost's dataset folder")
+    uci: bool = setting(False, "write uci/ beside the page: the corpus as UCI's docword and vocab")
+    ldac: bool = setting(False, "write ldac/ beside the page: the corpus as lda-c's .dat, and its vocabulary")
+    mm: bool = setting(False, "write mm/ beside the page: the corpus as a Matrix Market file, and its vocabulary")
 
 
 def main(argv: Sequence[str]) -> None:

@@ -16,6 +16,7 @@ from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
 from etm_jax.util.reading import read_array, read_object, read_sparse
 from etm_jax.util.tables import TableWriter
+from etm_jax.vectors.file import spelled
 
 TOPICWIZARD_FILES = (
     "topic_data.json", "document_term_matrix.npz", "document_topic_matrix.npy", "topic_term_matrix.npy"
@@ -69,6 +70,7 @@ def write_parquet(run: Run, folder: Path) -> None:
 def write_projector(run: Run, folder: Path) -> None:
     """Write ρ and α for the TensorFlow Projector, tensors.tsv and metadata.tsv, and each in word2vec's text format.
 
+    There a blank in a word is ▁ (U+2581), as in SentencePiece, since readers part lines at blanks.
     Raises UserError where the model has no embeddings.
     """
     rho, alpha = run.model.rho, run.model.alpha
@@ -85,7 +87,10 @@ def write_projector(run: Run, folder: Path) -> None:
             about.write((name, "topic", k, ""))
         for j, word in enumerate(words):
             about.write((word, "word", of_word[j], frequency[j]))
-    for name, labels, rows in (("rho", words, rho), ("alpha", [n.replace(" ", "_") for n in names], alpha)):
+    for name, labels, rows in (
+        ("rho", map(spelled, words), rho),
+        ("alpha", [n.replace(" ", "_") for n in names], alpha),
+    ):
         lines = (f"{label} {' '.join(f'{x:.6g}' for x in row)}" for label, row in zip(labels, rows, strict=True))
         _write_lines(folder / f"{name}.vec", [f"{len(rows)} {rows.shape[1]}", *lines])
 

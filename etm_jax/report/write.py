@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from etm_jax.corpus.sources import files_trained_on
-from etm_jax.report import exports
+from etm_jax.report import exports, peer_exports
 from etm_jax.report.page.contents import contents
 from etm_jax.report.page.html import page
 from etm_jax.report.plots import write_plots
@@ -56,6 +56,18 @@ FOLDERS = {
         "internet when it is opened",
         "pyLDAvis",
     ),
+    "octis": Folder(
+        lambda run, shown, folder: peer_exports.write_octis(run, folder),
+        "octis.dataset.dataset.Dataset().load_custom_dataset_from_folder(FOLDER); model_output.npz holds the topics",
+    ),
+    "topmost": Folder(
+        lambda run, shown, folder: peer_exports.write_topmost(run, folder), "topmost.data.BasicDataset(FOLDER)"
+    ),
+    "uci": Folder(
+        lambda run, shown, folder: peer_exports.write_uci(run, folder), "docword.corpus.txt and vocab.corpus.txt"
+    ),
+    "ldac": Folder(lambda run, shown, folder: peer_exports.write_ldac(run, folder), "corpus.dat and vocab.txt"),
+    "mm": Folder(lambda run, shown, folder: peer_exports.write_market(run, folder), "corpus.mm and vocab.txt"),
 }
 """The folders by the name of their flag, in the order in which they are written."""
 

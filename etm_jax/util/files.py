@@ -17,10 +17,10 @@ import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from etm_jax.util.disk import written
 from etm_jax.util.errors import UserError
@@ -140,17 +140,18 @@ def check_archive(path: Path) -> None:
 
 
 class _Unpacked(io.RawIOBase):
-    """The decompressed content of a gzipped file, up to the limit of `MAX_UNPACKED`."""
+    """The decompressed content of a file, by gzip or what `opened` makes of it, up to the limit of `MAX_UNPACKED`."""
 
-    def __init__(self, packed: BinaryIO) -> None:
+    def __init__(self, packed: BinaryIO, opened: Callable[[BinaryIO], IO[bytes]] | None) -> None:
         self._packed, self._size = packed, os.fstat(packed.fileno()).st_size
-        self._bytes, self._read = gzip.GzipFile(fileobj=packed), 0
+        self._bytes: Any = opened(packed) if opened else gzip.GzipFile(fileobj=packed)
+        self._read = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        count = self._bytes.readinto(buffer)
+        count: int = self._bytes.readinto(buffer)
         self._read += count
         if self._read > max(GIBIBYTE, MAX_UNPACKED * self._size):
             raise gzip.BadGzipFile(
@@ -166,12 +167,14 @@ class _Unpacked(io.RawIOBase):
         super().close()
 
 
-def unpacked(packed: BinaryIO) -> BinaryIO:
+def unpacked(packed: BinaryIO, opened: Callable[[BinaryIO], IO[bytes]] | None = None) -> BinaryIO:
     """The decompressed content of an open gzipped file, as a file; closing it closes both.
+
+    opened: what decompresses it in place of gzip, such as `bz2.BZ2File`.
 
     Reading raises OSError, EOFError or zlib.error where the file is damaged or unpacks to more than `MAX_UNPACKED`.
     """
-    return cast(BinaryIO, io.BufferedReader(_Unpacked(packed), 1 << 20))
+    return cast(BinaryIO, io.BufferedReader(_Unpacked(packed, opened), 1 << 20))
 
 
 def sync_all(folder: Path) -> None:

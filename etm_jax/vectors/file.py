@@ -1,16 +1,13 @@
-"""Reading word vectors from a file: word2vec's text and binary formats and GloVe's headerless text, gzipped or not.
+"""Reading word vectors from a file: word2vec's text and binary formats and GloVe's headerless text, plain or packed.
 
 The file is streamed, and only the vectors of the requested words are kept in memory. The format is detected from the
 file's bytes, never from its name.
 """
 
 import re
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import cast
 
 import numpy as np
 
@@ -19,46 +16,33 @@ from etm_jax.corpus.types import Corpus
 from etm_jax.corpus.words.phrases import parts_of
 from etm_jax.util.console import track
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import unpacked
 from etm_jax.vectors.base import SourceVectors
+from etm_jax.vectors.records import BOM, HEAD, Layout, Oddities, binary_records, is_number, opened, text_records
 
 MAX_DIM = 10_000
 """A header with longer vectors than this is taken to be broken."""
 
-MAX_WORD = 10_000
-"""In bytes; a file with a longer word is taken to be broken."""
-
 LARGEST = 1e15
 """Of a number in a vector: the sum of the squares of `MAX_DIM` such numbers is still a float32."""
 
-_HEAD = 1 << 20
-_CHUNK = 1 << 20
-_NUMBER_BYTES = 64
+BLANK = "\u2581"
+"""In place of a blank in a word of a text file of vectors, as SentencePiece writes it."""
+
+_BLANKS = re.compile(r"\s")
 _HEADER = re.compile(rb"\s*(\d{1,18})\s+(\d{1,18})\s*")
-_BOM = b"\xef\xbb\xbf"
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Format of a vector file. count: vectors according to its header, None without one. dim: numbers per vector."""
-
-    name: str
-    count: int | None
-    dim: int
-    binary: bool
 
 
 def sniff(path: Path) -> Layout:
     """Detect the format of a vector file from its first bytes. Raises UserError where the format is unknown."""
-    with _opened(path) as stream:
-        head = stream.read(_HEAD)
+    with opened(path) as stream:
+        head = stream.read(HEAD)
     if not head:
         raise UserError(f"{path} is empty; give a file of word vectors")
-    first, _, rest = head.removeprefix(_BOM).partition(b"\n")
+    first, _, rest = head.removeprefix(BOM).partition(b"\n")
     header = _HEADER.fullmatch(first)
     if header is None:
         numbers = first.split()[1:]
-        if len(numbers) < 2 or not all(_is_number(field) for field in numbers):
+        if len(numbers) < 2 or not all(is_number(field) for field in numbers):
             raise UserError(
                 f"{path} is neither word2vec's text or binary format nor GloVe's (it begins {first[:40]!r}); "
                 "convert it, with gensim's save_word2vec_format for instance"
@@ -72,30 +56,52 @@ def sniff(path: Path) -> Layout:
     if not rest.strip():
         raise UserError(f"{path} is truncated: its header says {count} vectors but none follows; download it again")
     binary = _is_binary(rest.partition(b" ")[2][: 4 * dim])
+    if not binary:
+        dim = _of_rows(rest, dim)
     return Layout(f"word2vec {'binary' if binary else 'text'}", count, dim, binary)
+
+
+def _of_rows(rest: bytes, dim: int) -> int:
+    """The length of the first vectors where it is one more or one less than the header's, else that."""
+    rows = [line.split()[1:] for line in rest.split(b"\n")[:3]]
+    lengths = {len(row) if all(map(is_number, row)) else -1 for row in rows}
+    found = lengths.pop() if len(rows) == 3 and len(lengths) == 1 else dim
+    return found if abs(found - dim) == 1 and found >= 1 else dim
+
+
+def spelled(word: str) -> str:
+    """A word as a text file of vectors holds it: blanks, at which other readers would part it, are `BLANK`."""
+    return _BLANKS.sub(BLANK, word)
 
 
 def read(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Vectors [V, L] float32 of `words`, and which of them the file has, [V] bool; the rows of the others are zero.
 
-    Where a word occurs twice in the file, its first vector is used.
+    Where a word occurs twice in the file, its first vector is used. A word with blanks may be `spelled`. A record
+    without a word, or whose word is not UTF-8, is passed over, as is what is left of one where the file ends within it;
+    so many records more or fewer than the header says as there are. All of this is said.
 
-    Raises UserError, which names the line or the vector, where the file is missing, truncated or contradicts its
-    header, a vector has another length, a word is not UTF-8, or a number is invalid or not finite.
+    Raises UserError, which names the line or the vector, where the file is missing, has no whole record, a vector has
+    another length, most words are not UTF-8, or a number is invalid or not finite.
     """
     layout = sniff(path)
-    wanted = {word: row for row, word in enumerate(words)}
+    wanted = {spelled(word): row for row, word in enumerate(words)} | {word: row for row, word in enumerate(words)}
     matrix = np.zeros((len(words), layout.dim), dtype=np.float32)
     known = np.zeros(len(words), dtype=bool)
-    with _opened(path) as stream:
-        records = _binary_records(stream, layout, path) if layout.binary else _text_records(stream, layout, path)
+    odd = Oddities()
+    with opened(path) as stream:
+        records = (
+            binary_records(stream, layout, path, odd) if layout.binary else text_records(stream, layout, path, odd)
+        )
         for place, raw_word, numbers in track(records, f"reading {path.name}", total=layout.count, unit="vectors"):
+            odd.records += 1
             try:
                 row = wanted.get(raw_word.decode())
-            except UnicodeDecodeError as error:
-                raise UserError(
-                    f"{path}, {place}: the word {raw_word[:40]!r} is not UTF-8; convert the file"
-                ) from error
+            except UnicodeDecodeError:
+                odd.not_utf8 += 1
+                odd.first = odd.first or f"{place}, {raw_word[:40]!r}"
+                continue
+            odd.blank += not raw_word.strip()
             if row is None or known[row]:
                 continue
             if layout.binary:
@@ -112,98 +118,17 @@ def read(path: Path, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
                     f"numbers beyond ±{LARGEST:.0e}, whose products float32 does not hold; scale the vectors"
                 )
             matrix[row], known[row] = vector, True
+    odd.tell(path, layout)
     return matrix, known
-
-
-_Record = tuple[str, bytes, bytes | list[bytes]]
-"""Position in the file, the word, and its numbers: raw float32 or text fields."""
-
-
-def _text_records(stream: BinaryIO, layout: Layout, path: Path) -> Iterator[_Record]:
-    """The vectors of a text file. Raises UserError where they do not match the layout."""
-    longest = MAX_WORD + _NUMBER_BYTES * layout.dim
-    line_number, found = 0, 0
-    if layout.count is not None:
-        stream.readline(longest)
-        line_number = 1
-    while line := stream.readline(longest):
-        line_number += 1
-        place = f"line {line_number}"
-        if not line.endswith(b"\n"):
-            if len(line) == longest:
-                raise UserError(f"{path}, {place}: longer than any line of {layout.dim} numbers; download it again")
-            raise UserError(
-                f"{path}, {place}: no line end, so its last number may be truncated; "
-                "download it again, or add a line end if nothing is missing"
-            )
-        fields = line.removeprefix(_BOM if line_number == 1 else b"").split()
-        if not fields:
-            continue
-        found += 1
-        if layout.count is not None and found > layout.count:
-            raise UserError(
-                f"{path}, {place}: more vectors than the {layout.count} that the header says; correct line 1"
-            )
-        extra = len(fields) - 1 - layout.dim
-        # Some published GloVe words contain spaces. Numbers before the vector are not words: the vector is too long.
-        if extra < 0 or any(_is_number(field) for field in fields[1 : 1 + extra]):
-            raise UserError(
-                f"{path}, {place}: {len(fields) - 1} numbers where {layout.dim} are expected; correct that line"
-            )
-        yield place, b" ".join(fields[: 1 + extra]), fields[1 + extra :]
-    if layout.count is not None and found < layout.count:
-        raise UserError(
-            f"{path} is truncated: its header says {layout.count} vectors but it has {found}; download it again"
-        )
-
-
-def _binary_records(stream: BinaryIO, layout: Layout, path: Path) -> Iterator[_Record]:
-    """The vectors of a binary file. Raises UserError where they do not match the layout."""
-    assert layout.count is not None
-    stream.readline(_HEAD)
-    size = 4 * layout.dim
-    buffer, position = b"", 0
-    for index in range(1, layout.count + 1):
-        while True:
-            space = buffer.find(b" ", position)
-            end = space + 1 + size
-            if space >= 0 and end <= len(buffer):
-                break
-            if space < 0 and len(buffer) - position > MAX_WORD:
-                raise UserError(f"{path}, vector {index}: no word found; correct its header, or download it again")
-            more = stream.read(_CHUNK)
-            if not more:
-                raise UserError(
-                    f"{path} is truncated: its header says {layout.count} vectors of {layout.dim} numbers but it ends "
-                    f"within vector {index}; download it again"
-                )
-            buffer, position = buffer[position:] + more, 0
-        # The original C program ends every vector with a newline, gensim does not.
-        yield f"vector {index}", buffer[position:space].removeprefix(b"\n"), buffer[space + 1 : end]
-        position = end
-    if (buffer[position:] + stream.read(_CHUNK)).strip():
-        raise UserError(
-            f"{path} continues after the {layout.count} vectors of {layout.dim} numbers that its header says; "
-            "correct the header, or download the file again"
-        )
 
 
 def _parse(fields: list[bytes], path: Path, place: str) -> np.ndarray:
     """Fields of text as a vector [L] float32. Raises UserError for one that is not a number."""
     for field in fields:
-        if not _is_number(field):
+        if not is_number(field):
             raise UserError(f"{path}, {place}: {field[:40]!r} is not a number; correct that line")
     with np.errstate(over="ignore"):
         return np.array([float(field) for field in fields]).astype(np.float32)
-
-
-def _is_number(field: bytes) -> bool:
-    """Whether a field is a number. Python also accepts underscores within numbers, files do not."""
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return b"_" not in field
 
 
 def _is_binary(numbers: bytes) -> bool:
@@ -213,23 +138,6 @@ def _is_binary(numbers: bytes) -> bool:
     """
     controls = any(byte < 0x20 and byte not in b"\t\r\n" for byte in numbers)
     return controls or not numbers.partition(b"\n")[0].isascii()
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    """Open the file, decompressing it if it is gzipped. Errors while it is open are raised as UserError."""
-    try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            yield unpacked(file) if packed else file
-    except FileNotFoundError as error:
-        raise UserError(f"--vectors=file:{path}: there is no such file; give the path of a file of vectors") from error
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"--vectors=file:{path} cannot be read: {reason}; give another file") from error
-    except (EOFError, zlib.error) as error:
-        raise UserError(f"{path} is damaged or truncated ({error}); download it again") from error
 
 
 def check(config: VectorsConfig, counts_of: str | None) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from etm_jax.config.corpus_settings import CorpusConfig
+from etm_jax.config.corpus_settings import FORMS, CorpusConfig
 from etm_jax.config.declaration import by_name
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.readers.exported import read_exported
 from etm_jax.corpus.readers.text_files import read_lines
-from etm_jax.corpus.sources import FORMATS, FileFormat, find_source
+from etm_jax.corpus.sources import FORMATS, FileFormat, find_source, forms
 from etm_jax.corpus.types import Document
 from etm_jax.infer import InferFlags
 from etm_jax.util.errors import UserError
@@ -55,7 +55,7 @@ def test_a_format_is_a_reader_and_a_row(tmp_path, monkeypatch):
 
 
 def test_infer_takes_every_format_from_standard_input(monkeypatch):
-    assert list(by_name(InferFlags)["form"].choice_phrases) == list(FORMATS)
+    assert list(by_name(InferFlags)["form"].choice_phrases) == forms() == list(FORMS)
     monkeypatch.setitem(FORMATS, "pipes", FORMATS["csv"])
     assert by_name(InferFlags)["form"].checked("pipes") == "pipes"
 
@@ -255,22 +255,6 @@ def test_a_word_that_an_export_folder_has_twice_is_named(tmp_path):
     (tmp_path / "vocab.txt").write_text("a\nb\na\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"vocab\.txt has the word 'a' 2 times, in columns 0 and 2 from 0"):
         read_exported(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("files", "told"),
-    [
-        (("corpus.tsv", "vocabulary.txt"), "the format of OCTIS .* --segmenter=whitespace --meta_fields=label"),
-        (("train_texts.txt", "vocab.txt"), "the format of TopMost .*train_texts.txt --segmenter=whitespace"),
-        (("docword.toy.txt", "vocab.toy.txt"), "the format of UCI's bags of words .*UciCorpus"),
-        (("toy.dat", "vocab.txt"), "the format of lda-c .*BleiCorpus"),
-    ],
-)
-def test_a_folder_of_another_programs_format_is_named_with_the_way_to_give_it(tmp_path, files, told):
-    for name in files:
-        (tmp_path / name).write_text("a b\n", encoding="utf-8")
-    with pytest.raises(UserError, match=told):
-        find(tmp_path)
 
 
 @pytest.mark.parametrize("num_docs", [0, 20])

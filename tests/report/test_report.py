@@ -10,9 +10,12 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from conftest import SMALL, themed_lines
 from etm_jax.cli import flags as cli
+from etm_jax.config.corpus_settings import CorpusConfig
+from etm_jax.corpus.sources import find_source
 from etm_jax.metrics.topics import top_words
 from etm_jax.report.__main__ import main as report_main
 from etm_jax.report.exports import all_theta, topic_data
@@ -304,6 +307,48 @@ def test_the_projector_gets_topics_and_words(runs):
     word = run.corpus.vocabulary.words[5]
     np.testing.assert_allclose(vectors[word], run.model.rho[5], rtol=1e-5)
     assert len(KeyedVectors.load_word2vec_format(str(folder / "alpha.vec"))) == 3
+
+
+def test_datasets_of_other_programs_hold_the_runs_documents(runs):
+    forms = ("octis", "topmost", "uci", "ldac", "mm")
+    assert report(f"--workdir={runs / 'etm'}", *(f"--{form}" for form in forms)) == 0
+    run = read_run(runs / "etm")
+    words, (_, counts, _) = run.corpus.vocabulary.words, all_theta(run)
+    for form in forms:
+        config = CorpusConfig(corpus=str(runs / "etm" / form), valid_share=0, test_share=0)
+        source = find_source(config)
+        assert source.form == form
+        found = source.counted()
+        assert found.words == words
+        read = sp.vstack([found.train, found.valid, found.test_h1 + found.test_h2])
+        np.testing.assert_array_equal(read.toarray(), counts.toarray())
+    assert found.names["train"][0] == "1"
+
+
+def test_gensim_reads_the_datasets(runs):
+    gensim = pytest.importorskip("gensim")
+    assert report(f"--workdir={runs / 'etm'}", "--uci", "--ldac", "--mm") == 0
+    run, folder = read_run(runs / "etm"), runs / "etm"
+    _, counts, _ = all_theta(run)
+    uci = gensim.corpora.UciCorpus(str(folder / "uci" / "docword.corpus.txt"), str(folder / "uci" / "vocab.corpus.txt"))
+    ldac = gensim.corpora.BleiCorpus(str(folder / "ldac" / "corpus.dat"), str(folder / "ldac" / "vocab.txt"))
+    for read in (uci, ldac, gensim.corpora.MmCorpus(str(folder / "mm" / "corpus.mm"))):
+        found = gensim.matutils.corpus2csc(read, num_terms=counts.shape[1]).T
+        np.testing.assert_array_equal(found.toarray(), counts.toarray())
+    # It leaves the words of a UCI file as bytes.
+    assert [uci.id2word[j].decode() for j in range(counts.shape[1])] == run.corpus.vocabulary.words
+
+
+def test_octis_model_output_has_the_arrays_of_its_models(runs):
+    assert report(f"--workdir={runs / 'etm'}", "--octis") == 0
+    run = read_run(runs / "etm")
+    with np.load(runs / "etm" / "octis" / "model_output.npz") as output:
+        np.testing.assert_array_equal(output["topic-word-matrix"], run.model.beta)
+        np.testing.assert_array_equal(output["topic-document-matrix"], run.model.theta_train.T)
+        np.testing.assert_array_equal(output["test-topic-document-matrix"], run.model.theta_test.T)
+        assert output["topics"][0].tolist() == [
+            run.corpus.vocabulary.words[j] for j in top_words(run.model.beta, 10)[0]
+        ]
 
 
 def test_topicwizards_fields_have_their_shapes(runs):

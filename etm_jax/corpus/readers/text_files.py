@@ -22,11 +22,11 @@ def read_lines(path: Path, encoding: str) -> Iterator[Document]:
     """A document a line; its id is the number of the line, from 1. Blank lines are no documents."""
 
     def documents() -> Iterator[Document]:
-        for number, line in _numbered_lines(path, encoding):
+        for number, line in numbered_lines(path, encoding):
             if line.strip():
                 yield Document(str(number), line)
 
-    return _at_least_one(documents(), path)
+    return at_least_one(documents(), path)
 
 
 def read_folder(folder: Path, files: list[Path], encoding: str) -> Iterator[Document]:
@@ -40,13 +40,13 @@ def read_folder(folder: Path, files: list[Path], encoding: str) -> Iterator[Docu
                 name = os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", "replace")
                 yield Document(name, text)
 
-    return _at_least_one(documents(), folder)
+    return at_least_one(documents(), folder)
 
 
 def _whole(path: Path, encoding: str) -> str:
     """The text of a file that is one document."""
     lines, length = [], 0
-    for _, line in _numbered_lines(path, encoding):
+    for _, line in numbered_lines(path, encoding):
         lines.append(line)
         length += len(line) + 1
         if length > MAX_DOCUMENT:
@@ -69,7 +69,7 @@ def read_jsonl(
 
     def documents() -> Iterator[Document]:
         keys: dict[str, None] = {}
-        for number, line in _numbered_lines(path, encoding):
+        for number, line in numbered_lines(path, encoding):
             if not line.strip():
                 continue
             where = f"{path}, line {number}"
@@ -83,7 +83,7 @@ def read_jsonl(
         if keys:
             _check_fields(meta_fields, list(keys), path, "keys")
 
-    return _at_least_one(documents(), path)
+    return at_least_one(documents(), path)
 
 
 def read_csv(
@@ -101,7 +101,7 @@ def read_csv(
     """
 
     def documents() -> Iterator[Document]:
-        rows = csv_rows((line for _, line in _numbered_lines(path, encoding)), str(path), delimiter)
+        rows = csv_rows((line for _, line in numbered_lines(path, encoding)), str(path), delimiter)
         _, header = next(rows, (0, []))
         columns = [column.strip() for column in header]
         if columns and text_field not in columns:
@@ -122,7 +122,7 @@ def read_csv(
                 meta = {name: row[of_field].strip() for name, of_field in places.items()}
                 yield Document(str(number), text, meta=meta)
 
-    return _at_least_one(documents(), path)
+    return at_least_one(documents(), path)
 
 
 def csv_rows(lines: Iterable[str], name: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
@@ -162,7 +162,8 @@ def _listed(names: list[str]) -> str:
     return ", ".join(name[:60] for name in names[:NAMES_SHOWN]) + more
 
 
-def _numbered_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
+def numbered_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
+    """The lines of a file with their numbers, from 1. Raises UserError as `decode_lines` does."""
     with open_binary(path) as file:
         yield from enumerate(decode_lines(file, str(path), encoding), start=1)
 
@@ -222,7 +223,8 @@ def _whole_characters(text: str) -> str:
     return text.encode("utf-8", "replace").decode() if _HALF.search(text) else text
 
 
-def _at_least_one(documents: Iterator[Document], path: Path) -> Iterator[Document]:
+def at_least_one(documents: Iterator[Document], path: Path) -> Iterator[Document]:
+    """The same documents of the file or folder `path`. Raises UserError where there is none."""
     first = next(documents, None)
     if first is None:
         found = "is empty" if path.is_file() and path.stat().st_size == 0 else "holds no text"

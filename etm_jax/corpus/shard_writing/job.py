@@ -12,6 +12,7 @@ from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.readers.folders import files_named, tell_left
 from etm_jax.corpus.shards.manifest import FORMAT
+from etm_jax.corpus.sources import FORMATS, form_of
 from etm_jax.corpus.store.cache import COMPUTED, deciding_settings
 from etm_jax.corpus.types import Phrases, Source
 from etm_jax.corpus.words.segmenters import segmenter_version
@@ -74,6 +75,7 @@ class Job:
             "stopwords": sorted(self.stopwords),
             "block_docs": self.block_docs,
             "num_shards": self.num_shards,
+            **({"form": self.config.form} if self.config.form != "name" else {}),
             **({"meta_sha256": self.meta_sha256} if self.meta_sha256 else {}),
         }
 
@@ -99,13 +101,16 @@ def make_job(pattern: str, config: CorpusConfig, block_docs: int = BLOCK_DOCS, n
     """The job for the files that `pattern` names. Raises UserError where there are none, or a setting is not usable."""
     if config.segmenter == "gold":
         raise UserError("--segmenter=gold is for corpora by name; give --segmenter=whitespace if spaces separate words")
-    settings = resolve(config, Source(pattern, []))
+    files = find_inputs(pattern, config.follow_links)
+    # The first file tells for all of them, so that all have the same fields.
+    form = form_of(files[0].path, config)
+    config = replace(config, form=form if config.form or not FORMATS[form].suffixes else "name")
+    settings = resolve(config, Source(pattern, [], segmenter=FORMATS[form].segmenter, fields=FORMATS[form].fields))
     stopwords = read_stop_words(settings)
     version = segmenter_version(settings.segmenter, settings.segmenter_model)
     # The whole table is read here, so that its faults are reported before anything is done.
     fields_of(settings)
     meta_sha256 = file_digest(Path(settings.meta).expanduser()) if settings.meta else ""
-    files = find_inputs(pattern, settings.follow_links)
     return Job(files, settings, version, stopwords, block_docs, num_shards, meta_sha256)
 
 

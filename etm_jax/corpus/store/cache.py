@@ -45,6 +45,9 @@ _PARTS = ("train", "valid", "test")
 _LABELS = ("ids", "first_words")
 """Of documents. In the archive a text is the UTF-8 between two of the starts."""
 
+_SPLIT = ("valid_share", "test_share", "split_seed", "encoding")
+"""Settings that decide a corpus of counts in another program's form."""
+
 _METADATA, _TEXTS = "metadata.json", "texts.npz"
 """Files that earlier versions did not write: without them a corpus has no metadata, or no texts."""
 
@@ -67,6 +70,10 @@ def corpus_digest(
     settings: dict[str, Any] = {"format": computed, "segmenter": segmenter_version}
     counted = source.counted is not None
     settings |= deciding_settings(config, counted)
+    if source.form:
+        settings["form"] = source.form
+        # Whether by their own parts or ours, some documents of such counts are set aside.
+        settings |= {name: getattr(config, name) for name in _SPLIT if counted}
     if folded_punctuation:
         settings.pop("punctuation", None)
     bytes_count = ("given files",) if counted else ("files", "given files")

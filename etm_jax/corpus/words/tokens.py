@@ -36,7 +36,7 @@ def given_warnings(words: Collection[str], config: CorpusConfig) -> list[str]:
     if len(tagged) > MANY_TAGGED * len(words):
         warnings.append(
             f"{len(tagged) / len(words):.0%} of the different words end like a part-of-speech tag, such as "
-            f"{min(tagged)}, and the tags are part of the words; take them out of the text"
+            f"{min(tagged)}, and the tags are part of the words; --form=tagged reads such a text without them"
         )
     marked = [word for word in words if _ENDS_IN_MARK.fullmatch(word)]
     if len(marked) > MANY_MARKED * len(words):

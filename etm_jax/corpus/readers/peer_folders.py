@@ -1,0 +1,116 @@
+"""Dataset folders of OCTIS and TopMost, with the vocabulary, the split and the labels that they bring."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.config.corpus_settings import CorpusConfig
+from etm_jax.corpus.readers.bags import Bags, read_vocabulary
+from etm_jax.corpus.readers.text_files import numbered_lines
+from etm_jax.util.console import track
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import DAMAGED
+from etm_jax.util.reading import MAX_LINE, read_sparse
+
+_OCTIS_PARTS = {"train": "train", "val": "valid", "test": "test"}
+TOPMOST_META = {"labels": "label", "times": "time"}
+"""The field of metadata that the lines of train_KIND.txt and test_KIND.txt are of, by kind."""
+
+
+def octis_files(folder: Path) -> list[Path]:
+    """The files of an OCTIS dataset that are read; none where `folder` is no such dataset."""
+    files = [folder / "corpus.tsv", folder / "vocabulary.txt"]
+    return files if all(file.is_file() for file in files) else []
+
+
+def has_labels(path: Path) -> bool:
+    """Whether the first line of an OCTIS corpus.tsv has a third field."""
+    with path.open("rb") as file:
+        return file.readline(MAX_LINE).count(b"\t") >= 2
+
+
+def read_octis(folder: Path, config: CorpusConfig) -> Bags:
+    """Lines `text⇥train|val|test⇥label`, the words of the text between blanks; without parts, the split is ours."""
+    words, path = read_vocabulary(folder / "vocabulary.txt", config.encoding), folder / "corpus.tsv"
+    texts, parts, labels, ids = list[str](), list[str](), list[str](), list[str]()
+    for number, line in numbered_lines(path, config.encoding):
+        if not line.strip():
+            continue
+        text, part, label = (*line.split("\t"), "", "")[:3]
+        if part.strip() not in (*_OCTIS_PARTS, ""):
+            raise UserError(
+                f"{path}, line {number}: {part.strip()[:40]!r} is not train, val or test; correct that line"
+            )
+        texts.append(text)
+        parts.append(_OCTIS_PARTS.get(part.strip(), ""))
+        labels.append(label.strip())
+        ids.append(str(number))
+    if any(parts) and not all(parts):
+        raise UserError(f"{path}, line {ids[parts.index('')]}, lacks its part (train, val or test) as others have it")
+    counts = _counted(texts, words, path)
+    return Bags(words, counts, ids, parts if any(parts) else (), {"label": labels} if any(labels) else {})
+
+
+def topmost_files(folder: Path) -> list[Path]:
+    """The files of a TopMost dataset that are read; none where `folder` is no such dataset."""
+    names = ["vocab.txt"]
+    for part in ("train", "test"):
+        kinds = ("bow.npz", "texts.txt")
+        names += [next((f"{part}_{kind}" for kind in kinds if (folder / f"{part}_{kind}").is_file()), "")]
+        names += [f"{part}_{kind}.txt" for kind in TOPMOST_META if (folder / f"{part}_{kind}.txt").is_file()]
+    files = [folder / name for name in names if name]
+    return files if names[1] and files[0].is_file() else []
+
+
+def read_topmost(folder: Path, config: CorpusConfig) -> Bags:
+    """train_bow.npz, else train_texts.txt; so for the test where it is there. Labels and times are metadata."""
+    files, words = topmost_files(folder), read_vocabulary(folder / "vocab.txt", config.encoding)
+    matrices, parts = list[sp.csr_matrix](), list[str]()
+    meta: dict[str, list[str]] = {}
+    for part in ("train", "test"):
+        path = next((file for file in files if file.name in (f"{part}_bow.npz", f"{part}_texts.txt")), None)
+        if path is None:
+            continue
+        matrices.append(_read_npz(path, len(words)) if path.suffix == ".npz" else _read_texts(path, words, config))
+        documents = matrices[-1].shape[0]
+        for kind, field in TOPMOST_META.items():
+            if (about := folder / f"{part}_{kind}.txt") in files:
+                values = [line.strip() for _, line in numbered_lines(about, config.encoding)]
+                if len(values) != documents:
+                    raise UserError(f"{about} has {len(values):,} lines but {path} {documents:,} documents")
+                meta.setdefault(field, [""] * len(parts)).extend(values)
+        parts += [part] * documents
+        meta = {field: [*values, *[""] * (len(parts) - len(values))] for field, values in meta.items()}
+    first = matrices[0].shape[0]
+    ids = [f"{part}-{i + 1 if part == 'train' else i + 1 - first}" for i, part in enumerate(parts)]
+    return Bags(words, sp.csr_matrix(sp.vstack(matrices)), ids, parts if len(matrices) > 1 else (), meta)
+
+
+def _read_texts(path: Path, words: list[str], config: CorpusConfig) -> sp.csr_matrix:
+    return _counted([line for _, line in numbered_lines(path, config.encoding)], words, path)
+
+
+def _read_npz(path: Path, num_words: int) -> sp.csr_matrix:
+    try:
+        matrix = sp.csr_matrix(read_sparse(path))
+    except DAMAGED as error:
+        raise UserError(f"{path} is not a matrix saved by scipy ({error}); get it again") from error
+    if matrix.shape[1] != num_words:
+        raise UserError(f"{path} has {matrix.shape[1]:,} columns but vocab.txt {num_words:,} words")
+    return matrix
+
+
+def _counted(texts: Iterable[str], words: list[str], path: Path) -> sp.csr_matrix:
+    """[D, V] counts of words between blanks; those that the vocabulary lacks are left, as those tools leave them."""
+    column = {word: j for j, word in enumerate(words)}
+    starts, columns, values = [0], list[int](), list[int]()
+    for text in track(texts, f"counting {path.name}", unit="documents"):
+        counts = Counter(column[word] for word in text.split() if word in column)
+        columns += counts.keys()
+        values += counts.values()
+        starts.append(len(columns))
+    parts = (np.array(values, np.int64), np.array(columns, np.int64), np.array(starts))
+    return sp.csr_matrix(parts, shape=(len(starts) - 1, len(words)))

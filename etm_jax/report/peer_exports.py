@@ -1,0 +1,125 @@
+"""A run's corpus and topics as the datasets of other programs: OCTIS, TopMost, UCI, lda-c, Matrix Market.
+
+`etm_jax.corpus.readers` reads each of them. Documents are those of the run, for training, validation and test in this
+order; a blank in a word is ▁, as these forms part words at blanks.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.corpus.types import Documents
+from etm_jax.metrics.evaluator import TOP_WORDS
+from etm_jax.metrics.topics import top_words
+from etm_jax.results.run import Run
+from etm_jax.vectors.file import spelled
+
+LABEL = "label"
+"""The metadata field whose values these forms take for labels."""
+
+
+def write_octis(run: Run, folder: Path) -> None:
+    """Write the dataset folder, and model_output.npz, which `octis.models.model.load_model_output` reads.
+
+    The latter holds topic-word-matrix [K, V], topic-document-matrix [K, D] of the training documents,
+    test-topic-document-matrix [K, T] and topics [K, 10].
+    """
+    words, beta = _words(run), run.model.beta
+    rows = [
+        "\t".join([text, part, *_label(documents, i)])
+        for part, documents in (("train", run.corpus.train), ("val", run.corpus.valid), ("test", run.corpus.test))
+        for i, text in enumerate(_texts(documents.counts, words))
+    ]
+    write_lines(folder / "corpus.tsv", rows)
+    write_lines(folder / "vocabulary.txt", words)
+    about = {"total_documents": len(rows), "vocabulary_length": len(words)}
+    (folder / "metadata.json").write_text(json.dumps(about), encoding="ascii")
+    output: dict[str, Any] = {
+        "topic-word-matrix": beta,
+        "topic-document-matrix": run.model.theta_train.T,
+        "test-topic-document-matrix": run.model.theta_test.T,
+        "topics": np.array([[words[j] for j in row] for row in top_words(beta, TOP_WORDS)]),
+    }
+    np.savez_compressed(folder / "model_output.npz", **output)
+
+
+def write_topmost(run: Run, folder: Path) -> None:
+    """Write the dataset folder, validation documents among those for training, as TopMost has no such part.
+
+    Labels are numbers there: the lines of label_names.txt, from 0. word_embeddings.npz is ρ, where there is one.
+    """
+    words, corpus = _words(run), run.corpus
+    levels = sorted({label for part in (corpus.train, corpus.valid, corpus.test) for label in part.meta.get(LABEL, ())})
+    for name, parts in (("train", (corpus.train, corpus.valid)), ("test", (corpus.test,))):
+        counts = sp.csr_matrix(sp.vstack([part.counts for part in parts]))
+        sp.save_npz(folder / f"{name}_bow.npz", counts)
+        write_lines(folder / f"{name}_texts.txt", _texts(counts, words))
+        if levels:
+            labels = (levels.index(label) for part in parts for label in part.meta[LABEL])
+            write_lines(folder / f"{name}_labels.txt", map(str, labels))
+    write_lines(folder / "vocab.txt", words)
+    if levels:
+        write_lines(folder / "label_names.txt", levels)
+    if run.model.rho is not None:
+        sp.save_npz(folder / "word_embeddings.npz", sp.csr_matrix(run.model.rho))
+
+
+def write_uci(run: Run, folder: Path) -> None:
+    """Write docword.corpus.txt and vocab.corpus.txt."""
+    counts = _counts(run)
+    head = [str(number) for number in (*counts.shape, counts.nnz)]
+    write_lines(folder / "docword.corpus.txt", [*head, *_triples(counts)])
+    write_lines(folder / "vocab.corpus.txt", _words(run))
+
+
+def write_ldac(run: Run, folder: Path) -> None:
+    """Write corpus.dat and vocab.txt."""
+    counts = _counts(run)
+    rows = (counts[i] for i in range(counts.shape[0]))
+    pairs = ([f"{j}:{n}" for j, n in zip(row.indices, row.data, strict=True)] for row in rows)
+    write_lines(folder / "corpus.dat", (" ".join([str(len(row)), *row]) for row in pairs))
+    write_lines(folder / "vocab.txt", _words(run))
+
+
+def write_market(run: Run, folder: Path) -> None:
+    """Write corpus.mm, documents by words, and vocab.txt."""
+    counts = _counts(run)
+    # gensim's MmCorpus reads no other field than real.
+    head = ["%%MatrixMarket matrix coordinate real general", f"{counts.shape[0]} {counts.shape[1]} {counts.nnz}"]
+    write_lines(folder / "corpus.mm", [*head, *_triples(counts)])
+    write_lines(folder / "vocab.txt", _words(run))
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write lines to a UTF-8 file."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(line + "\n" for line in lines)
+
+
+def _words(run: Run) -> list[str]:
+    return [spelled(word) for word in run.corpus.vocabulary.words]
+
+
+def _counts(run: Run) -> sp.csr_matrix:
+    return sp.csr_matrix(sp.vstack([part.counts for part in (run.corpus.train, run.corpus.valid, run.corpus.test)]))
+
+
+def _texts(counts: sp.csr_matrix, words: list[str]) -> Iterator[str]:
+    """Each word as often as a document holds it; the order of the text is not in its counts."""
+    for i in range(counts.shape[0]):
+        row = counts[i]
+        yield " ".join(words[j] for j, n in zip(row.indices, row.data, strict=True) for _ in range(n))
+
+
+def _triples(counts: sp.csr_matrix) -> Iterator[str]:
+    entries = counts.tocoo()
+    return (f"{i + 1} {j + 1} {n}" for i, j, n in zip(entries.row, entries.col, entries.data, strict=True))
+
+
+def _label(documents: Documents, row: int) -> list[str]:
+    # A tab would be another column.
+    return [" ".join(documents.meta[LABEL][row].split())] if LABEL in documents.meta else []
