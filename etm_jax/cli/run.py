@@ -10,6 +10,7 @@ from etm_jax.cli.fitting import fitter_for
 from etm_jax.config.build import Config
 from etm_jax.config.declaration import files_read
 from etm_jax.config.settings import ModelConfig, RunOptions
+from etm_jax.corpus.duplicates import duplicates_warning
 from etm_jax.corpus.filter_report import format_phrases, format_report, report_warnings
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import as_prepared, files_of, find_source
@@ -21,6 +22,7 @@ from etm_jax.results.export import write_export
 from etm_jax.results.fit_result import FitResult
 from etm_jax.results.seed_comparison import seed_table
 from etm_jax.results.summary import Summary, summarize, topic_table
+from etm_jax.results.too_many import too_many_topics
 from etm_jax.training.distributed import await_main_process, distributed, is_main_process
 from etm_jax.training.make_trainer import make_trainer
 from etm_jax.training.run_folder import RunFolder, check_resumable
@@ -147,6 +149,8 @@ def _read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRe
         console.note(*format_report(corpus.report).split("\n"))
         for warning in report_warnings(corpus.report):
             console.warn(warning)
+    if duplicates := duplicates_warning(corpus):
+        console.warn(duplicates)
     return corpus
 
 
@@ -157,7 +161,8 @@ def _show(result: FitResult, summary: Summary, corpus: Corpus, folder: RunFolder
         console.show(f"\n{seed_table(result.seeds)}")
     record = folder.record()
     assert record, "a run that has ended has one"
-    if message := collapse_warning(result.topics, record.settled(), record.num_docs):
+    collapsed = collapse_warning(result.topics, record.settled(), record.num_docs)
+    if message := collapsed or too_many_topics(result.topics, record.num_docs):
         console.warn(message)
     epoch = f", of {result.epoch}" if result.epoch else ""
     tables = "topics.csv, doc_topics.csv" + (", seeds.csv" if result.seeds else "")

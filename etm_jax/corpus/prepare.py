@@ -1,7 +1,7 @@
 """The whole way from a corpus that was found to sparse counts that a model can be trained on."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,6 +44,9 @@ from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, check_writable
 
 _COUNTED_SEGMENTER = "none"
+
+LEAST_CHINESE, MOST_CHINESE = 0.1, 0.3
+"""Shares of different words with Chinese characters: of Chinese text more, of English text fewer."""
 
 
 def prepare(
@@ -101,8 +104,9 @@ def prepare(
         corpus = _from_counts(source, config, digest)
     else:
         corpus = _from_documents(source, way.config, way.version, digest, with_texts=texts or folder is not None)
-        if not (config.lang or source.lang):
-            warn_of_language(corpus.vocabulary.words)
+        if config.lang or not source.lang:
+            read = corpus.text.words if corpus.text else corpus.vocabulary.words
+            warn_of_language(corpus.vocabulary.words, read, config.lang, way.config.segmenter)
     if way.digest(source) != digest:
         raise UserError(
             f"--corpus={source.name} changed while it was read, or a file that it is prepared with did; "
@@ -351,7 +355,25 @@ def check_read(name: str, config: CorpusConfig, docs: int, tokens: int) -> None:
         )
 
 
-def warn_of_language(words: list[str]) -> None:
-    """Chinese is assumed where nothing says otherwise; say so where it looks wrong."""
-    if sum(any(char >= "\u2e80" for char in word) for word in words) < len(words) / 10:
-        warn("the corpus holds hardly any Chinese, which is assumed by default; for English give --lang=en")
+def warn_of_language(words: Sequence[str], read: Sequence[str], lang: str, segmenter: str) -> None:
+    """Warn where the text looks like another language than it is taken for.
+
+    words: of the vocabulary; read: of the text before it was filtered, where they are known. lang: what --lang says, ""
+    where it was left out and Chinese is assumed. segmenter: what cut the text.
+    """
+    if lang != "en":
+        if _share(words, "\u2e80", "\U0010ffff") < LEAST_CHINESE:
+            assumed = "though --lang=zh is given" if lang else "which is assumed by default"
+            warn(f"the corpus holds hardly any Chinese, {assumed}; for English give --lang=en")
+        return
+    share = _share(read, "\u4e00", "\u9fff")
+    if segmenter == "words" and share > MOST_CHINESE:
+        warn(
+            f"{share:.0%} of the words hold Chinese characters, and --lang=en cuts text at spaces and punctuation "
+            "alone; for Chinese give --lang=zh"
+        )
+
+
+def _share(words: Sequence[str], first: str, last: str) -> float:
+    """The share of the words that hold a character in the range."""
+    return sum(any(first <= char <= last for char in word) for word in words) / max(len(words), 1)
