@@ -8,6 +8,7 @@ from typing import Any
 from etm_jax.cli.compiled import programs_kept
 from etm_jax.cli.fitting import fitter_for
 from etm_jax.config.build import Config
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.config.declaration import files_read
 from etm_jax.config.settings import ModelConfig, RunOptions
 from etm_jax.corpus.duplicates import duplicates_warning
@@ -51,7 +52,7 @@ def run(config: Config, options: RunOptions) -> None:
                 config = config.continuing(saved.config)
                 check_resumable(saved, config, options, folder.path)
                 folder.tell_of_damaged_results()
-            source = find_source(config.corpus)
+            source = find_source(_with_blank_rows(config))
             _check_apart(folder, source, config, options)
             fitter = fitter_for(config, options, folder, saved, source)
 
@@ -67,7 +68,7 @@ def prepare_corpus(config: Config, options: RunOptions) -> None:
     """Prepare the corpus of a future run, where that run will look for it. Raises UserError as `run` does."""
     config, folder = _find_folder(config, options)
     with locked(folder.path):
-        source = find_source(config.corpus)
+        source = find_source(_with_blank_rows(config))
         _check_apart(folder, source, config, options)
         _read_corpus(source, config, folder, None)
     where = Path(config.corpus.cache_dir).expanduser() if config.corpus.cache_dir else folder.corpus
@@ -91,7 +92,7 @@ def _train_along(config: Config, options: RunOptions, folder: RunFolder) -> None
         await_main_process()
         saved = folder.record()
         config = config.continuing(saved.config) if saved else config
-        corpus = _read_corpus(find_source(config.corpus), config, folder, saved)
+        corpus = _read_corpus(find_source(_with_blank_rows(config)), config, folder, saved)
         make_trainer(config, corpus, folder, options, resumed=saved, stop_on_signals=True).train()
 
 
@@ -123,6 +124,11 @@ def _find_corpus(config: Config, options: RunOptions) -> tuple[Config, str]:
     return dataclasses.replace(config, corpus=corpus), options.taskname
 
 
+def _with_blank_rows(config: Config) -> CorpusConfig:
+    """The settings of the corpus, whose rows without text keep their places in the results."""
+    return dataclasses.replace(config.corpus, keep_blank=True)
+
+
 def _read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRecord | None) -> Corpus:
     """The prepared corpus, described on the screen. Raises UserError where it is not that of the `saved` run."""
     cache = folder.corpus
@@ -133,13 +139,19 @@ def _read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRe
         expected = {"expected_digest": saved.corpus_digest, "expected_name": saved.corpus}
         with suppress(UserError):  # Where it is damaged, it is written again.
             expected["expected_vocabulary"] = read_vocabulary(folder)
-    corpus = prepare(source, config.corpus, cache, **expected)
+    corpus = prepare(source, _with_blank_rows(config), cache, **expected)
     parts = f"{corpus.num_train:,} to train, {len(corpus.valid):,} to validate, {len(corpus.test):,} to test"
     console.note(f"corpus {corpus.name}: {len(corpus.vocabulary):,} words; documents: {parts}")
     if corpus.num_train > len(corpus.train):
         console.note(
             f"training reads all documents from {corpus.name}; word vectors, the start of the topics and the results "
             f"are of a sample of {len(corpus.train):,} (etm_jax.infer gives all of them their topics)"
+        )
+    if corpus.left is not None and (blank := sum(not first for first in corpus.left.first_words)):
+        read = sum(len(part) for part in (corpus.train, corpus.valid, corpus.test, corpus.left))
+        console.note(
+            f"{blank:,} of {read:,} documents have no text; doc_topics.csv gives them the prior's topics, and "
+            "the split blank"
         )
     if corpus.metadata.columns:
         console.note(f"metadata: {corpus.metadata.describe()}")

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.fields import Fields, fields_of
+from etm_jax.corpus.left_out import BlankRows, left_out
 from etm_jax.corpus.metadata import Metadata, ValueTally
 from etm_jax.corpus.shards import read_corpus
 from etm_jax.corpus.store.cache import load_corpus, save_corpus
@@ -121,9 +122,7 @@ def prepare(
 
 def without_texts(corpus: Corpus) -> Corpus:
     """The corpus without the beginnings of its documents' texts."""
-    train, valid, test = (
-        dataclasses.replace(part, texts=None, places=None) for part in (corpus.train, corpus.valid, corpus.test)
-    )
+    train, valid, test = (dataclasses.replace(part, texts=None) for part in (corpus.train, corpus.valid, corpus.test))
     return dataclasses.replace(corpus, train=train, valid=valid, test=test)
 
 
@@ -176,7 +175,8 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     stopwords, merged = read_stop_words(config), MergedTokens(config, cleaner(config))
     fields = fields_of(config)
     kept = _Kept(Packer(), Packer(), tuple(Packer() for _ in fields.names), Compressor() if with_texts else None)
-    cleaning = Cleaning(source.documents, config)
+    blank = BlankRows(source.documents)
+    cleaning = Cleaning(blank.others if config.keep_blank else source.documents, config)
     stream = index_tokens(_tokens_noting(cleaning.documents, config, fields, kept), merged.clean)
     cleaning.tally.give_hint()
     phrases = None
@@ -207,7 +207,9 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     lengths = _lengths(counts)
     valid, test = valid[lengths[valid] >= 1], test[lengths[test] >= 2]
 
-    rows_of = {"train": train, "valid": valid, "test": test}
+    left = np.concatenate([train, valid, test])
+    rows_of = {"train": train, "valid": valid, "test": test, "": np.setdiff1d(np.arange(len(lengths)), left)}
+    places, tokens = blank.places_of_others(len(lengths)), np.diff(stream.starts)
     parts = {
         name: Documents(
             counts[rows],
@@ -215,14 +217,14 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
             first_words.take(rows),
             {field: values.take(rows) for field, values in meta.items()},
             texts.take(rows) if texts else None,
-            rows,
+            places[rows],
+            tokens[rows],
         )
         for name, rows in rows_of.items()
     }
     # Millions of documents are held once.
     del counts, ids, first_words, meta
     test_h1, test_h2 = halves(parts["test"].counts, config.split_seed)
-    left = np.concatenate([train, valid, test])
     return Corpus(
         name=source.name,
         digest=digest,
@@ -254,6 +256,7 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
             stopwords_found=stopwords_found,
         ),
         metadata=metadata_of({field: ValueTally.of(values) for field, values in parts["train"].meta.items()}),
+        left=left_out(parts[""], blank.found, fields),
     )
 
 
