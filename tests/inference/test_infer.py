@@ -52,10 +52,8 @@ def theta_of(path: Path) -> np.ndarray:
 
 def test_documents_of_training_get_the_topics_that_training_gave_them(trained: Path, tmp_path: Path) -> None:
     found = inferred(trained, trained.parent / "lines.txt", tmp_path / "theta.csv")
-    listed = list(csv.DictReader(io.StringIO((trained / "export" / "doc_topics.csv").read_text("utf-8-sig"))))
-    exported = dict(
-        zip((row["document"] for row in listed), theta_of(trained / "export" / "doc_topics.csv"), strict=True)
-    )
+    table = trained / "export" / "doc_topics.csv"
+    exported = dict(zip((row["document"] for row in rows_of(table)), theta_of(table), strict=True))
     rows, theta = rows_of(found), theta_of(found)
     assert len(rows) == 120
     for row, shares in zip(rows, theta, strict=True):

@@ -80,10 +80,8 @@ def test_blank_rows_change_nothing_else(config, tmp_path):
 
 def test_a_corpus_of_an_earlier_version_has_its_rows_by_part(config):
     corpus = prepare(find_source(config), config, None)
-    parts = {
-        name: dataclasses.replace(getattr(corpus, name), places=None, tokens=None)
-        for name in ("train", "valid", "test")
-    }
+    names = ("train", "valid", "test")
+    parts = {name: dataclasses.replace(getattr(corpus, name), places=None, tokens=None) for name in names}
     rows = list(document_rows(model_of(corpus), dataclasses.replace(corpus, left=None, **parts)))
     assert [row[0] for row in rows] == [*corpus.train.ids, *corpus.valid.ids, *corpus.test.ids]
     assert {row[3] for row in rows} == {""}
