@@ -11,7 +11,7 @@ from etm_jax.config.build import Config
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.config.declaration import files_read
 from etm_jax.config.settings import ModelConfig, RunOptions
-from etm_jax.corpus.duplicates import duplicates_warning
+from etm_jax.corpus.duplicates import tell_duplicates
 from etm_jax.corpus.filter_report import format_phrases, format_report, report_warnings
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import as_prepared, files_of, find_source
@@ -161,8 +161,7 @@ def _read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRe
         console.note(*format_report(corpus.report).split("\n"))
         for warning in report_warnings(corpus.report):
             console.warn(warning)
-    if duplicates := duplicates_warning(corpus):
-        console.warn(duplicates)
+    tell_duplicates(corpus)
     return corpus
 
 

@@ -4,9 +4,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.corpus.types import Corpus
+from etm_jax.util.console import note, warn
 
 LEAST_TOKENS = 5
 """Shorter documents have the same words by chance."""
+
+LEAST_SHARE = 0.01
+"""Of the test documents. Fewer copies change no figure that is read from them."""
 
 
 def duplicates_between(train: sp.csr_matrix, test: sp.csr_matrix) -> int:
@@ -19,14 +23,15 @@ def duplicates_between(train: sp.csr_matrix, test: sp.csr_matrix) -> int:
     return int(np.isin(_fingerprints(test, of_word), _fingerprints(train, of_word)).sum())
 
 
-def duplicates_warning(corpus: Corpus) -> str | None:
-    """One line where test documents have the same words as documents to train on; None where none has."""
+def tell_duplicates(corpus: Corpus) -> None:
+    """Say how many test documents have the words of a document to train on; warn where that is a good part of them."""
     if not (found := duplicates_between(corpus.train.counts, corpus.test.counts)):
-        return None
-    return (
-        f"{found:,} of {len(corpus.test):,} test documents have exactly the words of a document that is trained on; "
-        "what is measured on them is too good by that: leave copies out of the corpus"
-    )
+        return
+    told = f"{found:,} of {len(corpus.test):,} test documents have exactly the words of a document that is trained on"
+    if found < LEAST_SHARE * len(corpus.test):
+        note(told)
+    else:
+        warn(f"{told}; what is measured on them is too good by that: leave copies out of the corpus")
 
 
 def _fingerprints(counts: sp.csr_matrix, of_word: np.ndarray) -> np.ndarray:
