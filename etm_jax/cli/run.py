@@ -8,8 +8,10 @@ from typing import Any
 from etm_jax.cli.compiled import programs_kept
 from etm_jax.cli.fitting import Fitter, fitter_for
 from etm_jax.config.build import Config
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.config.declaration import files_read
 from etm_jax.config.settings import ModelConfig, RunOptions
+from etm_jax.corpus.duplicates import tell_duplicates
 from etm_jax.corpus.filter_report import format_phrases, format_report, report_warnings
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import as_prepared, files_of, find_source
@@ -21,6 +23,7 @@ from etm_jax.results.export import write_export
 from etm_jax.results.fit_result import FitResult
 from etm_jax.results.seed_comparison import seed_table
 from etm_jax.results.summary import Summary, summarize, topic_table
+from etm_jax.results.too_many import too_many_topics
 from etm_jax.training.distributed import await_main_process, distributed, is_main_process
 from etm_jax.training.make_trainer import make_trainer
 from etm_jax.training.run_folder import RunFolder, check_resumable
@@ -45,7 +48,7 @@ def run(config: Config, options: RunOptions) -> None:
         with locked(folder.path), programs_kept(options.compilation_cache):
             # What the folder holds already, and what can be refused before the corpus is read.
             config, saved = continued(config, options, folder)
-            source = find_source(config.corpus)
+            source = find_source(with_blank_rows(config))
             check_apart(folder, source, config, options)
             fitter = fitter_for(config, options, folder, saved, source)
 
@@ -80,7 +83,7 @@ def prepare_corpus(config: Config, options: RunOptions) -> None:
     """Prepare the corpus of a future run, where that run will look for it. Raises UserError as `run` does."""
     config, folder = find_folder(config, options)
     with locked(folder.path):
-        source = find_source(config.corpus)
+        source = find_source(with_blank_rows(config))
         check_apart(folder, source, config, options)
         read_corpus(source, config, folder, None)
     where = Path(config.corpus.cache_dir).expanduser() if config.corpus.cache_dir else folder.corpus
@@ -104,7 +107,7 @@ def _train_along(config: Config, options: RunOptions, folder: RunFolder) -> None
         await_main_process()
         saved = folder.record()
         config = config.continuing(saved.config) if saved else config
-        corpus = read_corpus(find_source(config.corpus), config, folder, saved)
+        corpus = read_corpus(find_source(with_blank_rows(config)), config, folder, saved)
         make_trainer(config, corpus, folder, options, resumed=saved, stop_on_signals=True).train()
 
 
@@ -142,6 +145,11 @@ def _find_corpus(config: Config, options: RunOptions) -> tuple[Config, str]:
     return dataclasses.replace(config, corpus=corpus), options.taskname
 
 
+def with_blank_rows(config: Config) -> CorpusConfig:
+    """The settings of the corpus, whose rows without text keep their places in the results."""
+    return dataclasses.replace(config.corpus, keep_blank=True)
+
+
 def read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRecord | None) -> Corpus:
     """The prepared corpus, described on the screen. Raises UserError where it is not that of the `saved` run."""
     cache = folder.corpus
@@ -152,13 +160,19 @@ def read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRec
         expected = {"expected_digest": saved.corpus_digest, "expected_name": saved.corpus}
         with suppress(UserError):  # Where it is damaged, it is written again.
             expected["expected_vocabulary"] = read_vocabulary(folder)
-    corpus = prepare(source, config.corpus, cache, **expected)
+    corpus = prepare(source, with_blank_rows(config), cache, **expected)
     parts = f"{corpus.num_train:,} to train, {len(corpus.valid):,} to validate, {len(corpus.test):,} to test"
     console.note(f"corpus {corpus.name}: {len(corpus.vocabulary):,} words; documents: {parts}")
     if corpus.num_train > len(corpus.train):
         console.note(
             f"training reads all documents from {corpus.name}; word vectors, the start of the topics and the results "
             f"are of a sample of {len(corpus.train):,} (etm_jax.infer gives all of them their topics)"
+        )
+    if corpus.left is not None and (blank := sum(not first for first in corpus.left.first_words)):
+        read = sum(len(part) for part in (corpus.train, corpus.valid, corpus.test, corpus.left))
+        console.note(
+            f"{blank:,} of {read:,} documents have no text; doc_topics.csv gives them the prior's topics, and "
+            "the split blank"
         )
     if corpus.metadata.columns:
         console.note(f"metadata: {corpus.metadata.describe()}")
@@ -168,6 +182,7 @@ def read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRec
         console.note(*format_report(corpus.report).split("\n"))
         for warning in report_warnings(corpus.report):
             console.warn(warning)
+    tell_duplicates(corpus)
     return corpus
 
 
@@ -178,7 +193,8 @@ def _show(result: FitResult, summary: Summary, corpus: Corpus, folder: RunFolder
         console.show(f"\n{seed_table(result.seeds)}")
     record = folder.record()
     assert record, "a run that has ended has one"
-    if message := collapse_warning(result.topics, record.settled(), record.num_docs):
+    collapsed = collapse_warning(result.topics, record.settled(), record.num_docs)
+    if message := collapsed or too_many_topics(result.topics, record.num_docs):
         console.warn(message)
     epoch = f", of {result.epoch}" if result.epoch else ""
     tables = "topics.csv, doc_topics.csv" + (", seeds.csv" if result.seeds else "")

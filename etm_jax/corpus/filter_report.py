@@ -7,6 +7,12 @@ from etm_jax.util.console import table
 SHOWN = 10
 """Phrases that are named."""
 
+FEWEST_TOKENS = 5
+"""Of a median document after filtering. With fewer, hardly any document says what it is about."""
+
+MOST_EMPTIED = 0.02
+"""Share of documents that may lose all their words without a warning; the table counts them in any case."""
+
 
 def format_report(report: FilterReport) -> str:
     """A table of documents, tokens and words before and after, over all parts of the split.
@@ -41,22 +47,32 @@ def format_phrases(vocabulary: Vocabulary) -> str:
 
 
 def report_warnings(report: FilterReport) -> list[str]:
-    """One line for each of tokens and documents of which less than half survive, and for stop words without effect."""
+    """One line each for documents that kept few words, for those that kept none, and for stop words without effect.
+
+    That most tokens go is no fault: the words that are in every document are half of any text.
+    """
     warnings = []
     if report.stopwords and not report.stopwords_found:
         warnings.append(
             f"none of the {report.stopwords:,} stop words occurs in the text; give those of its language, spelled and "
             "cut as its words are"
         )
-    if report.tokens_after < report.tokens_before / 2:
+    if report.tokens_after < report.tokens_before / 2 and report.median_length_after < FEWEST_TOKENS:
         warnings.append(
-            f"filtering keeps only {_share(report.tokens_before, report.tokens_after)} of the tokens; "
-            "raise --no_above to keep more of the common words, or lower --no_below to keep more of the rare ones"
+            f"filtering leaves half of the documents with {report.median_length_after:g} words or fewer "
+            f"({report.median_length_before:g} before), too few to tell topics by; lower --no_below to keep more of "
+            "the rare words, or give longer documents"
         )
     if report.docs_after < report.docs_before / 2:
         warnings.append(
             f"filtering keeps only {report.docs_after:,} of {report.docs_before:,} documents, the others have no words "
             "left; raise --no_above, lower --no_below, or give longer documents"
+        )
+    elif report.docs_before - report.docs_after > MOST_EMPTIED * report.docs_before:
+        warnings.append(
+            f"{report.docs_before - report.docs_after:,} of {report.docs_before:,} documents have no words left, and "
+            "nothing is learnt from them: all their words are stop words, too short, rare (--no_below) "
+            "or common (--no_above)"
         )
     return warnings
 

@@ -1,7 +1,7 @@
 """The whole way from a corpus that was found to sparse counts that a model can be trained on."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.fields import Fields, fields_of
+from etm_jax.corpus.left_out import BlankRows, left_out
 from etm_jax.corpus.metadata import Metadata, ValueTally
 from etm_jax.corpus.shards import read_corpus
 from etm_jax.corpus.store.cache import load_corpus, save_corpus
@@ -44,6 +45,9 @@ from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, check_writable
 
 _COUNTED_SEGMENTER = "none"
+
+LEAST_CHINESE, MOST_CHINESE = 0.1, 0.3
+"""Shares of different words with Chinese characters: of Chinese text more, of English text fewer."""
 
 
 def prepare(
@@ -101,8 +105,9 @@ def prepare(
         corpus = _from_counts(source, way.config, digest)
     else:
         corpus = _from_documents(source, way.config, way.version, digest, with_texts=texts or folder is not None)
-        if not (config.lang or source.lang):
-            warn_of_language(corpus.vocabulary.words)
+        if config.lang or not source.lang:
+            read = corpus.text.words if corpus.text else corpus.vocabulary.words
+            warn_of_language(corpus.vocabulary.words, read, config.lang, way.config.segmenter)
     if way.digest(source) != digest:
         raise UserError(
             f"--corpus={source.name} changed while it was read, or a file that it is prepared with did; "
@@ -117,9 +122,7 @@ def prepare(
 
 def without_texts(corpus: Corpus) -> Corpus:
     """The corpus without the beginnings of its documents' texts."""
-    train, valid, test = (
-        dataclasses.replace(part, texts=None, places=None) for part in (corpus.train, corpus.valid, corpus.test)
-    )
+    train, valid, test = (dataclasses.replace(part, texts=None) for part in (corpus.train, corpus.valid, corpus.test))
     return dataclasses.replace(corpus, train=train, valid=valid, test=test)
 
 
@@ -174,7 +177,8 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     stopwords, merged = read_stop_words(config), MergedTokens(config, cleaner(config))
     fields = fields_of(config)
     kept = _Kept(Packer(), Packer(), tuple(Packer() for _ in fields.names), Compressor() if with_texts else None)
-    cleaning = Cleaning(source.documents, config)
+    blank = BlankRows(source.documents)
+    cleaning = Cleaning(blank.others if config.keep_blank else source.documents, config)
     stream = index_tokens(_tokens_noting(cleaning.documents, config, fields, kept), merged.clean)
     cleaning.tally.give_hint()
     phrases = None
@@ -205,7 +209,9 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     lengths = _lengths(counts)
     valid, test = valid[lengths[valid] >= 1], test[lengths[test] >= 2]
 
-    rows_of = {"train": train, "valid": valid, "test": test}
+    left = np.concatenate([train, valid, test])
+    rows_of = {"train": train, "valid": valid, "test": test, "": np.setdiff1d(np.arange(len(lengths)), left)}
+    places, tokens = blank.places_of_others(len(lengths)), np.diff(stream.starts)
     parts = {
         name: Documents(
             counts[rows],
@@ -213,14 +219,14 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
             first_words.take(rows),
             {field: values.take(rows) for field, values in meta.items()},
             texts.take(rows) if texts else None,
-            rows,
+            places[rows],
+            tokens[rows],
         )
         for name, rows in rows_of.items()
     }
     # Millions of documents are held once.
     del counts, ids, first_words, meta
     test_h1, test_h2 = halves(parts["test"].counts, config.split_seed)
-    left = np.concatenate([train, valid, test])
     return Corpus(
         name=source.name,
         digest=digest,
@@ -252,6 +258,7 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
             stopwords_found=stopwords_found,
         ),
         metadata=metadata_of({field: ValueTally.of(values) for field, values in parts["train"].meta.items()}),
+        left=left_out(parts[""], blank.found, fields),
     )
 
 
@@ -354,7 +361,25 @@ def check_read(name: str, config: CorpusConfig, docs: int, tokens: int) -> None:
         )
 
 
-def warn_of_language(words: list[str]) -> None:
-    """Chinese is assumed where nothing says otherwise; say so where it looks wrong."""
-    if sum(any(char >= "\u2e80" for char in word) for word in words) < len(words) / 10:
-        warn("the corpus holds hardly any Chinese, which is assumed by default; for English give --lang=en")
+def warn_of_language(words: Sequence[str], read: Sequence[str], lang: str, segmenter: str) -> None:
+    """Warn where the text looks like another language than it is taken for.
+
+    words: of the vocabulary; read: of the text before it was filtered, where they are known. lang: what --lang says, ""
+    where it was left out and Chinese is assumed. segmenter: what cut the text.
+    """
+    if lang != "en":
+        if _share(words, "\u2e80", "\U0010ffff") < LEAST_CHINESE:
+            assumed = "though --lang=zh is given" if lang else "which is assumed by default"
+            warn(f"the corpus holds hardly any Chinese, {assumed}; for English give --lang=en")
+        return
+    share = _share(read, "\u4e00", "\u9fff")
+    if segmenter == "words" and share > MOST_CHINESE:
+        warn(
+            f"{share:.0%} of the words hold Chinese characters, and --lang=en cuts text at spaces and punctuation "
+            "alone; for Chinese give --lang=zh"
+        )
+
+
+def _share(words: Sequence[str], first: str, last: str) -> float:
+    """The share of the words that hold a character in the range."""
+    return sum(any(first <= char <= last for char in word) for word in words) / max(len(words), 1)

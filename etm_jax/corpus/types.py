@@ -130,7 +130,8 @@ class Documents:
 
     meta: by field, D values as text, "" for none (`etm_jax.corpus.metadata`). texts: the beginnings of the D texts, as
     the report shows them, "" for one that was not kept; places: [D] int64, rising, where each document stood among all
-    that were read. Both are None where they were not asked for, or nobody kept them.
+    that were read; tokens: [D] int64, its words in all, before any were filtered out. Each of the three is None where
+    it was not asked for, or nobody kept it.
     """
 
     counts: sp.csr_matrix
@@ -139,6 +140,7 @@ class Documents:
     meta: Mapping[str, Sequence[str]] = field(default_factory=dict)
     texts: Sequence[str] | None = field(default=None, repr=False)
     places: np.ndarray | None = field(default=None, repr=False)
+    tokens: np.ndarray | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -232,7 +234,8 @@ class Corpus:
     name: what was really used (a path or a corpus' name). digest: SHA-256 over the input bytes and every option that
     matters. test_h1, test_h2: [T, V] CSR, two random halves of the test documents' tokens. text: None where the corpus
     came as counts. report: None where nothing was filtered here. stream: of a folder of shards, all training documents;
-    `train` is then a sample of them. metadata: what the fields of its documents' `meta` are.
+    `train` is then a sample of them. metadata: what the fields of its documents' `meta` are. left: documents of no
+    part, as they have no text or were emptied by the filters; None where nobody kept them.
     """
 
     name: str
@@ -247,6 +250,7 @@ class Corpus:
     report: FilterReport | None = None
     stream: DocumentStream | None = field(default=None, repr=False)
     metadata: Metadata = field(default_factory=Metadata)
+    left: Documents | None = field(default=None, repr=False)
 
     @property
     def num_train(self) -> int:

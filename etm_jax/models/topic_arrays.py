@@ -11,7 +11,8 @@ class TopicArrays(NamedTuple):
 
     own: arrays that this kind of model has besides, by name: ρ [V, L], α [K, L] and the background [V], of which β is
     the softmax over V of ρα + background; the prior of θ [K] of LDA. activity: [K], of the encoder over the training
-    documents, as `etm_jax.metrics.posterior` has it; None for a model without encoder.
+    documents, as `etm_jax.metrics.posterior` has it; None for a model without encoder. prior: [K], θ at the prior's
+    mean; None where it is in `own`, or not known.
     """
 
     beta: np.ndarray
@@ -21,6 +22,7 @@ class TopicArrays(NamedTuple):
     theta_test_h1: np.ndarray
     own: Mapping[str, np.ndarray] = {}
     activity: np.ndarray | None = None
+    prior: np.ndarray | None = None
 
     @property
     def rho(self) -> np.ndarray | None:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from etm_jax.corpus.types import Corpus
 from etm_jax.inference.theta import infer_posterior, log_px_at
 from etm_jax.metrics.evaluator import TOP_WORDS, FittedRun, Labels, Row
 from etm_jax.metrics.registry import evaluators
@@ -14,6 +13,7 @@ from etm_jax.metrics.topics import top_words
 from etm_jax.models.layers import Variables
 from etm_jax.models.registry import model_kind
 from etm_jax.models.topic_edit import TopicEdit
+from etm_jax.results.label_file import read_labels
 from etm_jax.results.run import Run
 from etm_jax.training.checkpoint import Checkpoints
 from etm_jax.training.corpus_batches import corpus_batchers
@@ -23,7 +23,6 @@ from etm_jax.training.run_record import RunRecord
 from etm_jax.training.steps import beta_step
 from etm_jax.util.console import table
 from etm_jax.util.errors import UserError
-from etm_jax.util.keyed_csv import read_pairs
 
 ORDER = (
     "num_topics", "coherences", "diversity", "inverted_rbo", "duplicates", "used", "perplexity", "active", "kl",
@@ -55,7 +54,7 @@ def evaluate(run: Run, labels: str = "") -> Evaluation:
 
     Raises UserError where its checkpoint or the labels cannot be used.
     """
-    fitted = _fitted(run, _read_labels(run.corpus, labels) if labels else None)
+    fitted = _fitted(run, read_labels(run.corpus, labels) if labels else None)
     values: dict[str, Any] = {}
     rows: list[Row] = []
     for evaluator in evaluators():
@@ -90,21 +89,6 @@ def _fitted(run: Run, labels: Labels | None) -> FittedRun:
     if kind.is_mixture:
         return fitted
     return fitted._replace(log_px=log_px_at(variables, model.theta_test_h1, corpus.test_h2, record.batch_size, spec))
-
-
-def _read_labels(corpus: Corpus, path: str) -> Labels:
-    label_of = read_pairs(path, "labels", "document", "label")
-    train, test = ([i for i, doc in enumerate(part.ids) if doc in label_of] for part in (corpus.train, corpus.test))
-    of_train, of_test = (
-        [label_of[part.ids[i]] for i in rows] for part, rows in ((corpus.train, train), (corpus.test, test))
-    )
-    if len(set(of_train)) < 2 or not of_test:
-        raise UserError(
-            f"--labels={path} labels {len(train)} of the training and {len(test)} of the test documents, with "
-            f"{len(set(of_train))} different labels; documents are named as in export/doc_topics.csv, such as "
-            f"{corpus.train.ids[0]!r}"
-        )
-    return Labels(train, of_train, test, of_test)
 
 
 def _variables(folder: RunFolder, record: RunRecord, beta: np.ndarray, edit: TopicEdit | None) -> Variables:

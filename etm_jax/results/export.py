@@ -9,15 +9,15 @@ import scipy.sparse as sp
 
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.topic_arrays import TopicArrays
+from etm_jax.results.doc_table import document_rows, header
 from etm_jax.results.seed_comparison import SeedComparison, SeedResult
 from etm_jax.results.summary import Summary
+from etm_jax.util.console import track
 from etm_jax.util.own_files import replace_own_files
 from etm_jax.util.tables import TableWriter
 
 ARRAYS = ("beta", "theta_train", "theta_valid", "theta_test", "theta_test_h1")
 """Arrays that every kind of model exports, besides its own."""
-
-LEAST_WEIGHT_LISTED = 0.05
 
 
 def write_export(
@@ -32,10 +32,12 @@ def write_export(
     have no file.
 
     seeds: for a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them. names: of
-    the K topics, "" for those without; where one has a name, topics.csv has the column too. The metadata fields are the
-    last columns of doc_topics.csv.
+    the K topics, "" for those without; where one has a name, topics.csv has the column too. `doc_table`
+    says what doc_topics.csv holds.
     """
     vocab = corpus.vocabulary.words
+    parts = (corpus.train, corpus.valid, corpus.test, corpus.left)
+    num_documents = sum(len(documents) for documents in parts if documents is not None)
     with replace_own_files(folder, of_before=True) as new:
         (new / "vocab.txt").write_text("".join(word + "\n" for word in vocab), encoding="utf-8")
         arrays = {name: getattr(model, name) for name in ARRAYS} | dict(model.own)
@@ -67,22 +69,8 @@ def write_export(
         )
         if seeds:
             _write_csv(new / "seeds.csv", list(SeedResult._fields), map(_seed_cells, seeds.rows))
-        parts = (
-            (corpus.train, model.theta_train),
-            (corpus.valid, model.theta_valid),
-            (corpus.test, model.theta_test),
-        )
-        _write_csv(
-            new / "doc_topics.csv",
-            ["document", "topics", "first_words", *corpus.metadata.names],
-            (
-                [doc, _topics_of(theta), first, *meta]
-                for documents, thetas in parts
-                for doc, theta, first, *meta in zip(
-                    documents.ids, thetas, documents.first_words, *documents.meta.values(), strict=True
-                )
-            ),
-        )
+        rows = track(document_rows(model, corpus), "doc_topics.csv", total=num_documents, unit="documents")
+        _write_csv(new / "doc_topics.csv", header(len(model.beta), corpus.metadata.names), rows)
 
 
 class _Figure(float):
@@ -97,12 +85,6 @@ class _Figure(float):
 def _seed_cells(row: SeedResult) -> list[object]:
     """The cells of a seed's row; empty where a metric is nan."""
     return [("" if math.isnan(x) else _Figure(x)) if isinstance(x, float) else x for x in row]
-
-
-def _topics_of(theta: np.ndarray) -> str:
-    """`3:0.62 11:0.20`: the largest topic, and all of at least LEAST_WEIGHT_LISTED, by descending weight."""
-    order = np.argsort(-theta, kind="stable")
-    return " ".join(f"{k}:{theta[k]:.2f}" for i, k in enumerate(order) if i == 0 or theta[k] >= LEAST_WEIGHT_LISTED)
 
 
 def _write_csv(path: Path, header: list[str], rows: Iterable[list[object]]) -> None:

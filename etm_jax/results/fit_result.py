@@ -58,6 +58,7 @@ def _topic_arrays(trained: TrainResult, batchers: dict[str, Batcher]) -> TopicAr
         activity=infer_posterior(variables, batchers["train"], layout.program_spec).activity,
         **{f"theta_{part}": values for part, values in theta.items()},
         own={name: np.asarray((params | constants)[name]) for name in spec.module().exports},
+        prior=np.asarray(spec.with_variables(trained.variables).prior_theta()),
     )
 
 

@@ -74,10 +74,14 @@ def test_the_csv_files_hold_every_topic_and_document(finished):
     with (finished / "export" / "doc_topics.csv").open(encoding="utf-8-sig", newline="") as file:
         documents = list(csv.DictReader(file))
     lines = themed_lines()
-    assert sorted(int(row["document"]) for row in documents) == list(range(1, 121))
+    # As the lines stand in the file.
+    assert [int(row["document"]) for row in documents] == list(range(1, 121))
     assert all(lines[int(row["document"]) - 1].startswith(row["first_words"].rstrip("…")) for row in documents)
     theta = load(finished, "theta_train")
-    assert [int(row["topics"].split(":")[0]) for row in documents[: len(theta)]] == theta.argmax(1).tolist()
+    trained_on = [row for row in documents if row["split"] == "train"]
+    assert [int(row["topics"].split(":")[0]) for row in trained_on] == theta.argmax(1).tolist()
+    np.testing.assert_allclose([[float(row[f"topic_{k}"]) for k in range(3)] for row in trained_on], theta, atol=1e-6)
+    assert [int(row["tokens"]) for row in documents] == [len(line.split()) for line in lines]
 
 
 def test_the_run_describes_itself(finished):

@@ -91,14 +91,25 @@ def test_the_report_counts_what_filtering_did(tmp_path):
         ["median", "tokens", "a", "document", "2", "2.5"],
         ["documents", "emptied", "1"],
     ]
-    assert report_warnings(report) == []
+    (warning,) = report_warnings(report)
+    assert "1 of 5 documents have no words left" in warning
 
 
 def test_less_than_half_surviving_is_warned_of():
     tokens, documents = report_warnings(FilterReport(100, 49, 1000, 130, 50, 5, 10.0, 2.0))
-    assert "13.0% of the tokens" in tokens
-    assert "--no_above" in tokens
+    assert "with 2 words or fewer (10 before)" in tokens
+    assert "--no_above" not in tokens
     assert "49 of 100 documents" in documents
+
+
+def test_text_that_loses_its_function_words_is_not_warned_of():
+    # An English corpus at the defaults: 40% of the tokens stay, and every document has enough of them.
+    assert report_warnings(FilterReport(1000, 999, 200_000, 80_000, 20_000, 5000, 190.0, 75.0)) == []
+
+
+def test_documents_that_vanish_are_counted():
+    (warning,) = report_warnings(FilterReport(100, 90, 1000, 900, 50, 40, 10.0, 9.0))
+    assert warning.startswith("10 of 100 documents have no words left")
 
 
 def test_defaults_follow_the_language_and_the_corpus(tmp_path):
@@ -156,10 +167,12 @@ def test_a_corpus_of_counts_keeps_its_split_and_columns(tmp_path):
     [
         ([], {}, "texts holds no documents"),
         (["1984", "!!"], {}, r"nothing is left of its 2 documents .*--encoding=utf-8"),
-        (["a b"] * 9, {}, "filtering leaves 0 of 2 words.*2 are stop words, too short"),
-        (["one two"] * 9, {"no_below": 10}, "2 are in fewer than --no_below=10 documents"),
-        (["one two"] * 9, {}, r"2 in more than 8 of the 9 documents \(--no_above=0.9\)"),
-        (["one two", "one two"], {"no_above": 1.0}, "2 of 2 documents .* too few to split"),
+        (["a b"] * 12, {}, "filtering leaves 0 of 2 words.*2 are stop words, too short"),
+        (["one two"] * 12, {"no_below": 13}, "2 are in fewer than --no_below=13 documents"),
+        (["one two"] * 12, {}, r"2 in more than 10 of the 12 documents \(--no_above=0.9\)"),
+        (["one two"] * 12, {"no_above": 1.0, "valid_share": 0.6, "test_share": 0.5}, "12 of 12 .* too few to split"),
+        (["one two"] * 5, {}, "too small for topics: there are only 5 documents"),
+        (["one two " * 1000], {"no_above": 1.0, "no_below": 1}, "all of its text is one document"),
         (["one two"] * 9, {"stopwords": "nowhere.txt"}, "--stopwords=nowhere.txt is not there"),
     ],
 )
@@ -172,5 +185,13 @@ def test_english_taken_for_chinese_is_warned_of(tmp_path, capsys):
     config = dataclasses.replace(CONFIG, lang="", segmenter="whitespace")
     prepare(source_of(animal_texts(), tmp_path), config)
     assert "--lang=en" in capsys.readouterr().err
+    prepare(source_of(animal_texts(), tmp_path), dataclasses.replace(config, lang="zh"))
+    assert "hardly any Chinese, though --lang=zh is given" in capsys.readouterr().err
     prepare(source_of(animal_texts(), tmp_path, lang="en"), config)
     assert "--lang=en" not in capsys.readouterr().err
+
+
+def test_chinese_taken_for_english_is_warned_of(tmp_path, capsys):
+    texts = [f"机器{a}学习{b} 海洋{a}鱼类 words{b}" for a in "甲乙丙丁" for b in "天地人和水火"]
+    prepare(source_of(texts, tmp_path), CONFIG)
+    assert "hold Chinese characters, and --lang=en cuts text at spaces" in capsys.readouterr().err

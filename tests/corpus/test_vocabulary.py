@@ -38,12 +38,12 @@ def test_auto_adj_drops_the_twenty_commonest_of_all_words_in_place_of_no_above()
 
 def test_too_few_words_are_reported_with_what_each_filter_dropped():
     with pytest.raises(UserError) as error:
-        kept(no_below=3, no_above=0.75, min_token_len=3)
+        kept(DOCS * 3, no_below=9, no_above=0.75, min_token_len=3)
     message = str(error.value)
     assert message.startswith("filtering leaves 0 of 5 words")
     assert "2 are stop words, too short" in message
-    assert "2 are in fewer than --no_below=3 documents" in message
-    assert "1 in more than 3 of the 4 documents (--no_above=0.75)" in message
+    assert "2 are in fewer than --no_below=9 documents" in message
+    assert "1 in more than 9 of the 12 documents (--no_above=0.75)" in message
 
 
 def drawn_documents(seed):

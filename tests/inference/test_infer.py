@@ -52,9 +52,8 @@ def theta_of(path: Path) -> np.ndarray:
 
 def test_documents_of_training_get_the_topics_that_training_gave_them(trained: Path, tmp_path: Path) -> None:
     found = inferred(trained, trained.parent / "lines.txt", tmp_path / "theta.csv")
-    listed = list(csv.DictReader(io.StringIO((trained / "export" / "doc_topics.csv").read_text("utf-8-sig"))))
-    parts = [np.load(trained / "export" / f"theta_{part}.npy") for part in ("train", "valid", "test")]
-    exported = dict(zip((row["document"] for row in listed), np.concatenate(parts), strict=True))
+    table = trained / "export" / "doc_topics.csv"
+    exported = dict(zip((row["document"] for row in rows_of(table)), theta_of(table), strict=True))
     rows, theta = rows_of(found), theta_of(found)
     assert len(rows) == 120
     for row, shares in zip(rows, theta, strict=True):
@@ -180,11 +179,8 @@ def test_lda_gives_its_documents_the_topics_that_it_exported(trained: Path, tmp_
     run(*cli.parse(["train", f"--corpus={corpus}", *lda]))
     found = inferred(tmp_path / "lda", corpus, tmp_path / "theta.npy")
     export = tmp_path / "lda" / "export"
-    with (export / "doc_topics.csv").open(encoding="utf-8-sig", newline="") as file:
-        lines = [int(row["document"]) - 1 for row in csv.DictReader(file)]
-    exported = np.concatenate([np.load(export / f"theta_{part}.npy") for part in ("train", "valid", "test")])
     # Topics are exported in single precision.
-    np.testing.assert_allclose(np.load(found)[lines], exported, atol=1e-4)
+    np.testing.assert_allclose(np.load(found), theta_of(export / "doc_topics.csv"), atol=1e-4)
 
 
 @pytest.mark.parametrize(

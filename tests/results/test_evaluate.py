@@ -148,7 +148,9 @@ def test_labels_that_are_the_themes_are_told_apart(runs, tmp_path, capsys):
     kept = json.loads((runs / "etm" / "metrics.json").read_text("utf-8"))["labelled"]
     assert kept["purity"] == kept["nmi"] == kept["accuracy"] == kept["macro_f1"] == pytest.approx(1)
     assert kept["majority"] < 0.5
-    assert "macro F1" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "macro F1" in told.out
+    assert "108 labels, 108 of them name a document" in told.err
 
 
 def test_bare_counts_without_test_documents_give_numbers_or_null(tmp_path):
@@ -209,9 +211,16 @@ def test_mistakes_are_told_in_one_line(runs, tmp_path, capsys):
         capsys, run, f"--labels={tmp_path / 'wrong.csv'}"
     )
     (tmp_path / "other.csv").write_text("document,label\nfirst,a\nsecond,b\n")
-    assert "labels 0 of the training and 0 of the test documents" in refused(
-        capsys, run, f"--labels={tmp_path / 'other.csv'}"
-    )
+    message = refused(capsys, run, f"--labels={tmp_path / 'other.csv'}")
+    assert "none of its 2 labels names a document" in message
+    assert "names such as 'first', and the documents are called such as '" in message
+    # The index of a table in pandas begins at 0.
+    (tmp_path / "index.csv").write_text("document,label\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(120)))
+    assert "numbers documents from 0" in refused(capsys, run, f"--labels={tmp_path / 'index.csv'}")
+    (tmp_path / "few.csv").write_text("document,label\n1,a\n2,a\nfirst,b\n")
+    capsys.readouterr()
+    assert evaluated(run, f"--labels={tmp_path / 'few.csv'}") == 2
+    assert "3 labels, 2 of them name a document" in capsys.readouterr().err
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
     assert "UTF-8" in refused(capsys, run, f"--labels={tmp_path / 'binary.csv'}")
 
@@ -230,7 +239,7 @@ def test_a_run_that_has_not_ended_is_told_of(runs, tmp_path, capsys):
 
 def test_document_names_are_those_of_the_export(runs):
     with (runs / "etm" / "export" / "doc_topics.csv").open(encoding="utf-8-sig", newline="") as file:
-        named = [row["document"] for row in csv.DictReader(file)]
+        named = [row["document"] for row in csv.DictReader(file) if row["split"] in ("train", "valid", "test")]
     assert len(named) == sum(len(export(runs / "etm", f"theta_{part}")) for part in ("train", "valid", "test"))
 
 

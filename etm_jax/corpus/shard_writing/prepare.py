@@ -23,6 +23,7 @@ from etm_jax.corpus.shards.records import check_installed
 from etm_jax.corpus.store.cache import vocabulary_from_json
 from etm_jax.corpus.words.tokenizer import make_ready
 from etm_jax.corpus.words.tokens import given_warnings
+from etm_jax.corpus.words.unicode_words import segmenter_named
 from etm_jax.util.console import note, warn
 from etm_jax.util.disk import written
 from etm_jax.util.errors import UserError
@@ -78,8 +79,7 @@ def prepare_files(
         note(phrases)
     for warning in given_warnings(vocabulary.words, config):
         warn(warning)
-    if not config.lang:
-        warn_of_language(vocabulary.words)
+    warn_of_language(vocabulary.words, vocabulary.words, config.lang, segmenter_named(vocabulary.segmenter))
     documents = {name: part.total("documents") for name, part in manifest.parts.items()}
     size = sum(part.total("bytes") for part in manifest.parts.values())
     shares = f"{documents['train']:,} to train, {documents['valid']:,} to validate, {documents['test']:,} to test"

@@ -48,8 +48,11 @@ _LABELS = ("ids", "first_words")
 _SPLIT = ("valid_share", "test_share", "split_seed", "encoding")
 """Settings that decide a corpus of counts in another program's form."""
 
-_METADATA, _TEXTS = "metadata.json", "texts.npz"
-"""Files that earlier versions did not write: without them a corpus has no metadata, or no texts."""
+_METADATA, _TEXTS, _ROWS = "metadata.json", "texts.npz", "rows.npz"
+"""Files that earlier versions did not write: without them a corpus has no metadata, no texts, or no order of rows."""
+
+_LEFT = "left"
+"""The documents of no part, in files named as those of the parts are."""
 
 
 def corpus_digest(
@@ -152,6 +155,10 @@ def load_corpus(folder: Path, texts: bool = False) -> Corpus:
     if _METADATA in manifest["sha256"]:
         metadata = Metadata.from_json(json.loads((folder / _METADATA).read_text("ascii")))
     parts = {part: _load_documents(folder, part, metadata, stored) for part in _PARTS}
+    left = None
+    if _ROWS in manifest["sha256"]:
+        parts = _with_rows({**parts, _LEFT: _load_documents(folder, _LEFT, metadata, stored)}, folder)
+        left = parts.pop(_LEFT)
     if texts and _TEXTS in manifest["sha256"]:
         parts = _with_texts(parts, folder)
     return Corpus(
@@ -166,6 +173,7 @@ def load_corpus(folder: Path, texts: bool = False) -> Corpus:
         text=_load_text(folder) if "text.npz" in manifest["sha256"] else None,
         report=None if report is None else FilterReport(**report),
         metadata=metadata,
+        left=left,
     )
 
 
@@ -228,6 +236,8 @@ def _write(corpus: Corpus, folder: Path) -> None:
         _write_json(corpus.metadata.to_json(), folder / _METADATA)
     if isinstance(corpus.train.texts, CompressedTexts):
         _save_texts(parts, folder)
+    if corpus.left is not None:
+        _save_rows({**parts, _LEFT: corpus.left}, folder)
     if corpus.text is not None:
         np.savez_compressed(folder / "text.npz", ids=corpus.text.ids, starts=corpus.text.starts)
         _write_json(corpus.text.words, folder / "text_words.json")
@@ -313,7 +323,30 @@ def _with_texts(parts: dict[str, Documents], folder: Path) -> dict[str, Document
         places = np.flatnonzero(part_of == number)
         if len(places) != len(documents):
             raise ValueError(f"{_TEXTS} is not of these documents")
-        found[part] = dataclasses.replace(documents, texts=of_all.take(places), places=places)
+        known = places if documents.places is None else documents.places
+        found[part] = dataclasses.replace(documents, texts=of_all.take(places), places=known)
+    return found
+
+
+def _save_rows(parts: dict[str, Documents], folder: Path) -> None:
+    """Where all documents stood, and how many words they had, with the documents of no part."""
+    left = parts[_LEFT]
+    sp.save_npz(folder / f"{_LEFT}.npz", left.counts)
+    _save_labels(left, folder / f"{_LEFT}_documents.npz")
+    places = {f"{part}_places": documents.places for part, documents in parts.items()}
+    tokens = {f"{part}_tokens": documents.tokens for part, documents in parts.items()}
+    kept = {name: values for name, values in {**places, **tokens}.items() if values is not None}
+    np.savez_compressed(folder / _ROWS, allow_pickle=False, **kept)
+
+
+def _with_rows(parts: dict[str, Documents], folder: Path) -> dict[str, Documents]:
+    arrays = read_arrays(folder / _ROWS)
+    found: dict[str, Documents] = {}
+    for part, documents in parts.items():
+        places, tokens = arrays[f"{part}_places"], arrays[f"{part}_tokens"]
+        if any(values.dtype.kind != "i" or values.shape != (len(documents),) for values in (places, tokens)):
+            raise ValueError(f"{_ROWS} is not of these documents")
+        found[part] = dataclasses.replace(documents, places=places, tokens=tokens)
     return found
 
 

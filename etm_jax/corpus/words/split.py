@@ -3,6 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.corpus.words.enough import check_enough
 from etm_jax.util.errors import UserError
 from etm_jax.util.shares import nearest_part
 
@@ -20,6 +21,7 @@ def split_documents(
     num_valid = max(1, nearest_part(valid_share, len(rows))) if valid_share else 0
     num_test = max(1, nearest_part(test_share, len(rows))) if test_share else 0
     if num_valid + num_test >= len(rows):
+        check_enough(len(lengths))
         raise UserError(
             f"{len(rows)} of {len(lengths)} documents have words left after filtering, too few to split into train, "
             f"validation and test with --valid_share={valid_share:g} --test_share={test_share:g}; "

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.types import TokenStream
 from etm_jax.corpus.words.bags import bags_of_words
+from etm_jax.corpus.words.enough import check_enough
 from etm_jax.corpus.words.numbering import Clean, JoinedTokens
 from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.util.errors import UserError
@@ -89,6 +90,7 @@ def filter_words(
     kept = np.flatnonzero(candidate & (freq >= config.no_below) & (freq <= limit))
     kept = by_frequency(freq, words, kept)[: config.keep_n or None]
     if len(kept) < 2:
+        check_enough(docs)
         candidates = int(candidate.sum()) + already_rare
         rare = already_rare + int((freq[candidate] < config.no_below).sum())
         raise UserError(

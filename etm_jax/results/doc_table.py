@@ -1,0 +1,84 @@
+"""The table of documents and their topics: a row for each row of the input, in its order."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from etm_jax.corpus.types import Corpus, Documents
+from etm_jax.models.topic_arrays import TopicArrays
+
+LEAST_WEIGHT_LISTED = 0.05
+
+BLANK, EMPTIED = "blank", "emptied"
+"""In the column split: a document without text; one that the filters left with too few words."""
+
+
+def header(num_topics: int, fields: tuple[str, ...]) -> list[str]:
+    """The columns, as `document_rows` fills them. fields: of the documents' metadata."""
+    topics = (f"topic_{k}" for k in range(num_topics))
+    return ["document", "split", "tokens", "unknown", "topics", "first_words", *topics, *fields]
+
+
+def document_rows(model: TopicArrays, corpus: Corpus) -> Iterator[list[object]]:
+    """A row a document: name, part of the split, words in all, share of them outside the vocabulary, θ, metadata.
+
+    Rows are in the order of the input where the corpus has kept it, else train, valid, test. Documents that no part has
+    stand in their places, with the prior's θ. Of a corpus that came as counts, or was kept by an earlier version,
+    tokens are those of the vocabulary, and their unknown share is not known.
+    """
+    parts = [
+        ("train", corpus.train, model.theta_train),
+        ("valid", corpus.valid, model.theta_valid),
+        ("test", corpus.test, model.theta_test),
+    ]
+    if corpus.left is not None:
+        parts.append((EMPTIED, corpus.left, np.broadcast_to(prior_of(model), (len(corpus.left), len(model.beta)))))
+    figures = [_figures(documents) for _, documents, _ in parts]
+    for part, i in _in_order([documents for _, documents, _ in parts]):
+        split, documents, theta = parts[part]
+        tokens, unknown = figures[part]
+        first = documents.first_words[i]
+        if split == EMPTIED and not first:
+            split = BLANK
+        yield [
+            documents.ids[i],
+            split,
+            int(tokens[i]),
+            "" if unknown is None else f"{unknown[i]:.4f}",
+            largest_topics(theta[i]),
+            first,
+            *(f"{share:.6f}" for share in theta[i].tolist()),
+            *(values[i] for values in documents.meta.values()),
+        ]
+
+
+def prior_of(model: TopicArrays) -> np.ndarray:
+    """What is known of the topics of a document without words: [K], sums to 1."""
+    num_topics = len(model.beta)
+    prior = model.own.get("theta_prior", np.ones(num_topics)) if model.prior is None else model.prior
+    # Topics may have been merged or dropped since.
+    prior = np.asarray(prior, np.float64) if len(prior) == num_topics else np.ones(num_topics)
+    return prior / prior.sum()
+
+
+def largest_topics(theta: np.ndarray) -> str:
+    """`3:0.62 11:0.20`: the largest topic, and all of at least LEAST_WEIGHT_LISTED, by descending weight."""
+    order = np.argsort(-theta, kind="stable")
+    return " ".join(f"{k}:{theta[k]:.2f}" for i, k in enumerate(order) if i == 0 or theta[k] >= LEAST_WEIGHT_LISTED)
+
+
+def _in_order(parts: list[Documents]) -> Iterator[tuple[int, int]]:
+    """The number of the part and the row in it, of each document."""
+    part = np.repeat(np.arange(len(parts)), [len(documents) for documents in parts])
+    row = np.concatenate([np.arange(len(documents)) for documents in parts])
+    places = [documents.places for documents in parts if documents.places is not None]
+    order = np.argsort(np.concatenate(places), kind="stable") if len(places) == len(parts) else np.arange(len(row))
+    yield from zip(part[order].tolist(), row[order].tolist(), strict=True)
+
+
+def _figures(documents: Documents) -> tuple[np.ndarray, np.ndarray | None]:
+    """Tokens of each document, and the share of them that the vocabulary lacks; None where that is not known."""
+    known = np.asarray(documents.counts.sum(axis=1, dtype=np.int64)).ravel()
+    if documents.tokens is None:
+        return known, None
+    return documents.tokens, 1 - known / np.maximum(documents.tokens, 1)
