@@ -12,10 +12,12 @@ from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.config.declaration import files_read, settings_of
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.readers import exported, original
+from etm_jax.corpus.readers.columns import Columns
 from etm_jax.corpus.readers.folders import FOLLOW, check_inside, files_in, tell_left
 from etm_jax.corpus.readers.foreign import foreign_format
 from etm_jax.corpus.readers.named import NAMED, find_named
-from etm_jax.corpus.readers.text_files import read_csv, read_folder, read_jsonl, read_lines
+from etm_jax.corpus.readers.tables import read_table, read_workbook
+from etm_jax.corpus.readers.text_files import read_folder, read_jsonl, read_lines
 from etm_jax.corpus.shards import manifest
 from etm_jax.corpus.store.cache import USER_DICT, user_words_sha256
 from etm_jax.corpus.types import Document, Source
@@ -24,7 +26,7 @@ from etm_jax.corpus.words.user_dict import read_user_dict
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
 
-_OF_METADATA = ("meta", "meta_fields")
+_OF_METADATA = ("meta", "meta_fields", "title_field")
 
 
 class FileFormat(NamedTuple):
@@ -40,20 +42,20 @@ class FileFormat(NamedTuple):
     has_fields: bool = False
 
 
-def _jsonl(path: Path, config: CorpusConfig) -> Iterator[Document]:
-    return read_jsonl(path, config.text_field, config.encoding, fields_of(config).of_corpus, config.keep_blank)
-
-
-def _table(delimiter: str, path: Path, config: CorpusConfig) -> Iterator[Document]:
-    fields = fields_of(config).of_corpus
-    return read_csv(path, config.text_field, config.encoding, delimiter, fields, config.keep_blank)
+def _table(likely: str, path: Path, config: CorpusConfig) -> Iterator[Document]:
+    return read_table(path, Columns.of(config), config.encoding, config.delimiter, likely)
 
 
 FORMATS = {
     "lines": FileFormat((".txt",), lambda path, config: read_lines(path, config.encoding)),
-    "jsonl": FileFormat((".jsonl", ".ndjson"), _jsonl, has_fields=True),
+    "jsonl": FileFormat(
+        (".jsonl", ".ndjson"),
+        lambda path, config: read_jsonl(path, Columns.of(config), config.encoding),
+        has_fields=True,
+    ),
     "csv": FileFormat((".csv",), partial(_table, ","), has_fields=True),
     "tsv": FileFormat((".tsv",), partial(_table, "\t"), has_fields=True),
+    "xlsx": FileFormat((".xlsx",), lambda path, config: read_workbook(path, Columns.of(config)), has_fields=True),
 }
 """By the name that --form of `etm_jax.infer` gives them. A file of any other suffix holds lines."""
 
@@ -158,7 +160,8 @@ def _find(corpus: str, config: CorpusConfig) -> Source:
     if path.is_dir():
         source = _find_in_folder(path, config)
     elif path.is_file():
-        source = Source(str(path), [path], documents=file_documents(path, config))
+        form = form_of(path)
+        source = Source(str(path), [path], documents=documents_in(path, form, config), records=FORMATS[form].has_fields)
     elif corpus in NAMED:
         _check_no_fields(corpus, config)
         source = find_named(corpus, config)
@@ -186,21 +189,28 @@ def documents_in(path: Path, form: str, config: CorpusConfig) -> Callable[[], It
 
 def _check_no_fields(name: str, config: CorpusConfig) -> None:
     """Raise UserError where a corpus without columns, called `name`, would have to have some."""
+    only = "as only .csv, .tsv, .xlsx and .jsonl files have columns or keys"
     if sought := fields_of(config).of_corpus:
         raise UserError(
-            f"--meta_fields={config.meta_fields}: {', '.join(sought)} cannot be in {name}, as only .csv, .tsv and "
-            ".jsonl files have columns or keys; give a table of them as --meta=FILE, with a column document"
+            f"--meta_fields: {', '.join(sought)} cannot be in {name}, {only}; give a table of them as --meta=FILE, "
+            "with a column document"
         )
+    if config.id_field and not config.meta:
+        raise UserError(f"--id_field={config.id_field} cannot be in {name}, {only}; leave it out")
 
 
 def file_documents(path: Path, config: CorpusConfig) -> Callable[[], Iterator[Document]]:
     """The documents in a file, in the form that its name tells. Reading begins when it is called."""
+    return documents_in(path, form_of(path), config)
+
+
+def form_of(path: Path) -> str:
+    """The form of the documents in a file, as its name tells it. Raises UserError where it is none of ours."""
     packed = path.suffix.lower() == ".gz"
     suffix = (path.with_suffix("") if packed else path).suffix.lower()
     if suffix == ".json":
         raise UserError(f"{path} is one JSON value; write one object a line, each a document, and name it .jsonl")
-    form = next((name for name, format in FORMATS.items() if suffix in format.suffixes), "lines")
-    return documents_in(path, form, config)
+    return next((name for name, format in FORMATS.items() if suffix in format.suffixes), "lines")
 
 
 def _find_in_folder(folder: Path, config: CorpusConfig) -> Source:

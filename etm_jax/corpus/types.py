@@ -42,7 +42,8 @@ class Source:
 
     files: those whose bytes decide its content. lang: `zh`, `en`, or `""` where the corpus does not say. segmenter: the
     one that suits it (`gold` where documents carry tokens), or `""` to go by the language. Exactly one of `documents`,
-    which starts anew at each call, `counted`, and `prepared`, a folder of shards, is given.
+    which starts anew at each call, `counted`, and `prepared`, a folder of shards, is given. records: whether documents
+    are the records of a file, rows of a table or JSON objects.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Source:
     documents: Callable[[], Iterator[Document]] | None = None
     counted: Callable[[], Counted] | None = None
     prepared: Path | None = None
+    records: bool = False
 
 
 @dataclass(frozen=True)

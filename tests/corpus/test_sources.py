@@ -55,7 +55,7 @@ def test_a_format_is_a_reader_and_a_row(tmp_path, monkeypatch):
 
 
 def test_infer_takes_every_format_from_standard_input(monkeypatch):
-    assert list(by_name(InferFlags)["form"].choice_phrases) == list(FORMATS)
+    assert list(by_name(InferFlags)["form"].choice_phrases) == [form for form in FORMATS if form != "xlsx"]
     monkeypatch.setitem(FORMATS, "pipes", FORMATS["csv"])
     assert by_name(InferFlags)["form"].checked("pipes") == "pipes"
 
