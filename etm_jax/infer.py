@@ -3,9 +3,9 @@
     python -m etm_jax.infer --workdir=runs/demo --input=new.txt --output=theta.csv
     zcat *.jsonl.gz | python -m etm_jax.infer --workdir=runs/demo --input=- --form=jsonl --output=theta.parquet
 
-A row a document: its name (the number of its line, or its path in a folder), how many words it has, the share of them
-that the model does not know, and its topic proportions, which sum to 1. A document without one known word gets those of
-the prior, and its share is 1. The text is read piece by piece, so that its size does not matter.
+A row a document: its name (that of --id_field, else its number, or its path in a folder), how many words it has, the
+share of them that the model does not know, and its topic proportions, which sum to 1. A document without one known word
+gets those of the prior, and its share is 1. The text is read piece by piece, so that its size does not matter.
 """
 
 import sys
@@ -34,7 +34,7 @@ class InferFlags:
     input: str = setting(
         "",
         "the documents, in any form that --corpus of etm_jax.train takes: .txt with one a line, .jsonl, .csv, .tsv, "
-        "each .gz too, a folder of .txt files, a folder of counts; or -, standard input",
+        "each .gz too, .xlsx, a folder of .txt files, a folder of counts; or -, standard input",
         shown="FILE",
         required=True,
     )
@@ -45,18 +45,22 @@ class InferFlags:
     )
     follow_links: bool = setting(False, "follow links in a folder that lead outside it; by default they are left")
     text_field: str = setting(
-        CorpusConfig.text_field, "the column or key of the text, in .csv, .tsv and .jsonl", shown="NAME"
+        CorpusConfig.text_field, "the column or key of the text, or several, in tables and .jsonl", shown="NAME"
+    )
+    id_field: str = setting("", "the column or key that names the documents; default: their numbers", shown="NAME")
+    delimiter: str = setting(
+        "", "between the columns of a table: tab or one character; default: as its first line has it", shown="CHARACTER"
     )
     encoding: str = setting(CorpusConfig.encoding, "of the text: utf-8, gb18030, …", shown="NAME")
     meta_fields: str = setting(
         "",
-        "columns or keys of .csv, .tsv and .jsonl, such as date,source, that the rows get too, as the last",
+        "columns or keys of tables and .jsonl, such as date,source, that the rows get too, as the last",
         shown="NAME,NAME",
     )
     meta: str = setting(
         "",
-        "a .csv or .tsv file with a column document, which names the documents as their rows are named, and these "
-        "fields, by default all its other columns",
+        "a table with a column document, or that of --id_field, which names the documents as their rows are named, and "
+        "these fields, by default all its other columns",
         shown="FILE",
     )
     output: str = setting(
@@ -85,6 +89,8 @@ def main(argv: Sequence[str]) -> None:
         given.output,
         form=given.form,
         text_field=given.text_field,
+        id_field=given.id_field,
+        delimiter=given.delimiter,
         follow_links=given.follow_links,
         encoding=given.encoding,
         segmenter=given.segmenter,

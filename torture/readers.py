@@ -93,17 +93,35 @@ def _read_gz(folder: Path) -> None:
 
 
 def _read_jsonl(folder: Path) -> None:
+    from etm_jax.corpus.readers.columns import Columns
     from etm_jax.corpus.readers.text_files import read_jsonl
 
-    for document in read_jsonl(folder / "corpus.jsonl", "text", "utf-8", ("n",)):
+    for document in read_jsonl(folder / "corpus.jsonl", Columns(meta=("n",)), "utf-8"):
         document.text.encode()
         document.meta["n"].encode()
 
 
 def _read_csv(folder: Path) -> None:
-    from etm_jax.corpus.readers.text_files import read_csv
+    from etm_jax.corpus.readers.columns import Columns
+    from etm_jax.corpus.readers.tables import read_table
 
-    _all(read_csv(folder / "corpus.csv", "text", "utf-8", meta_fields=("id",)))
+    _all(read_table(folder / "corpus.csv", Columns(id="id"), "utf-8"))
+
+
+def _read_workbook(folder: Path) -> None:
+    from etm_jax.corpus.readers.columns import Columns
+    from etm_jax.corpus.readers.tables import read_workbook
+
+    _all(read_workbook(folder / "corpus.xlsx", Columns(meta=("id",))))
+
+
+def _make_workbook(folder: Path) -> None:
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    for row in (["id", "text"], [1, "飞船, 银河"], ["b", "the ship"]):
+        book.active.append(row)
+    book.save(folder / "corpus.xlsx")
 
 
 def _read_fields(folder: Path) -> None:
@@ -642,6 +660,7 @@ READERS = {
     "gz": Reader(_writes(corpus__txt__gz=gzip.compress(_LINES.encode(), mtime=0)), _read_gz),
     "jsonl": Reader(_writes(corpus__jsonl=_JSONL.encode()), _read_jsonl),
     "csv": Reader(_writes(corpus__csv=_TABLE.encode()), _read_csv),
+    "xlsx": Reader(_make_workbook, _read_workbook),
     "fields": Reader(_writes(meta__csv='document,day,源\na,2024-05-31,\n"b",-1,x\n'.encode()), _read_fields),
     "words": Reader(_writes(words__txt="银河 帝国\n# the\n\n飞船\n".encode()), _read_word_files),
     "user_dict": Reader(_writes(names__txt=_USER_DICT.encode()), _read_user_dict),
@@ -684,7 +703,7 @@ READERS = {
     "shards": Reader(_make_shards, _read_shards, _seal_shards),
 }
 
-NEEDS = {"torch": "torch", "shards": "grain"}
+NEEDS = {"torch": "torch", "shards": "grain", "xlsx": "openpyxl"}
 """The package that a reader cannot do without."""
 
 

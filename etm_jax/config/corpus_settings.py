@@ -17,6 +17,7 @@ FORMS = {
     "jsonl": "an object a line",
     "csv": "a table with commas",
     "tsv": "a table with tabs",
+    "xlsx": "the first sheet of a workbook",
     "label_text": "a label, a tab and a text a line (THUCNews, cnews)",
     "mallet": "a name, a label and a text a line (MALLET)",
     "tagged": "words with tags of parts of speech, as 中国/ns (People's Daily)",
@@ -35,7 +36,7 @@ class CorpusConfig:
 
     corpus: str = setting(
         "",
-        "a file (.txt, .jsonl, .csv, .tsv; a document a line), a folder, or a corpus by name",
+        "a file (.txt, .jsonl, .csv, .tsv, .xlsx; a document a line or row), a folder, or a corpus by name",
         shown="FILE",
         resumable=True,
     )
@@ -56,18 +57,43 @@ class CorpusConfig:
         before=False,
     )
     text_field: str = setting(
-        "text", "the column or key that holds the text (.jsonl, .csv, .tsv)", shown="NAME", digest="value"
+        "text",
+        "the column or key that holds the text, or several with commas, such as title,body (tables and .jsonl); a "
+        "column of a table without a header by its number, from 1",
+        shown="NAME",
+        digest="value",
+    )
+    id_field: str = setting(
+        "",
+        "the column or key that names the documents in all results; default: their numbers, from 1",
+        shown="NAME",
+        digest="given",
+        before="",
+    )
+    title_field: str = setting(
+        "",
+        "the column or key of their titles, which go along as metadata and are shown with quotes",
+        shown="NAME",
+        digest="given",
+        before="",
+    )
+    delimiter: str = setting(
+        "",
+        "what separates the columns of a table: tab, or one character; default: , ; | or tab, as its first line has it",
+        shown="CHARACTER",
+        digest="given",
+        before="",
     )
     meta_fields: str = setting(
         "",
-        "columns or keys that documents carry along (.jsonl, .csv, .tsv): date,source,…",
+        "columns or keys that documents carry along (tables and .jsonl): date,source,…",
         shown="NAME,NAME",
         digest="given",
         before="",
     )
     meta: str = setting(
         "",
-        "file (.csv, .tsv) with a column document and --meta_fields, by default all its columns",
+        "table of more fields: a column document, or that of --id_field, and --meta_fields, by default all its columns",
         shown="FILE",
         digest="given files",
         reads="file",
@@ -220,3 +246,5 @@ class CorpusConfig:
     user_words: str = field(default="", repr=False)
     # No setting either: whether rows without text are documents, as where each row of a table is to have a result.
     keep_blank: bool = field(default=False, repr=False)
+    # Nor this: whether documents of tables and .jsonl are called by their lines, as in corpora of before.
+    names_by_line: bool = field(default=False, repr=False)

@@ -1,7 +1,8 @@
 """Where the fields of documents come from: columns of the corpus itself (--meta_fields), or a table beside it (--meta).
 
-Fields are those that --meta_fields names; without it, all columns of the file that --meta names. A field is taken from
-that file where it has such a column, otherwise from the corpus. Both are held as text, without blanks around it.
+Fields are those that --meta_fields names; without it, all columns of the file that --meta names; and that of
+--title_field. A field is taken from that file where it has such a column, otherwise from the corpus. Both are held as
+text, without blanks around it.
 """
 
 import re
@@ -26,7 +27,7 @@ _OURS = re.compile(r"document|topics|first_words|words|unknown|theta|split|token
 class Fields:
     """names: of the fields, in order. of_corpus: those that the corpus itself has to have. joined: those of the table.
 
-    rows: of the table, by document, a value for each of `joined`. file: what --meta says.
+    rows: of the table, by document, a value for each of `joined`. file: what --meta says. title: the field of titles.
     """
 
     names: tuple[str, ...] = ()
@@ -34,6 +35,7 @@ class Fields:
     joined: tuple[str, ...] = ()
     rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     file: str = ""
+    title: str = ""
 
     def values(self, own: Mapping[str, str], name: str) -> list[str]:
         """A value for each field, "" for none. own: what the corpus says of the document; name: that of its row."""
@@ -72,21 +74,24 @@ def fields_of(config: CorpusConfig) -> Fields:
     except OSError:
         # Reading says what is wrong.
         now = None
-    return _fields_of(config.meta_fields, config.meta, (now.st_size, now.st_mtime_ns) if now else None)
+    changed = (now.st_size, now.st_mtime_ns) if now else None
+    return _fields_of(config.meta_fields, config.meta, config.id_field, config.title_field, changed)
 
 
 @lru_cache(maxsize=1)
-def _fields_of(meta_fields: str, meta: str, changed: tuple[int, int] | None) -> Fields:
+def _fields_of(meta_fields: str, meta: str, id_field: str, title_field: str, changed: tuple[int, int] | None) -> Fields:
     """The same, asked for more than once. changed: size and time of the table, so that another one is read again."""
     asked = tuple(name.strip() for name in meta_fields.split(",")) if meta_fields else ()
     columns: list[str] = []
     rows: dict[str, tuple[str, ...]] = {}
     if meta:
-        columns, rows = read_keyed(meta, "meta", DOCUMENT)
+        columns, rows = read_keyed(meta, "meta", (id_field, DOCUMENT) if id_field else (DOCUMENT,))
     names = asked or tuple(columns)
     if meta and not set(names) & set(columns):
         fault = f"none of --meta_fields={meta_fields}" if asked else "no column for a field"
         raise UserError(f"--meta={meta} has {fault}; its columns are {', '.join([DOCUMENT, *columns])}")
+    if title_field and title_field not in names:
+        names = (*names, title_field)
     for name in names:
         if not name or names.count(name) > 1:
             raise UserError(f"--meta_fields={meta_fields} must be the names of different columns, such as date,source")
@@ -99,13 +104,16 @@ def _fields_of(meta_fields: str, meta: str, changed: tuple[int, int] | None) -> 
     places = [columns.index(name) for name in joined]
     for document, row in rows.items():
         rows[document] = tuple(row[place].strip() for place in places)
-    return Fields(names, tuple(name for name in names if name not in columns), joined, rows, meta)
+    return Fields(names, tuple(name for name in names if name not in columns), joined, rows, meta, title_field)
 
 
 def check_no_fields(name: str, config: CorpusConfig, but: tuple[str, ...] = ()) -> None:
     """Raise UserError where a corpus without columns, called `name`, would have to have others than `but`."""
+    only = "as only .csv, .tsv, .xlsx and .jsonl files have columns or keys"
     if sought := [field for field in fields_of(config).of_corpus if field not in but]:
         raise UserError(
-            f"--meta_fields={config.meta_fields}: {', '.join(sought)} cannot be in {name}, as only .csv, .tsv and "
-            ".jsonl files have columns or keys; give a table of them as --meta=FILE, with a column document"
+            f"--meta_fields: {', '.join(sought)} cannot be in {name}, {only}; give a table of them as --meta=FILE, "
+            "with a column document"
         )
+    if config.id_field and not config.meta:
+        raise UserError(f"--id_field={config.id_field} cannot be in {name}, {only}; leave it out")

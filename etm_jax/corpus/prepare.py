@@ -11,8 +11,9 @@ import scipy.sparse as sp
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.fields import Fields, fields_of
 from etm_jax.corpus.left_out import BlankRows, left_out
-from etm_jax.corpus.metadata import Metadata, ValueTally
+from etm_jax.corpus.metadata import MetaColumn, Metadata, ValueTally
 from etm_jax.corpus.shards import read_corpus
+from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.store.cache import load_corpus, save_corpus
 from etm_jax.corpus.store.compressed import Compressor
 from etm_jax.corpus.store.packed import PackedTexts, Packer
@@ -104,6 +105,8 @@ def prepare(
     if source.counted:
         corpus = _from_counts(source, way.config, digest)
     else:
+        if way.config.names_by_line:
+            source = find_source(way.config)
         corpus = _from_documents(source, way.config, way.version, digest, with_texts=texts or folder is not None)
         if config.lang or not source.lang:
             read = corpus.text.words if corpus.text else corpus.vocabulary.words
@@ -189,6 +192,8 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     texts = kept.texts.compressed() if kept.texts else None
     meta = dict(zip(fields.names, (values.packed() for values in kept.meta), strict=True))
     check_read(source.name, config, len(ids), len(stream.ids))
+    if config.id_field:
+        check_different(ids, config.id_field)
     fields.check_joined(sum(map(fields.has_row, ids)), len(ids), ids[0])
     words_before, stopwords_found = len(dictionary), len(stopwords & dictionary.token2id.keys())
     if config.user_words:
@@ -257,7 +262,7 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
             stopwords=len(stopwords),
             stopwords_found=stopwords_found,
         ),
-        metadata=metadata_of({field: ValueTally.of(values) for field, values in parts["train"].meta.items()}),
+        metadata=metadata_of({n: ValueTally.of(values) for n, values in parts["train"].meta.items()}, fields.title),
         left=left_out(parts[""], blank.found, fields),
     )
 
@@ -290,7 +295,7 @@ def _from_counts(source: Source, config: CorpusConfig, digest: str) -> Corpus:
         test=test,
         test_h1=canonical(given.test_h1, np.int32),
         test_h2=canonical(given.test_h2, np.int32),
-        metadata=metadata_of({field: ValueTally.of(values) for field, values in train.meta.items()}),
+        metadata=metadata_of({n: ValueTally.of(values) for n, values in train.meta.items()}, fields.title),
     )
 
 
@@ -319,12 +324,16 @@ def _tokens_noting(
         yield some.tokens
 
 
-def metadata_of(tallies: Mapping[str, ValueTally]) -> Metadata:
-    """What fields are, by their values in the documents to train on; what is not to be expected of them is said."""
+def metadata_of(tallies: Mapping[str, ValueTally], title: str = "") -> Metadata:
+    """What fields are, by their values in the documents to train on; what is not to be expected of them is said.
+
+    title: the field of titles, which are text whatever they are.
+    """
     for name, tally in tallies.items():
-        for warning in tally.warnings(name):
+        for warning in tally.warnings(name) if name != title else []:
             warn(warning)
-    return Metadata(tuple(tally.column(name) for name, tally in tallies.items()))
+    columns = (MetaColumn(name, "text") if name == title else tally.column(name) for name, tally in tallies.items())
+    return Metadata(tuple(columns))
 
 
 def _vocabulary(words: list[str], train: sp.csr_matrix, segmenter: str, **how: Any) -> Vocabulary:
@@ -383,3 +392,12 @@ def warn_of_language(words: Sequence[str], read: Sequence[str], lang: str, segme
 def _share(words: Sequence[str], first: str, last: str) -> float:
     """The share of the words that hold a character in the range."""
     return sum(any(first <= char <= last for char in word) for word in words) / max(len(words), 1)
+
+
+def check_different(ids: Sequence[str], id_field: str) -> None:
+    """Raise UserError where two documents have the same name, by the column or key that is to name them."""
+    seen: set[str] = set()
+    for name in ids:
+        if name in seen:
+            raise UserError(f"--id_field={id_field}: two documents are called {name!r}; give each another name")
+        seen.add(name)

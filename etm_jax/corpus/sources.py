@@ -10,16 +10,18 @@ from typing import Any, NamedTuple
 from etm_jax.config.build import Config
 from etm_jax.config.corpus_settings import FORMS, CorpusConfig
 from etm_jax.config.declaration import files_read, settings_of
-from etm_jax.corpus.fields import check_no_fields, fields_of
+from etm_jax.corpus.fields import check_no_fields
 from etm_jax.corpus.foreign import FOLDERS, find_counts, find_foreign_folder
 from etm_jax.corpus.readers import exported, original
+from etm_jax.corpus.readers.columns import Columns
 from etm_jax.corpus.readers.count_files import COUNT_FILES
 from etm_jax.corpus.readers.folders import FOLLOW, check_inside, files_in, tell_left
 from etm_jax.corpus.readers.labelled import LABEL, read_label_text, read_mallet
 from etm_jax.corpus.readers.looks import form_seen, has_glued_tags
 from etm_jax.corpus.readers.named import NAMED, find_named
+from etm_jax.corpus.readers.tables import read_table, read_workbook
 from etm_jax.corpus.readers.tagged import read_tagged
-from etm_jax.corpus.readers.text_files import read_csv, read_folder, read_jsonl, read_lines
+from etm_jax.corpus.readers.text_files import read_folder, read_jsonl, read_lines
 from etm_jax.corpus.shards import manifest
 from etm_jax.corpus.store.cache import USER_DICT, user_words_sha256
 from etm_jax.corpus.types import Document, Source
@@ -28,7 +30,7 @@ from etm_jax.corpus.words.user_dict import read_user_dict
 from etm_jax.util.console import note, silenced, warn
 from etm_jax.util.errors import UserError
 
-_OF_METADATA = ("meta", "meta_fields")
+_OF_METADATA = ("meta", "meta_fields", "title_field")
 
 
 class FileFormat(NamedTuple):
@@ -47,20 +49,20 @@ class FileFormat(NamedTuple):
     segmenter: str = ""
 
 
-def _jsonl(path: Path, config: CorpusConfig) -> Iterator[Document]:
-    return read_jsonl(path, config.text_field, config.encoding, fields_of(config).of_corpus, config.keep_blank)
-
-
-def _table(delimiter: str, path: Path, config: CorpusConfig) -> Iterator[Document]:
-    fields = fields_of(config).of_corpus
-    return read_csv(path, config.text_field, config.encoding, delimiter, fields, config.keep_blank)
+def _table(likely: str, path: Path, config: CorpusConfig) -> Iterator[Document]:
+    return read_table(path, Columns.of(config), config.encoding, config.delimiter, likely)
 
 
 FORMATS = {
     "lines": FileFormat((".txt",), lambda path, config: read_lines(path, config.encoding)),
-    "jsonl": FileFormat((".jsonl", ".ndjson"), _jsonl, has_fields=True),
+    "jsonl": FileFormat(
+        (".jsonl", ".ndjson"),
+        lambda path, config: read_jsonl(path, Columns.of(config), config.encoding),
+        has_fields=True,
+    ),
     "csv": FileFormat((".csv",), partial(_table, ","), has_fields=True),
     "tsv": FileFormat((".tsv",), partial(_table, "\t"), has_fields=True),
+    "xlsx": FileFormat((".xlsx",), lambda path, config: read_workbook(path, Columns.of(config)), has_fields=True),
     "label_text": FileFormat(
         (), lambda path, config: read_label_text(path, config.encoding, config.keep_blank), fields=(LABEL,)
     ),
@@ -257,6 +259,7 @@ def _find_in_file(path: Path, config: CorpusConfig) -> Source:
         # Of lines and tables the name of the file, which is in the digest, has always told the form.
         form="" if by_name and form in ("", _form_named(path)) else form,
         fields=format.fields,
+        records=format.has_fields,
     )
 
 

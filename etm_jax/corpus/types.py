@@ -50,6 +50,7 @@ class Source:
     one that suits it (`gold` where documents carry tokens), or `""` to go by the language. Exactly one of `documents`,
     which starts anew at each call, `counted`, and `prepared`, a folder of shards, is given. form: where it is none of
     those that files' names tell, of `config.corpus_settings.FORMS`. fields: those of metadata that such a form brings.
+    records: whether documents are the records of a file, rows of a table or JSON objects.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Source:
     prepared: Path | None = None
     form: str = ""
     fields: tuple[str, ...] = ()
+    records: bool = False
 
 
 @dataclass(frozen=True)

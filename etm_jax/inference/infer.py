@@ -27,6 +27,8 @@ def infer(
     *,
     form: str = "",
     text_field: str = "text",
+    id_field: str = "",
+    delimiter: str = "",
     follow_links: bool = False,
     encoding: str = "utf-8",
     segmenter: str = "",
@@ -40,10 +42,10 @@ def infer(
 
     source: anything that --corpus of training accepts, or `-` for standard input. form: what it holds, as --form of
     training says. output: a file, whose suffix determines the format; if empty, CSV is written to standard output.
-    segmenter, segmenter_model: used instead of the run's. follow_links: go where links in a folder lead, outside it
-    too. workers: number of processes; 0 for as many as are worth starting. meta_fields, meta: fields of the documents
-    to add to their rows. unfinished: take a run that has not ended as it is. Raises UserError where something cannot be
-    read or written.
+    text_field, id_field, delimiter, encoding, meta_fields, meta: as of training. segmenter, segmenter_model: used
+    instead of the run's. follow_links: go where links in a folder lead, outside it too. workers: number of processes; 0
+    for as many as are worth starting. unfinished: take a run that has not ended as it is. Raises UserError where
+    something cannot be read or written.
     """
     if Path(output).suffix.lower() == ".npy" and (meta_fields or meta):
         raise UserError(
@@ -55,6 +57,9 @@ def infer(
     settings = dataclasses.replace(
         like_the_run,
         text_field=text_field,
+        id_field=id_field,
+        title_field="",
+        delimiter=delimiter,
         follow_links=follow_links,
         encoding=encoding,
         workers=workers,

@@ -5,18 +5,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from etm_jax.util.delimiter import separator_of
 from etm_jax.util.errors import UserError
 from etm_jax.util.reading import bounded_lines
 from etm_jax.util.tables import cell_text
 
 
-def read_pairs(path: str, flag: str, key: str, value: str) -> dict[str, str]:
-    """Read the column `value` by the column `key` of a UTF-8 file: .tsv with tabs, else commas. Blanks are left out.
+def read_pairs(path: str, flag: str, keys: str | Sequence[str], value: str) -> dict[str, str]:
+    """Read the column `value` by the column of keys of a UTF-8 table. Blanks are left out.
 
-    Raises UserError, which names `flag`, where the file cannot be read or lacks a column, two columns have the same
-    name, or two rows give the same key different values.
+    keys: the name of the column, or several, the first of which that is there counts. Raises UserError, which names
+    `flag`, where the file cannot be read or lacks a column, two columns have the same name, or two rows give the same
+    key different values.
     """
-    with _opened(path, flag, (key, value)) as rows:
+    with _opened(path, flag, _several(keys), (value,)) as (rows, key):
         found: dict[str, str] = {}
         for row in rows:
             if row[key] and row[value] and found.setdefault(row[key], row[value]) != row[value]:
@@ -27,13 +29,13 @@ def read_pairs(path: str, flag: str, key: str, value: str) -> dict[str, str]:
         return found
 
 
-def read_keyed(path: str, flag: str, key: str) -> tuple[list[str], dict[str, tuple[str, ...]]]:
-    """Read the names of all columns but `key`, and for each value of `key` its row, in the order of the names.
+def read_keyed(path: str, flag: str, keys: str | Sequence[str]) -> tuple[list[str], dict[str, tuple[str, ...]]]:
+    """Read the names of all columns but that of the keys, and for each key its row, in the order of the names.
 
-    Rows without a key are left out. Raises UserError, which names `flag`, where the file cannot be read or lacks a
-    column, a row has more or fewer fields than the header, or two rows have the same key.
+    keys: as of `read_pairs`. Rows without a key are left out. Raises UserError, which names `flag`, where the file
+    cannot be read or lacks a column, a row has more or fewer fields than the header, or two rows have the same key.
     """
-    with _opened(path, flag, (key,)) as rows:
+    with _opened(path, flag, _several(keys)) as (rows, key):
         columns = [name for name in dict.fromkeys(rows.fieldnames or ()) if name and name != key]
         keyed: dict[str, tuple[str, ...]] = {}
         for row in rows:
@@ -57,24 +59,32 @@ class _Rows(csv.DictReader):
         return {name: cell_text(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
 
 
+def _several(keys: str | Sequence[str]) -> tuple[str, ...]:
+    return (keys,) if isinstance(keys, str) else tuple(keys)
+
+
 @contextmanager
-def _opened(path: str, flag: str, needs: Sequence[str]) -> Iterator["csv.DictReader[str]"]:
-    """Yield the rows of the file as dictionaries by column name; blanks around the names are removed."""
-    place = Path(path).expanduser()
+def _opened(
+    path: str, flag: str, keys: Sequence[str], needs: Sequence[str] = ()
+) -> Iterator[tuple["csv.DictReader[str]", str]]:
+    """Yield the rows of the file as dictionaries by column name, and the column of the keys.
+
+    Blanks around the names are removed.
+    """
+    place, named = Path(path).expanduser(), " and ".join([" or ".join(keys), *needs])
     try:
         with place.open(encoding="utf-8-sig", newline="") as file:
-            rows = _Rows(bounded_lines(file), delimiter="\t" if place.suffix == ".tsv" else ",")
+            likely = "\t" if place.suffix == ".tsv" else ","
+            separator, _, lines = separator_of(bounded_lines(file), wanted=(keys[-1], *needs), likely=likely)
+            rows = _Rows(lines, delimiter=separator)
             rows.fieldnames = columns = [cell_text(name.strip()) for name in rows.fieldnames or ()]
-            if not set(needs) <= set(columns):
-                raise UserError(
-                    f"--{flag}={path} has columns {', '.join(columns) or 'none'}; it needs {' and '.join(needs)}"
-                )
+            key = next((name for name in keys if name in columns), None)
+            if key is None or not set(needs) <= set(columns):
+                raise UserError(f"--{flag}={path} has columns {', '.join(columns) or 'none'}; it needs {named}")
             if twice := next((name for name in columns if name and columns.count(name) > 1), None):
                 raise UserError(
                     f"--{flag}={path} has {columns.count(twice)} columns called {twice!r}; rename or remove all but one"
                 )
-            yield rows
+            yield rows, key
     except (OSError, ValueError, csv.Error) as error:
-        raise UserError(
-            f"--{flag}={path} cannot be read ({error}); give a UTF-8 file with columns {','.join(needs)}"
-        ) from error
+        raise UserError(f"--{flag}={path} cannot be read ({error}); give a UTF-8 table with columns {named}") from error

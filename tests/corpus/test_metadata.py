@@ -19,7 +19,9 @@ from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.metadata import MetaColumn, Metadata, ValueTally, parse_number
 from etm_jax.corpus.prepare import prepare
-from etm_jax.corpus.readers.text_files import read_csv, read_jsonl
+from etm_jax.corpus.readers.columns import Columns
+from etm_jax.corpus.readers.tables import read_table
+from etm_jax.corpus.readers.text_files import read_jsonl
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.store import cache
 from etm_jax.corpus.types import Source
@@ -148,13 +150,13 @@ def test_columns_of_a_table(tmp_path, delimiter):
     rows = [["text", "day", " source "], ["one", " 2024-05-31", "a"], ["", "2024-06-01", "b"], ["two", "", " "]]
     path = tmp_path / "news"
     path.write_text("\n".join(delimiter.join(row) for row in rows))
-    found = list(read_csv(path, "text", "utf-8", delimiter, ("source", "day")))
+    found = list(read_table(path, Columns(meta=("source", "day")), "utf-8"))
     assert [(doc.id, doc.text, doc.meta) for doc in found] == [
-        ("2", "one", {"source": "a", "day": "2024-05-31"}),
-        ("4", "two", {"source": "", "day": ""}),
+        ("1", "one", {"source": "a", "day": "2024-05-31"}),
+        ("3", "two", {"source": "", "day": ""}),
     ]
-    with pytest.raises(UserError, match=r"--meta_fields: 'date' is not in .*news; its columns are text, day, source$"):
-        list(read_csv(path, "text", "utf-8", delimiter, ("day", "date")))
+    with pytest.raises(UserError, match=r"--meta_fields='date' is not in .*news; its columns are text, day, "):
+        list(read_table(path, Columns(meta=("day", "date")), "utf-8"))
 
 
 def test_keys_of_objects(tmp_path):
@@ -167,22 +169,22 @@ def test_keys_of_objects(tmp_path):
         {"text": None, "n": 7},
     ]
     path.write_text("\n".join(map(json.dumps, records)))
-    found = [doc.meta for doc in read_jsonl(path, "text", "utf-8", ("n", "day", "tags"))]
+    found = [doc.meta for doc in read_jsonl(path, Columns(meta=("n", "day", "tags")), "utf-8")]
     assert found == [
         {"n": "3", "day": "2024-05-31", "tags": '["a", {"b": null}]'},
         {"n": "", "day": "", "tags": ""},
         {"n": "-0.5", "day": "", "tags": "true"},
         {"n": "", "day": "", "tags": "half ?"},
     ]
-    with pytest.raises(UserError, match=r"'date' is not in .*news\.jsonl; its keys are text, day, n, tags$"):
-        list(read_jsonl(path, "text", "utf-8", ("n", "date")))
+    with pytest.raises(UserError, match=r"'date' is not in .*news\.jsonl; its keys are text, day, n, tags; "):
+        list(read_jsonl(path, Columns(meta=("n", "date")), "utf-8"))
 
 
 def test_what_has_no_columns_says_so(tmp_path, lines_file):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "a.txt").write_text("text")
     for corpus in (str(lines_file), str(tmp_path / "folder"), "lee"):
-        with pytest.raises(UserError, match=r"--meta_fields=day: day cannot be in .*--meta=FILE"):
+        with pytest.raises(UserError, match=r"--meta_fields: day cannot be in .*--meta=FILE"):
             find_source(CorpusConfig(corpus=corpus, meta_fields="day"))
 
 
@@ -212,7 +214,7 @@ def test_a_table_gives_its_columns_by_document(tmp_path, lines_file, suffix):
 
 def test_fields_come_from_the_table_and_else_from_the_corpus(tmp_path):
     (tmp_path / "news.csv").write_text("text,day,source\none,2024-05-31,x\ntwo,2024-06-01,y\n")
-    table = write_table(tmp_path / "meta.csv", [("2", "red", "a")], ("document", "colour", "source"))
+    table = write_table(tmp_path / "meta.csv", [("1", "red", "a")], ("document", "colour", "source"))
     config = CorpusConfig(corpus=str(tmp_path / "news.csv"), meta=table, meta_fields="day, colour,source")
     fields = fields_of(config)
     assert (fields.of_corpus, fields.joined) == (("day",), ("colour", "source"))
@@ -311,7 +313,7 @@ def news(tmp_path):
 
 def test_the_digest_knows_of_metadata_only_where_there_are_some(news, tmp_path, lines_file):
     def digest(**given) -> str:
-        # That version cleaned all tokens.
+        # That version cleaned all tokens, and named documents by their lines.
         config = dataclasses.replace(news, **({"meta_fields": "", "clean_tokens": True} | given))
         return cache.corpus_digest(find_source(config), config, "whitespace")
 
@@ -347,7 +349,7 @@ def test_metadata_come_back_from_the_cache(news, tmp_path):
             name: list(column) for name, column in theirs.meta.items()
         }
         for name, score in zip(theirs.ids, theirs.meta["score"], strict=True):
-            i = int(name) - 2
+            i = int(name) - 1
             assert score == ("" if i % 7 == 0 else str(i - 60.5))
 
 
@@ -357,8 +359,8 @@ def test_texts_come_back_where_they_are_asked_for(news, tmp_path):
     (entry,) = (tmp_path / "cache").iterdir()
     for corpus in (cache.load_corpus(entry, texts=True), prepare(find_source(news), news, texts=True)):
         for part in (corpus.train, corpus.valid, corpus.test):
-            assert list(part.texts) == [lines[int(name) - 2] for name in part.ids]
-            assert part.places.tolist() == [int(name) - 2 for name in part.ids]
+            assert list(part.texts) == [lines[int(name) - 1] for name in part.ids]
+            assert part.places.tolist() == [int(name) - 1 for name in part.ids]
     # They are written again as they were read.
     cache.save_corpus(cache.load_corpus(entry, texts=True), tmp_path / "copy")
     assert cache.load_corpus(tmp_path / "copy", texts=True).train.texts == corpus.train.texts
@@ -393,7 +395,7 @@ def test_a_damaged_file_is_made_again(news, tmp_path, capsys, name):
     again = prepare(find_source(news), news, tmp_path / "cache", texts=True)
     assert f"{name} has changed" in capsys.readouterr().err
     assert again.metadata == corpus.metadata
-    assert again.train.texts[0] == themed_lines()[int(again.train.ids[0]) - 2]
+    assert again.train.texts[0] == themed_lines()[int(again.train.ids[0]) - 1]
 
 
 def test_what_a_person_may_not_expect_is_said_when_the_corpus_is_prepared(news, tmp_path, capsys):

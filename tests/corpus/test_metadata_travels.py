@@ -90,7 +90,7 @@ def sharded(tmp_path_factory) -> Path:
 def number_of(name: str) -> int:
     """Which document a name stands for: by its line in the file, or in one of three files."""
     file, _, line = name.rpartition(":")
-    return int(line) - 2 + 40 * int(file.removeprefix("news-").removesuffix(".csv") or 0 if file else 0)
+    return int(line) - 1 + 40 * int(file.removeprefix("news-").removesuffix(".csv") or 0 if file else 0)
 
 
 def assert_same(found: dict[str, float], i: int) -> None:

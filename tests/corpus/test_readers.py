@@ -8,6 +8,8 @@ import tracemalloc
 import pytest
 
 from etm_jax.corpus.readers import decode, text_files
+from etm_jax.corpus.readers.columns import Columns
+from etm_jax.corpus.readers.tables import read_table
 from etm_jax.corpus.types import Document
 from etm_jax.util import files
 from etm_jax.util.errors import UserError
@@ -117,7 +119,10 @@ def test_folder_documents_carry_their_path_inside_it(tmp_path):
 def test_jsonl_reads_the_named_key(tmp_path):
     records = [{"body": "第一\n篇", "n": 1}, {"body": ""}, {"body": None}, {"body": "second"}]
     path = write(tmp_path / "a.jsonl", "\n\n".join(json.dumps(record) for record in records))
-    assert list(text_files.read_jsonl(path, "body", "utf-8")) == [Document("1", "第一\n篇"), Document("7", "second")]
+    assert list(text_files.read_jsonl(path, Columns(("body",)), "utf-8")) == [
+        Document("1", "第一\n篇"),
+        Document("4", "second"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -134,18 +139,18 @@ def test_jsonl_reads_the_named_key(tmp_path):
 def test_a_bad_json_line_is_named_by_its_number(tmp_path, line, message):
     path = write(tmp_path / "a.jsonl", '{"text": "a"}\n\n' + line)
     with pytest.raises(UserError, match=message) as caught:
-        list(text_files.read_jsonl(path, "text", "utf-8"))
+        list(text_files.read_jsonl(path, Columns(), "utf-8"))
     assert "\n" not in str(caught.value)
 
 
 def test_csv_reads_the_named_column_and_keeps_quoted_newlines(tmp_path):
     path = write(tmp_path / "a.csv", '\ufeffid,text\r\n1,"甲, ""乙""\r\n丙"\r\n\r\n2,\r\n3,丁\r\n')
-    assert list(text_files.read_csv(path, "text", "utf-8")) == [Document("2", '甲, "乙"\n丙'), Document("6", "丁")]
+    assert list(read_table(path, Columns(), "utf-8")) == [Document("1", '甲, "乙"\n丙'), Document("3", "丁")]
 
 
 def test_tsv_columns_are_parted_by_tabs(tmp_path):
     path = write(tmp_path / "a.tsv", "text \tn\n甲, 乙\t1\n")
-    assert list(text_files.read_csv(path, "text", "utf-8", delimiter="\t")) == [Document("2", "甲, 乙")]
+    assert list(read_table(path, Columns(), "utf-8", likely="\t")) == [Document("1", "甲, 乙")]
 
 
 @pytest.mark.parametrize(
@@ -161,17 +166,17 @@ def test_tsv_columns_are_parted_by_tabs(tmp_path):
 )
 def test_a_bad_table_is_named_by_column_or_line(tmp_path, text, message):
     with pytest.raises(UserError, match=message) as caught:
-        list(text_files.read_csv(write(tmp_path / "a.csv", text), "body", "utf-8"))
+        list(read_table(write(tmp_path / "a.csv", text), Columns(("body",)), "utf-8"))
     assert "\n" not in str(caught.value)
 
 
 def test_a_csv_field_may_be_long_but_not_endless(tmp_path, monkeypatch):
     path = write(tmp_path / "a.csv", "text\n" + "字" * 200_000 + "\n")
-    assert [len(doc.text) for doc in text_files.read_csv(path, "text", "utf-8")] == [200_000]
+    assert [len(doc.text) for doc in read_table(path, Columns(), "utf-8")] == [200_000]
     # An unclosed quote, which takes in the lines that follow.
     write(path, 'text\n"' + ("字" * 999 + "\n") * (text_files.MAX_DOCUMENT // 999))
     with pytest.raises(UserError, match=r"line 2.*field larger than field limit"):
-        list(text_files.read_csv(path, "text", "utf-8"))
+        list(read_table(path, Columns(), "utf-8"))
 
 
 def peak_of(read) -> int:
@@ -194,8 +199,8 @@ def test_a_line_without_end_is_an_error_in_bounded_memory(tmp_path, form):
         file.truncate(1 << 30)  # a gigabyte of NUL bytes, without a line end; no disk is used up
     read = {
         "lines": lambda: text_files.read_lines(path, "utf-8"),
-        "jsonl": lambda: text_files.read_jsonl(path, "text", "utf-8"),
-        "csv": lambda: text_files.read_csv(path, "text", "utf-8"),
+        "jsonl": lambda: text_files.read_jsonl(path, Columns(), "utf-8"),
+        "csv": lambda: read_table(path, Columns(), "utf-8"),
         "folder": lambda: text_files.read_folder(tmp_path, [path], "utf-8"),
     }
     assert peak_of(read[form]) < 4 * text_files.MAX_DOCUMENT
@@ -222,13 +227,13 @@ def test_a_gz_file_that_unpacks_without_end_is_an_error(tmp_path, monkeypatch):
 def test_a_million_columns_are_named_by_the_first(tmp_path):
     path = write(tmp_path / "a.csv", ",".join(f"c{i}" for i in range(1_000_000)) + "\n")
     size = path.stat().st_size
-    assert peak_of(lambda: text_files.read_csv(path, "text", "utf-8")) < 40 * size
+    assert peak_of(lambda: read_table(path, Columns(), "utf-8")) < 40 * size
 
 
 READERS = [
     lambda path: text_files.read_lines(path, "utf-8"),
-    lambda path: text_files.read_jsonl(path, "text", "utf-8"),
-    lambda path: text_files.read_csv(path, "text", "utf-8"),
+    lambda path: text_files.read_jsonl(path, Columns(), "utf-8"),
+    lambda path: read_table(path, Columns(), "utf-8"),
     lambda path: text_files.read_folder(path.parent, [path], "utf-8"),
 ]
 
@@ -250,7 +255,7 @@ def test_reading_is_lazy(tmp_path):
 def test_two_values_of_a_key_are_named_and_the_key_as_a_value_is_none(tmp_path):
     fine = {"text": "a", "also": ["text", {"text": "b"}]}
     path = write(tmp_path / "a.jsonl", json.dumps(fine) + '\n{"text": "a", "text": "b"}\n')
-    documents = text_files.read_jsonl(path, "text", "utf-8")
+    documents = text_files.read_jsonl(path, Columns(), "utf-8")
     assert next(documents).text == "a"
     with pytest.raises(UserError, match=r"a\.jsonl, line 2, has 2 values of 'text'; leave one of them"):
         next(documents)
@@ -262,6 +267,8 @@ def test_rows_without_text_are_documents_only_where_they_are_to_be(tmp_path, for
     lines = ["id,text", *(f"{i},{text}" for i, text in enumerate(texts))]
     rows = [json.dumps({"text": text or None}) for text in texts]
     path = write(tmp_path / f"a.{form}", "\n".join(lines if form == "csv" else rows) + "\n")
-    read = text_files.read_csv if form == "csv" else text_files.read_jsonl
-    assert [document.text for document in read(path, "text", "utf-8")] == ["a", "b"]
-    assert [document.text for document in read(path, "text", "utf-8", keep_blank=True)] == texts
+    read = read_table if form == "csv" else text_files.read_jsonl
+    assert [(document.id, document.text) for document in read(path, Columns(), "utf-8")] == [("1", "a"), ("4", "b")]
+    assert [document.text for document in read(path, Columns(keep_blank=True), "utf-8")] == texts
+    by_line = [document.id for document in read(path, Columns(by_line=True), "utf-8")]
+    assert by_line == (["2", "5"] if form == "csv" else ["1", "4"])

@@ -22,8 +22,10 @@ from hypothesis import strategies as st
 
 from conftest import SMALL, planted_counts
 from etm_jax.cli import flags as cli
+from etm_jax.corpus.readers.columns import Columns
 from etm_jax.corpus.readers.original import read_original
-from etm_jax.corpus.readers.text_files import read_csv, read_jsonl, read_lines
+from etm_jax.corpus.readers.tables import read_table
+from etm_jax.corpus.readers.text_files import read_jsonl, read_lines
 from etm_jax.evaluate import main as evaluate
 from etm_jax.infer import main as infer
 from etm_jax.report.__main__ import main as report
@@ -192,7 +194,7 @@ def test_texts_of_a_table_come_back(tmp_path):
         file.write_bytes(out.getvalue().encode("utf-8"))
         texts = [unfolded(text) for text, _ in rows if text.strip()]
         assume(texts)
-        assert [doc.text for doc in read_csv(file, "text", "utf-8")] == texts
+        assert [doc.text for doc in read_table(file, Columns(), "utf-8")] == texts
 
     check()
 
@@ -210,7 +212,7 @@ def test_texts_of_json_lines_come_back(tmp_path):
         # Half a character, which has no UTF-8, is a question mark.
         texts = [text.encode("utf-8", "replace").decode() for text in texts if text.strip()]
         assume(texts)
-        assert [doc.text for doc in read_jsonl(file, "text", "utf-8")] == texts
+        assert [doc.text for doc in read_jsonl(file, Columns(), "utf-8")] == texts
 
     check()
 

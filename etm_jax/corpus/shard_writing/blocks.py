@@ -84,7 +84,8 @@ def _stream(
         tokens.add(some.tokens)
         docs += len(some.documents)
         for document in some.documents:
-            ids.add(full_name := f"{name}:{document.id}")
+            full_name = document.id if config.id_field else f"{name}:{document.id}"
+            ids.add(full_name)
             values = (shown_text(raw_text(document, config.lang)), *fields.values(document.meta, full_name))
             for packer, value in zip(labels.values(), values, strict=True):
                 packer.add(value)

@@ -96,7 +96,7 @@ def finish(work: Path, folder: Path, job: Job, plan: Plan, summary: Summary, sha
         vocabulary_sha256=file_digest(folder / VOCABULARY),
         report=_report(plan, summary, parts, job),
         parts=parts,
-        metadata=metadata_of(summary.meta),
+        metadata=metadata_of(summary.meta, job.config.title_field),
     )
     check_joined(summary, job)
     summary.cleaning.give_hint()

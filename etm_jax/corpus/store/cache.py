@@ -81,6 +81,8 @@ def corpus_digest(
         settings.pop("punctuation", None)
     bytes_count = ("given files",) if counted else ("files", "given files")
     named = {s.flag: getattr(config, s.name) for s in settings_of(CorpusConfig) if s.digest in bytes_count}
+    if source.records and not config.id_field and not config.names_by_line:
+        settings["names"] = "by record"
     if config.stopwords and not counted and one_file(config.stopwords) is None:
         # The words themselves, as names and lists of words have no file.
         del named["stopwords"]
