@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,12 +14,21 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from etm_jax.api.parameters import segmented_by, settings_by_name, stop_words_setting
 from etm_jax.api.saving import SavedAsFolder
 from etm_jax.api.topic_results import TopicInfo, TopicResults
 from etm_jax.config.build import Config, make_config
 from etm_jax.config.declaration import by_name, settings_of
 from etm_jax.config.settings import SECTIONS, RunOptions
-from etm_jax.corpus.given import as_documents, given_over_words, read_given, valid_counts, vocabulary_of
+from etm_jax.corpus.given import (
+    as_documents,
+    given_over_words,
+    is_missing,
+    read_given,
+    valid_counts,
+    vocabulary_of,
+    with_empty_for_missing,
+)
 from etm_jax.corpus.in_memory import FEWEST_TO_VALIDATE, corpus_of_counts, counts_in_order
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.types import Corpus, Source
@@ -50,10 +59,14 @@ class ETM(TopicResults, SavedAsFolder, ClassNamePrefixFeaturesOutMixin, Transfor
     ----------
     num_topics : int
         K, the number of topics.
-    lang, segmenter : str
-        Language, zh or en ("" is zh), and how strings are split into words ("" is pkuseg for zh, words for en).
-    user_dict, stopwords : str
-        File of words not to cut, such as names; words to drop: zh or en (lists of ours), a file, or words with commas.
+    lang : str
+        Language, zh or en ("" is zh).
+    segmenter : str or callable
+        How strings are split into words ("" is pkuseg for zh, words for en), or a function from one to its words.
+    user_dict : str
+        File of words not to cut, such as names.
+    stopwords : str or collection of str
+        Words to drop: zh or en (lists of ours), a file, words with commas between; or a list or set of words.
     no_below, no_above : int, float
         Drop words that are in fewer documents than this number, or in more than this share of them.
     vectors : str
@@ -67,7 +80,10 @@ class ETM(TopicResults, SavedAsFolder, ClassNamePrefixFeaturesOutMixin, Transfor
     seed_words : list of lists of str
         Seed words of topics 0, 1, …; [] for a topic without any.
     settings : mapping
-        Any other settings of `python -m etm_jax.train`, by name.
+        Any other settings of `python -m etm_jax.train`, by the name of their flag.
+    missing : str
+        What to do with None, NaN and the like among texts: error, or empty, which takes them for documents without
+        words, so that every document keeps its row.
     callbacks : list of callables
         Called after every epoch with its metrics, a dict.
     verbose : int
@@ -86,9 +102,9 @@ class ETM(TopicResults, SavedAsFolder, ClassNamePrefixFeaturesOutMixin, Transfor
         num_topics: int = 50,
         *,
         lang: str = "",
-        segmenter: str = "",
+        segmenter: str | Callable[[str], Iterable[str]] = "",
         user_dict: str = "",
-        stopwords: str = "",
+        stopwords: str | Iterable[str] = "",
         no_below: int = 5,
         no_above: float = 0.1,
         vectors: str = "ppmi",
@@ -97,6 +113,7 @@ class ETM(TopicResults, SavedAsFolder, ClassNamePrefixFeaturesOutMixin, Transfor
         seed: int = 1,
         seed_words: Sequence[Sequence[str]] | None = None,
         settings: Mapping[str, Any] | None = None,
+        missing: str = "error",
         callbacks: Sequence[Callable[[dict[str, Any]], None]] = (),
         verbose: int = 1,
     ) -> None:
@@ -113,6 +130,7 @@ class ETM(TopicResults, SavedAsFolder, ClassNamePrefixFeaturesOutMixin, Transfor
         self.seed = seed
         self.seed_words = seed_words
         self.settings = settings
+        self.missing = missing
         self.callbacks = callbacks
         self.verbose = verbose
 
@@ -127,7 +145,7 @@ class ETM(TopicResults, SavedAsFolder, ClassNamePrefixFeaturesOutMixin, Transfor
         with self._own_words():
             if renaming := by_name(RunOptions)["variant"].renaming(self.variant):
                 note(renaming)
-            texts, names = read_given(X, vocab)
+            texts, names = read_given(X, vocab, self._cut)
             if texts is not None:
                 self._fit_texts(texts)
             else:
@@ -241,17 +259,31 @@ class ETM(TopicResults, SavedAsFolder, ClassNamePrefixFeaturesOutMixin, Transfor
     ) -> tuple[list[Any], sp.csr_matrix]:
         """The documents in any form, as a list, and as [D, V] CSR over the model's words: `given_over_words`."""
         config, vocabulary = self._trained.config.corpus, self._vocabulary
-        return given_over_words(self, documents, vocab, config, vocabulary, unknown)
+        return given_over_words(self, documents, vocab, config, vocabulary, unknown, self._cut)
+
+    def _cut(self, texts: list[Any]) -> list[Any]:
+        """Texts as they are read: with documents for missing ones, and words by a segmenter that is a function."""
+        if self.missing not in ("error", "empty"):
+            raise UserError(f"missing={self.missing!r} is not one of error, empty")
+        if self.missing == "empty":
+            filled = with_empty_for_missing(texts)
+            if number := sum(map(is_missing, texts)):
+                note(f"{number:,} of {len(texts):,} documents are missing, and count as documents without words")
+            texts = filled
+        return segmented_by(self.segmenter, texts) if callable(self.segmenter) else texts
 
     def _parameters(self) -> dict[str, Any]:
         return self.get_params(deep=False)
 
     def _config(self) -> Config:
         given = {name: getattr(self, name) for name in _setting_parameters()}
+        given["stopwords"] = stop_words_setting(self.stopwords)
+        if callable(self.segmenter):
+            given["segmenter"] = "whitespace"  # For what reads the model without the function.
         if not self.num_epochs:
             # A published variant sets its own number.
             del given["num_epochs"]
-        config = make_config(self.variant, given | dict(self.settings or {}))
+        config = make_config(self.variant, given | settings_by_name(self.settings or {}))
         if model_kind(config.model.kind).fits_itself:
             raise UserError("ETM is no LDA: python -m etm_jax.train --model=lda fits one")
         return config

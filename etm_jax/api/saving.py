@@ -2,13 +2,14 @@
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from etm_jax.api.parameters import in_python, lost_segmenter
 from etm_jax.api.state import FittedState
 from etm_jax.interop.folders import read_folder, save_folder
 from etm_jax.util.errors import UserError
@@ -20,15 +21,23 @@ class SavedAsFolder(FittedState):
     """`save` and `load`."""
 
     settings: Mapping[str, Any] | None
+    segmenter: str | Callable[[str], Iterable[str]]
+    stopwords: str | Iterable[str]
 
     def save(self, path: str | Path) -> None:
         """Write a folder that `ETM.load` reads on any platform. It contains no documents and no executable code."""
         check_is_fitted(self, "components_")
         given = {name: value for name, value in self._parameters().items() if name != "callbacks"}
         given["settings"] = dict(self.settings) if self.settings is not None else None
+        by_function = callable(self.segmenter)
+        if by_function:
+            given["segmenter"] = ""
+        if not isinstance(self.stopwords, str):
+            given["stopwords"] = sorted(self.stopwords) if isinstance(self.stopwords, Set) else list(self.stopwords)
         about = {
             # numpy's numbers, which are as good as Python's, are none of JSON's.
             "parameters": json.loads(json.dumps(given, default=lambda value: np.asarray(value).tolist())),
+            "segmenter_is_function": by_function,
             "counts": getattr(self, "n_features_in_", None),
             "share": self._share.tolist(),
             "npmi": self._npmi.tolist(),
@@ -49,10 +58,12 @@ class SavedAsFolder(FittedState):
             )
             history, num_columns = about["history"], about["counts"]
         except UserError as error:
-            said = str(error)
+            said = in_python(str(error))
             raise ValueError(said if str(path) in said else f"{path}: {said}; save the model again") from error
         except DAMAGED as error:
             raise ValueError(f"{path} is damaged ({error!r}); save the model again") from error
+        if about.get("segmenter_is_function"):
+            model.segmenter = lost_segmenter
         model._take(trained)
         model._share, model._npmi = share, npmi
         model.history_, model._documents = history, None

@@ -9,12 +9,13 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import check_is_fitted
 
+from etm_jax.api.parameters import in_python
 from etm_jax.config.build import Config
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.inference.predictor import Predictor
 from etm_jax.ops.devices import no_devices
 from etm_jax.training.saved_model import SavedModel
-from etm_jax.util.console import silenced
+from etm_jax.util.console import silenced, worded
 from etm_jax.util.errors import UserError
 
 
@@ -55,11 +56,11 @@ class FittedState:
     @contextmanager
     def _own_words(self) -> Iterator[None]:
         """Silence output for `verbose=0`, and raise a UserError as the ValueError that callers of a library expect."""
-        with silenced(self.verbose == 0):
+        with silenced(self.verbose == 0), worded(in_python):
             try:
                 yield
             except UserError as error:
-                raise ValueError(str(error)) from error
+                raise ValueError(in_python(str(error))) from error
             except (RuntimeError, AssertionError) as error:
                 if fault := no_devices():
                     raise ValueError(fault) from error

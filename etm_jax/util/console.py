@@ -5,7 +5,7 @@ All that is printed goes through here, so that no name and no word can command a
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 _silent: ContextVar[bool] = ContextVar("silent", default=False)
+_wording: ContextVar[Callable[[str], str]] = ContextVar("wording", default=str)
 
 
 @contextmanager
@@ -31,10 +32,20 @@ def silenced(silent: bool = True) -> Iterator[None]:
         _silent.reset(token)
 
 
+@contextmanager
+def worded(wording: Callable[[str], str]) -> Iterator[None]:
+    """Print messages within the block as `wording` has them."""
+    token = _wording.set(wording)
+    try:
+        yield
+    finally:
+        _wording.reset(token)
+
+
 def note(*lines: str) -> None:
     """Print plain text on stderr; each argument is one line, whatever is in it."""
     if not _silent.get():
-        print("\n".join(map(one_line, lines)), file=sys.stderr, flush=True)
+        print("\n".join(one_line(_wording.get()(line)) for line in lines), file=sys.stderr, flush=True)
 
 
 def show(text: str) -> None:
