@@ -15,8 +15,9 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from etm_jax.api.parameters import segmented_by, settings_by_name, stop_words_setting
+from etm_jax.api.reporting import Reports
 from etm_jax.api.saving import SavedAsFolder
-from etm_jax.api.topic_results import TopicInfo, TopicResults
+from etm_jax.api.topic_results import TopicInfo
 from etm_jax.config.build import Config, make_config
 from etm_jax.config.declaration import by_name, settings_of
 from etm_jax.config.settings import SECTIONS, RunOptions
@@ -49,7 +50,7 @@ from etm_jax.util.errors import UserError
 __all__ = ["ETM", "TopicInfo"]
 
 
-class ETM(TopicResults, SavedAsFolder, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class ETM(Reports, SavedAsFolder, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A topic model in the embedding space (Dieng, Ruiz, Blei 2020), trained as by `python -m etm_jax.train`.
 
     Documents are strings, lists of words, which stay as they are (`clean_tokens`), or a matrix of counts [D, V].
@@ -93,6 +94,8 @@ class ETM(TopicResults, SavedAsFolder, ClassNamePrefixFeaturesOutMixin, Transfor
     ----------
     components_, vocab_ : ndarray of shape (K, V), list of V str
         The topics β, whose rows sum to 1, and the words of their columns.
+    theta_ : ndarray of shape (D, K)
+        Topic proportions of the documents that the model was fitted to.
     history_, new_words_ : list of dict, Counter
         The metrics of every epoch, and the unknown words in the documents given to `partial_fit`, with their counts.
     """
@@ -209,9 +212,12 @@ class ETM(TopicResults, SavedAsFolder, ClassNamePrefixFeaturesOutMixin, Transfor
             trained = make_trainer(
                 config, corpus, run, options, weights=other, on_epoch=on_epoch, in_memory=True
             ).train()
+            record = run.record()
         variables = jax.device_get(trained.variables)
         self._take(SavedModel(config, variables, corpus.vocabulary, f"ETM.fit, {len(history)} epochs"))
         self.history_ = history
+        assert record is not None
+        self._corpus, self._record = corpus, record
         self._theta, self._fitted_counts = self._applied.theta(counts), counts
         self._share = topic_shares(self._theta, counts)
         self._npmi = npmi_coherence(top_words(self.components_, 10), counts)
