@@ -1,15 +1,12 @@
 """ETM as a scikit-learn estimator: fit, transform, save and load."""
 
 import dataclasses
-import difflib
 import inspect
-import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import jax
 import numpy as np
@@ -17,44 +14,44 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from etm_jax.api.parameters import segmented_by, settings_by_name, stop_words_setting
+from etm_jax.api.reporting import Reports
+from etm_jax.api.saving import SavedAsFolder
+from etm_jax.api.topic_methods import TopicMethods
+from etm_jax.api.topic_results import TopicInfo
 from etm_jax.config.build import Config, make_config
 from etm_jax.config.declaration import by_name, settings_of
 from etm_jax.config.settings import SECTIONS, RunOptions
-from etm_jax.corpus.given import as_documents, given_over_words, read_given, valid_counts, vocabulary_of
+from etm_jax.corpus.given import (
+    as_documents,
+    given_over_words,
+    is_missing,
+    read_given,
+    valid_counts,
+    vocabulary_of,
+    with_empty_for_missing,
+)
 from etm_jax.corpus.in_memory import FEWEST_TO_VALIDATE, corpus_of_counts, counts_in_order
 from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.types import Corpus, Source
 from etm_jax.corpus.words.split import halves
 from etm_jax.corpus.words.tokens import GIVEN
 from etm_jax.inference.predictor import Predictor
-from etm_jax.interop.folders import read_folder, save_folder
 from etm_jax.interop.native_files import check_unedited
-from etm_jax.metrics.neighbours import nearest
 from etm_jax.metrics.perplexity import completion_perplexity
-from etm_jax.metrics.topics import npmi_coherence, representative_documents, top_words, topic_shares
+from etm_jax.metrics.topics import npmi_coherence, top_words, topic_shares
 from etm_jax.models.registry import model_kind
 from etm_jax.models.seed_words import write_seed_words
-from etm_jax.ops.devices import no_devices
-from etm_jax.results.topic_methods import TopicMethods
 from etm_jax.training.make_trainer import make_trainer
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.saved_model import SavedModel
-from etm_jax.util.console import note, silenced
+from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import DAMAGED
-from etm_jax.util.reading import as_object
+
+__all__ = ["ETM", "TopicInfo"]
 
 
-class TopicInfo(NamedTuple):
-    """One topic. share: of the words that the model was fitted to; npmi: coherence of the ten `words`, in [−1, 1]."""
-
-    topic: int
-    share: float
-    npmi: float
-    words: list[str]
-
-
-class ETM(TopicMethods, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class ETM(TopicMethods, Reports, SavedAsFolder, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A topic model in the embedding space (Dieng, Ruiz, Blei 2020), trained as by `python -m etm_jax.train`.
 
     Documents are strings, lists of words, which stay as they are (`clean_tokens`), or a matrix of counts [D, V].
@@ -64,10 +61,14 @@ class ETM(TopicMethods, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     ----------
     num_topics : int
         K, the number of topics.
-    lang, segmenter : str
-        Language, zh or en ("" is zh), and how strings are split into words ("" is pkuseg for zh, words for en).
-    user_dict, stopwords : str
-        File of words not to cut, such as names; words to drop: zh or en (lists of ours), a file, or words with commas.
+    lang : str
+        Language, zh or en ("" is zh).
+    segmenter : str or callable
+        How strings are split into words ("" is pkuseg for zh, words for en), or a function from one to its words.
+    user_dict : str
+        File of words not to cut, such as names.
+    stopwords : str or collection of str
+        Words to drop: zh or en (lists of ours), a file, words with commas between; or a list or set of words.
     no_below, no_above : int, float
         Drop words that are in fewer documents than this number, or in more than this share of them.
     vectors : str
@@ -81,7 +82,10 @@ class ETM(TopicMethods, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     seed_words : list of lists of str
         Seed words of topics 0, 1, …; [] for a topic without any.
     settings : mapping
-        Any other settings of `python -m etm_jax.train`, by name.
+        Any other settings of `python -m etm_jax.train`, by the name of their flag.
+    missing : str
+        What to do with None, NaN and the like among texts: error, or empty, which takes them for documents without
+        words, so that every document keeps its row.
     callbacks : list of callables
         Called after every epoch with its metrics, a dict.
     verbose : int
@@ -91,6 +95,8 @@ class ETM(TopicMethods, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     ----------
     components_, vocab_ : ndarray of shape (K, V), list of V str
         The topics β, whose rows sum to 1, and the words of their columns.
+    theta_ : ndarray of shape (D, K)
+        Topic proportions of the documents that the model was fitted to.
     history_, new_words_ : list of dict, Counter
         The metrics of every epoch, and the unknown words in the documents given to `partial_fit`, with their counts.
     """
@@ -100,9 +106,9 @@ class ETM(TopicMethods, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         num_topics: int = 50,
         *,
         lang: str = "",
-        segmenter: str = "",
+        segmenter: str | Callable[[str], Iterable[str]] = "",
         user_dict: str = "",
-        stopwords: str = "",
+        stopwords: str | Iterable[str] = "",
         no_below: int = 5,
         no_above: float = 0.1,
         vectors: str = "ppmi",
@@ -111,6 +117,7 @@ class ETM(TopicMethods, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         seed: int = 1,
         seed_words: Sequence[Sequence[str]] | None = None,
         settings: Mapping[str, Any] | None = None,
+        missing: str = "error",
         callbacks: Sequence[Callable[[dict[str, Any]], None]] = (),
         verbose: int = 1,
     ) -> None:
@@ -127,6 +134,7 @@ class ETM(TopicMethods, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self.seed = seed
         self.seed_words = seed_words
         self.settings = settings
+        self.missing = missing
         self.callbacks = callbacks
         self.verbose = verbose
 
@@ -173,7 +181,7 @@ class ETM(TopicMethods, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def _prepared(self, X: Any, vocab: Any) -> tuple[Corpus, sp.csr_matrix, list[Any]]:
         """The corpus to learn from, the counts [D, V] of all given documents in their order, and the documents."""
-        given, names = read_given(X, vocab)
+        given, names = read_given(X, vocab, self._cut)
         config = self._config()
         if given is None:
             counts = valid_counts(self, X, reset=True)
@@ -207,9 +215,12 @@ class ETM(TopicMethods, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             trained = make_trainer(
                 config, corpus, run, options, weights=other, on_epoch=on_epoch, in_memory=True
             ).train()
+            record = run.record()
         variables = jax.device_get(trained.variables)
         self._take(SavedModel(config, variables, corpus.vocabulary, f"ETM.fit, {len(history)} epochs"))
         self.history_ = history
+        assert record is not None
+        self._corpus, self._record = corpus, record
         self._theta, self._fitted_counts = self._applied.theta(counts), counts
         self._share = topic_shares(self._theta, counts)
         self._npmi = npmi_coherence(top_words(self.components_, 10), counts)
@@ -250,100 +261,6 @@ class ETM(TopicMethods, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         """Negative `perplexity`: scikit-learn's searches maximise the score."""
         return -self.perplexity(X, vocab=vocab)
 
-    # Looking
-
-    def topics(self, n: int = 10) -> list[list[str]]:
-        """The n most probable words of each topic, best first."""
-        check_is_fitted(self, "components_")
-        return [[self.vocab_[j] for j in row] for row in top_words(self.components_, n)]
-
-    def topic_info(self) -> list[TopicInfo]:
-        """Share, coherence and ten words of every topic, largest share first. `pandas.DataFrame` accepts the list."""
-        words = self.topics(10)
-        rows = [TopicInfo(k, float(self._share[k]), float(self._npmi[k]), words[k]) for k in range(len(words))]
-        return sorted(rows, key=lambda row: -row.share)
-
-    def nearest(self, word: str, n: int = 10) -> list[tuple[str, float]]:
-        """The n words nearest to a word in the embedding space, and their cosines. ValueError for an unknown word."""
-        check_is_fitted(self, "components_")
-        with self._own_words():
-            if word not in self.vocab_:
-                close = difflib.get_close_matches(word, self.vocab_, n=3)
-                meant = f"; did you mean {' or '.join(close)}?" if close else ""
-                raise UserError(f"{word!r} is not one of the model's {len(self.vocab_):,} words{meant}")
-            if "rho" not in self._trained.variables.params:
-                raise UserError("this kind of model has no word embeddings to be near in")
-            rho = np.asarray(self._trained.variables.params["rho"], np.float64)
-            own = self.vocab_.index(word)
-            found, cosines = nearest(rho[own : own + 1], rho, n + 1)
-            return [(self.vocab_[j], float(c)) for j, c in zip(found[0], cosines[0], strict=True) if j != own][:n]
-
-    def representative_docs(self, n: int = 3, documents: Any = None) -> list[list[Any]]:
-        """The n documents that represent each topic best, of `documents` or of those that the model was fitted to.
-
-        For counts, their row numbers. Raises ValueError for a loaded model without `documents`, as it keeps none.
-        """
-        check_is_fitted(self, "components_")
-        with self._own_words():
-            if documents is None and self._documents is None:
-                raise UserError("a model that was loaded has no documents; give some")
-            if documents is None:
-                chosen, counts, theta = self._documents or [], self._fitted_counts, self._theta
-            else:
-                chosen, counts = self._counted(documents)
-                theta = self._applied.theta(counts)
-            return [[chosen[i] for i in rows] for rows in representative_documents(theta, counts, n)]
-
-    # Keeping
-
-    def save(self, path: str | Path) -> None:
-        """Write a folder that `ETM.load` reads on any platform. It contains no documents and no executable code."""
-        check_is_fitted(self, "components_")
-        given = {name: value for name, value in self.get_params(deep=False).items() if name != "callbacks"}
-        given["settings"] = dict(self.settings) if self.settings is not None else None
-        about = {
-            # numpy's numbers, which are as good as Python's, are none of JSON's.
-            "parameters": json.loads(json.dumps(given, default=lambda value: np.asarray(value).tolist())),
-            "counts": getattr(self, "n_features_in_", None),
-            "share": self._share.tolist(),
-            "npmi": self._npmi.tolist(),
-            "history": self.history_,
-        }
-        with self._own_words():
-            save_folder(Path(path).expanduser(), self._trained, about)
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read the model that `save` wrote. Raises ValueError where the folder contains none, or it is damaged."""
-        try:
-            trained, about = read_folder(Path(path).expanduser())
-            model = cls(**cls._saved_parameters(about))
-            model._config()
-            share, npmi = (np.array(about[name], np.float64).reshape(trained.num_topics) for name in ("share", "npmi"))
-            history, num_columns = about["history"], about["counts"]
-        except UserError as error:
-            said = str(error)
-            raise ValueError(said if str(path) in said else f"{path}: {said}; save the model again") from error
-        except DAMAGED as error:
-            raise ValueError(f"{path} is damaged ({error!r}); save the model again") from error
-        model._take(trained)
-        model._share, model._npmi = share, npmi
-        model.history_, model._documents = history, None
-        if num_columns is not None:
-            model.n_features_in_ = num_columns
-        return model
-
-    @classmethod
-    def _saved_parameters(cls, about: Mapping[str, Any]) -> dict[str, Any]:
-        """The constructor's arguments that `save` wrote. Raises ValueError or KeyError where they are invalid."""
-        known = set(inspect.signature(cls.__init__).parameters)
-        given = {name: value for name, value in as_object(about["parameters"]).items() if name in known}
-        if given["settings"]:
-            # JSON has no tuples.
-            settings = as_object(given["settings"])
-            given["settings"] = {name: tuple(x) if isinstance(x, list) else x for name, x in settings.items()}
-        return given
-
     # Documents to counts
 
     def _counted(
@@ -351,30 +268,34 @@ class ETM(TopicMethods, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     ) -> tuple[list[Any], sp.csr_matrix]:
         """The documents in any form, as a list, and as [D, V] CSR over the model's words: `given_over_words`."""
         config, vocabulary = self._trained.config.corpus, self._vocabulary
-        return given_over_words(self, documents, vocab, config, vocabulary, unknown)
+        return given_over_words(self, documents, vocab, config, vocabulary, unknown, self._cut)
+
+    def _cut(self, texts: list[Any]) -> list[Any]:
+        """Texts as they are read: with documents for missing ones, and words by a segmenter that is a function."""
+        if self.missing not in ("error", "empty"):
+            raise UserError(f"missing={self.missing!r} is not one of error, empty")
+        if self.missing == "empty":
+            filled = with_empty_for_missing(texts)
+            if number := sum(map(is_missing, texts)):
+                note(f"{number:,} of {len(texts):,} documents are missing, and count as documents without words")
+            texts = filled
+        return segmented_by(self.segmenter, texts) if callable(self.segmenter) else texts
+
+    def _parameters(self) -> dict[str, Any]:
+        return self.get_params(deep=False)
 
     def _config(self) -> Config:
         given = {name: getattr(self, name) for name in _setting_parameters()}
+        given["stopwords"] = stop_words_setting(self.stopwords)
+        if callable(self.segmenter):
+            given["segmenter"] = "whitespace"  # For what reads the model without the function.
         if not self.num_epochs:
             # A published variant sets its own number.
             del given["num_epochs"]
-        config = make_config(self.variant, given | dict(self.settings or {}))
+        config = make_config(self.variant, given | settings_by_name(self.settings or {}))
         if model_kind(config.model.kind).fits_itself:
             raise UserError("ETM is no LDA: python -m etm_jax.train --model=lda fits one")
         return config
-
-    @contextmanager
-    def _own_words(self) -> Iterator[None]:
-        """Silence output for `verbose=0`, and raise a UserError as the ValueError that callers of a library expect."""
-        with silenced(self.verbose == 0):
-            try:
-                yield
-            except UserError as error:
-                raise ValueError(str(error)) from error
-            except (RuntimeError, AssertionError) as error:
-                if fault := no_devices():
-                    raise ValueError(fault) from error
-                raise
 
     @property
     def _n_features_out(self) -> int:

@@ -158,7 +158,7 @@ def test_a_damaged_or_foreign_folder_is_refused(fitted: ETM, tmp_path: Path) -> 
     model = folder / "model.json"
     model.write_text(model.read_text("ascii").replace('"kind": "etm"', '"kind": "prodlda"'), encoding="ascii")
     (folder / "SHA256SUMS").unlink()  # Which would find it first.
-    with pytest.raises(ValueError, match="is of another model: --model='prodlda' is unknown"):
+    with pytest.raises(ValueError, match="is of another model: kind='prodlda' is unknown"):
         ETM.load(folder)
     fitted.save(folder)
     weights = folder / "weights.npz"
@@ -195,8 +195,8 @@ def test_callbacks_see_every_epoch_and_silence_is_silent(capfd) -> None:
         ({}, "one long text", "one string is no corpus"),
         ({}, ["的"] * 9, "the corpus holds 1 different words"),
         ({}, [["海洋", "船"], "海洋 船"] * 9, "document 1 is plain text"),
-        ({"num_topics": 0}, LINES, "--n_topic=0"),
-        ({"lang": "fr"}, LINES, "--lang='fr' is not one of zh, en"),
+        ({"num_topics": 0}, LINES, "num_topics=0"),
+        ({"lang": "fr"}, LINES, "lang='fr' is not one of zh, en"),
         ({"settings": {"nonsense": 1}}, LINES, "unknown setting 'nonsense'"),
         ({"settings": {"kind": "lda"}}, LINES, "ETM"),
         ({}, -np.ones((9, 5)), "Negative values"),
@@ -224,13 +224,13 @@ def test_its_parameters_have_the_names_and_defaults_of_the_settings() -> None:
     parameters = inspect.signature(ETM.__init__).parameters
     shared = {name: p.default for name, p in parameters.items() if name in declared.keys() - {"seed_words"}}
     assert shared == {name: declared[name] for name in shared}
-    others = ("self", "seed_words", "settings", "callbacks", "verbose")
+    others = ("self", "seed_words", "settings", "missing", "callbacks", "verbose")
     assert parameters.keys() == {*shared, *others}
 
 
 def test_a_former_name_of_a_variant_is_said_to_be_one(capsys) -> None:
     small(variant="report", num_epochs=1, verbose=1, vectors="random").fit(LINES)
-    assert capsys.readouterr().err.count("--variant=report is called --variant=ntm now") == 1
+    assert capsys.readouterr().err.count("variant=report is called variant=ntm now") == 1
 
 
 def test_a_vocabulary_must_name_every_column() -> None:

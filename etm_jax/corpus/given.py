@@ -1,7 +1,7 @@
 """Documents that Python hands over, as strings, lists of words or counts: what they are, and their counts."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from numbers import Integral
 from typing import Any
 
@@ -16,13 +16,18 @@ from etm_jax.corpus.words.tokens import GIVEN
 from etm_jax.util.arrays import canonical
 from etm_jax.util.errors import UserError
 
+Cut = Callable[[list[Any]], list[Any]]
+"""What is done to texts before anything else, such as putting empty documents where some are missing."""
 
-def read_given(documents: Any, vocab: Any) -> tuple[list[Any] | None, list[str] | None]:
+
+def read_given(documents: Any, vocab: Any, cut: Cut | None = None) -> tuple[list[Any] | None, list[str] | None]:
     """Documents that are texts, of `as_texts`, else None; and the names of counts' columns, of `names_of_columns`.
 
     Raises UserError as those do, and for `vocab` with texts.
     """
     texts = as_texts(documents)
+    if texts is not None and cut:
+        texts = cut(texts)
     if texts is None:
         return None, names_of_columns(documents, vocab)
     if vocab is not None:
@@ -37,6 +42,7 @@ def given_over_words(
     config: CorpusConfig,
     vocabulary: Vocabulary,
     unknown: Counter[str] | None = None,
+    cut: Cut | None = None,
 ) -> tuple[list[Any], sp.csr_matrix]:
     """Documents in any form, counts as the numbers of their rows, and their counts over a model's V words: [D, V] CSR.
 
@@ -44,10 +50,15 @@ def given_over_words(
     prepared by. unknown: counter to which words outside the vocabulary are added. Raises UserError, and ValueError as
     `valid_counts` does.
     """
-    texts, names = read_given(documents, vocab)
-    if texts is not None:
-        return texts, texts_over_words(texts, config, vocabulary, unknown)
+    texts, names = read_given(documents, vocab, cut)
     unnamed = vocabulary.words == list(map(str, range(len(vocabulary))))
+    if texts is not None:
+        if texts and unnamed and hasattr(estimator, "n_features_in_"):
+            raise UserError(
+                "texts were given to a model that was fitted to counts without the words of their columns; give counts "
+                "with the same columns, or fit it with vocab="
+            )
+        return texts, texts_over_words(texts, config, vocabulary, unknown)
     if vocab is None and (unnamed or hasattr(estimator, "feature_names_in_")):
         names = None  # scikit-learn compares a table's columns with those before, where there were any.
     counts = valid_counts(estimator, documents, reset=False, named=names is not None)
@@ -67,9 +78,30 @@ def as_texts(documents: Any) -> list[Any] | None:
         raise UserError(f"a {type(documents).__name__} is no list of documents; give a list of strings, one a document")
     if getattr(documents, "ndim", 1) != 1 or not isinstance(documents, Iterable):
         return None
-    given = list(documents)
+    given = _as_list(documents)
     # Of a list of rows of numbers, the first element of each tells.
-    return given if not given or any(map(_is_text, given)) else None
+    return given if not given or any(map(_is_text, given)) or all(map(is_missing, given)) else None
+
+
+def _as_list(documents: Iterable[Any]) -> list[Any]:
+    """The documents, with Python's values in place of another library's scalars: those of Arrow and Polars."""
+    for convert in ("to_pylist", "to_list"):
+        if hasattr(documents, convert) and not hasattr(documents, "columns"):
+            return list(getattr(documents, convert)())
+    return list(documents)
+
+
+def is_missing(document: Any) -> bool:
+    """Whether a table has this where it has no value: None, NaN, or what pandas calls NA and NaT."""
+    if document is None or type(document).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(document, float | np.floating) and bool(np.isnan(document))
+
+
+def with_empty_for_missing(texts: list[Any]) -> list[Any]:
+    """The texts with a document without words in place of each that is missing."""
+    as_lists = next((not isinstance(text, str | bytes) for text in texts if not is_missing(text)), False)
+    return [([] if as_lists else "") if is_missing(text) else text for text in texts]
 
 
 def _is_text(document: Any) -> bool:
@@ -93,6 +125,8 @@ def as_documents(texts: Sequence[Any]) -> Iterator[Document]:
             yield Document(str(i), tokens=list(map(str, document)))
         else:
             cure = "decode it" if isinstance(document, bytes) else "leave it out, or give '' for one without words"
+            if is_missing(document):
+                cure = "leave it out, or give missing='empty' for documents without words"
             raise UserError(f"document {i} is {_shown(document)}, neither text nor a list of words; {cure}")
 
 

@@ -54,15 +54,19 @@ def evaluate(run: Run, labels: str = "") -> Evaluation:
 
     Raises UserError where its checkpoint or the labels cannot be used.
     """
-    fitted = _fitted(run, read_labels(run.corpus, labels) if labels else None)
+    return measured(_fitted(run, read_labels(run.corpus, labels) if labels else None))
+
+
+def measured(fitted: FittedRun) -> Evaluation:
+    """The results of all evaluators."""
     values: dict[str, Any] = {}
     rows: list[Row] = []
     for evaluator in evaluators():
-        measured = evaluator(fitted)
-        if repeated := values.keys() & measured.values.keys():
+        found = evaluator(fitted)
+        if repeated := values.keys() & found.values.keys():
             raise ValueError(f"two evaluators give {', '.join(sorted(repeated))}")
-        values |= measured.values
-        rows += measured.rows
+        values |= found.values
+        rows += found.rows
     return Evaluation(fitted.num_topics, values, rows)
 
 

@@ -5,7 +5,7 @@ All that is printed goes through here, so that no name and no word can command a
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 _silent: ContextVar[bool] = ContextVar("silent", default=False)
+_wording: ContextVar[Callable[[str], str]] = ContextVar("wording", default=str)
 
 
 @contextmanager
@@ -31,10 +32,20 @@ def silenced(silent: bool = True) -> Iterator[None]:
         _silent.reset(token)
 
 
+@contextmanager
+def worded(wording: Callable[[str], str]) -> Iterator[None]:
+    """Print messages within the block as `wording` has them."""
+    token = _wording.set(wording)
+    try:
+        yield
+    finally:
+        _wording.reset(token)
+
+
 def note(*lines: str) -> None:
     """Print plain text on stderr; each argument is one line, whatever is in it."""
     if not _silent.get():
-        print("\n".join(map(one_line, lines)), file=sys.stderr, flush=True)
+        print("\n".join(one_line(_wording.get()(line)) for line in lines), file=sys.stderr, flush=True)
 
 
 def show(text: str) -> None:
@@ -48,6 +59,11 @@ def warn(message: str) -> None:
     note(f"warning: {message}")
 
 
+def _redraws_lines() -> bool:
+    """Whether a line on stderr can be written anew: on a terminal, and in a notebook."""
+    return sys.stderr.isatty() or type(sys.stderr).__module__.startswith("ipykernel.")
+
+
 def track(items: Iterable[T], label: str, total: int | None = None, unit: str = "it") -> Iterator[T]:
     """Yield `items` and show progress: a bar on a terminal, a plain line every ten seconds in a log.
 
@@ -55,7 +71,7 @@ def track(items: Iterable[T], label: str, total: int | None = None, unit: str = 
     """
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # type: ignore[arg-type]
-    if sys.stderr.isatty() and not _silent.get():
+    if _redraws_lines() and not _silent.get():
         from tqdm import tqdm
 
         label = one_line(label)
@@ -76,17 +92,19 @@ def track(items: Iterable[T], label: str, total: int | None = None, unit: str = 
 
 
 class TrainingMeter:
-    """Progress of training: a bar on a terminal; in a log a line per epoch, and every ten seconds in a long epoch.
+    """Progress of training: a bar on a terminal or in a notebook; in a log a line per epoch, and every ten seconds.
 
-    first_step: number of steps done before, by the run that is resumed.
+    The time left is that of steps like those since the first, which compiles; and once an epoch has ended, whose end
+    compiles too, of those since. first_step: number of steps done before, by the run that is resumed.
     """
 
     def __init__(self, first_step: int, num_epochs: int, steps_per_epoch: int) -> None:
         self.first_step, self.num_epochs, self.steps_per_epoch = first_step, num_epochs, steps_per_epoch
-        self.steps = 0
+        self.steps = self.steps_at_start = 0
+        self.epochs = 0
         self.start = self.last_line = time.monotonic()
         self.bar: Any = None
-        if sys.stderr.isatty() and not _silent.get():
+        if _redraws_lines() and not _silent.get():
             from tqdm import tqdm
 
             total = num_epochs * steps_per_epoch
@@ -97,6 +115,8 @@ class TrainingMeter:
     def step(self) -> None:
         """Count one step, which is dispatched or done."""
         self.steps += 1
+        if self.steps == 1:
+            self._start_here()
         if self.bar is not None:
             self.bar.update()
         elif time.monotonic() - self.last_line > SECONDS_BETWEEN_LINES:
@@ -109,18 +129,30 @@ class TrainingMeter:
             self.bar.set_description(f"epoch {epoch}/{self.num_epochs}")
             self.bar.set_postfix_str(metrics)
         else:
-            self._line(f"epoch {epoch}/{self.num_epochs}  {metrics}")
+            self._line(f"epoch {epoch}/{self.num_epochs}  {metrics}", shows_left=self.epochs > 0)
+        self.epochs += 1
+        if self.epochs == 1:
+            self._start_here()
 
     def close(self) -> None:
         """Remove the bar, so that the terminal is ready for the next line."""
         if self.bar is not None:
             self.bar.close()
 
-    def _line(self, text: str) -> None:
-        """Print a line that ends with the time left."""
+    def _start_here(self) -> None:
+        """Leave out of the speed all that was before, such as compilation."""
+        self.steps_at_start, self.start = self.steps, time.monotonic()
+        if self.bar is not None:
+            self.bar.unpause()
+
+    def _line(self, text: str, shows_left: bool = True) -> None:
+        """Print a line that ends with the time left, where that can be told."""
         self.last_line = time.monotonic()
+        measured = self.steps - self.steps_at_start
         steps_left = self.num_epochs * self.steps_per_epoch - self.first_step - self.steps
-        note(f"{text}  {duration((self.last_line - self.start) / self.steps * steps_left)} left")
+        if shows_left and measured:
+            text += f"  {duration((self.last_line - self.start) / measured * steps_left)} left"
+        note(text)
 
 
 def duration(seconds: float) -> str:

@@ -66,12 +66,23 @@ def test_what_comes_before_the_first_item_does_not_count(clock, capsys):
 
 
 def test_the_meter_says_what_is_left(clock, capsys):
-    meter = console.TrainingMeter(first_step=6, num_epochs=4, steps_per_epoch=3)
-    for _ in clock(1.0, 1.0, 1.0):
+    meter = console.TrainingMeter(first_step=6, num_epochs=5, steps_per_epoch=3)
+    for i, _ in enumerate(clock(1.0, 1.0, 1.0, 1.0, 1.0, 1.0), start=1):
         meter.step()
-    meter.epoch(3, "nelbo 5.00")
+        if i % 3 == 0:
+            meter.epoch(2 + i // 3, "nelbo 5.00")
     meter.close()
-    assert capsys.readouterr().err == "epoch 3/4  nelbo 5.00  3 s left\n"
+    assert capsys.readouterr().err == "epoch 3/5  nelbo 5.00\nepoch 4/5  nelbo 5.00  3 s left\n"
+
+
+def test_compilation_is_not_counted_in_what_is_left(clock, capsys):
+    meter = console.TrainingMeter(first_step=0, num_epochs=4, steps_per_epoch=3)
+    for i, _ in enumerate(clock(60.0, 1.0, 1.0, 2.0, 2.0, 2.0)):
+        meter.step()
+        if i % 3 == 2:
+            meter.epoch(i // 3 + 1, "nelbo 5.00")
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if "nelbo" in line] == ["epoch 1/4  nelbo 5.00", "epoch 2/4  nelbo 5.00  12 s left"]
 
 
 def test_a_long_epoch_shows_that_it_moves(clock, capsys):

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from etm_jax.corpus.checks import check_read
 from etm_jax.corpus.fields import fields_of
-from etm_jax.corpus.prepare import check_read
 from etm_jax.corpus.shard_writing.job import MAX_DEFAULT_SHARDS, SHARD_DOCS, Job
 from etm_jax.corpus.shard_writing.summary import Summary
 from etm_jax.corpus.shard_writing.tables import DOC_FREQ, TRAIN_DOC_FREQ, TRAIN_TERM_FREQ, WordTable

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.config.declaration import files_read
+from etm_jax.corpus.checks import warn_of_language
 from etm_jax.corpus.filter_report import format_phrases, format_report, report_warnings
-from etm_jax.corpus.prepare import warn_of_language
 from etm_jax.corpus.shard_writing import local
 from etm_jax.corpus.shard_writing.advertisements import with_advertisements
 from etm_jax.corpus.shard_writing.job import BLOCK_DOCS, Job, make_job

@@ -11,8 +11,8 @@ from typing import Any, Self, cast
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
 
+from etm_jax.api.state import FittedState
 from etm_jax.corpus.words.split import halves
 from etm_jax.inference.ask import check_known
 from etm_jax.inference.explain import Explanation, check_mixture, explain
@@ -65,7 +65,7 @@ class KSearch:
         return search_table(self.candidates)
 
 
-class TopicMethods:
+class TopicMethods(FittedState):
     """Methods of a fitted `ETM`."""
 
     # Editing. Each returns another model; the one that it is called on stays as it is.
@@ -112,7 +112,7 @@ class TopicMethods:
                 edited._theta = edit.theta(own._theta)
                 edited._share = topic_shares(edited._theta, own._fitted_counts)
                 edited._npmi = npmi_coherence(top_words(edited.components_, WORDS_SHOWN), own._fitted_counts)
-        return cast(Self, edited)
+        return edited
 
     def merge_topics(self, groups: Sequence[Any]) -> Self:
         """`edit_topics` with groups of topics that become one: [[3, 7], [1, 12]], or [3, 7] for one group."""
@@ -251,11 +251,6 @@ class TopicMethods:
                     fits[k].append(model)
             candidates = [_candidate(fits[k], corpus) for k in numbers]
         return KSearch(candidates, {k: min(models, key=_nelbo) for k, models in fits.items()})
-
-    def _fitted(self) -> Any:
-        """The estimator, checked to be fitted. Any: its attributes are declared where they are learned."""
-        check_is_fitted(cast(Any, self), "components_")
-        return self
 
 
 _COLUMNS = ("n_features_in_", "feature_names_in_")

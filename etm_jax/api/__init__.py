@@ -1,0 +1,1 @@
+"""The parts of `ETM`, the Python API, by idea."""

@@ -1,0 +1,91 @@
+"""Topics of groups of documents, such as sources or months."""
+
+import datetime
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from etm_jax.corpus.given import is_missing
+from etm_jax.corpus.metadata import parse_date
+from etm_jax.util.errors import UserError
+
+QUANTILE = 1.96
+"""Of the normal distribution, for an interval of 95%."""
+
+PERIODS: dict[str, Callable[[datetime.date], str]] = {
+    "day": lambda date: date.isoformat(),
+    "week": lambda date: "{:04}-W{:02}".format(*date.isocalendar()[:2]),
+    "month": lambda date: date.isoformat()[:7],
+    "quarter": lambda date: f"{date.year:04}-Q{(date.month + 2) // 3}",
+    "year": lambda date: date.isoformat()[:4],
+}
+
+
+class GroupTopic(NamedTuple):
+    """A topic in a group of documents.
+
+    mean: of the topic's proportion θ over the documents; low, high: its 95% interval by the normal approximation, cut
+    to [0, 1], and nan for one document. share: of the words, which longer documents have more of. documents: how
+    many there are.
+    """
+
+    group: Any
+    topic: int
+    mean: float
+    low: float
+    high: float
+    share: float
+    documents: int
+
+
+def topics_of_groups(theta: np.ndarray, words: np.ndarray, groups: Sequence[Any]) -> list[GroupTopic]:
+    """Every topic of every group, in the order of groups, sorted. Documents whose group is missing are left out.
+
+    theta: [D, K]; words: [D], numbers of words; groups: D. Raises UserError for another number of groups.
+    """
+    given = list(groups)
+    if len(given) != len(theta):
+        raise UserError(f"there are {len(given)} groups for {len(theta)} documents; give one for each")
+    rows: dict[Any, list[int]] = {}
+    for i, group in enumerate(given):
+        if not is_missing(group):
+            rows.setdefault(group, []).append(i)
+    found = []
+    for group in sorted(rows, key=lambda group: (type(group).__name__, group)):
+        of_group, n = theta[rows[group]].astype(np.float64), len(rows[group])
+        mean, weights = of_group.mean(axis=0), words[rows[group]]
+        half = QUANTILE * of_group.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.full(len(mean), np.nan)
+        share = weights @ of_group / weights.sum() if weights.sum() else np.full(len(mean), np.nan)
+        low, high = np.clip(mean - half, 0, 1), np.clip(mean + half, 0, 1)
+        columns = zip(mean.tolist(), low.tolist(), high.tolist(), share.tolist(), strict=True)
+        found += [GroupTopic(group, k, *column, n) for k, column in enumerate(columns)]
+    return found
+
+
+def periods_of(dates: Iterable[Any], by: str) -> list[str | None]:
+    """The period of each date: None for one that is missing. Raises UserError for what is no date, and names it.
+
+    dates: datetime.date or datetime, numpy's datetime64, pandas' Timestamp, or text that `parse_date` reads.
+    by: out of `PERIODS`.
+    """
+    if by not in PERIODS:
+        raise UserError(f"by={by!r} is not one of {', '.join(PERIODS)}")
+    return [None if _no_date(date) else PERIODS[by](_as_date(date, i)) for i, date in enumerate(dates)]
+
+
+def _no_date(date: Any) -> bool:
+    return is_missing(date) or date == "" or (isinstance(date, np.datetime64) and bool(np.isnat(date)))
+
+
+def _as_date(date: Any, place: int) -> datetime.date:
+    if isinstance(date, np.datetime64):
+        date = date.astype("datetime64[D]").item()
+    if isinstance(date, datetime.datetime):
+        return date.date()
+    if isinstance(date, datetime.date):
+        return date
+    parsed = parse_date(date) if isinstance(date, str) else None
+    if parsed is None:
+        raise UserError(f"date {place} is {date!r}, which is no date such as 2024-05-31; correct it, or give None")
+    return parsed

@@ -1,0 +1,166 @@
+"""What a fitted `ETM` says of the documents that it was fitted to: figures, groups, a plot, the page."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from etm_jax.api.groups import GroupTopic, periods_of, topics_of_groups
+from etm_jax.api.topic_results import TopicResults
+from etm_jax.corpus.types import Corpus, Documents
+from etm_jax.inference.theta import infer_posterior
+from etm_jax.interop.native_files import check_unedited
+from etm_jax.metrics.evaluator import TOP_WORDS, FittedRun
+from etm_jax.metrics.topics import top_words
+from etm_jax.models.topic_arrays import TopicArrays
+from etm_jax.report.page.contents import contents
+from etm_jax.report.page.html import page
+from etm_jax.report.plots import cjk_family, tick_label
+from etm_jax.results.evaluation import Evaluation, measured
+from etm_jax.results.run import Run
+from etm_jax.training.corpus_batches import corpus_batchers
+from etm_jax.training.run_folder import RunFolder
+from etm_jax.training.run_record import RunRecord
+from etm_jax.util.errors import UserError
+from etm_jax.util.extras import require
+from etm_jax.util.files import check_writable, replace_text
+
+
+class Reports(TopicResults):
+    """Reports of a model on its documents. A model that was loaded has none, and says so."""
+
+    _corpus: Corpus
+    _record: RunRecord
+
+    @property
+    def theta_(self) -> np.ndarray:
+        """Topic proportions of the documents that the model was fitted to, in their order: [D, K] float32."""
+        self._fitted()
+        if not hasattr(self, "_theta"):
+            # As scikit-learn's attributes are asked for by hasattr.
+            raise AttributeError("a model that was loaded has no theta_; transform documents")
+        return self._theta.copy()
+
+    def topics_by(self, groups: Sequence[Any]) -> list[GroupTopic]:
+        """Every topic in every group of the fitted documents: mean θ with an interval, share of words, documents.
+
+        groups: one for each document, in their order; those that are None or NaN are left out. `pandas.DataFrame`
+        accepts the list. Raises ValueError for another number of groups.
+        """
+        with self._own_words():
+            self._with_documents()
+            return topics_of_groups(self._theta, np.asarray(self._fitted_counts.sum(axis=1)).ravel(), groups)
+
+    def topics_over_time(self, dates: Iterable[Any], by: str = "month") -> list[GroupTopic]:
+        """`topics_by` of the periods of the documents' dates.
+
+        dates: dates of Python, numpy or pandas, or text such as 2024-05-31; None for a document without. by: day, week,
+        month, quarter or year. Raises ValueError for what is no date.
+        """
+        with self._own_words():
+            return self.topics_by(periods_of(dates, by))
+
+    def evaluate(self) -> Evaluation:
+        """All figures of `python -m etm_jax.evaluate` for the fitted documents: `values` by key, `to_table()` as text.
+
+        No document was held out, so that there is no perplexity among them: `perplexity` measures it on others.
+        """
+        with self._own_words():
+            self._with_documents()
+            return measured(self._as_fitted_run())
+
+    def report(self, path: str | Path, *, date_field: str = "") -> Path:
+        """Write the page of `python -m etm_jax.report` on the fitted documents, and return where it is.
+
+        date_field: as there, for documents whose names are dates. Raises ValueError where it cannot be written.
+        """
+        with self._own_words():
+            self._with_documents()
+            place = Path(path).expanduser()
+            if place.is_dir():
+                raise UserError(f"path={place} is a folder; give a file such as {place / 'report.html'}")
+            check_writable(place.parent, "path")
+            run = self._as_run(place.stem)
+            text = page(contents(run, measured(self._as_fitted_run()), date_field, {}))
+            place.parent.mkdir(parents=True, exist_ok=True)
+            replace_text(place, text)
+            return place
+
+    def plot_topics(self, n: int = 8) -> Any:
+        """A matplotlib Figure of the topics' shares with their n words, largest first. Needs matplotlib (figures)."""
+        with self._own_words():
+            require("matplotlib", "figures", "plot_topics")
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+
+        rows = self.topic_info()
+        families = [*([found] if (found := cjk_family()) else []), "DejaVu Sans"]
+        with rc_context({"font.family": families, "text.parse_math": False}):
+            figure = Figure(figsize=(9, 1 + 0.3 * len(rows)), layout="constrained")
+            axis = figure.add_subplot()
+            places = range(len(rows))
+            axis.barh(places, [row.share for row in rows], color="#3b6fb6")
+            labels = [f"{row.topic}: {' '.join(row.words[:n])}" for row in rows]
+            axis.set_yticks(places, labels, family=families)
+            axis.invert_yaxis()
+            axis.xaxis.set_major_formatter(tick_label)
+            axis.set_xlabel("share of the words")
+        return figure
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the topics as a table; before `fit`, what scikit-learn shows."""
+        if not hasattr(self, "components_"):
+            return f"<pre>{escape(repr(self))}</pre>"
+        rows = "".join(
+            f"<tr><td>{row.topic}</td><td>{row.share:.1%}</td><td>{row.npmi:.2f}</td>"
+            f"<td style='text-align:left'>{escape(' '.join(row.words))}</td></tr>"
+            for row in self.topic_info()
+        )
+        head = "<tr><th>topic</th><th>share</th><th>NPMI</th><th style='text-align:left'>words</th></tr>"
+        return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+
+    def _repr_mimebundle_(self, **given: Any) -> dict[str, str]:
+        """What a notebook asks for first, in place of the diagram that scikit-learn draws."""
+        return {"text/plain": repr(self), "text/html": self._repr_html_()}
+
+    def _with_documents(self) -> None:
+        """Raise UserError for a model that was loaded."""
+        self._fitted()
+        if not hasattr(self, "_corpus"):
+            raise UserError("a model that was loaded has no documents; transform some, or fit again")
+
+    def _theta_of(self, part: Documents) -> np.ndarray:
+        return self._theta[list(map(int, part.ids))]
+
+    def _as_fitted_run(self) -> FittedRun:
+        check_unedited(self._trained)
+        corpus, spec = self._corpus, self._applied.spec
+        batches = corpus_batchers(corpus, self._trained.config, self._record.batch_size)["train"]
+        moments = infer_posterior(self._applied.variables, batches, spec)
+        nothing = self._theta[:0]
+        return FittedRun(
+            corpus=corpus,
+            beta=self.components_,
+            theta_train=self._theta_of(corpus.train),
+            theta_test=nothing,
+            theta_test_h1=nothing,
+            words=top_words(self.components_, TOP_WORDS),
+            activity=moments.activity,
+            kl=moments.kl_per_topic,
+            log_px=None if spec.module().is_mixture else np.zeros(0, np.float32),
+        )
+
+    def _as_run(self, name: str) -> Run:
+        corpus, nothing, variables = self._corpus, self._theta[:0], self._trained.variables
+        values = variables.params | variables.constants
+        arrays = TopicArrays(
+            beta=self.components_,
+            theta_train=self._theta_of(corpus.train),
+            theta_valid=self._theta_of(corpus.valid),
+            theta_test=nothing,
+            theta_test_h1=nothing,
+            own={key: np.asarray(values[key]) for key in self._applied.spec.module().exports},
+        )
+        return Run(RunFolder(Path(name)), self._record, corpus, arrays, self.history_)

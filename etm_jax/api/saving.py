@@ -1,0 +1,85 @@
+"""Saving a fitted `ETM` as a folder, and loading one."""
+
+import inspect
+import json
+from collections.abc import Callable, Iterable, Mapping, Set
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from etm_jax.api.parameters import in_python, lost_segmenter
+from etm_jax.api.state import FittedState
+from etm_jax.interop.folders import read_folder, save_folder
+from etm_jax.util.errors import UserError
+from etm_jax.util.files import DAMAGED
+from etm_jax.util.reading import as_object
+
+
+class SavedAsFolder(FittedState):
+    """`save` and `load`."""
+
+    settings: Mapping[str, Any] | None
+    segmenter: str | Callable[[str], Iterable[str]]
+    stopwords: str | Iterable[str]
+
+    def save(self, path: str | Path) -> None:
+        """Write a folder that `ETM.load` reads on any platform. It contains no documents and no executable code."""
+        check_is_fitted(self, "components_")
+        given = {name: value for name, value in self._parameters().items() if name != "callbacks"}
+        given["settings"] = dict(self.settings) if self.settings is not None else None
+        by_function = callable(self.segmenter)
+        if by_function:
+            given["segmenter"] = ""
+        if not isinstance(self.stopwords, str):
+            given["stopwords"] = sorted(self.stopwords) if isinstance(self.stopwords, Set) else list(self.stopwords)
+        about = {
+            # numpy's numbers, which are as good as Python's, are none of JSON's.
+            "parameters": json.loads(json.dumps(given, default=lambda value: np.asarray(value).tolist())),
+            "segmenter_is_function": by_function,
+            "counts": getattr(self, "n_features_in_", None),
+            "share": self._share.tolist(),
+            "npmi": self._npmi.tolist(),
+            "history": self.history_,
+        }
+        with self._own_words():
+            save_folder(Path(path).expanduser(), self._trained, about)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read the model that `save` wrote. Raises ValueError where the folder contains none, or it is damaged."""
+        try:
+            trained, about = read_folder(Path(path).expanduser())
+            model = cls(**cls._saved_parameters(about))
+            model._config()
+            share, npmi = (np.array(about[name], np.float64).reshape(trained.num_topics) for name in ("share", "npmi"))
+            history, num_columns = about["history"], about["counts"]
+        except UserError as error:
+            said = in_python(str(error))
+            raise ValueError(said if str(path) in said else f"{path}: {said}; save the model again") from error
+        except DAMAGED as error:
+            raise ValueError(f"{path} is damaged ({error!r}); save the model again") from error
+        if about.get("segmenter_is_function"):
+            model.segmenter = lost_segmenter
+        model._take(trained)
+        model._share, model._npmi = share, npmi
+        model.history_, model._documents = history, None
+        if num_columns is not None:
+            model.n_features_in_ = num_columns
+        return model
+
+    @classmethod
+    def _saved_parameters(cls, about: Mapping[str, Any]) -> dict[str, Any]:
+        """The constructor's arguments that `save` wrote. Raises ValueError or KeyError where they are invalid."""
+        known = set(inspect.signature(cls.__init__).parameters)
+        given = {name: value for name, value in as_object(about["parameters"]).items() if name in known}
+        if given["settings"]:
+            # JSON has no tuples.
+            settings = as_object(given["settings"])
+            given["settings"] = {name: tuple(x) if isinstance(x, list) else x for name, x in settings.items()}
+        return given
+
+    def _parameters(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        raise NotImplementedError

@@ -1,0 +1,67 @@
+"""What the parts of `ETM` share: its fitted state, and how its mistakes reach a person who writes Python."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils.validation import check_is_fitted
+
+from etm_jax.api.parameters import in_python
+from etm_jax.config.build import Config
+from etm_jax.corpus.types import Vocabulary
+from etm_jax.inference.predictor import Predictor
+from etm_jax.ops.devices import no_devices
+from etm_jax.training.saved_model import SavedModel
+from etm_jax.util.console import silenced, worded
+from etm_jax.util.errors import UserError
+
+
+class FittedState:
+    """The attributes of a fitted `ETM` that more than one of its parts reads."""
+
+    verbose: int
+    n_features_in_: int
+    components_: np.ndarray
+    vocab_: list[str]
+    history_: list[dict[str, Any]]
+    new_words_: Counter[str]
+    _trained: SavedModel
+    _vocabulary: Vocabulary
+    _applied: Predictor
+    _theta: np.ndarray
+    _fitted_counts: sp.csr_matrix
+    _share: np.ndarray
+    _npmi: np.ndarray
+    _documents: list[Any] | None
+
+    def _config(self) -> Config:
+        raise NotImplementedError
+
+    def _take(self, trained: SavedModel) -> None:
+        raise NotImplementedError
+
+    def _counted(
+        self, documents: Any, vocab: Any = None, unknown: Counter[str] | None = None
+    ) -> tuple[list[Any], sp.csr_matrix]:
+        raise NotImplementedError
+
+    def _fitted(self) -> Self:
+        """The model itself. Raises scikit-learn's NotFittedError before `fit`."""
+        check_is_fitted(self, "components_")
+        return self
+
+    @contextmanager
+    def _own_words(self) -> Iterator[None]:
+        """Silence output for `verbose=0`, and raise a UserError as the ValueError that callers of a library expect."""
+        with silenced(self.verbose == 0), worded(in_python):
+            try:
+                yield
+            except UserError as error:
+                raise ValueError(in_python(str(error))) from error
+            except (RuntimeError, AssertionError) as error:
+                if fault := no_devices():
+                    raise ValueError(fault) from error
+                raise
