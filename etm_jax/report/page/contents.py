@@ -236,10 +236,13 @@ def _over_time(theta: np.ndarray, documents: Documents, dates: Mapping[str, date
     of_bin = sp.csr_matrix((tokens, (which, np.arange(len(rows)))), shape=(len(bins), len(rows)))
     total = np.asarray(of_bin.sum(axis=1)).ravel()
     shares = (of_bin @ theta[rows]) / np.maximum(total, 1e-12)[:, None]
+    of_document = np.full(len(documents), -1)
+    of_document[rows] = which
     return {
         "unit": unit,
         "bins": bins.tolist(),
         "documents": np.bincount(which).tolist(),
+        "of_document": of_document.tolist(),
         "shares": [_rounded(shares[:, k], 4) for k in range(theta.shape[1])],
     }
 

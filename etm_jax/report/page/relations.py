@@ -37,9 +37,7 @@ def tree_of(shared: np.ndarray) -> Tree:
     num_topics = len(shared)
     if num_topics == 1:
         return Tree([0], [0], [])
-    distance = np.sqrt(2 - 2 * shared)
-    np.fill_diagonal(distance, 0.0)
-    links = linkage(squareform(distance, checks=False), "ward", optimal_ordering=True)
+    links = links_of(shared)
     drawn = dendrogram(links, no_plot=True)
     order = [int(k) for k in leaves_list(links)]
     cluster = fcluster(links, min(MOST_FAMILIES, num_topics), "maxclust")
@@ -50,6 +48,15 @@ def tree_of(shared: np.ndarray) -> Tree:
         for xs, ys in zip(drawn["icoord"], drawn["dcoord"], strict=True)
     ]
     return Tree(order, [number[c] for c in cluster], joints)
+
+
+def links_of(shared: np.ndarray) -> np.ndarray:
+    """The merges of `tree_of` as scipy's linkage has them: [K − 1, 4], two nodes, their distance, topics below."""
+    if len(shared) == 1:
+        return np.zeros((0, 4))
+    distance = np.sqrt(2 - 2 * shared)
+    np.fill_diagonal(distance, 0.0)
+    return np.asarray(linkage(squareform(distance, checks=False), "ward", optimal_ordering=True))
 
 
 def flattened(points: np.ndarray) -> np.ndarray:
