@@ -8,7 +8,9 @@ import scipy.sparse as sp
 
 from conftest import SMALL, themed_lines
 from etm_jax.cli import flags as cli
+from etm_jax.corpus.metadata import parse_date
 from etm_jax.report.__main__ import main as report_main
+from etm_jax.report.page.contents import period_labels
 from etm_jax.report.page.relations import overlap, tree_of
 from etm_jax.report.tables.forms import Table, latex, latex_text, markdown, markdown_text
 from etm_jax.report.tables.shares import Z95, grouped, shares_of
@@ -39,6 +41,23 @@ def test_intervals_hold_the_share_as_often_as_they_say():
     held = (found.low <= [0.2, 0.3, 0.5]) & (found.high >= [0.2, 0.3, 0.5])
     assert (held.mean(axis=0) > 0.92).all()
     assert (held.mean(axis=0) < 0.97).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "labels"),
+    [
+        (["2024Q3", "2024年第4季度", "2025Q1"], "quarter", ["2024-Q3", "2024-Q4", "2025-Q1"]),
+        (["2024-W05", "2024-W40", "2025-W01"], "week", ["2024-W05", "2024-W40", "2025-W01"]),
+        (["1990", "1991"], "year", ["1990", "1991"]),
+        (["2024-05-31", "2024-06-01"], "day", ["2024-05-31", "2024-06-01"]),
+        (["2024-05-31", "2024-09-02"], "month", ["2024-05", "2024-09"]),
+        (["2001-05-31", "2024-09-02"], "year", ["2001", "2024"]),
+    ],
+)
+def test_periods_are_what_the_dates_are(values, unit, labels):
+    dates = [parse_date(value) for value in values]
+    assert all(dates)
+    assert period_labels(dates) == (unit, labels)
 
 
 def test_groups_are_sorted_and_a_document_without_one_is_in_none():
@@ -102,7 +121,7 @@ def test_text_in_latex_and_markdown_is_text():
     assert file_name("Period", {"period", "period_"}) == "Period__"
 
 
-def test_a_run_gives_its_tables(tmp_path):
+def test_a_run_gives_its_tables(tmp_path, capsys):
     with (tmp_path / "news.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["text", "day", "source"])
@@ -110,6 +129,7 @@ def test_a_run_gives_its_tables(tmp_path):
             writer.writerow([line, f"2024-0{1 + 2 * (i % 3)}-11", ("=daily", "weekly", "")[i % 3]])
     run = [f"--corpus={tmp_path / 'news.csv'}", *SMALL, "--meta_fields=day,source", f"--workdir={tmp_path / 'run'}"]
     assert cli.run(train_main, ["train", *run, "--model=lda", "--lda_iterations=2"]) == 0
+    assert f"etm_jax.report --workdir={tmp_path / 'run'} shows" in capsys.readouterr().err
     assert cli.run(report_main, ["report", f"--workdir={tmp_path / 'run'}", "--tables"]) == 0
     names = ("quotes", "similar_topics", "topic_tree", "topics", "topics_by_period", "topics_by_source")
     files = {path.name for path in (tmp_path / "run" / "tables").iterdir()}
