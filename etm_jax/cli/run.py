@@ -1,6 +1,7 @@
 """One run from settings to printed topics: what `python -m etm_jax.train` does once its flags are read."""
 
 import dataclasses
+import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -200,3 +201,4 @@ def _show(result: FitResult, summary: Summary, corpus: Corpus, folder: RunFolder
     tables = "topics.csv, doc_topics.csv" + (", seeds.csv" if result.seeds else "")
     console.note("")
     console.note(f"{folder.export} holds these results{epoch}: {tables}, and arrays as README.md lists them")
+    console.note(f"python -m etm_jax.report --workdir={shlex.quote(str(folder.path))} shows them as a page")

@@ -1,7 +1,7 @@
 """Show a run that has ended: one page, report.html, that opens in any browser, without the net.
 
     python -m etm_jax.report --workdir=runs/demo
-    python -m etm_jax.report --workdir=runs/news --date_field=published --figures
+    python -m etm_jax.report --workdir=runs/news --date_field=published --figures --tables
 
 The page has the topics with their words, documents and neighbours, a map of words and topics, which topics are alike,
 topics over time where documents have dates, loss, coherence and diversity by epoch, the first documents, all figures
@@ -36,6 +36,11 @@ class ReportFlags:
         shown="FILE",
     )
     figures: bool = setting(False, "write figures/ beside the page: its pictures as PNG and SVG (extra: figures)")
+    tables: bool = setting(
+        False,
+        "write tables/ beside the page, each table as .csv, .tex and .md: topics, their shares by category and period "
+        "with 95% intervals, quotations, similar topics, the tree of topics",
+    )
     parquet: bool = setting(
         False, "write parquet/ beside the page: topics and documents' topics as tables (extra: parquet)"
     )

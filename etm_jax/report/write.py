@@ -9,6 +9,7 @@ from etm_jax.report import exports, peer_exports
 from etm_jax.report.page.contents import contents
 from etm_jax.report.page.html import page
 from etm_jax.report.plots import write_plots
+from etm_jax.report.tables.write import write_tables
 from etm_jax.results.evaluation import evaluate
 from etm_jax.results.run import Run, read_run
 from etm_jax.results.topic_names import AUTO, read_names
@@ -36,6 +37,7 @@ FOLDERS = {
     "figures": Folder(
         lambda run, shown, folder: write_plots(shown, folder), "the plots of the page, as PNG and SVG", "matplotlib"
     ),
+    "tables": Folder(write_tables, "tables for a paper, each as .csv, .tex (booktabs) and .md"),
     "parquet": Folder(
         lambda run, shown, folder: exports.write_parquet(run, folder),
         "topics.parquet and doc_topics.parquet",
@@ -120,5 +122,7 @@ def write_report(
         with replace_own_files(place.parent / name) as folder:
             FOLDERS[name].write(run, shown, folder)
         note(f"{place.parent / name}: {FOLDERS[name].about}")
+    if shown["time"]:
+        del shown["time"]["of_document"]  # The tables alone need it.
     replace_text(place, page(shown))
     note(f"{place}: {place.stat().st_size / 2**20:.1f} MiB; open it in a browser")

@@ -1,7 +1,7 @@
 """The data of the page and of the plots, as plain values."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,9 @@ CHARACTERS_LISTED = 36
 
 WORDS_ON_MAP = 600
 """Words on the map, about; each topic has 3 to 8 of them."""
+
+MOST_DAYS, MOST_MONTHS = 62, 366 * 6
+"""Days from the first date to the last up to which time is shown by day, and by month or week."""
 
 CURVES = ("nelbo", "recon", "kl", "npmi", "c_v", "diversity", "valid_nelbo", "valid_recon", "valid_kl")
 
@@ -208,27 +211,45 @@ def _map(run: Run, words: np.ndarray, place: Mapping[int, int]) -> dict[str, Any
 
 
 def _over_time(theta: np.ndarray, documents: Documents, dates: Mapping[str, datetime.date]) -> dict[str, Any] | None:
-    """Shares of the tokens by topic and day, month or year, depending on the time span; None without dates.
+    """Shares of the tokens by topic and period, of `period_labels`; None without dates.
 
     theta: [D, K], of the documents.
     """
     if not dates or len(set(dates.values())) < 2:
         return None
-    days = max(dates.values()) - min(dates.values())
-    unit, length = ("day", 10) if days.days <= 62 else ("month", 7) if days.days <= 366 * 6 else ("year", 4)
     rows = [i for i, name in enumerate(documents.ids) if name in dates]
-    label = np.array([dates[documents.ids[i]].isoformat()[:length] for i in rows])
+    unit, label = period_labels([dates[documents.ids[i]] for i in rows])
     bins, which = np.unique(label, return_inverse=True)
     tokens = np.asarray(documents.counts[rows].sum(axis=1), np.float64).ravel()
     of_bin = sp.csr_matrix((tokens, (which, np.arange(len(rows)))), shape=(len(bins), len(rows)))
     total = np.asarray(of_bin.sum(axis=1)).ravel()
     shares = (of_bin @ theta[rows]) / np.maximum(total, 1e-12)[:, None]
+    of_document = np.full(len(documents), -1)
+    of_document[rows] = which
     return {
         "unit": unit,
         "bins": bins.tolist(),
         "documents": np.bincount(which).tolist(),
+        "of_document": of_document.tolist(),
         "shares": [_rounded(shares[:, k], 4) for k in range(theta.shape[1])],
     }
+
+
+def period_labels(dates: Sequence[datetime.date]) -> tuple[str, list[str]]:
+    """The unit of time by which documents are shown, and the period of each date, which sorts as text.
+
+    Where all dates are the first days of years, of quarters or of ISO weeks, as `parse_date` makes them of 2024, 2024Q3
+    and 2024-W05, they are shown as these; otherwise by day, month or year, depending on the time span.
+    """
+    span = (max(dates) - min(dates)).days
+    if all((date.month, date.day) == (1, 1) for date in dates):
+        return "year", [f"{date.year:04}" for date in dates]
+    if all(date.month % 3 == 1 and date.day == 1 for date in dates):
+        return "quarter", [f"{date.year:04}-Q{(date.month + 2) // 3}" for date in dates]
+    if span <= MOST_MONTHS and all(date.weekday() == 0 for date in dates):
+        return "week", ["{:04}-W{:02}".format(*date.isocalendar()) for date in dates]
+    unit, length = ("day", 10) if span <= MOST_DAYS else ("month", 7) if span <= MOST_MONTHS else ("year", 4)
+    return unit, [date.isoformat()[:length] for date in dates]
 
 
 def _run(run: Run, evaluation: Evaluation, lang: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Tables of a run for a paper: topics, their shares by group and period, quotations."""

@@ -1,0 +1,205 @@
+"""The tables of a run: what `etm_jax.report --tables` writes."""
+
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import scipy.sparse as sp
+
+from etm_jax.metrics.relevance import relevant_words
+from etm_jax.metrics.topic_tree import overlap, ward_links
+from etm_jax.metrics.topics import WORDS_SHOWN, representative_documents, top_words
+from etm_jax.report.page.contents import DOCUMENTS
+from etm_jax.report.tables.forms import Table, write_table
+from etm_jax.report.tables.shares import grouped, shares_of
+from etm_jax.results.run import Run
+from etm_jax.util.console import note
+
+MOST_GROUPS = 200
+"""Values of a field of which a table is written."""
+
+QUOTES = 3
+"""Documents that are quoted for each topic."""
+
+EXCERPT = 160
+"""Characters of a quotation, about."""
+
+
+class Documents(NamedTuple):
+    """All documents of a run. theta: [D, K]; counts: [D, V]; meta: by field D values, "" for none."""
+
+    ids: list[str]
+    theta: np.ndarray
+    counts: sp.csr_matrix
+    meta: Mapping[str, list[str]]
+
+
+def write_tables(run: Run, shown: dict[str, Any], folder: Path) -> None:
+    """Write the tables of a run, each as CSV, LaTeX and Markdown.
+
+    Parameters
+    ----------
+    run : Run
+    shown : dict
+        The data of its page, of `etm_jax.report.page.contents`.
+    folder : Path
+        Empty.
+    """
+    parts = (run.corpus.train, run.corpus.valid, run.corpus.test)
+    documents = Documents(
+        [name for part in parts for name in part.ids],
+        np.concatenate([run.model.theta_train, run.model.theta_valid, run.model.theta_test]),
+        sp.csr_matrix(sp.vstack([part.counts for part in parts])),
+        {name: [value for part in parts for value in part.meta[name]] for name in run.corpus.metadata.names},
+    )
+    names = [
+        topic["name"] or " ".join(shown["words"]["text"][j] for j in topic["words"][:3]) for topic in shown["topics"]
+    ]
+    write_table(folder, "topics", topics_table(run, shown, names))
+    write_table(folder, "similar_topics", similar_topics(shown, names))
+    write_table(folder, "topic_tree", topic_tree(run.model.beta))
+    write_table(folder, "quotes", quotes(run, shown, documents, names))
+    taken = {"period"}
+    for column in run.corpus.metadata.columns:
+        if column.kind != "category":
+            continue
+        levels, group = grouped(documents.meta[column.name])
+        if len(levels) > MOST_GROUPS:
+            note(f"--tables: field {column.name!r} has {len(levels):,} values; no table is written above {MOST_GROUPS}")
+            continue
+        both = topics_by(documents, levels, group, names, column.name)
+        name = file_name(column.name, taken)
+        taken.add(name.casefold())
+        write_table(folder, f"topics_by_{name}", *both)
+    if shown["time"]:
+        levels, group = shown["time"]["bins"], np.array(shown["time"]["of_document"])
+        write_table(folder, "topics_by_period", *topics_by(documents, levels, group, names, shown["time"]["unit"]))
+
+
+def topics_table(run: Run, shown: dict[str, Any], names: Sequence[str]) -> Table:
+    """Topics with their share, coherence, and ten words by probability and by relevance."""
+    words = run.corpus.vocabulary.words
+    probable = top_words(run.model.beta, WORDS_SHOWN)
+    relevant = relevant_words(run.model.beta, run.corpus.vocabulary.term_freq, WORDS_SHOWN)
+    rows: list[list[str | int | float]] = [
+        [k, name, topic["share"], round(topic["npmi"], 4), *(" ".join(words[j] for j in row) for row in both)]
+        for k, (name, topic, *both) in enumerate(zip(names, shown["topics"], probable, relevant, strict=True))
+    ]
+    return Table(("topic", "name", "share", "npmi", "words_by_probability", "words_by_relevance"), rows)
+
+
+def topics_by(
+    documents: Documents, levels: Sequence[str], group: np.ndarray, names: Sequence[str], field: str
+) -> tuple[Table, Table]:
+    """Shares of topics in groups of documents: in rows of one topic and group, and as topics × groups to be read.
+
+    levels: names of the groups; group: [D] places among them, −1 for a document without one.
+    """
+    kept = np.flatnonzero(group >= 0)
+    theta, group, num_groups = documents.theta[kept], group[kept], len(levels)
+    tokens = np.asarray(documents.counts[kept].sum(axis=1), np.float64).ravel()
+    by_words = shares_of(theta, group, num_groups, tokens)
+    by_documents = shares_of(theta, group, num_groups, np.ones(len(kept)))
+    number = np.bincount(group, minlength=num_groups)
+    length = np.bincount(group, tokens, minlength=num_groups)
+    rows: list[list[str | int | float]] = [
+        [k, name, level, int(number[g]), int(length[g]), *(_cell(x[g, k]) for x in (*by_words, *by_documents))]
+        for k, name in enumerate(names)
+        for g, level in enumerate(levels)
+    ]
+    header = (
+        "topic", "name", field, "documents", "words", "share", "share_low", "share_high", "mean_theta",
+        "mean_theta_low", "mean_theta_high",
+    )  # fmt: skip
+    wide: list[list[str | int | float]] = [
+        [k, name, *(_percent(*(x[g, k] for x in by_words)) for g in range(num_groups))] for k, name in enumerate(names)
+    ]
+    heads = [f"{level} (n = {n:,})" for level, n in zip(levels, number, strict=True)]
+    return Table(header, rows), Table(("topic", "name", *heads), wide)
+
+
+def similar_topics(shown: dict[str, Any], names: Sequence[str]) -> Table:
+    """The topics that are most like each topic, by the overlap of their words (Bhattacharyya's coefficient)."""
+    rows = [
+        [k, names[k], other, names[other], overlap_of]
+        for k, topic in enumerate(shown["topics"])
+        for other, overlap_of in topic["similar"]
+    ]
+    return Table(("topic", "name", "similar_topic", "similar_name", "overlap"), rows)
+
+
+def topic_tree(beta: np.ndarray) -> Table:
+    """The tree of topics as merges, as R's hclust and scipy's linkage have them.
+
+    Node k below K is topic k; node K + i is what row i makes of the nodes left and right. height: their distance in
+    Ward's clustering of √β. topics: leaves below the new node.
+    """
+    num_topics = len(beta)
+    rows = [
+        [num_topics + i, int(left), int(right), round(float(height), 6), int(size)]
+        for i, (left, right, height, size) in enumerate(ward_links(overlap(beta)))
+    ]
+    return Table(("node", "left", "right", "height", "topics"), rows)
+
+
+def quotes(run: Run, shown: dict[str, Any], documents: Documents, names: Sequence[str]) -> Table:
+    """Documents that show each topic best, with a passage of their text around the topic's words."""
+    field = run.record.config.corpus.title_field
+    titles = documents.meta.get(field, [""] * len(documents.ids))
+    represent = representative_documents(documents.theta, documents.counts, DOCUMENTS)
+    rows: list[list[str | int | float]] = [
+        [k, names[k], documents.ids[i], titles[i], round(float(documents.theta[i, k]), 4), excerpt(found["parts"])]
+        for k, topic in enumerate(shown["topics"])
+        for i, found in list(zip(represent[k], topic["documents"], strict=True))[:QUOTES]
+    ]
+    return Table(("topic", "name", "document", "title", "theta", "excerpt"), rows)
+
+
+def excerpt(parts: Sequence[str], length: int = EXCERPT) -> str:
+    """The passage of about `length` characters that holds most marked words; the earliest of several.
+
+    parts: a text in parts, the second, fourth, … of which are marked. An ellipsis stands where the text goes on. A
+    passage of words with blanks between them is not cut within a word.
+    """
+    text = "".join(parts)
+    if len(text) <= length:
+        return " ".join(text.split())
+    ends = np.cumsum([len(part) for part in parts])
+    marks = [(int(ends[i]) - len(parts[i]), int(ends[i])) for i in range(1, len(parts), 2)] or [(0, 0)]
+    held = [sum(low >= start and high <= start + length for low, high in marks) for start, _ in marks]
+    first = marks[int(np.argmax(held))][0]
+    last = max([high for _, high in marks if high <= first + length], default=first)
+    start = max(0, min((first + last - length) // 2, len(text) - length))
+    end = start + length
+    if start and (blank := re.compile(r"\s").search(text, start, min(start + 20, first))):
+        start = blank.end()
+    if end < len(text) and (blank_at := max(text.rfind(" ", last, end), text.rfind("\n", last, end))) > 0:
+        end = blank_at
+    passage = " ".join(text[start:end].split())
+    return f"{'…' if start else ''}{passage}{'…' if end < len(text) else ''}"
+
+
+def file_name(field: str, taken: Collection[str] = ()) -> str:
+    """The name of a field as part of a file's name: letters and digits of any script, `_` for the rest.
+
+    taken: names in lower case that other files have already; the name gets `_` at its end until it is another one.
+    """
+    name = re.sub(r"\W", "_", field)[:60] or "_"
+    while name.casefold() in taken:
+        name += "_"
+    return name
+
+
+def _cell(value: float) -> float | str:
+    return "" if math.isnan(value) else round(float(value), 6)
+
+
+def _percent(mean: float, low: float, high: float) -> str:
+    """`12.3 (10.1–14.5)`, in percent."""
+    if math.isnan(mean):
+        return ""
+    interval = "" if math.isnan(low) else f" ({100 * low:.1f}–{100 * high:.1f})"
+    return f"{100 * mean:.1f}{interval}"
