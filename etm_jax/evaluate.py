@@ -22,8 +22,8 @@ class EvaluateFlags:
     workdir: str = setting("", "the folder of a run that has ended, such as runs/demo", shown="FOLDER", required=True)
     labels: str = setting(
         "",
-        "a .csv or .tsv file with columns document and label, for how well topics tell the labels apart; documents are "
-        "named as in export/doc_topics.csv, and some may be missing",
+        "a .csv or .tsv file with columns document, or that of the run's --id_field, and label, for how well topics "
+        "tell the labels apart; documents are named as in export/doc_topics.csv, and some may be missing",
         shown="FILE",
     )
 

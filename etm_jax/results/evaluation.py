@@ -52,9 +52,11 @@ class Evaluation(NamedTuple):
 def evaluate(run: Run, labels: str = "") -> Evaluation:
     """Compute all metrics of a run. labels: a file of `document,label`, or empty.
 
-    Raises UserError where its checkpoint or the labels cannot be used.
+    The column of the documents may also be called as that of the run's --id_field. Raises UserError where its
+    checkpoint or the labels cannot be used.
     """
-    return measured(_fitted(run, read_labels(run.corpus, labels) if labels else None))
+    id_field = run.record.config.corpus.id_field
+    return measured(_fitted(run, read_labels(run.corpus, labels, id_field) if labels else None))
 
 
 def measured(fitted: FittedRun) -> Evaluation:

@@ -9,13 +9,15 @@ from etm_jax.util.errors import UserError
 from etm_jax.util.keyed_csv import read_pairs
 
 
-def read_labels(corpus: Corpus, path: str) -> Labels:
+def read_labels(corpus: Corpus, path: str, id_field: str = "") -> Labels:
     """The labels of the training and the test documents, from a table with the columns `document` and `label`.
+
+    id_field: the column that named the documents of the run, which may stand in place of `document`.
 
     How many labels name a document is said. Raises UserError where none does, where they number the rows from 0 and the
     documents are numbered from 1, and where those that do are too few to measure anything.
     """
-    label_of = read_pairs(path, "labels", "document", "label")
+    label_of = read_pairs(path, "labels", (id_field, "document") if id_field else "document", "label")
     names = {name for part in (corpus.train, corpus.valid, corpus.test) for name in part.ids}
     named = len(names & label_of.keys())
     example = next(iter(corpus.train.ids), "")

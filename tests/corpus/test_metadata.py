@@ -244,8 +244,8 @@ def test_documents_without_a_row_are_counted(tmp_path, lines_file, capsys):
     [
         ("document,day\nx1,1\n", {}, r"--meta=.* names none of the 120 documents, which are called such as '1'"),
         ("document,day\n1,1\n1,2\n", {}, r"--meta=.* has two rows for document '1'"),
-        ("document,day\n1\n", {}, r"--meta=.*, line 2, has more or fewer fields than the header"),
-        ("document,day\n1,2,3\n", {}, r"--meta=.*, line 2, has more or fewer fields than the header"),
+        ("document,day\n1\n", {}, r"--meta=.*, line 2, has 1 fields where the header has 2"),
+        ("document,day\n1,2,3\n", {}, r"--meta=.*, line 2, has 3 fields where the header has 2"),
         ("id,day\n1,1\n", {}, r"--meta=.* has columns id, day; it needs document"),
         ("document\n1\n", {}, r"--meta=.* has no column for a field; its columns are document$"),
         ("document,day\n1,1\n", {"meta_fields": "date"}, r"has none of --meta_fields=date; its columns are docum"),

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import json
 import shutil
 
@@ -16,8 +17,10 @@ from etm_jax.metrics.evaluator import Measured, Row
 from etm_jax.metrics.registry import EVALUATORS
 from etm_jax.metrics.topics import npmi_coherence, top_words
 from etm_jax.results.evaluation import evaluate
+from etm_jax.results.label_file import read_labels
 from etm_jax.results.run import read_run
 from etm_jax.train import main as train_main
+from etm_jax.util.errors import UserError
 
 
 def train(*argv) -> int:
@@ -151,6 +154,23 @@ def test_labels_that_are_the_themes_are_told_apart(runs, tmp_path, capsys):
     told = capsys.readouterr()
     assert "macro F1" in told.out
     assert "108 labels, 108 of them name a document" in told.err
+
+
+def test_labels_are_joined_by_the_runs_own_ids(runs, tmp_path, capsys):
+    corpus = read_run(runs / "lda").corpus
+    parts = (corpus.train, corpus.valid, corpus.test)
+    called = [dataclasses.replace(part, ids=[f"A{name}" for name in part.ids]) for part in parts]
+    of_ids = dataclasses.replace(corpus, train=called[0], valid=called[1], test=called[2])
+    path = tmp_path / "labels.csv"
+    path.write_text("id,label\n" + "".join(f"A{n},{'海山城'[(n - 1) % 3]}\n" for n in range(1, 121)), encoding="utf-8")
+    labels = read_labels(of_ids, str(path), "id")
+    assert labels.test == ["海山城"[(int(of_ids.test.ids[row][1:]) - 1) % 3] for row in labels.test_rows]
+    assert len(labels.test) == len(of_ids.test)
+    assert "120 labels, 120 of them name a document" in capsys.readouterr().err
+    # Row numbers say nothing of documents that have names: both sides are shown.
+    path.write_text("document,label\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(120)), encoding="utf-8")
+    with pytest.raises(UserError, match=r"none of its 120 labels names .* such as '0', .* called such as 'A\d+'"):
+        read_labels(of_ids, str(path), "id")
 
 
 def test_bare_counts_without_test_documents_give_numbers_or_null(tmp_path):

@@ -27,3 +27,41 @@ def test_two_columns_of_one_name_are_named(tmp_path):
         read_pairs(path, "labels", "document", "label")
     with pytest.raises(UserError, match="has 2 columns called 'label'"):
         read_keyed(path, "meta", "document")
+
+
+def read_labels(path):
+    return read_pairs(path, "labels", "document", "label")
+
+
+def read_meta(path):
+    return read_keyed(path, "meta", "document")[1]
+
+
+@pytest.mark.parametrize("read", [read_labels, read_meta])
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ('1,"a\n2,b\n3,c\n', "line 2, is not a row of a table: unexpected end of data"),
+        ('1,a\n2,"b\n3,"c"\n', "line 3, is not a row of a table"),
+        ("1,a\n2\n", "line 3, has 1 fields where the header has 2"),
+        ("\n1,a,b\n", "line 3, has 3 fields where the header has 2"),
+    ],
+)
+def test_a_row_that_is_broken_is_named_and_none_is_lost(tmp_path, read, rows, told):
+    with pytest.raises(UserError, match=told):
+        read(written(tmp_path, f"document,label\n{rows}"))
+
+
+@pytest.mark.parametrize("text", ["sep=;\ndocument;label\n1;a\n2;b,c\n", "document\tlabel\r\n1\ta\r\n2\tb,c\r\n"])
+def test_any_usual_separator_is_seen(tmp_path, text):
+    assert read_labels(written(tmp_path, text)) == {"1": "a", "2": "b,c"}
+
+
+def test_the_line_that_is_named_is_that_of_the_file(tmp_path):
+    with pytest.raises(UserError, match="line 4: the label of document '1'"):
+        read_labels(written(tmp_path, "sep=;\ndocument;label\n1;a\n1;b\n"))
+
+
+def test_names_of_columns_in_other_letters_are_seen(tmp_path):
+    with pytest.raises(UserError, match=r"has columns Document, Label; .* document and label, written exactly so"):
+        read_labels(written(tmp_path, "Document,Label\n1,a\n"))

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.readers.decode import decode_lines, open_binary
-from etm_jax.corpus.readers.tables import csv_rows
 from etm_jax.corpus.readers.text_files import read_lines
 from etm_jax.corpus.types import Document, Source
+from etm_jax.util.csv_rows import csv_rows
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import missing
 from etm_jax.util.plain_pickle import load_plain_pickle

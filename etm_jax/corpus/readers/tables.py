@@ -1,20 +1,18 @@
 """Tables to documents, one at a time: text with a separator between its columns, and workbooks of a spreadsheet."""
 
-import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 from etm_jax.corpus.readers.columns import Columns
-from etm_jax.corpus.readers.decode import MAX_DOCUMENT
 from etm_jax.corpus.readers.text_files import at_least_one, numbered_lines
 from etm_jax.corpus.readers.workbook import workbook_rows
 from etm_jax.corpus.types import Document
+from etm_jax.util.csv_rows import Row, csv_rows
 from etm_jax.util.delimiter import separator_of
 from etm_jax.util.errors import UserError
 
-Row = tuple[int, list[str]]
-"""The number of the line, or of the row of a sheet, that it begins on, and its cells."""
+_OTHERWISE = "put a text that holds the separator in quotes, or give --delimiter"
 
 
 def read_table(
@@ -28,7 +26,7 @@ def read_table(
     def documents() -> Iterator[Document]:
         all_lines = (line for _, line in numbered_lines(path, encoding))
         separator, before, lines = separator_of(all_lines, delimiter, tuple(columns.flags), likely)
-        yield from _documents(csv_rows(lines, str(path), separator, before), str(path), columns)
+        yield from _documents(csv_rows(lines, str(path), separator, before, _OTHERWISE), str(path), columns)
 
     return at_least_one(documents(), path)
 
@@ -36,38 +34,6 @@ def read_table(
 def read_workbook(path: Path, columns: Columns) -> Iterator[Document]:
     """The same of the first sheet of an .xlsx file."""
     return at_least_one(_documents(workbook_rows(path), str(path), columns), path)
-
-
-def csv_rows(lines: Iterable[str], name: str, delimiter: str = ",", before: int = 0) -> Iterator[Row]:
-    """The rows of a table, the header first; blank lines are none. before: lines of the file that came before these.
-
-    Raises UserError, which calls the file `name`, for broken quotes, for a field longer than `MAX_DOCUMENT` and for
-    a row with more or fewer fields than the first.
-    """
-    # The limit belongs to the whole process: it is only ever raised here.
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_DOCUMENT))
-    reader = csv.reader((line + "\n" for line in lines), delimiter=delimiter, strict=True)
-    width = 0
-    while True:
-        number = before + reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise UserError(
-                f"{name}, line {number}, is not a row of a table: {error}; a field that holds a quote or the separator "
-                'stands in quotes, and quotes inside it are doubled ("")'
-            ) from error
-        if not row or (len(row) == 1 and width != 1 and not row[0].strip()):
-            continue
-        width = width or len(row)
-        if len(row) != width:
-            raise UserError(
-                f"{name}, line {number}, has {len(row)} fields where the header has {width}; "
-                "put a text that holds the separator in quotes, or give --delimiter"
-            )
-        yield number, row
 
 
 def _documents(rows: Iterator[Row], name: str, columns: Columns) -> Iterator[Document]:
