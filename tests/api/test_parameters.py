@@ -82,6 +82,14 @@ def test_missing_texts_are_refused_or_keep_their_row(fitted: ETM, capsys) -> Non
         small(missing="drop").fit(LINES)
 
 
+def test_a_text_in_is_a_row_out_blank_or_not() -> None:
+    model = small()
+    theta = model.fit_transform(["", *LINES[1:-1], " \n"])
+    assert theta.shape == (len(LINES), 3)
+    np.testing.assert_allclose(theta[[0, -1]], 1 / 3, atol=1e-6)
+    np.testing.assert_allclose(model.transform(["", LINES[5], "\t", ""]), theta[[0, 5, -1, 0]], atol=1e-5)
+
+
 def test_texts_for_a_model_of_unnamed_counts_are_refused() -> None:
     model = small().fit(planted_counts(60, 12, 3))
     with pytest.raises(ValueError, match="fitted to counts without the words"):

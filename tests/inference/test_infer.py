@@ -275,6 +275,10 @@ def test_each_row_of_a_table_has_its_topics(trained: Path, tmp_path: Path) -> No
     assert len(theta) == 4
     np.testing.assert_array_equal(theta[0], theta[3])
     np.testing.assert_allclose(theta[1:3], 1 / 3, atol=1e-6)
+    rows = rows_of(inferred(trained, table, tmp_path / "theta.csv", "--id_field=id"))
+    assert [row["document"] for row in rows] == ["A1", "A2", "A3", "A4"]
+    assert [(row["words"], row["unknown"]) for row in rows[1:3]] == [("0", "1.0000")] * 2
+    assert [row["document"] for row in rows_of(inferred(trained, table, tmp_path / "theta.csv"))] == list("1234")
 
 
 def test_a_segmenter_of_another_version_than_the_models_is_named(capsys) -> None:
