@@ -170,6 +170,39 @@ def _read_pairs(folder: Path) -> None:
     topic_names(str(folder / "names.csv"), 3)
 
 
+_STATE = (
+    "#doc source pos typeindex type topic\n#alpha : 1.5 0.5 \n#beta : 0.01\n0 NA 0 0 银河 1\n"
+    "0 NA 1 1 the 0\n1 a b.txt 0 7 else 1\n"
+)
+
+
+def _make_mallet(folder: Path) -> None:
+    (folder / "state").write_bytes(gzip.compress(_STATE.encode(), mtime=0))
+    (folder / "state.txt").write_text(_STATE, encoding="utf-8")
+    (folder / "dense.txt").write_text("0\td1\t0.25\t0.75\n1\td2\t1.0\t0.0\n")
+    (folder / "pairs.txt").write_text("#doc name topic proportion ...\n0\td1\t1\t0.75\t0\t0.25\t\n1\td2\t0\t1\t\n")
+
+
+def _read_mallet(folder: Path) -> None:
+    from etm_jax.interop.mallet_files import read_doc_topics, read_state
+
+    errors = []
+    for read in (
+        lambda: read_state(folder / "state", WORDS),
+        lambda: read_state(folder / "state.txt", WORDS),
+        lambda: read_doc_topics(folder / "dense.txt", {"d1", "d2"}),
+        lambda: read_doc_topics(folder / "pairs.txt", {"d1", "d2"}, 2),
+    ):
+        try:
+            found = read()
+            if isinstance(found, dict):
+                assert all(abs(shares.sum() - 1) < 1e-6 for shares in found.values())
+        except UserError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
 def _read_flagfile(folder: Path) -> None:
     from etm_jax.cli.flags import parse
 
@@ -687,6 +720,7 @@ READERS = {
         _make_count_files, partial(_read_corpora, (("docword.a.txt", "uci"), ("a.dat", "ldac"), ("a.mm", "mm")))
     ),
     "peer_folders": Reader(_make_peer_folders, partial(_read_corpora, (("octis", "octis"), ("topmost", "topmost")))),
+    "mallet": Reader(_make_mallet, _read_mallet),
     "vectors_bz2": Reader(_writes(vectors=bz2.compress(_text_vectors())), _read_vectors),
     "vectors_text": Reader(_writes(vectors=_text_vectors()), _read_vectors),
     "vectors_binary": Reader(_writes(vectors=_binary_vectors()), _read_vectors),

@@ -3,14 +3,16 @@
 import contextlib
 import csv
 import dataclasses
+import gzip
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from conftest import SMALL, planted_counts, themed_lines, yardstick
+from conftest import SMALL, THEMES, planted_counts, themed_lines, yardstick
 from etm_jax.cli import flags as cli
 from etm_jax.evaluate import main as evaluate_main
 from etm_jax.metrics.evaluator import Measured, Row
@@ -18,6 +20,7 @@ from etm_jax.metrics.registry import EVALUATORS
 from etm_jax.metrics.topics import npmi_coherence, top_words
 from etm_jax.results.evaluation import evaluate
 from etm_jax.results.label_file import read_labels
+from etm_jax.results.other_topics import evaluate_other
 from etm_jax.results.run import read_run
 from etm_jax.train import main as train_main
 from etm_jax.util.errors import UserError
@@ -171,6 +174,75 @@ def test_labels_are_joined_by_the_runs_own_ids(runs, tmp_path, capsys):
     path.write_text("document,label\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(120)), encoding="utf-8")
     with pytest.raises(UserError, match=r"none of its 120 labels names .* such as '0', .* called such as 'A\d+'"):
         read_labels(of_ids, str(path), "id")
+
+
+def write_state(path, corpus):
+    """As ParallelTopicModel.printState writes it, packed whatever the name is: each word in the topic of its theme."""
+    topic = {word: k for k, theme in enumerate(THEMES.values()) for word in theme.split()}
+    rows = ["#doc source pos typeindex type topic", "#alpha : 1.5 1.5 1.5 ", "#beta : 0.01"]
+    for doc, columns in enumerate(corpus.train.counts.tolil().rows):
+        words = [corpus.vocabulary.words[j] for j in columns]
+        rows += [f"{doc} NA {i} {i} {word} {topic[word]}" for i, word in enumerate(words) if word in topic]
+    rows += ["9999 file:/a b.txt 0 7 elsewhere 1"] * 5
+    path.write_bytes(gzip.compress("".join(f"{row}\n" for row in rows).encode()))
+
+
+def test_mallets_topics_are_measured_like_ours(runs, tmp_path, capsys):
+    corpus = read_run(runs / "etm").corpus
+    write_state(tmp_path / "state.mallet", corpus)
+    (runs / "etm" / "metrics.json").write_text("as it was")
+    assert evaluated(f"--workdir={runs / 'etm'}", f"--state={tmp_path / 'state.mallet'}") == 0
+    told = capsys.readouterr()
+    assert "3 topics; 30 of its 31 words" in told.err
+    assert "perplexity" not in told.out
+    found = evaluate_other(read_run(runs / "etm"), str(tmp_path / "state.mallet"))
+    themes = np.array([[corpus.vocabulary.words.index(w) for w in theme.split()] for theme in THEMES.values()])
+    npmi = npmi_coherence(themes, corpus.train.counts)
+    assert found.values["coherences"][0].per_topic == pytest.approx(npmi, abs=1e-6)
+    assert found.values["diversity"][10] == 1
+    assert (runs / "etm" / "metrics.json").read_text() == "as it was"
+    assert "NPMI, held out" in told.out
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_mallets_proportions_tell_labels_apart(runs, tmp_path, dense, capsys):
+    rows = [] if dense else ["#doc name topic proportion ..."]
+    labels = ["document,label"]
+    for n in range(1, 121):
+        k = (n - 1) % 3
+        shares = [0.8 if i == k else 0.1 for i in range(3)]
+        pairs = [k, 0.8, (k + 1) % 3, 0.1]
+        rows.append("\t".join(map(str, [n - 1, n, *(shares if dense else pairs)])) + ("" if dense else "\t"))
+        labels.append(f"{n},{'海山城'[k]}")
+    (tmp_path / "doc_topics.txt").write_text("\n".join(rows) + "\n")
+    (tmp_path / "labels.csv").write_text("\n".join(labels) + "\n", encoding="utf-8")
+    run = f"--workdir={runs / 'lda'}"
+    given = (f"--doc_topics={tmp_path / 'doc_topics.txt'}", f"--labels={tmp_path / 'labels.csv'}")
+    assert evaluated(run, *given) == 0
+    assert re.findall(r"^(purity|accuracy) +(\S+)", capsys.readouterr().out, re.M) == [
+        ("purity", "1.000"),
+        ("accuracy", "1.000"),
+    ]
+    assert "--labels and --doc_topics go together" in refused(capsys, run, given[0])
+    with (tmp_path / "doc_topics.txt").open("a") as file:
+        file.write("120\t1\t0.5\t0.5\n" if not dense else "120\tx\t1\t0\t0\t0\n")
+    assert evaluated(run, *given) == 2
+    assert "--doc_topics=" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "does not begin with #doc"),
+        ("#doc source pos typeindex type topic\n#alpha : 1 x\n#beta : 1\n", "does not begin with #doc"),
+        ("#doc source pos typeindex type topic\n#alpha : 1 1\n#beta : 1\n0 NA 0 0 w 2\n", "line 4, is not"),
+        ("#doc source pos typeindex type topic\n#alpha : 1 1\n#beta : 1\n0 NA 0 0 w 1\n", "0 of its 1 words"),
+    ],
+)
+def test_a_state_that_is_none_is_refused(runs, tmp_path, text, told):
+    (tmp_path / "state.txt").write_text(text)
+    with pytest.raises(UserError, match=told):
+        evaluate_other(read_run(runs / "lda"), str(tmp_path / "state.txt"))
 
 
 def test_bare_counts_without_test_documents_give_numbers_or_null(tmp_path):
