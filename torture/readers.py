@@ -163,11 +163,11 @@ def _read_stop_list(folder: Path) -> None:
 
 
 def _read_pairs(folder: Path) -> None:
-    from etm_jax.report.page.contents import topic_names
+    from etm_jax.results.topic_names import checked_names
     from etm_jax.util.keyed_csv import read_pairs
 
     read_pairs(str(folder / "labels.tsv"), "labels", "document", "label")
-    topic_names(str(folder / "names.csv"), 3)
+    checked_names(read_pairs(str(folder / "names.csv"), "topic_names", "topic", "name"), "names.csv", 3)
 
 
 _STATE = (

@@ -462,6 +462,18 @@ def test_the_command_says_what_it_made(pattern, tmp_path, capsys):
     assert "documents                    192" in told
 
 
+def test_rows_without_text_are_counted_and_the_others_keep_their_numbers(tmp_path, capsys):
+    lines = texts_of(0, 40)
+    blank = [*lines[:10], "", *lines[10:], " ", "last"]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in blank))
+    (tmp_path / "b.jsonl").write_text(json.dumps({"text": None}) + "\n")
+    job = make_job(f"{tmp_path}/*.jsonl", CONFIG)
+    prepare_shards(job, tmp_path / "out")
+    assert "3 of 44 rows have no text and are left out" in capsys.readouterr().err
+    (block,) = blocks_of(job.files[0], job)
+    assert [name.split(":")[1] for name in block.rows.ids] == [str(n) for n in range(1, 44) if n not in (11, 42)]
+
+
 def test_english_taken_for_chinese_is_warned_of(tmp_path, capsys):
     (tmp_path / "docs.txt").write_text("the red fox\nthe grey hen\nthe old fox\n" * 9)
     flags = [f"--input={tmp_path}/docs.txt", "--segmenter=whitespace", "--no_above=1", "--workers=1"]

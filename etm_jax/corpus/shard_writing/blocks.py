@@ -1,6 +1,7 @@
 """The documents of a file, segmented and counted, in blocks with a vocabulary of their own."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from etm_jax.corpus.shards.draws import draw
 from etm_jax.corpus.shards.rows import TEXT, Rows
 from etm_jax.corpus.sources import file_documents
 from etm_jax.corpus.store.packed import PackedTexts, Packer
-from etm_jax.corpus.types import TokenStream
+from etm_jax.corpus.types import Document, TokenStream
 from etm_jax.corpus.words.cleaning import CleaningTally, clean_documents
 from etm_jax.corpus.words.numbering import JoinedTokens
 from etm_jax.corpus.words.phrases import join_phrases
@@ -52,15 +53,23 @@ class Block(NamedTuple):
 def blocks_of(file: InputFile, job: Job, tally: CleaningTally | None = None) -> Iterator[Block]:
     """All documents of a file, also those without words. Raises UserError where it cannot be read or segmented.
 
-    tally: gets what cleaning them dropped.
+    tally: gets what cleaning them dropped, and the number of rows without text, which are left out.
     """
-    documents = file_documents(file.path, job.config)()
+    documents = _with_text(file_documents(file.path, replace(job.config, keep_blank=True))(), tally)
     segmented = segment_alone(clean_documents(documents, job.config, job.advertisements, tally), job.config)
     number = 0
     for first in segmented:
         block = next_block(chain([first], segmented), file.name, number, job)
         yield block
         number += len(block.rows)
+
+
+def _with_text(documents: Iterator[Document], tally: CleaningTally | None) -> Iterator[Document]:
+    for document in documents:
+        if document.tokens is not None or document.text.strip():
+            yield document
+        elif tally is not None:
+            tally.blank += 1
 
 
 def next_block(segmented: Iterator[Segmented], name: str, number: int, job: Job) -> Block:

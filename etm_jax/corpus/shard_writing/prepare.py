@@ -117,6 +117,12 @@ def prepare_shards(job: Job, folder: Path, runner: Runner = local.run) -> Manife
             work.mkdir(exist_ok=True)
         make_ready(job.config)
         job = with_phrases(with_advertisements(job, work), work)
-        manifest = finish(work, folder, job, *runner(job, work))
+        plan, summary, shards = runner(job, work)
+        if blank := summary.cleaning.blank:
+            note(
+                f"{blank:,} of {blank + summary.docs:,} rows have no text and are left out; results will have no row "
+                "for them, as shards hold documents by chance, not in the order of the input"
+            )
+        manifest = finish(work, folder, job, plan, summary, shards)
         shutil.rmtree(work)
         return manifest

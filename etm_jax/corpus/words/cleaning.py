@@ -41,18 +41,20 @@ class CleaningTally:
     """Counts of what was dropped, or of what a sample holds, which can be added in any order.
 
     dropped: marks by rule, and `EMPTIED`. sampled: documents that were looked at. marked: those of them that hold
-    something to be dropped, by the value of --clean that drops it.
+    something to be dropped, by the value of --clean that drops it. blank: rows without text, which are no documents.
     """
 
     dropped: Counter[str] = field(default_factory=Counter)
     sampled: int = 0
     marked: Counter[str] = field(default_factory=Counter)
+    blank: int = 0
 
     def add(self, other: "CleaningTally") -> None:
         """Add the counts of other documents."""
         self.dropped.update(other.dropped)
         self.sampled += other.sampled
         self.marked.update(other.marked)
+        self.blank += other.blank
 
     @property
     def by_rule(self) -> dict[str, int]:
@@ -61,12 +63,12 @@ class CleaningTally:
 
     def to_json(self) -> dict[str, Any]:
         """The counts as plain values."""
-        return {"dropped": dict(self.dropped), "sampled": self.sampled, "marked": dict(self.marked)}
+        return vars(self) | {"dropped": dict(self.dropped), "marked": dict(self.marked)}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "CleaningTally":
         """The inverse of `to_json`."""
-        return cls(Counter(values["dropped"]), values["sampled"], Counter(values["marked"]))
+        return cls(Counter(values["dropped"]), values["sampled"], Counter(values["marked"]), values.get("blank", 0))
 
     def give_hint(self) -> None:
         """Name the flag, in one line, where a good part of the sample holds what it would drop.
