@@ -11,7 +11,6 @@ from etm_jax.api.groups import GroupTopic, periods_of, topics_of_groups
 from etm_jax.api.topic_results import TopicResults
 from etm_jax.corpus.types import Corpus, Documents
 from etm_jax.inference.theta import infer_posterior
-from etm_jax.interop.native_files import check_unedited
 from etm_jax.metrics.evaluator import TOP_WORDS, FittedRun
 from etm_jax.metrics.topics import top_words
 from etm_jax.models.topic_arrays import TopicArrays
@@ -83,7 +82,8 @@ class Reports(TopicResults):
                 raise UserError(f"path={place} is a folder; give a file such as {place / 'report.html'}")
             check_writable(place.parent, "path")
             run = self._as_run(place.stem)
-            text = page(contents(run, measured(self._as_fitted_run()), date_field, {}))
+            names = dict(enumerate(run.edit.names)) if run.edit else {}
+            text = page(contents(run, measured(self._as_fitted_run()), date_field, names))
             place.parent.mkdir(parents=True, exist_ok=True)
             replace_text(place, text)
             return place
@@ -135,32 +135,35 @@ class Reports(TopicResults):
         return self._theta[list(map(int, part.ids))]
 
     def _as_fitted_run(self) -> FittedRun:
-        check_unedited(self._trained)
         corpus, spec = self._corpus, self._applied.spec
-        batches = corpus_batchers(corpus, self._trained.config, self._record.batch_size)["train"]
-        moments = infer_posterior(self._applied.variables, batches, spec)
         nothing = self._theta[:0]
-        return FittedRun(
+        fitted = FittedRun(
             corpus=corpus,
             beta=self.components_,
             theta_train=self._theta_of(corpus.train),
             theta_test=nothing,
             theta_test_h1=nothing,
             words=top_words(self.components_, TOP_WORDS),
-            activity=moments.activity,
-            kl=moments.kl_per_topic,
             log_px=None if spec.module().is_mixture else np.zeros(0, np.float32),
         )
+        if self._trained.edit:
+            return fitted  # The encoder's dimensions are those of the topics as they were fitted.
+        batches = corpus_batchers(corpus, self._trained.config, self._record.batch_size)["train"]
+        moments = infer_posterior(self._applied.variables, batches, spec)
+        return fitted._replace(activity=moments.activity, kl=moments.kl_per_topic)
 
     def _as_run(self, name: str) -> Run:
         corpus, nothing, variables = self._corpus, self._theta[:0], self._trained.variables
-        values = variables.params | variables.constants
+        values, edit = variables.params | variables.constants, self._trained.edit
+        own = {key: np.asarray(values[key]) for key in self._applied.spec.module().exports}
+        if edit and "alpha" in own:
+            own["alpha"] = edit.means(own["alpha"])
         arrays = TopicArrays(
             beta=self.components_,
             theta_train=self._theta_of(corpus.train),
             theta_valid=self._theta_of(corpus.valid),
             theta_test=nothing,
             theta_test_h1=nothing,
-            own={key: np.asarray(values[key]) for key in self._applied.spec.module().exports},
+            own=own,
         )
-        return Run(RunFolder(Path(name)), self._record, corpus, arrays, self.history_)
+        return Run(RunFolder(Path(name)), self._record, corpus, arrays, self.history_, edit)

@@ -70,6 +70,13 @@ class CorpusConfig:
         digest="given",
         before="",
     )
+    # Where it is off, it is in the digest: `etm_jax.corpus.store.cache.corpus_digest`.
+    names_by_line: bool | None = setting(
+        None,
+        "name the documents of tables and .jsonl by the lines that they begin on, as runs of earlier versions do; "
+        "default: by their numbers, from 1",
+        before=True,
+    )
     title_field: str = setting(
         "",
         "the column or key of their titles, which go along as metadata and are shown with quotes",
@@ -246,5 +253,3 @@ class CorpusConfig:
     user_words: str = field(default="", repr=False)
     # No setting either: whether rows without text are documents, as where each row of a table is to have a result.
     keep_blank: bool = field(default=False, repr=False)
-    # Nor this: whether documents of tables and .jsonl are called by their lines, as in corpora of before.
-    names_by_line: bool = field(default=False, repr=False)

@@ -14,7 +14,6 @@ from etm_jax.corpus.fields import Fields, fields_of
 from etm_jax.corpus.left_out import BlankRows, left_out
 from etm_jax.corpus.metadata import MetaColumn, Metadata, ValueTally
 from etm_jax.corpus.shards import read_corpus
-from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.store.cache import load_corpus, save_corpus
 from etm_jax.corpus.store.compressed import Compressor
 from etm_jax.corpus.store.packed import PackedTexts, Packer
@@ -103,8 +102,6 @@ def prepare(
     if source.counted:
         corpus = _from_counts(source, way.config, digest)
     else:
-        if way.config.names_by_line:
-            source = find_source(way.config)
         corpus = _from_documents(source, way.config, way.version, digest, with_texts=texts or folder is not None)
         if config.lang or not source.lang:
             read = corpus.text.words if corpus.text else corpus.vocabulary.words

@@ -30,16 +30,18 @@ def ward_links(shared: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     shared : ndarray of shape (K, K)
-        As `overlap` gives it; K ≥ 2.
+        As `overlap` gives it.
 
     Returns
     -------
     ndarray of shape (K − 1, 4)
         The joints in the form of `scipy.cluster.hierarchy.linkage`, with the leaves in their optimal order.
     """
+    if len(shared) == 1:
+        return np.zeros((0, 4))
     distance = np.sqrt(2 - 2 * shared)
     np.fill_diagonal(distance, 0.0)
-    return linkage(squareform(distance, checks=False), "ward", optimal_ordering=True)
+    return np.asarray(linkage(squareform(distance, checks=False), "ward", optimal_ordering=True))
 
 
 def most_alike(beta: np.ndarray, to: int) -> list[list[int]]:

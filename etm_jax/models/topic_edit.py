@@ -146,7 +146,8 @@ class TopicEdit(NamedTuple):
             own["theta_prior"] = own["theta_prior"] @ self._members()
         parts = {name: getattr(model, name) for name in TopicArrays._fields if name.startswith("theta_")}
         mapped = {name: self.theta(theta) for name, theta in parts.items()}
-        return TopicArrays(beta=self.means(model.beta), own=own, activity=None, **mapped)
+        prior = None if model.prior is None else self.theta(model.prior[None])[0]
+        return TopicArrays(beta=self.means(model.beta), own=own, activity=None, prior=prior, **mapped)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, of which `from_json` is the inverse."""

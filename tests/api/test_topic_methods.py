@@ -96,3 +96,13 @@ def test_models_of_several_numbers_are_compared_on_one_preparation(monkeypatch):
     # A model of the search is the one that `fit` gives.
     alone = small(num_epochs=1, num_topics=2, seed=found.models[2].seed).fit(LINES)
     np.testing.assert_array_equal(found.models[2].components_, alone.components_)
+
+
+def test_a_named_and_a_merged_model_report_their_own_topics(fitted, tmp_path):
+    named = fitted.name_topics(lambda topic: f"about {topic.words[0]}")
+    assert named.evaluate().values["diversity"] == fitted.evaluate().values["diversity"]
+    merged = named.merge_topics([0, 2])
+    assert merged.evaluate().num_topics == 2
+    for model in (named, merged):
+        page = model.report(tmp_path / "page.html").read_text("utf-8")
+        assert all(name in page for name in model.topic_names_)

@@ -314,7 +314,8 @@ def news(tmp_path):
 def test_the_digest_knows_of_metadata_only_where_there_are_some(news, tmp_path, lines_file):
     def digest(**given) -> str:
         # That version cleaned all tokens, and named documents by their lines.
-        config = dataclasses.replace(news, **({"meta_fields": "", "clean_tokens": True} | given))
+        earlier = {"meta_fields": "", "clean_tokens": True, "names_by_line": True}
+        config = dataclasses.replace(news, **(earlier | given))
         return cache.corpus_digest(find_source(config), config, "whitespace")
 
     plain = digest()

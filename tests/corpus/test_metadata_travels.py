@@ -219,7 +219,7 @@ def test_inference_carries_it_through(trained, tmp_path, form):
         rows = pytest.importorskip("pyarrow.parquet").read_table(output).to_pylist()
     assert len(rows) == DOCS
     for i, row in enumerate(rows):
-        assert row["document"] == str(i + 2)
+        assert row["document"] == str(i + 1)
         expected = as_written(i) if form == "csv" else record(i)
         assert [row["source"] or "", row["score"] or ""] == [expected["source"], expected["score"]]
         assert form == "csv" or record(i)["score"] or row["score"] is None

@@ -509,7 +509,7 @@ def with_fields(folder, sizes=(30, 20)):
         with (folder / f"docs-{number}.csv").open("w", encoding="utf-8", newline="") as file:
             rows = [[text, f"{number}.{i}"] for i, text in enumerate(texts_of(number, size))]
             csv.writer(file).writerows([["text", "n"], *rows])
-        names += [f"docs-{number}.csv:{i + 2}" for i in range(size)]
+        names += [f"docs-{number}.csv:{i + 1}" for i in range(size)]
     with (folder / "meta.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["document", "place"], *([name, f"at {name}"] for name in names[1:])])
     return f"{folder}/docs-*", str(folder / "meta.csv")
@@ -542,8 +542,8 @@ def test_fields_of_the_corpus_and_of_a_table_are_dealt_with_their_documents(tmp_
     for part in (corpus.train, corpus.valid, corpus.test):
         for name, n, place in zip(part.ids, part.meta["n"], part.meta["place"], strict=True):
             file, line = name.removeprefix("docs-").split(".csv:")
-            assert n == f"{file}.{int(line) - 2}"
-            assert place == ("" if name == "docs-0.csv:2" else f"at {name}")
+            assert n == f"{file}.{int(line) - 1}"
+            assert place == ("" if name == "docs-0.csv:1" else f"at {name}")
 
 
 @pytest.mark.parametrize("runner", ["local", "beam"])

@@ -10,9 +10,10 @@ from conftest import SMALL, themed_lines
 from etm_jax.cli import flags as cli
 from etm_jax.corpus.metadata import parse_date
 from etm_jax.metrics.relevance import relevant_words
+from etm_jax.metrics.topic_tree import overlap
 from etm_jax.report.__main__ import main as report_main
 from etm_jax.report.page.contents import period_labels
-from etm_jax.report.page.relations import overlap, tree_of
+from etm_jax.report.page.relations import tree_of
 from etm_jax.report.tables.forms import Table, latex, latex_text, markdown, markdown_text
 from etm_jax.report.tables.shares import Z95, grouped, shares_of
 from etm_jax.report.tables.write import Documents, excerpt, file_name, topic_tree, topics_by

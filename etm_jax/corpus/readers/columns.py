@@ -32,7 +32,7 @@ class Columns:
         text = tuple(name.strip() for name in config.text_field.split(","))
         if not all(text) or len(set(text)) < len(text):
             raise UserError(f"--text_field={config.text_field} must be a column, or several such as title,body")
-        return cls(text, config.id_field, fields_of(config).of_corpus, config.keep_blank, config.names_by_line)
+        return cls(text, config.id_field, fields_of(config).of_corpus, config.keep_blank, bool(config.names_by_line))
 
     @property
     def flags(self) -> Mapping[str, str]:

@@ -38,7 +38,7 @@ def way_of(digest: str, source: Source, now: Way, vocabulary: Vocabulary | None)
 
     now: the way of new runs. vocabulary: of the run that has the digest.
     """
-    return next((way for way in _ways(now, vocabulary, source.records) if way.digest(source) == digest), None)
+    return next((way for way in _ways(now, vocabulary) if way.digest(source) == digest), None)
 
 
 def check_same_words(found: Vocabulary, started: Vocabulary | None, corpus: str, version: str) -> None:
@@ -56,7 +56,7 @@ def check_same_words(found: Vocabulary, started: Vocabulary | None, corpus: str,
         )
 
 
-def _ways(now: Way, vocabulary: Vocabulary | None, records: bool) -> Iterator[Way]:
+def _ways(now: Way, vocabulary: Vocabulary | None) -> Iterator[Way]:
     here = [now]
     if now.config.segmenter == "words":
         earlier = dataclasses.replace(now.config, segmenter=EARLIER_WORDS)
@@ -66,9 +66,7 @@ def _ways(now: Way, vocabulary: Vocabulary | None, records: bool) -> Iterator[Wa
         for way in here
         if vocabulary and segmenter_named(vocabulary.segmenter) == way.config.segmenter
     ]
-    by_lines = (False, True) if records else (False,)
-    for way, computed, folded, by_line in product([*here, *there], range(COMPUTED, 0, -1), (False, True), by_lines):
+    for way, computed, folded in product([*here, *there], range(COMPUTED, 0, -1), (False, True)):
         # Whether today's rules choose the same words where they differ is seen when they have chosen.
         exact = way.exact and computed == COMPUTED and not folded
-        config = dataclasses.replace(way.config, names_by_line=by_line)
-        yield way._replace(config=config, computed=computed, folded_punctuation=folded, exact=exact)
+        yield way._replace(computed=computed, folded_punctuation=folded, exact=exact)

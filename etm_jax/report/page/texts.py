@@ -128,11 +128,11 @@ def dates_of(ids: Iterable[str], config: CorpusConfig, field: str) -> dict[str, 
     wanted = set(ids)
     try:
         with silenced():
-            source = find_source(dataclasses.replace(config, meta_fields=field, meta=""))
+            source = find_source(dataclasses.replace(config, meta_fields=field, title_field="", meta=""))
         assert source.documents is not None
         values = {document.id: document.meta[field] for document in source.documents() if document.id in wanted}
     except UserError as error:
-        raise UserError(str(error).replace(f"--meta_fields: {field!r}", f"--date_field={field!r}")) from error
+        raise UserError(str(error).replace(f"--meta_fields={field!r}", f"--date_field={field!r}")) from error
     return _dated(values, field)
 
 
@@ -158,7 +158,7 @@ def _is_epoch(text: str) -> bool:
 
 def _without_metadata(config: CorpusConfig) -> CorpusConfig:
     """The settings, to read texts alone."""
-    return dataclasses.replace(config, meta_fields="", meta="")
+    return dataclasses.replace(config, meta_fields="", title_field="", meta="")
 
 
 def _pattern(word: str) -> str:
