@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.new_documents import read_new, settings_like
 from etm_jax.corpus.prepare import prepare
+from etm_jax.corpus.readers.count_files import read_market
 from etm_jax.corpus.shard_writing.job import make_job
 from etm_jax.corpus.shard_writing.prepare import prepare_shards
 from etm_jax.corpus.sources import as_prepared, find_source
@@ -83,6 +84,32 @@ def test_counts_as_the_tools_that_own_a_form_write_them(tmp_path, write, capsys)
     if write is not write_terms_by_documents:
         assert corpus_of(tmp_path).vocabulary.words == WORDS, "the folder, not the file"
     assert corpus_of(path, split_seed=4).digest != corpus.digest
+
+
+R_COUNTS = [[2, 0, 1], [0, 3, 0], [1, 1, 0], [0, 4, 100_000]]
+"""Documents by words, as R's Matrix::writeMM has them below: column after column, numbered from 1."""
+
+R_FILES = {
+    "integer": "%%MatrixMarket matrix coordinate integer general\n4 3 7\n"
+    "1 1 2\n3 1 1\n2 2 3\n3 2 1\n4 2 4\n1 3 1\n4 3 100000\n",
+    "real": "%%MatrixMarket matrix coordinate real general\n4 3 7\n"
+    "1 1 2\n3 1 1\n2 2 3\n3 2 1\n4 2 4\n1 3 1\n4 3 1e+05\n",
+    "turned": "%%MatrixMarket matrix coordinate integer general\n3 4 7\n"
+    "1 1 2\n3 1 1\n2 2 3\n1 3 1\n2 3 1\n2 4 4\n3 4 100000\n",
+    "pattern": "%%MatrixMarket matrix coordinate pattern general\n4 3 7\n1 1\n3 1\n2 2\n3 2\n4 2\n1 3\n4 3\n",
+}
+
+
+@pytest.mark.parametrize("kind", R_FILES)
+def test_what_rs_write_mm_writes(tmp_path, kind):
+    (tmp_path / "dtm.mtx").write_text(R_FILES[kind])
+    (tmp_path / "dtm.vocab").write_text("银行\nmarket\nteam\n", encoding="utf-8")
+    config = CorpusConfig(corpus=str(tmp_path / "dtm.mtx"))
+    read = read_market(tmp_path / "dtm.mtx", tmp_path / "dtm.vocab", config)
+    expected = np.minimum(R_COUNTS, 1) if kind == "pattern" else np.array(R_COUNTS)
+    np.testing.assert_array_equal(read.counts.toarray(), expected)
+    assert read.words == ["银行", "market", "team"]
+    assert find_source(config).form == "mm"
 
 
 def test_counts_that_contradict_their_head_or_vocabulary_are_refused(tmp_path):
