@@ -10,8 +10,10 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from etm_jax.api.parameters import in_python, lost_segmenter
+from etm_jax.api.run_model import read_run_model
 from etm_jax.api.state import FittedState
-from etm_jax.interop.folders import read_folder, save_folder
+from etm_jax.interop.folders import MODEL, read_folder, save_folder
+from etm_jax.training.run_folder import RunFolder
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
 from etm_jax.util.reading import as_object
@@ -48,9 +50,16 @@ class SavedAsFolder(FittedState):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read the model that `save` wrote. Raises ValueError where the folder contains none, or it is damaged."""
+        """Read the model that `save` wrote, or that of a run of `python -m etm_jax.train` that has ended.
+
+        A model that was loaded has no documents. Raises ValueError where the folder contains no model, it is damaged,
+        or the run has not ended.
+        """
+        place = Path(path).expanduser()
+        if not (place / MODEL).is_file() and RunFolder(place).has_record:
+            return cls._of_run(place)
         try:
-            trained, about = read_folder(Path(path).expanduser())
+            trained, about = read_folder(place)
             model = cls(**cls._saved_parameters(about))
             model._config()
             share, npmi = (np.array(about[name], np.float64).reshape(trained.num_topics) for name in ("share", "npmi"))
@@ -67,6 +76,20 @@ class SavedAsFolder(FittedState):
         model.history_, model._documents = history, None
         if num_columns is not None:
             model.n_features_in_ = num_columns
+        return model
+
+    @classmethod
+    def _of_run(cls, place: Path) -> Self:
+        """The model of a run, with parameters that would fit it again to the same documents."""
+        try:
+            found = read_run_model(place, inspect.signature(cls.__init__).parameters)
+            model = cls(**found.parameters)
+            model._config()
+        except UserError as error:
+            raise ValueError(in_python(str(error))) from error
+        model._take(found.trained)
+        model._share, model._npmi = found.share, found.npmi
+        model.history_, model._documents = found.history, None
         return model
 
     @classmethod

@@ -14,13 +14,6 @@ from etm_jax.util.errors import UserError
 LINES = themed_lines(60)
 
 
-@pytest.fixture(scope="module")
-def fitted() -> ETM:
-    settings = {"hidden": (16,), "emb_dim": 8, "batch_size": 32}
-    model = ETM(3, segmenter="whitespace", no_below=1, no_above=0.6, num_epochs=1, settings=settings, verbose=0)
-    return model.fit(LINES)
-
-
 def test_means_shares_and_intervals_of_groups() -> None:
     theta = np.array([[0.2, 0.8], [0.4, 0.6], [1.0, 0.0], [0.5, 0.5]])
     rows = topics_of_groups(theta, np.array([1, 3, 10, 7]), ["b", "b", "a", None])
@@ -50,42 +43,42 @@ def test_periods_of_dates_of_every_library() -> None:
         periods_of(dates, "hour")
 
 
-def test_the_fitted_documents_by_group_and_time(fitted: ETM) -> None:
-    np.testing.assert_array_equal(fitted.theta_, fitted.transform(LINES))
-    rows = fitted.topics_by([i % 3 for i in range(60)])
-    assert [row.mean for row in rows[:3]] == pytest.approx(fitted.theta_[::3].mean(axis=0).tolist(), abs=1e-6)
-    over_time = fitted.topics_over_time(["2024-01-02"] * 30 + ["2024-02-02"] * 30)
+def test_the_fitted_documents_by_group_and_time(fitted_etm: ETM) -> None:
+    np.testing.assert_array_equal(fitted_etm.theta_, fitted_etm.transform(LINES))
+    rows = fitted_etm.topics_by([i % 3 for i in range(60)])
+    assert [row.mean for row in rows[:3]] == pytest.approx(fitted_etm.theta_[::3].mean(axis=0).tolist(), abs=1e-6)
+    over_time = fitted_etm.topics_over_time(["2024-01-02"] * 30 + ["2024-02-02"] * 30)
     assert {(row.group, row.documents) for row in over_time} == {("2024-01", 30), ("2024-02", 30)}
     with pytest.raises(ValueError, match="2 groups for 60 documents"):
-        fitted.topics_by(["a", "b"])
+        fitted_etm.topics_by(["a", "b"])
 
 
-def test_its_figures_page_and_table(fitted: ETM, tmp_path: Path) -> None:
-    evaluation = fitted.evaluate()
+def test_its_figures_page_and_table(fitted_etm: ETM, tmp_path: Path) -> None:
+    evaluation = fitted_etm.evaluate()
     assert evaluation.num_topics == 3
     assert "diversity" in evaluation.to_table()
-    place = fitted.report(tmp_path / "page.html")
+    place = fitted_etm.report(tmp_path / "page.html")
     text = place.read_text("utf-8")
     assert text.startswith("<!doctype html>")
-    assert fitted.vocab_[0] in text
+    assert fitted_etm.vocab_[0] in text
     with pytest.raises(ValueError, match="is a folder; give a file"):
-        fitted.report(tmp_path)
-    html = fitted._repr_html_()
-    assert all(row.words[0] in html for row in fitted.topic_info())
-    assert fitted._repr_mimebundle_()["text/html"] == html
+        fitted_etm.report(tmp_path)
+    html = fitted_etm._repr_html_()
+    assert all(row.words[0] in html for row in fitted_etm.topic_info())
+    assert fitted_etm._repr_mimebundle_()["text/html"] == html
     assert "ETM(" in ETM()._repr_html_()
 
 
-def test_a_plot_is_a_figure_that_can_be_saved(fitted: ETM, tmp_path: Path) -> None:
+def test_a_plot_is_a_figure_that_can_be_saved(fitted_etm: ETM, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    figure = fitted.plot_topics(3)
+    figure = fitted_etm.plot_topics(3)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels == [f"{row.topic}: {' '.join(row.words[:3])}" for row in fitted.topic_info()]
+    assert labels == [f"{row.topic}: {' '.join(row.words[:3])}" for row in fitted_etm.topic_info()]
     figure.savefig(tmp_path / "topics.svg")
 
 
-def test_a_loaded_model_says_that_it_has_no_documents(fitted: ETM, tmp_path: Path) -> None:
-    fitted.save(tmp_path / "model")
+def test_a_loaded_model_says_that_it_has_no_documents(fitted_etm: ETM, tmp_path: Path) -> None:
+    fitted_etm.save(tmp_path / "model")
     loaded = ETM.load(tmp_path / "model")
     assert not hasattr(loaded, "theta_")
     for call in (loaded.evaluate, lambda: loaded.topics_by([]), lambda: loaded.report(tmp_path / "page.html")):
