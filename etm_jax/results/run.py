@@ -8,6 +8,7 @@ from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.store.cache import load_corpus
 from etm_jax.corpus.types import Corpus
+from etm_jax.interop.folders import MODEL
 from etm_jax.interop.native_files import read_vocabulary
 from etm_jax.models.registry import model_kind
 from etm_jax.models.topic_arrays import TopicArrays
@@ -41,6 +42,11 @@ def read_run(path: Path, texts: bool = False) -> Run:
     """
     folder = RunFolder(path)
     record = folder.record()
+    if record is None and (path / MODEL).is_file():
+        raise UserError(
+            f"--workdir={path} holds a model that Python saved, without its documents; give the folder of a run, or "
+            "call model.report('page.html') or model.evaluate() in the process that fitted it"
+        )
     if record is None:
         raise UserError(f"--workdir={path} holds no run; give the folder of one that has ended, such as runs/demo")
     arrays = {name: exported(folder, name) for name in ARRAYS}

@@ -9,6 +9,8 @@ import pytest
 from conftest import themed_lines
 from etm_jax import ETM
 from etm_jax.api.groups import periods_of, topics_of_groups
+from etm_jax.evaluate import main as evaluate_main
+from etm_jax.report.__main__ import main as report_main
 from etm_jax.util.errors import UserError
 
 LINES = themed_lines(60)
@@ -85,3 +87,13 @@ def test_a_loaded_model_says_that_it_has_no_documents(fitted_etm: ETM, tmp_path:
         with pytest.raises(ValueError, match="was loaded has no documents"):
             call()
     assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("main", [report_main, evaluate_main])
+def test_commands_on_documents_refuse_a_saved_model_and_name_the_way_out(main, fitted_etm: ETM, tmp_path: Path) -> None:
+    fitted_etm.save(tmp_path / "model")
+    before = sorted((tmp_path / "model").iterdir())
+    with pytest.raises(UserError, match=r"holds a model that Python saved, .* model\.report\('page\.html'\)") as error:
+        main(["command", f"--workdir={tmp_path / 'model'}"])
+    assert "\n" not in str(error.value)
+    assert sorted((tmp_path / "model").iterdir()) == before
