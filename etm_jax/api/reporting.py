@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from etm_jax.api.groups import GroupTopic, periods_of, topics_of_groups
+from etm_jax.api.parameters import whole_number
 from etm_jax.api.topic_results import TopicResults
 from etm_jax.corpus.types import Corpus, Documents
 from etm_jax.inference.theta import infer_posterior
@@ -91,6 +92,7 @@ class Reports(TopicResults):
     def plot_topics(self, n: int = 8) -> Any:
         """A matplotlib Figure of the topics' shares with their n words, largest first. Needs matplotlib (figures)."""
         with self._own_words():
+            n = whole_number(n, "n")
             require("matplotlib", "figures", "plot_topics")
         from matplotlib import rc_context
         from matplotlib.figure import Figure

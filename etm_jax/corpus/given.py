@@ -93,7 +93,7 @@ def _as_list(documents: Iterable[Any]) -> list[Any]:
 
 def is_missing(document: Any) -> bool:
     """Whether a table has this where it has no value: None, NaN, or what pandas calls NA and NaT."""
-    if document is None or type(document).__name__ in ("NAType", "NaTType"):
+    if document is None or document is np.ma.masked or type(document).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(document, float | np.floating) and bool(np.isnan(document))
 
@@ -180,7 +180,9 @@ def valid_counts(estimator: Any, counts: Any, *, reset: bool, named: bool = Fals
     # What converts a matrix sums the entries that stand twice in one place, in the type that each of them has.
     from sklearn.utils.validation import check_array, validate_data
 
-    wide: Any = np.asarray(counts) if isinstance(counts, np.matrix) else counts
+    if np.ma.is_masked(counts):
+        raise UserError("X is a masked array with missing counts; give X.filled(0), where those are 0, or other rows")
+    wide: Any = np.asarray(counts) if isinstance(counts, np.matrix | np.ma.MaskedArray) else counts
     if sp.issparse(counts) and wide.dtype.kind in "biuf":
         wide = wide.astype(np.float64)
     how: dict[str, Any] = {"accept_sparse": "csr", "dtype": "numeric", "ensure_non_negative": True}

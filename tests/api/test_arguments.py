@@ -1,0 +1,59 @@
+"""Arguments that no method can take: a ValueError of one line, which names them."""
+
+import numpy as np
+import pytest
+
+from conftest import planted_counts, small_etm, themed_lines
+from etm_jax import ETM
+from etm_jax.corpus.given import valid_counts
+
+LINES = themed_lines(60)
+
+
+@pytest.mark.parametrize("odd", [-1, 0, 2.0, "3", None, True])
+def test_numbers_of_words_documents_and_topics_are_whole_and_positive(fitted_etm: ETM, odd) -> None:
+    calls = {
+        "n": [
+            lambda: fitted_etm.topics(odd),
+            lambda: fitted_etm.nearest("船", odd),
+            lambda: fitted_etm.representative_docs(odd),
+            lambda: fitted_etm.find_topics("船", odd),
+            lambda: fitted_etm.plot_topics(odd),
+        ],
+        "to": [lambda: fitted_etm.reduce_topics(odd)],
+        "n_topic": [lambda: fitted_etm.search_k(LINES, [odd])],
+        "num_seeds": [lambda: fitted_etm.search_k(LINES, [2], num_seeds=odd)],
+    }
+    for name, of_name in calls.items():
+        for call in of_name:
+            with pytest.raises(ValueError, match=rf"^{name}={odd!r} is not a whole number from [12] on$"):
+                call()
+
+
+def test_numbers_of_numpy_are_as_good_as_pythons(fitted_etm: ETM) -> None:
+    assert fitted_etm.topics(np.int64(3)) == fitted_etm.topics(3)
+    assert fitted_etm.nearest("船", np.uint8(2)) == fitted_etm.nearest("船", 2)
+
+
+def test_a_word_is_text(fitted_etm: ETM) -> None:
+    with pytest.raises(ValueError, match="word=3 is not text"):
+        fitted_etm.nearest(3)
+
+
+@pytest.mark.parametrize("documents", [[], [""], ["火箭 卫星"]])
+def test_documents_without_a_word_to_predict_have_no_perplexity(fitted_etm: ETM, documents) -> None:
+    for measure in (fitted_etm.perplexity, fitted_etm.score):
+        with pytest.raises(ValueError, match="no document has a word that the model knows"):
+            measure(documents)
+
+
+def test_masked_counts_are_refused_and_masked_texts_are_missing(fitted_etm: ETM) -> None:
+    counts = planted_counts(60, 12, 3).toarray()
+    hidden = np.ma.masked_array(counts, counts > 2)
+    with pytest.raises(ValueError, match=r"X is a masked array with missing counts; give X\.filled\(0\)"):
+        small_etm().fit(hidden)
+    shown = valid_counts(small_etm(), np.ma.masked_array(counts, False), reset=True)
+    np.testing.assert_array_equal(shown.toarray(), counts)
+    texts = np.ma.masked_array(np.array(LINES[:2], object), [False, True])
+    with pytest.raises(ValueError, match=r"document 1 is masked, .* missing='empty'"):
+        fitted_etm.transform(texts)
