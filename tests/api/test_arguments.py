@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from conftest import planted_counts, small_etm, themed_lines
 from etm_jax import ETM
 from etm_jax.corpus.given import valid_counts
+from etm_jax.util.errors import UserError
 
 LINES = themed_lines(60)
 
@@ -57,3 +59,39 @@ def test_masked_counts_are_refused_and_masked_texts_are_missing(fitted_etm: ETM)
     texts = np.ma.masked_array(np.array(LINES[:2], object), [False, True])
     with pytest.raises(ValueError, match=r"document 1 is masked, .* missing='empty'"):
         fitted_etm.transform(texts)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (np.full((9, 5), np.nan), "^Input X contains NaN; give counts, which are 0 where a word is not there"),
+        (sp.csr_matrix([[1.0, np.inf]]), "^Input X contains infinity .*; give counts"),
+        (np.ones((9, 5), complex), "^X holds complex numbers: Complex data not supported; give counts$"),
+        (sp.csr_matrix(np.ones((9, 5), complex)), "^X holds complex numbers"),
+        (np.ones((9, 5), "M8[D]"), "^X, of type ndarray, is no table of numbers; give an array"),
+    ],
+)
+def test_what_is_no_count_is_told_in_one_line_of_our_own(given, told: str) -> None:
+    with pytest.raises(UserError, match=told) as error:
+        valid_counts(small_etm(), given, reset=True)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 300
+
+
+def test_tables_of_dates_and_sparse_tensors_are_no_counts() -> None:
+    pandas = pytest.importorskip("pandas")
+    dates = pandas.to_datetime(["2024-01-01", "2024-01-02"])
+    for table in (pandas.DataFrame({"a": dates, "b": dates}), pandas.DataFrame({"a": dates, "b": [1, 2]})):
+        with pytest.raises(ValueError, match="X, of type DataFrame, is no table of numbers"):
+            small_etm().fit(table)
+
+    class Tensor:
+        """As torch's sparse ones refuse to be arrays."""
+
+        shape, ndim = (9, 5), 2
+
+        def __array__(self, *given: object, **more: object) -> np.ndarray:
+            raise TypeError("can't convert Sparse layout tensor to numpy. Use Tensor.to_dense() first.")
+
+    with pytest.raises(ValueError, match=r"^X, of type Tensor, is no table of numbers \(.*to_dense\(\) first\)"):
+        small_etm().fit(Tensor())
