@@ -8,6 +8,7 @@ import pytest
 
 from conftest import themed_lines
 from etm_jax import ETM
+from etm_jax.api.figures import LABELS, language_of
 from etm_jax.api.groups import periods_of, topics_of_groups
 from etm_jax.evaluate import main as evaluate_main
 from etm_jax.report.__main__ import main as report_main
@@ -77,6 +78,30 @@ def test_a_plot_is_a_figure_that_can_be_saved(fitted_etm: ETM, tmp_path: Path) -
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == [f"{row.topic}: {' '.join(row.words[:3])}" for row in fitted_etm.topic_info()]
     figure.savefig(tmp_path / "topics.svg")
+
+
+def test_topics_over_time_are_a_figure_with_gaps_where_no_document_is(fitted_etm: ETM) -> None:
+    pytest.importorskip("matplotlib")
+    dates = ["2024-01-02"] * 20 + ["2024-02-01"] * 20 + ["2024-06-01"] * 19 + [None]
+    figure = fitted_etm.plot_over_time(dates)
+    panels = [axis for axis in figure.axes if axis.get_visible()]
+    assert len(panels) == 3
+    rows = fitted_etm.topics_over_time(dates)
+    change = [float(np.ptp([row.mean for row in rows if row.topic == k])) for k in range(3)]
+    shown = [int(axis.get_title("left").partition(":")[0]) for axis in panels]
+    assert shown == sorted(range(3), key=lambda k: -change[k])
+    days, means = panels[0].lines[0].get_data()
+    assert np.diff(days).tolist() == [30, 121]
+    assert list(means) == [row.mean for row in rows if row.topic == shown[0]]
+    assert [label.get_text() for label in panels[0].get_xticklabels()] == ["2024-01", "2024-06"]
+    assert figure._supxlabel.get_text() == LABELS["zh"]["mean"]
+    with pytest.raises(ValueError, match="no document has a date"):
+        fitted_etm.plot_over_time([None] * 60)
+
+
+def test_labels_are_in_the_language_of_the_words() -> None:
+    assert [language_of(words) for words in (["海洋", "ai", "船"], ["sea", "海"], [])] == ["zh", "en", "en"]
+    assert LABELS["en"].keys() == LABELS["zh"].keys()
 
 
 def test_a_loaded_model_says_that_it_has_no_documents(fitted_etm: ETM, tmp_path: Path) -> None:
