@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.feature_extraction.text import CountVectorizer
 
 from conftest import planted_counts, small_etm, themed_lines
 from etm_jax import ETM
@@ -102,3 +103,11 @@ def test_a_function_can_segment(fitted_etm: ETM, tmp_path: Path) -> None:
         loaded.transform(LINES[:5])
     loaded.segmenter = str.split
     np.testing.assert_array_equal(loaded.transform(LINES[:5]), fitted_etm.transform(LINES[:5]))
+
+
+def test_the_analyzer_of_a_vectorizer_segments() -> None:
+    vectorizer = CountVectorizer(token_pattern=r"\S+", ngram_range=(1, 2), min_df=2, max_df=0.6)
+    words = vectorizer.fit(LINES).get_feature_names_out()
+    model = clone(small_etm(segmenter=vectorizer.build_analyzer(), no_below=2)).fit(LINES)
+    assert sorted(model.vocab_) == sorted(words)
+    assert any(" " in word for word in model.vocab_)
