@@ -11,7 +11,7 @@ from etm_jax.api.figures import over_time_figure, shares_figure
 from etm_jax.api.groups import GroupTopic, first_days, periods_of, topics_of_groups
 from etm_jax.api.parameters import whole_number
 from etm_jax.api.topic_results import TopicResults
-from etm_jax.corpus.types import Corpus, Documents
+from etm_jax.corpus.types import Documents
 from etm_jax.inference.theta import infer_posterior
 from etm_jax.interop.native_files import check_unedited
 from etm_jax.metrics.evaluator import TOP_WORDS, FittedRun
@@ -23,7 +23,6 @@ from etm_jax.results.evaluation import Evaluation, measured
 from etm_jax.results.run import Run
 from etm_jax.training.corpus_batches import corpus_batchers
 from etm_jax.training.run_folder import RunFolder
-from etm_jax.training.run_record import RunRecord
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import require
 from etm_jax.util.files import check_writable, replace_text
@@ -31,9 +30,6 @@ from etm_jax.util.files import check_writable, replace_text
 
 class Reports(TopicResults):
     """Reports of a model on its documents. A model that was loaded has none, and says so."""
-
-    _corpus: Corpus
-    _record: RunRecord
 
     @property
     def theta_(self) -> np.ndarray:
@@ -124,12 +120,6 @@ class Reports(TopicResults):
     def _repr_mimebundle_(self, **given: Any) -> dict[str, str]:
         """What a notebook asks for first, in place of the diagram that scikit-learn draws."""
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
-
-    def _with_documents(self) -> None:
-        """Raise UserError for a model that was loaded."""
-        self._fitted()
-        if not hasattr(self, "_corpus"):
-            raise UserError("a model that was loaded has no documents; transform some, or fit again")
 
     def _theta_of(self, part: Documents) -> np.ndarray:
         return self._theta[list(map(int, part.ids))]

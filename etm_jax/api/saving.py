@@ -13,6 +13,7 @@ from etm_jax.api.parameters import in_python, lost_segmenter
 from etm_jax.api.run_model import read_run_model
 from etm_jax.api.state import FittedState
 from etm_jax.interop.folders import MODEL, read_folder, save_folder
+from etm_jax.results.saved_run import write_documents
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
@@ -26,8 +27,13 @@ class SavedAsFolder(FittedState):
     segmenter: str | Callable[[str], Iterable[str]]
     stopwords: str | Iterable[str]
 
-    def save(self, path: str | Path) -> None:
-        """Write a folder that `ETM.load` reads on any platform. It contains no documents and no executable code."""
+    def save(self, path: str | Path, *, documents: bool = False) -> None:
+        """Write a folder that `ETM.load` reads on any platform. It contains no executable code.
+
+        documents: whether to write the counts of the documents that the model was fitted to as well, which
+        `python -m etm_jax.report --workdir=PATH` and `etm_jax.evaluate` then show and measure. Raises ValueError where
+        the folder cannot be written, and for `documents` of a model that was loaded.
+        """
         check_is_fitted(self, "components_")
         given = {name: value for name, value in self._parameters().items() if name != "callbacks"}
         given["settings"] = dict(self.settings) if self.settings is not None else None
@@ -46,7 +52,10 @@ class SavedAsFolder(FittedState):
             "history": self.history_,
         }
         with self._own_words():
-            save_folder(Path(path).expanduser(), self._trained, about)
+            if documents:
+                self._with_documents()
+            more = (lambda new: write_documents(new, self._record, self._corpus, self.history_)) if documents else None
+            save_folder(Path(path).expanduser(), self._trained, about, more)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -118,7 +118,34 @@ def test_a_loaded_model_says_that_it_has_no_documents(fitted_etm: ETM, tmp_path:
 def test_commands_on_documents_refuse_a_saved_model_and_name_the_way_out(main, fitted_etm: ETM, tmp_path: Path) -> None:
     fitted_etm.save(tmp_path / "model")
     before = sorted((tmp_path / "model").iterdir())
-    with pytest.raises(UserError, match=r"holds a model that Python saved, .* model\.report\('page\.html'\)") as error:
+    with pytest.raises(UserError, match=r"holds a model that Python saved without .* model\.report\('page\.html'\)") as error:
         main(["command", f"--workdir={tmp_path / 'model'}"])
     assert "\n" not in str(error.value)
     assert sorted((tmp_path / "model").iterdir()) == before
+
+
+def test_a_model_saved_with_its_documents_is_reported_on_as_a_run(fitted_etm: ETM, tmp_path: Path, capsys) -> None:
+    place = tmp_path / "model"
+    fitted_etm.save(place, documents=True)
+    evaluate_main(["evaluate", f"--workdir={place}"])
+    assert fitted_etm.evaluate().to_table() in capsys.readouterr().out
+    report_main(["report", f"--workdir={place}", f"--output={tmp_path / 'page' / 'model.html'}"])
+    capsys.readouterr()
+    ours = fitted_etm.report(tmp_path / "model.html").read_text("utf-8")
+    assert (tmp_path / "page" / "model.html").read_text("utf-8") == ours
+    loaded = ETM.load(place)
+    assert loaded.topic_info() == fitted_etm.topic_info()
+    with pytest.raises(ValueError, match="was loaded has no documents"):
+        loaded.save(tmp_path / "other", documents=True)
+    # Saved again without them, they are gone, and what others wrote stays.
+    loaded.save(place)
+    assert {path.name for path in place.iterdir()} == {
+        "SHA256SUMS", "model.json", "weights.npz", "vocabulary.json", "metrics.json"
+    }  # fmt: skip
+
+
+def test_damaged_documents_of_a_saved_model_are_refused(fitted_etm: ETM, tmp_path: Path) -> None:
+    fitted_etm.save(tmp_path / "model", documents=True)
+    (tmp_path / "model" / "documents" / "corpus" / "train.npz").write_bytes(b"")
+    with pytest.raises(UserError, match=r"documents/corpus is damaged \(train\.npz has changed\)"):
+        evaluate_main(["evaluate", f"--workdir={tmp_path / 'model'}"])
