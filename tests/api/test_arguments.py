@@ -1,5 +1,9 @@
 """Arguments that no method can take: a ValueError of one line, which names them."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -95,3 +99,15 @@ def test_tables_of_dates_and_sparse_tensors_are_no_counts() -> None:
 
     with pytest.raises(ValueError, match=r"^X, of type Tensor, is no table of numbers \(.*to_dense\(\) first\)"):
         small_etm().fit(Tensor())
+
+
+def test_a_gpu_that_is_not_there_is_one_line() -> None:
+    program = (
+        "import sys; from etm_jax import ETM\n"
+        "try: ETM(2, num_epochs=1, verbose=0).fit([[1, 2], [2, 1], [3, 1]])\n"
+        "except ValueError as error: sys.exit(str(error))"
+    )
+    environment = os.environ | {"JAX_PLATFORMS": "rocm"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert done.stderr.startswith("JAX finds no device for JAX_PLATFORMS=rocm here; unset that")
+    assert done.stderr.count("\n") == 1

@@ -118,7 +118,8 @@ def test_a_loaded_model_says_that_it_has_no_documents(fitted_etm: ETM, tmp_path:
 def test_commands_on_documents_refuse_a_saved_model_and_name_the_way_out(main, fitted_etm: ETM, tmp_path: Path) -> None:
     fitted_etm.save(tmp_path / "model")
     before = sorted((tmp_path / "model").iterdir())
-    with pytest.raises(UserError, match=r"holds a model that Python saved without .* model\.report\('page\.html'\)") as error:
+    told = r"holds a model that Python saved without .* model\.report\('page\.html'\)"
+    with pytest.raises(UserError, match=told) as error:
         main(["command", f"--workdir={tmp_path / 'model'}"])
     assert "\n" not in str(error.value)
     assert sorted((tmp_path / "model").iterdir()) == before
