@@ -248,13 +248,18 @@ class ETM(TopicMethods, Reports, SavedAsFolder, ClassNamePrefixFeaturesOutMixin,
             return self._applied.theta(self._counted(X, vocab)[1])
 
     def perplexity(self, X: Any, *, vocab: Sequence[str] | None = None) -> float:
-        """Completion perplexity by token, of the second halves of documents given the first. Lower is better."""
+        """Completion perplexity by token, of the second halves of documents given the first. Lower is better.
+
+        Raises ValueError where no document has a word to predict.
+        """
         check_is_fitted(self, "components_")
         with self._own_words():
             _, counts = self._counted(X, vocab)
             if counts.dtype.kind == "f":
                 raise UserError("perplexity is of words: it needs whole counts")
             first, second = halves(counts, self.seed)
+            if not second.nnz:
+                raise UserError("no document has a word that the model knows: they have no perplexity")
             return completion_perplexity(self._applied.theta(first), self.components_, second).by_token
 
     def score(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> float:

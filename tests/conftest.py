@@ -26,6 +26,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from etm_jax import ETM
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.types import Document, TokenStream
 from etm_jax.corpus.words.segment import segment_documents
@@ -175,3 +176,16 @@ SMALL = (
     "--num_epochs=6",
 )
 """Flags of a run that takes a second."""
+
+
+def small_etm(**given: object) -> ETM:
+    """A model of one epoch in Python, for what does not depend on how well it is trained."""
+    settings = {"hidden": (16,), "embed_dim": 8, "batch_size": 32}
+    defaults = {"num_topics": 3, "segmenter": "whitespace", "no_below": 1, "no_above": 0.6, "num_epochs": 1}
+    return ETM(**(defaults | {"settings": settings, "verbose": 0} | given))
+
+
+@pytest.fixture(scope="session")
+def fitted_etm() -> ETM:
+    """`small_etm` of 60 `themed_lines`, which tests leave as it is."""
+    return small_etm().fit(themed_lines(60))

@@ -113,7 +113,7 @@ def test_counts_with_their_words_and_scikit_learns_tools() -> None:
     assert model.n_features_in_ == counts.shape[1]
     assert set(model.vocab_) == set(counter.vocabulary_)
     assert model.representative_docs(1)[0][0] == model.transform(counts)[:, 0].argmax()
-    search = GridSearchCV(small(num_epochs=3), {"num_topics": [2, 3]}, cv=2, refit=False).fit(counts)
+    search = GridSearchCV(small(num_epochs=3), {"num_topics": np.arange(2, 4)}, cv=2, refit=False).fit(counts)
     assert search.best_params_ == {"num_topics": 3}
 
 

@@ -74,6 +74,17 @@ def periods_of(dates: Iterable[Any], by: str) -> list[str | None]:
     return [None if _no_date(date) else PERIODS[by](_as_date(date, i)) for i, date in enumerate(dates)]
 
 
+def first_days(dates: Iterable[Any], by: str) -> dict[str, datetime.date]:
+    """The earliest of the dates in each period of `periods_of`."""
+    given = list(dates)
+    found: dict[str, datetime.date] = {}
+    for i, (period, date) in enumerate(zip(periods_of(given, by), given, strict=True)):
+        if period is not None:
+            day = _as_date(date, i)
+            found[period] = min(day, found.get(period, day))
+    return found
+
+
 def _no_date(date: Any) -> bool:
     return is_missing(date) or date == "" or (isinstance(date, np.datetime64) and bool(np.isnat(date)))
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Set
 from functools import cache
+from numbers import Integral
 from typing import Any
 
 from etm_jax.config.declaration import settings_of
@@ -47,6 +48,13 @@ def in_python(message: str) -> str:
         return f"{names[found[2]]}=False" if found[1] and found[2] in names else found[0]
 
     return _FLAG.sub(parameter, message)
+
+
+def whole_number(value: Any, name: str, at_least: int = 1) -> int:
+    """The value of an argument that counts something. Raises UserError where it is no whole number, or too small."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < at_least:
+        raise UserError(f"{name}={value!r} is not a whole number from {at_least} on")
+    return int(value)
 
 
 def stop_words_setting(given: str | Iterable[str]) -> str:

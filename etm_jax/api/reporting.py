@@ -7,21 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from etm_jax.api.groups import GroupTopic, periods_of, topics_of_groups
+from etm_jax.api.figures import over_time_figure, shares_figure
+from etm_jax.api.groups import GroupTopic, first_days, periods_of, topics_of_groups
+from etm_jax.api.parameters import whole_number
 from etm_jax.api.topic_results import TopicResults
-from etm_jax.corpus.types import Corpus, Documents
+from etm_jax.corpus.types import Documents
 from etm_jax.inference.theta import infer_posterior
 from etm_jax.metrics.evaluator import TOP_WORDS, FittedRun
 from etm_jax.metrics.topics import top_words
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.report.page.contents import contents
 from etm_jax.report.page.html import page
-from etm_jax.report.plots import cjk_family, tick_label
 from etm_jax.results.evaluation import Evaluation, measured
 from etm_jax.results.run import Run
 from etm_jax.training.corpus_batches import corpus_batchers
 from etm_jax.training.run_folder import RunFolder
-from etm_jax.training.run_record import RunRecord
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import require
 from etm_jax.util.files import check_writable, replace_text
@@ -29,9 +29,6 @@ from etm_jax.util.files import check_writable, replace_text
 
 class Reports(TopicResults):
     """Reports of a model on its documents. A model that was loaded has none, and says so."""
-
-    _corpus: Corpus
-    _record: RunRecord
 
     @property
     def theta_(self) -> np.ndarray:
@@ -91,23 +88,22 @@ class Reports(TopicResults):
     def plot_topics(self, n: int = 8) -> Any:
         """A matplotlib Figure of the topics' shares with their n words, largest first. Needs matplotlib (figures)."""
         with self._own_words():
+            n = whole_number(n, "n")
             require("matplotlib", "figures", "plot_topics")
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure
+            return shares_figure(self.topic_info(), n)
 
-        rows = self.topic_info()
-        families = [*([found] if (found := cjk_family()) else []), "DejaVu Sans"]
-        with rc_context({"font.family": families, "text.parse_math": False}):
-            figure = Figure(figsize=(9, 1 + 0.3 * len(rows)), layout="constrained")
-            axis = figure.add_subplot()
-            places = range(len(rows))
-            axis.barh(places, [row.share for row in rows], color="#3b6fb6")
-            labels = [f"{row.topic}: {' '.join(row.words[:n])}" for row in rows]
-            axis.set_yticks(places, labels, family=families)
-            axis.invert_yaxis()
-            axis.xaxis.set_major_formatter(tick_label)
-            axis.set_xlabel("share of the words")
-        return figure
+    def plot_over_time(self, dates: Iterable[Any], by: str = "month") -> Any:
+        """A matplotlib Figure of `topics_over_time`: the topics that change most, with intervals. Needs matplotlib.
+
+        dates, by: as there. Raises ValueError for what is no date, and where no document has one.
+        """
+        with self._own_words():
+            require("matplotlib", "figures", "plot_over_time")
+            given = list(dates)
+            rows, days = self.topics_over_time(given, by), first_days(given, by)
+            if not rows:
+                raise UserError("no document has a date: there is no time to plot")
+            return over_time_figure(rows, days, self.topic_info())
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the topics as a table; before `fit`, what scikit-learn shows."""
@@ -124,12 +120,6 @@ class Reports(TopicResults):
     def _repr_mimebundle_(self, **given: Any) -> dict[str, str]:
         """What a notebook asks for first, in place of the diagram that scikit-learn draws."""
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
-
-    def _with_documents(self) -> None:
-        """Raise UserError for a model that was loaded."""
-        self._fitted()
-        if not hasattr(self, "_corpus"):
-            raise UserError("a model that was loaded has no documents; transform some, or fit again")
 
     def _theta_of(self, part: Documents) -> np.ndarray:
         return self._theta[list(map(int, part.ids))]

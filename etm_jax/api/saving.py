@@ -10,8 +10,11 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from etm_jax.api.parameters import in_python, lost_segmenter
+from etm_jax.api.run_model import read_run_model
 from etm_jax.api.state import FittedState
-from etm_jax.interop.folders import read_folder, save_folder
+from etm_jax.interop.folders import MODEL, read_folder, save_folder
+from etm_jax.results.saved_run import write_documents
+from etm_jax.training.run_folder import RunFolder
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
 from etm_jax.util.reading import as_object
@@ -24,8 +27,13 @@ class SavedAsFolder(FittedState):
     segmenter: str | Callable[[str], Iterable[str]]
     stopwords: str | Iterable[str]
 
-    def save(self, path: str | Path) -> None:
-        """Write a folder that `ETM.load` reads on any platform. It contains no documents and no executable code."""
+    def save(self, path: str | Path, *, documents: bool = False) -> None:
+        """Write a folder that `ETM.load` reads on any platform. It contains no executable code.
+
+        documents: whether to write the counts of the documents that the model was fitted to as well, which
+        `python -m etm_jax.report --workdir=PATH` and `etm_jax.evaluate` then show and measure. Raises ValueError where
+        the folder cannot be written, and for `documents` of a model that was loaded.
+        """
         check_is_fitted(self, "components_")
         given = {name: value for name, value in self._parameters().items() if name != "callbacks"}
         given["settings"] = dict(self.settings) if self.settings is not None else None
@@ -44,13 +52,23 @@ class SavedAsFolder(FittedState):
             "history": self.history_,
         }
         with self._own_words():
-            save_folder(Path(path).expanduser(), self._trained, about)
+            if documents:
+                self._with_documents()
+            more = (lambda new: write_documents(new, self._record, self._corpus, self.history_)) if documents else None
+            save_folder(Path(path).expanduser(), self._trained, about, more)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read the model that `save` wrote. Raises ValueError where the folder contains none, or it is damaged."""
+        """Read the model that `save` wrote, or that of a run of `python -m etm_jax.train` that has ended.
+
+        A model that was loaded has no documents. Raises ValueError where the folder contains no model, it is damaged,
+        or the run has not ended.
+        """
+        place = Path(path).expanduser()
+        if not (place / MODEL).is_file() and RunFolder(place).has_record:
+            return cls._of_run(place)
         try:
-            trained, about = read_folder(Path(path).expanduser())
+            trained, about = read_folder(place)
             model = cls(**cls._saved_parameters(about))
             model._config()
             share, npmi = (np.array(about[name], np.float64).reshape(trained.num_topics) for name in ("share", "npmi"))
@@ -67,6 +85,20 @@ class SavedAsFolder(FittedState):
         model.history_, model._documents = history, None
         if num_columns is not None:
             model.n_features_in_ = num_columns
+        return model
+
+    @classmethod
+    def _of_run(cls, place: Path) -> Self:
+        """The model of a run, with parameters that would fit it again to the same documents."""
+        try:
+            found = read_run_model(place, inspect.signature(cls.__init__).parameters)
+            model = cls(**found.parameters)
+            model._config()
+        except UserError as error:
+            raise ValueError(in_python(str(error))) from error
+        model._take(found.trained)
+        model._share, model._npmi = found.share, found.npmi
+        model.history_, model._documents = found.history, None
         return model
 
     @classmethod

@@ -11,9 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from etm_jax.api.parameters import in_python
 from etm_jax.config.build import Config
-from etm_jax.corpus.types import Vocabulary
+from etm_jax.corpus.types import Corpus, Vocabulary
 from etm_jax.inference.predictor import Predictor
 from etm_jax.ops.devices import no_devices
+from etm_jax.training.run_record import RunRecord
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.util.console import silenced, worded
 from etm_jax.util.errors import UserError
@@ -36,6 +37,8 @@ class FittedState:
     _share: np.ndarray
     _npmi: np.ndarray
     _documents: list[Any] | None
+    _corpus: Corpus
+    _record: RunRecord
 
     def _config(self) -> Config:
         raise NotImplementedError
@@ -52,6 +55,12 @@ class FittedState:
         """The model itself. Raises scikit-learn's NotFittedError before `fit`."""
         check_is_fitted(self, "components_")
         return self
+
+    def _with_documents(self) -> None:
+        """Raise UserError for a model that was loaded."""
+        self._fitted()
+        if not hasattr(self, "_corpus"):
+            raise UserError("a model that was loaded has no documents; transform some, or fit again")
 
     @contextmanager
     def _own_words(self) -> Iterator[None]:

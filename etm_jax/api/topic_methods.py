@@ -12,6 +12,7 @@ from typing import Any, Self, cast
 import numpy as np
 from sklearn.base import clone
 
+from etm_jax.api.parameters import whole_number
 from etm_jax.api.state import FittedState
 from etm_jax.corpus.words.split import halves
 from etm_jax.inference.ask import check_known
@@ -127,7 +128,7 @@ class TopicMethods(FittedState):
         """`edit_topics` that merges the most alike topics, along their tree, until `to` are left."""
         own = self._fitted()
         with own._own_words():
-            if not 1 <= to <= len(own.components_):
+            if whole_number(to, "to") > len(own.components_):
                 raise UserError(f"to={to} is out of range; give 1 to {len(own.components_)}")
         return self.edit_topics(merge=most_alike(own.components_, to))
 
@@ -172,6 +173,7 @@ class TopicMethods(FittedState):
         """The n topics that the words of a query ask for, best first. ValueError where the model knows none of them."""
         own = self._fitted()
         with own._own_words():
+            n = whole_number(n, "n")
             counts = self._counts_of_text(query, "query")
             return find_topics(own.components_, own._share, counts, own.vocab_, n)
 
@@ -235,11 +237,10 @@ class TopicMethods(FittedState):
         """
         own = cast(Any, self)
         with own._own_words(), vectors_kept():
-            numbers = [int(k) for k in n_topic]
+            numbers = [whole_number(k, "n_topic", at_least=2) for k in n_topic]
             if not numbers or len(set(numbers)) < len(numbers):
                 raise UserError(f"n_topic={numbers} must be different numbers, at least one")
-            if num_seeds < 1:
-                raise UserError(f"num_seeds={num_seeds} is out of range; give at least 1")
+            num_seeds = whole_number(num_seeds, "num_seeds")
             corpus, counts, documents = own._prepared(X, vocab)
             fits: dict[int, list[Any]] = {k: [] for k in numbers}
             for seed in range(own.seed, own.seed + num_seeds):

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from etm_jax.api.parameters import whole_number
 from etm_jax.api.state import FittedState
 from etm_jax.metrics.neighbours import nearest
 from etm_jax.metrics.topics import representative_documents, top_words
@@ -27,7 +28,8 @@ class TopicResults(FittedState):
     def topics(self, n: int = 10) -> list[list[str]]:
         """The n most probable words of each topic, best first."""
         check_is_fitted(self, "components_")
-        return [[self.vocab_[j] for j in row] for row in top_words(self.components_, n)]
+        with self._own_words():
+            return [[self.vocab_[j] for j in row] for row in top_words(self.components_, whole_number(n, "n"))]
 
     def topic_info(self) -> list[TopicInfo]:
         """Share, coherence and ten words of every topic, largest share first. `pandas.DataFrame` accepts the list."""
@@ -39,6 +41,9 @@ class TopicResults(FittedState):
         """The n words nearest to a word in the embedding space, and their cosines. ValueError for an unknown word."""
         check_is_fitted(self, "components_")
         with self._own_words():
+            n = whole_number(n, "n")
+            if not isinstance(word, str):
+                raise UserError(f"word={word!r} is not text; give one of the model's words")
             if word not in self.vocab_:
                 close = difflib.get_close_matches(word, self.vocab_, n=3)
                 meant = f"; did you mean {' or '.join(close)}?" if close else ""
@@ -57,6 +62,7 @@ class TopicResults(FittedState):
         """
         check_is_fitted(self, "components_")
         with self._own_words():
+            n = whole_number(n, "n")
             if documents is None and self._documents is None:
                 raise UserError("a model that was loaded has no documents; give some")
             if documents is None:

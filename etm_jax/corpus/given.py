@@ -93,7 +93,7 @@ def _as_list(documents: Iterable[Any]) -> list[Any]:
 
 def is_missing(document: Any) -> bool:
     """Whether a table has this where it has no value: None, NaN, or what pandas calls NA and NaT."""
-    if document is None or type(document).__name__ in ("NAType", "NaTType"):
+    if document is None or document is np.ma.masked or type(document).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(document, float | np.floating) and bool(np.isnan(document))
 
@@ -175,27 +175,51 @@ def valid_counts(estimator: Any, counts: Any, *, reset: bool, named: bool = Fals
     """Counts in any form, validated by scikit-learn's rules for the estimator: [D, V] CSR of `as_weights`.
 
     reset: whether it is fitted to them. named: their columns may be others than those that it was fitted to. Raises
-    ValueError or UserError, of one line but where scikit-learn's message on names of columns has more.
+    ValueError or UserError, of one line but where scikit-learn's message on names of columns has more, and TypeError
+    where a cell of it holds something else than a number.
     """
     # What converts a matrix sums the entries that stand twice in one place, in the type that each of them has.
     from sklearn.utils.validation import check_array, validate_data
 
-    wide: Any = np.asarray(counts) if isinstance(counts, np.matrix) else counts
+    if np.ma.is_masked(counts):
+        raise UserError("X is a masked array with missing counts; give X.filled(0), where those are 0, or other rows")
+    wide: Any = np.asarray(counts) if isinstance(counts, np.matrix | np.ma.MaskedArray) else counts
     if sp.issparse(counts) and wide.dtype.kind in "biuf":
         wide = wide.astype(np.float64)
     how: dict[str, Any] = {"accept_sparse": "csr", "dtype": "numeric", "ensure_non_negative": True}
     try:
         checked = check_array(wide, **how) if named else validate_data(estimator, wide, reset=reset, **how)
     except ValueError as error:
-        first, *more = str(error).splitlines()
-        if "could not convert string" in first:
-            raise UserError("a table of text is no table of counts; give its column of texts, as X['text']") from error
-        if not more or first.startswith("The feature names"):
+        if (own := _as_one_line(str(error))) is None:
             raise
-        raise UserError(f"{first.rstrip(':')}; {more[-1]}") from error
+        raise UserError(own) from error
+    except (TypeError, RuntimeError) as error:
+        # What numpy and torch raise of what is no table of numbers.
+        said = str(error).partition("\n")[0].rstrip(".")
+        if "argument must be" in said:
+            raise  # As scikit-learn's own checks have it, of a cell that holds no number.
+        why = f" ({said})" if len(said) <= 120 else ""
+        raise UserError(
+            f"X, of type {type(counts).__name__}, is no table of numbers{why}; give an array, a matrix of scipy.sparse "
+            "or a DataFrame of counts"
+        ) from error
     if checked.dtype == np.float16:
         checked = checked.astype(np.float32)  # No sparse matrix holds it.
     return as_weights(sp.csr_matrix(checked), "X")
+
+
+def _as_one_line(said: str) -> str | None:
+    """What scikit-learn says of counts that it refuses, for a person who has counts; None where it is said well."""
+    first, *more = said.splitlines()
+    if "could not convert string" in first:
+        return "a table of text is no table of counts; give its column of texts, as X['text']"
+    if "contains NaN" in first or "contains infinity" in first:
+        return f"{first.rstrip('.')}; give counts, which are 0 where a word is not there, or leave those rows out"
+    if first.startswith("Complex data"):
+        return "X holds complex numbers: Complex data not supported; give counts"
+    if not more or first.startswith("The feature names"):
+        return None
+    return f"{first.rstrip(':')}; {more[-1]}"
 
 
 def texts_over_words(

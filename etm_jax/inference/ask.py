@@ -13,11 +13,10 @@ from etm_jax.inference.explain import explain
 from etm_jax.inference.find_topics import find_topics
 from etm_jax.inference.predictor import ExportPredictor, Predictor, read_predictor
 from etm_jax.metrics.topics import topic_shares
-from etm_jax.training.run_folder import RunFolder, exported
+from etm_jax.training.run_folder import RunFolder, exported, exported_counts
 from etm_jax.util.console import note, show, table
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import DAMAGED
-from etm_jax.util.reading import read_bounded, read_sparse
+from etm_jax.util.reading import read_bounded
 
 
 def show_found(workdir: str, query: str, num: int, segmenter: str = "") -> None:
@@ -80,12 +79,7 @@ def _shares(workdir: str, model: Predictor | ExportPredictor) -> np.ndarray:
     folder = RunFolder(Path(workdir).expanduser())
     if not folder.export.is_dir():
         return np.full(len(model.beta), 1 / len(model.beta))
-    theta = exported(folder, "theta_train")
-    try:
-        folder.check_results("train.npz")
-        return topic_shares(theta, read_sparse(folder.export / "train.npz"))
-    except DAMAGED as error:
-        raise UserError(f"{folder.export / 'train.npz'} cannot be read ({error}); train again to write it") from error
+    return topic_shares(exported(folder, "theta_train"), exported_counts(folder))
 
 
 def _names(model: Predictor | ExportPredictor) -> list[str]:

@@ -1,6 +1,7 @@
 """A trained model as a folder that can be read on any platform: arrays, settings and words, without pickle."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from etm_jax.util.reading import as_object, read_arrays, read_object
 FILES = MODEL, WEIGHTS, WORDS = "model.json", "weights.npz", "vocabulary.json"
 
 
-def save_folder(path: Path, trained: SavedModel, about: dict[str, Any]) -> None:
+def save_folder(
+    path: Path, trained: SavedModel, about: dict[str, Any], more: Callable[[Path], None] | None = None
+) -> None:
     """Write a trained model to a folder, replacing a saved model that is there.
 
     Parameters
@@ -36,6 +39,8 @@ def save_folder(path: Path, trained: SavedModel, about: dict[str, Any]) -> None:
         With a vocabulary.
     about : dict
         Further values to keep, which JSON can hold.
+    more : callable, optional
+        Writes other files into the folder that it is given.
 
     Raises
     ------
@@ -60,6 +65,8 @@ def save_folder(path: Path, trained: SavedModel, about: dict[str, Any]) -> None:
         np.savez(new / WEIGHTS, allow_pickle=False, **arrays)
         (new / WORDS).write_text(json.dumps(vocabulary_to_json(trained.vocabulary)), encoding="ascii")
         (new / MODEL).write_text(json.dumps(model, indent=2), encoding="ascii")
+        if more:
+            more(new)
 
 
 def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:

@@ -11,7 +11,8 @@ from etm_jax.report.page.html import page
 from etm_jax.report.plots import write_plots
 from etm_jax.report.tables.write import write_tables
 from etm_jax.results.evaluation import evaluate
-from etm_jax.results.run import Run, read_run
+from etm_jax.results.run import Run
+from etm_jax.results.saved_run import read_measurable
 from etm_jax.results.topic_names import AUTO, read_names
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
@@ -82,7 +83,7 @@ def write_report(
     Parameters
     ----------
     workdir : str
-        The folder of a finished run.
+        The folder of a finished run, or of a model that `ETM.save` wrote with its documents.
     output : str
         The page; empty for report.html in `workdir`.
     folders : collection of str
@@ -101,7 +102,7 @@ def write_report(
     for name in folders:
         if package := FOLDERS[name].package:
             require(package, name, f"--{name}")
-    run = read_run(Path(workdir).expanduser(), texts=True)
+    run = read_measurable(Path(workdir).expanduser(), texts=True)
     place = Path(output).expanduser() if output else run.folder.path / "report.html"
     if place.is_dir():
         raise UserError(f"--output={place} is a folder; give a file such as {place / 'report.html'}")

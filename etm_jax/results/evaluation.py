@@ -74,7 +74,7 @@ def measured(fitted: FittedRun) -> Evaluation:
 
 def _fitted(run: Run, labels: Labels | None) -> FittedRun:
     """The input of evaluators. What the export does not contain comes from the checkpoint."""
-    folder, record, corpus, model, _, edit = run
+    folder, record, corpus, model, _, edit, variables = run
     fitted = FittedRun(
         corpus=corpus,
         beta=model.beta,
@@ -87,7 +87,7 @@ def _fitted(run: Run, labels: Labels | None) -> FittedRun:
     kind = model_kind(record.config.model.kind)
     if kind.fits_itself:
         return fitted
-    variables, spec = _variables(folder, record, model.beta, edit), record.spec()
+    variables, spec = variables or _variables(folder, record, model.beta, edit), record.spec()
     if edit:
         return fitted  # The encoder's dimensions are those of the topics as they were fitted.
     moments = infer_posterior(variables, corpus_batchers(corpus, record.config, record.batch_size)["train"], spec)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from etm_jax.corpus.sources import files_trained_on
 from etm_jax.results.evaluation import evaluate
-from etm_jax.results.run import read_run
+from etm_jax.results.saved_run import read_measurable
 from etm_jax.util.console import note, show
 from etm_jax.util.files import check_writable, replace_text
 from etm_jax.util.overlap import check_not_read, given
@@ -17,7 +17,7 @@ def write_metrics(workdir: str, labels: str = "") -> None:
     labels: a file of the documents' labels, or empty. Raises UserError where something cannot be read or written.
     """
     folder = Path(workdir).expanduser()
-    run = read_run(folder)
+    run = read_measurable(folder)
     path = run.folder.evaluation
     check_not_read([("--workdir", path)], [*given("labels", labels), *files_trained_on(run.record.config)])
     evaluation = evaluate(run, labels)

@@ -8,7 +8,9 @@ from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.store.cache import load_corpus
 from etm_jax.corpus.types import Corpus
+from etm_jax.interop.folders import MODEL
 from etm_jax.interop.native_files import read_vocabulary
+from etm_jax.models.layers import Variables
 from etm_jax.models.registry import model_kind
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.models.topic_edit import TopicEdit
@@ -22,7 +24,8 @@ from etm_jax.util.errors import UserError
 class Run(NamedTuple):
     """A finished run: its record, corpus and model. epochs: the metrics of each epoch, as in metrics.jsonl.
 
-    edit: what became of the topics since they were fitted, which `model` shows; None where nothing did.
+    edit: what became of the topics since they were fitted, which `model` shows; None where nothing did. variables: of
+    the model as it was fitted; None where the folder's checkpoints have them.
     """
 
     folder: RunFolder
@@ -31,6 +34,7 @@ class Run(NamedTuple):
     model: TopicArrays
     epochs: list[dict[str, Any]]
     edit: TopicEdit | None = None
+    variables: Variables | None = None
 
 
 def read_run(path: Path, texts: bool = False) -> Run:
@@ -41,6 +45,11 @@ def read_run(path: Path, texts: bool = False) -> Run:
     """
     folder = RunFolder(path)
     record = folder.record()
+    if record is None and (path / MODEL).is_file():
+        raise UserError(
+            f"--workdir={path} holds a model that Python saved without its documents; save it where it was fitted by "
+            "model.save(folder, documents=True), or call model.report('page.html') or model.evaluate() there"
+        )
     if record is None:
         raise UserError(f"--workdir={path} holds no run; give the folder of one that has ended, such as runs/demo")
     arrays = {name: exported(folder, name) for name in ARRAYS}

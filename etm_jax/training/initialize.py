@@ -14,6 +14,7 @@ from etm_jax.models.registry import model_kind
 from etm_jax.models.seed_words import Columns, read_seed_words
 from etm_jax.training.corpus_batches import batch_size_for
 from etm_jax.training.ensemble import seeds, stack
+from etm_jax.training.memory import check_memory
 from etm_jax.training.run_record import ENOUGH_DOCUMENTS, RunRecord, trained_record
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.util import console
@@ -33,9 +34,11 @@ def initialize(
     """What the run is, and the variables that it starts from; None where it resumes from a checkpoint of its own.
 
     resumed: the record of the run that is resumed. weights: the model whose weights a new run starts from. Of several
-    seeds, the variables are a stack of members, which share the word vectors: those of the first seed.
+    seeds, the variables are a stack of members, which share the word vectors: those of the first seed. Raises UserError
+    where the settings are not for this corpus, or ask for more than the memory holds.
     """
     if not resumed:
+        check_memory(config, corpus)
         _say_what_is_little(config, corpus)
     num_docs = corpus.num_train
     batch_size = batch_size_for(config.train, corpus)

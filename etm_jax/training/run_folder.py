@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from etm_jax.config.build import Config
 from etm_jax.config.declaration import Setting, by_name
 from etm_jax.config.settings import ModelConfig, RunOptions
+from etm_jax.corpus.counts import as_counts
 from etm_jax.corpus.store.cache import vocabulary_to_json
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.registry import model_kind
@@ -28,7 +30,7 @@ from etm_jax.util.disk import written
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, check_writable
 from etm_jax.util.forms import ForeignError, foreign, stamp, stored_format, writer
-from etm_jax.util.reading import as_object, read_array, read_object
+from etm_jax.util.reading import as_object, read_array, read_object, read_sparse
 from etm_jax.util.temporary import sweep
 
 Change = tuple[Setting, object, object]
@@ -57,6 +59,11 @@ class RunFolder:
         folders = [self.checkpoints, self.export, self.corpus]
         files = [self.vocabulary, self.metadata, self._config, self.metrics, self.path / DIGESTS, self.evaluation]
         return [*folders, *files, self.edit]
+
+    @property
+    def has_record(self) -> bool:
+        """Whether the folder says that it is a run's."""
+        return self._config.exists()
 
     def record(self) -> RunRecord | None:
         """The run that the folder holds, or None. Raises UserError where its record is damaged."""
@@ -271,6 +278,16 @@ def exported(folder: RunFolder, name: str) -> np.ndarray:
         raise UserError(
             f"{path} cannot be read ({error}); the training command of this run, given again, writes its results again"
         ) from error
+
+
+def exported_counts(folder: RunFolder) -> sp.csr_matrix:
+    """The counts of the training documents in the export folder: [D, V]. Raises UserError as `exported` does."""
+    path = folder.export / "train.npz"
+    try:
+        folder.check_results(path.name)
+        return as_counts(sp.csr_matrix(read_sparse(path)), "train")
+    except DAMAGED as error:
+        raise UserError(f"{path} cannot be read ({error}); train again to write it") from error
 
 
 def _changed(changed: Sequence[Change], workdir: Path) -> UserError:

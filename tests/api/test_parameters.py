@@ -5,23 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.feature_extraction.text import CountVectorizer
 
-from conftest import planted_counts, themed_lines
+from conftest import planted_counts, small_etm, themed_lines
 from etm_jax import ETM
 from etm_jax.api.parameters import in_python
 
 LINES = themed_lines(60)
-
-
-def small(**given) -> ETM:
-    settings = {"hidden": (16,), "emb_dim": 8, "batch_size": 32}
-    defaults = {"num_topics": 3, "segmenter": "whitespace", "no_below": 1, "no_above": 0.6, "num_epochs": 1}
-    return ETM(**(defaults | {"settings": settings, "verbose": 0} | given))
-
-
-@pytest.fixture(scope="module")
-def fitted() -> ETM:
-    return small().fit(LINES)
 
 
 @pytest.mark.parametrize(
@@ -38,48 +28,48 @@ def test_messages_name_parameters(message: str, expected: str) -> None:
     assert in_python(message) == expected
 
 
-def test_a_setting_has_the_name_of_its_flag_or_its_own(fitted: ETM) -> None:
-    own = small(settings={"hidden": (16,), "embed_dim": 8, "batch_size": 32}).fit(LINES)
-    np.testing.assert_array_equal(own.components_, fitted.components_)
+def test_a_setting_has_the_name_of_its_flag_or_its_own(fitted_etm: ETM) -> None:
+    own = small_etm(settings={"hidden": (16,), "embed_dim": 8, "batch_size": 32}).fit(LINES)
+    np.testing.assert_array_equal(own.components_, fitted_etm.components_)
     with pytest.raises(ValueError, match="settings has 'embed_dim' twice"):
-        small(settings={"embed_dim": 8, "emb_dim": 9}).fit(LINES)
+        small_etm(settings={"embed_dim": 8, "emb_dim": 9}).fit(LINES)
     with pytest.raises(ValueError, match="did you mean 'embed_dim'"):
-        small(settings={"emb_dims": 8}).fit(LINES)
+        small_etm(settings={"emb_dims": 8}).fit(LINES)
 
 
-def test_columns_of_other_libraries_are_texts(fitted: ETM) -> None:
-    expected = fitted.transform(LINES[:5])
+def test_columns_of_other_libraries_are_texts(fitted_etm: ETM) -> None:
+    expected = fitted_etm.transform(LINES[:5])
     pandas, pyarrow = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
     words = [line.split() for line in LINES[:5]]
     given = [pandas.Series(LINES[:5]), pandas.Index(LINES[:5]), pandas.Series(LINES[:5], dtype="string")]
     given += [pandas.Series(words), pyarrow.array(LINES[:5]), pyarrow.chunked_array([LINES[:2], LINES[2:5]])]
     for documents in [*given, pyarrow.array(words)]:
-        np.testing.assert_array_equal(fitted.transform(documents), expected)
+        np.testing.assert_array_equal(fitted_etm.transform(documents), expected)
 
 
-def test_columns_of_polars_are_texts_and_its_frames_counts(fitted: ETM) -> None:
+def test_columns_of_polars_are_texts_and_its_frames_counts(fitted_etm: ETM) -> None:
     polars = pytest.importorskip("polars")
     words = [line.split() for line in LINES[:5]]
     for documents in (polars.Series(LINES[:5]), polars.Series(words)):
-        np.testing.assert_array_equal(fitted.transform(documents), fitted.transform(LINES[:5]))
+        np.testing.assert_array_equal(fitted_etm.transform(documents), fitted_etm.transform(LINES[:5]))
     with pytest.raises(ValueError, match="document 1 is None"):
-        fitted.transform(polars.Series(["海洋", None]))
+        fitted_etm.transform(polars.Series(["海洋", None]))
     counts = planted_counts(60, 12, 3)
     table = polars.DataFrame(counts.toarray(), schema=[f"word{j}" for j in range(12)])
-    assert small().fit(table).vocab_ == table.columns
+    assert small_etm().fit(table).vocab_ == table.columns
 
 
-def test_missing_texts_are_refused_or_keep_their_row(fitted: ETM, capsys) -> None:
+def test_missing_texts_are_refused_or_keep_their_row(fitted_etm: ETM, capsys) -> None:
     with pytest.raises(ValueError, match=r"document 1 is None, .* missing='empty'"):
-        fitted.transform([LINES[0], None])
+        fitted_etm.transform([LINES[0], None])
     with pytest.raises(ValueError, match="document 0 is None"):
-        fitted.transform([None])
-    model = small(missing="empty", verbose=1).fit([None, *LINES[1:-1], float("nan")])
+        fitted_etm.transform([None])
+    model = small_etm(missing="empty", verbose=1).fit([None, *LINES[1:-1], float("nan")])
     assert "2 of 60 documents are missing" in capsys.readouterr().err
     theta = model.transform([None, LINES[0].split()])
     np.testing.assert_allclose(theta[0], 1 / 3, atol=1e-6)
     with pytest.raises(ValueError, match="missing='drop' is not one of error, empty"):
-        small(missing="drop").fit(LINES)
+        small_etm(missing="drop").fit(LINES)
 
 
 def test_a_text_in_is_a_row_out_blank_or_not() -> None:
@@ -91,7 +81,7 @@ def test_a_text_in_is_a_row_out_blank_or_not() -> None:
 
 
 def test_texts_for_a_model_of_unnamed_counts_are_refused() -> None:
-    model = small().fit(planted_counts(60, 12, 3))
+    model = small_etm().fit(planted_counts(60, 12, 3))
     with pytest.raises(ValueError, match="fitted to counts without the words"):
         model.transform(LINES)
     assert model.transform([]).shape == (0, 3)
@@ -99,7 +89,7 @@ def test_texts_for_a_model_of_unnamed_counts_are_refused() -> None:
 
 @pytest.mark.parametrize("given", [{"海洋"}, np.array(["海洋", "船"]), []])
 def test_stop_words_are_any_collection(given, tmp_path: Path) -> None:
-    model = clone(small(stopwords=given)).fit(LINES)
+    model = clone(small_etm(stopwords=given)).fit(LINES)
     assert ("海洋" in model.vocab_) == (len(given) == 0)
     model.save(tmp_path / "model")
     assert set(ETM.load(tmp_path / "model").stopwords) == set(given)
@@ -108,16 +98,23 @@ def test_stop_words_are_any_collection(given, tmp_path: Path) -> None:
 def test_what_is_no_word_is_no_stop_word() -> None:
     for odd in ("a,b", "words.txt", 3):
         with pytest.raises(ValueError, match="is not a word; give words alone"):
-            small(stopwords=[odd]).fit(LINES)
+            small_etm(stopwords=[odd]).fit(LINES)
 
 
-def test_a_function_can_segment(fitted: ETM, tmp_path: Path) -> None:
-    model = small(segmenter=str.split).fit(LINES)
-    np.testing.assert_array_equal(model.components_, fitted.components_)
-    np.testing.assert_array_equal(model.transform(LINES[:5]), fitted.transform(LINES[:5]))
+def test_a_function_can_segment(fitted_etm: ETM, tmp_path: Path) -> None:
+    model = small_etm(segmenter=str.split).fit(LINES)
+    np.testing.assert_array_equal(model.components_, fitted_etm.components_)
+    np.testing.assert_array_equal(model.transform(LINES[:5]), fitted_etm.transform(LINES[:5]))
     model.save(tmp_path / "model")
     loaded = ETM.load(tmp_path / "model")
     with pytest.raises(ValueError, match="was a function, which is not saved"):
         loaded.transform(LINES[:5])
     loaded.segmenter = str.split
-    np.testing.assert_array_equal(loaded.transform(LINES[:5]), fitted.transform(LINES[:5]))
+    np.testing.assert_array_equal(loaded.transform(LINES[:5]), fitted_etm.transform(LINES[:5]))
+
+
+def test_the_analyzer_of_a_vectorizer_segments() -> None:
+    vectorizer = CountVectorizer(token_pattern=r"\S+", max_df=0.6)
+    words = vectorizer.fit(LINES).get_feature_names_out()
+    model = clone(small_etm(segmenter=vectorizer.build_analyzer())).fit(LINES)
+    assert sorted(model.vocab_) == sorted(words)

@@ -8,17 +8,13 @@ import pytest
 
 from conftest import themed_lines
 from etm_jax import ETM
+from etm_jax.api.figures import LABELS, language_of
 from etm_jax.api.groups import periods_of, topics_of_groups
+from etm_jax.evaluate import main as evaluate_main
+from etm_jax.report.__main__ import main as report_main
 from etm_jax.util.errors import UserError
 
 LINES = themed_lines(60)
-
-
-@pytest.fixture(scope="module")
-def fitted() -> ETM:
-    settings = {"hidden": (16,), "emb_dim": 8, "batch_size": 32}
-    model = ETM(3, segmenter="whitespace", no_below=1, no_above=0.6, num_epochs=1, settings=settings, verbose=0)
-    return model.fit(LINES)
 
 
 def test_means_shares_and_intervals_of_groups() -> None:
@@ -50,45 +46,107 @@ def test_periods_of_dates_of_every_library() -> None:
         periods_of(dates, "hour")
 
 
-def test_the_fitted_documents_by_group_and_time(fitted: ETM) -> None:
-    np.testing.assert_array_equal(fitted.theta_, fitted.transform(LINES))
-    rows = fitted.topics_by([i % 3 for i in range(60)])
-    assert [row.mean for row in rows[:3]] == pytest.approx(fitted.theta_[::3].mean(axis=0).tolist(), abs=1e-6)
-    over_time = fitted.topics_over_time(["2024-01-02"] * 30 + ["2024-02-02"] * 30)
+def test_the_fitted_documents_by_group_and_time(fitted_etm: ETM) -> None:
+    np.testing.assert_array_equal(fitted_etm.theta_, fitted_etm.transform(LINES))
+    rows = fitted_etm.topics_by([i % 3 for i in range(60)])
+    assert [row.mean for row in rows[:3]] == pytest.approx(fitted_etm.theta_[::3].mean(axis=0).tolist(), abs=1e-6)
+    over_time = fitted_etm.topics_over_time(["2024-01-02"] * 30 + ["2024-02-02"] * 30)
     assert {(row.group, row.documents) for row in over_time} == {("2024-01", 30), ("2024-02", 30)}
     with pytest.raises(ValueError, match="2 groups for 60 documents"):
-        fitted.topics_by(["a", "b"])
+        fitted_etm.topics_by(["a", "b"])
 
 
-def test_its_figures_page_and_table(fitted: ETM, tmp_path: Path) -> None:
-    evaluation = fitted.evaluate()
+def test_its_figures_page_and_table(fitted_etm: ETM, tmp_path: Path) -> None:
+    evaluation = fitted_etm.evaluate()
     assert evaluation.num_topics == 3
     assert "diversity" in evaluation.to_table()
-    place = fitted.report(tmp_path / "page.html")
+    place = fitted_etm.report(tmp_path / "page.html")
     text = place.read_text("utf-8")
     assert text.startswith("<!doctype html>")
-    assert fitted.vocab_[0] in text
+    assert fitted_etm.vocab_[0] in text
     with pytest.raises(ValueError, match="is a folder; give a file"):
-        fitted.report(tmp_path)
-    html = fitted._repr_html_()
-    assert all(row.words[0] in html for row in fitted.topic_info())
-    assert fitted._repr_mimebundle_()["text/html"] == html
+        fitted_etm.report(tmp_path)
+    html = fitted_etm._repr_html_()
+    assert all(row.words[0] in html for row in fitted_etm.topic_info())
+    assert fitted_etm._repr_mimebundle_()["text/html"] == html
     assert "ETM(" in ETM()._repr_html_()
 
 
-def test_a_plot_is_a_figure_that_can_be_saved(fitted: ETM, tmp_path: Path) -> None:
+def test_a_plot_is_a_figure_that_can_be_saved(fitted_etm: ETM, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    figure = fitted.plot_topics(3)
+    figure = fitted_etm.plot_topics(3)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels == [f"{row.topic}: {' '.join(row.words[:3])}" for row in fitted.topic_info()]
+    assert labels == [f"{row.topic}: {' '.join(row.words[:3])}" for row in fitted_etm.topic_info()]
     figure.savefig(tmp_path / "topics.svg")
 
 
-def test_a_loaded_model_says_that_it_has_no_documents(fitted: ETM, tmp_path: Path) -> None:
-    fitted.save(tmp_path / "model")
+def test_topics_over_time_are_a_figure_with_gaps_where_no_document_is(fitted_etm: ETM) -> None:
+    pytest.importorskip("matplotlib")
+    dates = ["2024-01-02"] * 20 + ["2024-02-01"] * 20 + ["2024-06-01"] * 19 + [None]
+    figure = fitted_etm.plot_over_time(dates)
+    panels = [axis for axis in figure.axes if axis.get_visible()]
+    assert len(panels) == 3
+    rows = fitted_etm.topics_over_time(dates)
+    change = [float(np.ptp([row.mean for row in rows if row.topic == k])) for k in range(3)]
+    shown = [int(axis.get_title("left").partition(":")[0]) for axis in panels]
+    assert shown == sorted(range(3), key=lambda k: -change[k])
+    days, means = panels[0].lines[0].get_data()
+    assert np.diff(days).tolist() == [30, 121]
+    assert list(means) == [row.mean for row in rows if row.topic == shown[0]]
+    assert [label.get_text() for label in panels[0].get_xticklabels()] == ["2024-01", "2024-06"]
+    assert figure._supxlabel.get_text() == LABELS["zh"]["mean"]
+    with pytest.raises(ValueError, match="no document has a date"):
+        fitted_etm.plot_over_time([None] * 60)
+
+
+def test_labels_are_in_the_language_of_the_words() -> None:
+    assert [language_of(words) for words in (["海洋", "ai", "船"], ["sea", "海"], [])] == ["zh", "en", "en"]
+    assert LABELS["en"].keys() == LABELS["zh"].keys()
+
+
+def test_a_loaded_model_says_that_it_has_no_documents(fitted_etm: ETM, tmp_path: Path) -> None:
+    fitted_etm.save(tmp_path / "model")
     loaded = ETM.load(tmp_path / "model")
     assert not hasattr(loaded, "theta_")
     for call in (loaded.evaluate, lambda: loaded.topics_by([]), lambda: loaded.report(tmp_path / "page.html")):
         with pytest.raises(ValueError, match="was loaded has no documents"):
             call()
     assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("main", [report_main, evaluate_main])
+def test_commands_on_documents_refuse_a_saved_model_and_name_the_way_out(main, fitted_etm: ETM, tmp_path: Path) -> None:
+    fitted_etm.save(tmp_path / "model")
+    before = sorted((tmp_path / "model").iterdir())
+    told = r"holds a model that Python saved without .* model\.report\('page\.html'\)"
+    with pytest.raises(UserError, match=told) as error:
+        main(["command", f"--workdir={tmp_path / 'model'}"])
+    assert "\n" not in str(error.value)
+    assert sorted((tmp_path / "model").iterdir()) == before
+
+
+def test_a_model_saved_with_its_documents_is_reported_on_as_a_run(fitted_etm: ETM, tmp_path: Path, capsys) -> None:
+    place = tmp_path / "model"
+    fitted_etm.save(place, documents=True)
+    evaluate_main(["evaluate", f"--workdir={place}"])
+    assert fitted_etm.evaluate().to_table() in capsys.readouterr().out
+    report_main(["report", f"--workdir={place}", f"--output={tmp_path / 'page' / 'model.html'}"])
+    capsys.readouterr()
+    ours = fitted_etm.report(tmp_path / "model.html").read_text("utf-8")
+    assert (tmp_path / "page" / "model.html").read_text("utf-8") == ours
+    loaded = ETM.load(place)
+    assert loaded.topic_info() == fitted_etm.topic_info()
+    with pytest.raises(ValueError, match="was loaded has no documents"):
+        loaded.save(tmp_path / "other", documents=True)
+    # Saved again without them, they are gone, and what others wrote stays.
+    loaded.save(place)
+    assert {path.name for path in place.iterdir()} == {
+        "SHA256SUMS", "model.json", "weights.npz", "vocabulary.json", "metrics.json"
+    }  # fmt: skip
+
+
+def test_damaged_documents_of_a_saved_model_are_refused(fitted_etm: ETM, tmp_path: Path) -> None:
+    fitted_etm.save(tmp_path / "model", documents=True)
+    (tmp_path / "model" / "documents" / "corpus" / "train.npz").write_bytes(b"")
+    with pytest.raises(UserError, match=r"documents/corpus is damaged \(train\.npz has changed\)"):
+        evaluate_main(["evaluate", f"--workdir={tmp_path / 'model'}"])

@@ -15,6 +15,7 @@ from etm_jax.corpus.words.segmenters import COSTS, Cost, segmenter_version
 from etm_jax.corpus.words.tokenizer import Tokenize, make_ready, raw_text, tokenizer
 from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
+from etm_jax.util.machine import memory_bytes
 from etm_jax.util.processes import process_pool
 
 DOCUMENTS_AT_ONCE = 4096
@@ -89,7 +90,7 @@ def _cores() -> int:
 
 def _memory_gigabytes() -> float:
     """The machine's memory in GiB."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else 8
+    return (memory_bytes() or 8 << 30) / 2**30
 
 
 def _here(batches: Iterator[list[Document]], tokenize: Tokenize) -> Iterator[Segmented]:
