@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from etm_jax.api.parameters import in_python, lost_segmenter
 from etm_jax.api.state import FittedState
 from etm_jax.interop.folders import read_folder, save_folder
-from etm_jax.util.errors import UserError
+from etm_jax.util.disk import given_path
+from etm_jax.util.errors import UserError, one_line
 from etm_jax.util.files import DAMAGED
 from etm_jax.util.reading import as_object
 
@@ -44,20 +45,22 @@ class SavedAsFolder(FittedState):
             "history": self.history_,
         }
         with self._own_words():
-            save_folder(Path(path).expanduser(), self._trained, about)
+            save_folder(given_path(path), self._trained, about)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read the model that `save` wrote. Raises ValueError where the folder contains none, or it is damaged."""
         try:
-            trained, about = read_folder(Path(path).expanduser())
+            trained, about = read_folder(given_path(path))
             model = cls(**cls._saved_parameters(about))
             model._config()
             share, npmi = (np.array(about[name], np.float64).reshape(trained.num_topics) for name in ("share", "npmi"))
             history, num_columns = about["history"], about["counts"]
         except UserError as error:
             said = in_python(str(error))
-            raise ValueError(said if str(path) in said else f"{path}: {said}; save the model again") from error
+            raise ValueError(
+                said if one_line(str(path)) in said or path is None else f"{path}: {said}; save the model again"
+            ) from error
         except DAMAGED as error:
             raise ValueError(f"{path} is damaged ({error!r}); save the model again") from error
         if about.get("segmenter_is_function"):
