@@ -4,8 +4,9 @@
     python -m torture.fuzz --seconds=60 --readers=csv,jsonl
 
 Each reader has so many seconds in a process of its own, which fails where the reader raises anything but a UserError,
-takes more than ten seconds for one input, or holds more than `--mebibytes` more than it did before its first. Inputs
-are at most 64 KiB. What made it fail is kept, and its place told; `--again=FILE` gives that input once more.
+takes more than ten seconds of the processor for one input, or holds more than `--mebibytes` more than it did before its
+first. Inputs are at most 64 KiB. What made it fail is kept, and its place told; `--again=FILE` gives that input once
+more.
 """
 
 import argparse
@@ -29,6 +30,11 @@ from torture.readers import NEEDS, READERS, Reader, is_there, outcome
 
 MAX_BYTES = 1 << 16
 SECONDS_FOR_ONE = 10
+"""Of the processor's time: a process that others starve takes any time on the wall for an input."""
+
+SECONDS_UNTIL_HUNG = 600
+"""On the wall, after which libFuzzer takes a process for one that waits for ever."""
+
 INSTRUMENTED = ("etm_jax", "gzip", "json", "pickletools", "zipfile")
 """Modules of which each branch that an input takes is counted."""
 
@@ -122,7 +128,10 @@ def fuzz_here(names: list[str], place: Path, mebibytes: int, libfuzzer: list[str
             case = cases[0]
         if not data:
             return
+        begun = time.process_time()
         case.give(data)
+        took = time.process_time() - begun
+        assert took < SECONDS_FOR_ONE, f"this input took {took:.0f} seconds of the processor"
         grown = _peak_mib() - before
         assert grown < mebibytes, f"the process holds {grown:.0f} MiB more than before its first input"
 
@@ -149,7 +158,7 @@ def fuzz(names: list[str], seconds: int, mebibytes: int, findings: Path) -> dict
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as place:
         command = [sys.executable, "-m", "torture.fuzz", f"--here={place}", f"--readers={','.join(names)}"]
-        command += [f"--mebibytes={mebibytes}", "--", f"-max_total_time={seconds}", f"-timeout={SECONDS_FOR_ONE}"]
+        command += [f"--mebibytes={mebibytes}", "--", f"-max_total_time={seconds}", f"-timeout={SECONDS_UNTIL_HUNG}"]
         command += [f"-max_len={MAX_BYTES}", f"-artifact_prefix={findings}/", "-seed=1", "-rss_limit_mb=4096"]
         command += ["-print_final_stats=1", "-verbosity=1"]
         env = os.environ | {"JAX_PLATFORMS": "cpu", "TQDM_DISABLE": "1"}

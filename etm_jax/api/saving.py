@@ -15,7 +15,8 @@ from etm_jax.api.state import FittedState
 from etm_jax.interop.folders import MODEL, read_folder, save_folder
 from etm_jax.results.saved_run import write_documents
 from etm_jax.training.run_folder import RunFolder
-from etm_jax.util.errors import UserError
+from etm_jax.util.disk import given_path
+from etm_jax.util.errors import UserError, one_line
 from etm_jax.util.files import DAMAGED
 from etm_jax.util.reading import as_object
 
@@ -55,7 +56,7 @@ class SavedAsFolder(FittedState):
             if documents:
                 self._with_documents()
             more = (lambda new: write_documents(new, self._record, self._corpus, self.history_)) if documents else None
-            save_folder(Path(path).expanduser(), self._trained, about, more)
+            save_folder(given_path(path), self._trained, about, more)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -64,10 +65,10 @@ class SavedAsFolder(FittedState):
         A model that was loaded has no documents. Raises ValueError where the folder contains no model, it is damaged,
         or the run has not ended.
         """
-        place = Path(path).expanduser()
-        if not (place / MODEL).is_file() and RunFolder(place).has_record:
-            return cls._of_run(place)
         try:
+            place = given_path(path)
+            if not (place / MODEL).is_file() and RunFolder(place).has_record:
+                return cls._of_run(place)
             trained, about = read_folder(place)
             model = cls(**cls._saved_parameters(about))
             model._config()
@@ -75,7 +76,9 @@ class SavedAsFolder(FittedState):
             history, num_columns = about["history"], about["counts"]
         except UserError as error:
             said = in_python(str(error))
-            raise ValueError(said if str(path) in said else f"{path}: {said}; save the model again") from error
+            raise ValueError(
+                said if one_line(str(path)) in said or path is None else f"{path}: {said}; save the model again"
+            ) from error
         except DAMAGED as error:
             raise ValueError(f"{path} is damaged ({error!r}); save the model again") from error
         if about.get("segmenter_is_function"):
@@ -89,13 +92,10 @@ class SavedAsFolder(FittedState):
 
     @classmethod
     def _of_run(cls, place: Path) -> Self:
-        """The model of a run, with parameters that would fit it again to the same documents."""
-        try:
-            found = read_run_model(place, inspect.signature(cls.__init__).parameters)
-            model = cls(**found.parameters)
-            model._config()
-        except UserError as error:
-            raise ValueError(in_python(str(error))) from error
+        """The model of a run, with parameters that would fit it again to the same documents. Raises UserError."""
+        found = read_run_model(place, inspect.signature(cls.__init__).parameters)
+        model = cls(**found.parameters)
+        model._config()
         model._take(found.trained)
         model._share, model._npmi = found.share, found.npmi
         model.history_, model._documents = found.history, None

@@ -235,6 +235,8 @@ def _read(args: Sequence[str], settings: dict[str, Setting]) -> dict[str, Any]:
     try:
         rest = values(["", *args])[1:]
     except flags.UnrecognizedFlagError as error:
+        if error.flagname in ("help", "h", "helpfull", "helpshort"):
+            raise UserError(f"--{error.flagname} takes no value; --help lists all flags") from error
         close = difflib.get_close_matches(error.flagname, list(values), n=1)
         meant = f"; did you mean --{close[0]}?" if close else ";"
         raise UserError(f"there is no flag --{error.flagname}{meant} --help lists all flags") from error

@@ -234,6 +234,9 @@ class RunOptions:
         0, "how many processes train as one; 0: as the cluster says", at_least=0, zero="what the cluster says"
     )
     process_id: int = setting(-1, "which of them this is, from 0; -1: as the cluster says", at_least=-1)
+    connect_timeout: int = setting(
+        300, "seconds to wait for the other processes, at first, until the job is given up", at_least=1
+    )
     compilation_cache: str = setting(
         "",
         "folder that keeps compiled programs, so that the next run with the same shapes starts sooner",

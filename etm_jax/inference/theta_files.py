@@ -7,7 +7,7 @@ has none.
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -137,7 +137,7 @@ def writer(path: Path, num_topics: int, fields: Sequence[str] = ()) -> Iterator[
 
     fields: names of the documents' metadata fields.
     """
-    with replace_file(path) as file:
-        out = FORMATS[path.suffix.lower()](file, num_topics, fields)
+    # Closed while its file is open, whatever happens: a library's writer that is left open is closed as it is
+    # collected, and then writes to a closed file. What an error leaves behind replaces nothing.
+    with replace_file(path) as file, closing(FORMATS[path.suffix.lower()](file, num_topics, fields)) as out:
         yield out
-        out.close()

@@ -1,7 +1,8 @@
 """A trained model as a folder that can be read on any platform: arrays, settings and words, without pickle."""
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from etm_jax.interop.native_files import fits_settings, nested_parts
 from etm_jax.models.layers import Variables
 from etm_jax.models.topic_edit import TopicEdit
 from etm_jax.training.saved_model import SavedModel
-from etm_jax.util.digests import FolderDigests
+from etm_jax.util.digests import FolderDigests, file_digest
+from etm_jax.util.disk import check_name
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import DAMAGED
+from etm_jax.util.files import DAMAGED, working_folder_in
 from etm_jax.util.forms import ForeignError, foreign, stamp, stored_format, writer
 from etm_jax.util.overlap import check_not_read
 from etm_jax.util.own_files import replace_own_files
@@ -45,12 +47,16 @@ def save_folder(
     Raises
     ------
     UserError
-        Where the folder holds something else, cannot be written, or holds what the model was trained on.
+        Where the folder holds something else, is the working folder of this process, cannot be written, or holds what
+        the model was trained on.
     """
     assert trained.vocabulary is not None
-    if path.exists() and not (path / MODEL).is_file() and (not path.is_dir() or any(path.iterdir())):
-        raise UserError(f"{path} holds something other than a saved model; give another folder")
+    check_name(path)
+    _check_ours(path)
     check_not_read((("path", path / name) for name in FILES), files_trained_on(trained.config))
+    if working_folder_in(Path(os.path.realpath(path))) is not None:
+        # The new folder takes the place of the old one, and a shell in that one would be nowhere.
+        raise UserError(f"{path} is the working folder, or above it, and cannot be replaced; give another, as ./model")
     arrays = {f"params.{key}": np.asarray(x) for key, x in flatten(trained.variables.params).items()}
     arrays |= {f"constants.{key}": np.asarray(x) for key, x in trained.variables.constants.items()}
     model = {
@@ -67,6 +73,38 @@ def save_folder(
         (new / MODEL).write_text(json.dumps(model, indent=2), encoding="ascii")
         if more:
             more(new)
+
+
+def _check_ours(path: Path) -> None:
+    """Raise UserError where a path has something else than an empty folder or one that `save_folder` wrote.
+
+    Other programs have files called model.json too: what is in it decides, or the digests of one that was damaged.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    try:
+        ours = _is_model(read_object(path / MODEL))
+    except DAMAGED:
+        ours = False
+    if not ours:
+        listed = FolderDigests(path).known_or_none()
+        model = path / MODEL
+        ours = set(FILES) <= set(listed) and model.is_file() and file_digest(model) not in listed[MODEL]
+    if not ours:
+        raise UserError(f"{path} holds something other than a saved model; give another folder")
+
+
+class _NoModelError(UserError):
+    """There is something, and it is no saved model."""
+
+
+def _none(path: Path, why: str) -> _NoModelError:
+    return _NoModelError(f"{path} {'is' if path.is_file() else 'holds'} no saved model: {why}")
+
+
+def _is_model(values: Mapping[str, Any]) -> bool:
+    """Whether the values of a model.json are those of `save_folder`, of any version."""
+    return values.keys() >= {*stamp(), "config"} or values.keys() >= {"origin", "config", "about"}
 
 
 def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
@@ -88,7 +126,11 @@ def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
     """
     model: dict[str, Any] = {}
     try:
+        if path.is_file():
+            raise _none(path, "it is a file; give the folder that ETM.save wrote")
         model = read_object(path / MODEL)
+        if not _is_model(model) and FolderDigests(path).known_or_none().keys() != set(FILES):
+            raise _none(path, f"its {MODEL} is another program's")
         stored_format(model)  # Before the digests, which a later version may keep otherwise.
         FolderDigests(path).check(*FILES)
         vocabulary = vocabulary_from_json(read_object(path / WORDS))
@@ -96,7 +138,9 @@ def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
         config, origin, about = Config.from_json(model["config"]), str(model["origin"]), as_object(model["about"])
         edit = TopicEdit.from_json(model["edit"]) if "edit" in model else None
     except FileNotFoundError as error:
-        raise UserError(f"{path} holds no saved model: {Path(error.filename).name} is missing") from error
+        raise _none(path, f"{Path(error.filename).name} is missing") from error
+    except _NoModelError:
+        raise
     except ForeignError as error:
         raise foreign(path, model, error) from error
     except (*DAMAGED, UserError) as error:

@@ -13,6 +13,7 @@ from etm_jax.interop.torch_files import from_torch
 from etm_jax.models.layers import Variables
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.saved_model import SavedModel
+from etm_jax.util.disk import given_path
 from etm_jax.util.errors import UserError
 
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
@@ -42,7 +43,7 @@ def read_saved_model(path: str, rho: np.ndarray | None = None, unfinished: bool 
         Where there is no model, it cannot be read, it is of a run that has not ended, or `rho` is given for one that
         has word embeddings.
     """
-    place = Path(path).expanduser()
+    place = given_path(path)
     is_run = not place.is_file() and place.suffix not in (SUFFIX, *TORCH_SUFFIXES)
     if is_run or (is_tensor_file(place) and _is_ours(place)):
         if rho is not None:

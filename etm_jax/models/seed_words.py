@@ -30,6 +30,8 @@ def read_seed_words(path: str, vocabulary: Vocabulary, num_topics: int, script: 
             f"--seed_words={path} cannot be read ({error.strerror}); give a file with the words of a topic a line"
         ) from error
     lines = [line.split() for line in text.rstrip().splitlines() if not line.lstrip().startswith("#")]
+    if not any(lines):
+        raise UserError(f"--seed_words={path} has no words; write those of a topic in a line, or leave it out")
     if len(lines) > num_topics:
         raise UserError(
             f"--seed_words={path} has words for {len(lines)} topics, and there are {num_topics}; raise --n_topic"

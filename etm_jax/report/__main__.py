@@ -21,7 +21,7 @@ class ReportFlags:
     """What the command takes."""
 
     workdir: str = setting("", "the folder of a run that has ended, such as runs/demo", shown="FOLDER", required=True)
-    output: str = setting("", "the page; default: report.html in that folder", shown="FILE")
+    output: str = setting("", "the page, a .html file; default: report.html in that folder", shown="FILE")
     date_field: str = setting(
         "",
         "the field of the documents' dates: of --meta_fields or --meta of the run, or a column or key of its .csv, "

@@ -75,6 +75,10 @@ FOLDERS = {
 """The folders by the name of their flag, in the order in which they are written."""
 
 
+PAGE_SUFFIXES = (".html", ".htm")
+"""What a page may be called, so that no other file makes way for one."""
+
+
 def write_report(
     workdir: str, output: str = "", folders: Collection[str] = (), *, date_field: str = "", topic_names: str = ""
 ) -> None:
@@ -85,7 +89,7 @@ def write_report(
     workdir : str
         The folder of a finished run, or of a model that `ETM.save` wrote with its documents.
     output : str
-        The page; empty for report.html in `workdir`.
+        The page, whose name ends in .html; empty for report.html in `workdir`.
     folders : collection of str
         Names of `FOLDERS`, which are written beside the page.
     date_field : str
@@ -115,6 +119,9 @@ def write_report(
             *files_trained_on(run.record.config),
         ],
     )
+    if place.suffix.lower() not in PAGE_SUFFIXES:
+        # Else a thesis.tex or a script would make way for the page.
+        raise UserError(f"--output={output} is to be a page; give a name that ends in .html")
     names = dict(enumerate(run.edit.names)) if run.edit else {}
     names |= read_names(topic_names, "topic_names", run.model.beta, run.corpus.vocabulary)
     shown = contents(run, evaluate(run), date_field, names)

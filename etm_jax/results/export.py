@@ -19,6 +19,9 @@ from etm_jax.util.tables import TableWriter
 ARRAYS = ("beta", "theta_train", "theta_valid", "theta_test", "theta_test_h1")
 """Arrays that every kind of model exports, besides its own."""
 
+OF_EVERY_EXPORT = ("vocab.txt", "topics.csv", "beta.npy", "theta_train.npy", "train.npz", "test_h1.npz", "test_h2.npz")
+"""Files that an export of any version has. A folder with all of them is one, though it may have no digests."""
+
 
 def write_export(
     folder: Path,
@@ -38,7 +41,7 @@ def write_export(
     vocab = corpus.vocabulary.words
     parts = (corpus.train, corpus.valid, corpus.test, corpus.left)
     num_documents = sum(len(documents) for documents in parts if documents is not None)
-    with replace_own_files(folder, of_before=True) as new:
+    with replace_own_files(folder, of_before=all((folder / name).is_file() for name in OF_EVERY_EXPORT)) as new:
         (new / "vocab.txt").write_text("".join(word + "\n" for word in vocab), encoding="utf-8")
         arrays = {name: getattr(model, name) for name in ARRAYS} | dict(model.own)
         for name, values in arrays.items():

@@ -38,8 +38,9 @@ def read_labels(corpus: Corpus, path: str, id_field: str = "") -> Labels:
     )
     if len(set(of_train)) < 2 or not of_test:
         raise UserError(
-            f"--labels={path} labels {len(train)} of the training and {len(test)} of the test documents, with "
-            f"{len(set(of_train))} different labels; documents are named as in export/doc_topics.csv, such as "
+            f"--labels={path} has too few labels: two different ones among the training documents, and one of a test "
+            f"document, are needed, and it labels {len(train)} of the training and {len(test)} of the test documents, "
+            f"with {len(set(of_train))} different labels; documents are named as in export/doc_topics.csv, such as "
             f"{example!r}"
         )
     return Labels(train, of_train, test, of_test)

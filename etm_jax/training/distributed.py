@@ -8,18 +8,16 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import jax
 import numpy as np
 
 from etm_jax.config.settings import RunOptions
+from etm_jax.training.joining import check_joining, first_line, join
 from etm_jax.training.signals import Stopped
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
-
-HEARTBEAT_SECONDS = 20
-"""A process that has sent no heartbeat for so long is taken for dead, and the others are ended."""
 
 EXIT_LOST = 75
 """The exit status where another process is gone: what BSD calls a temporary failure. Start them all again."""
@@ -80,9 +78,13 @@ def await_main_process() -> None:
 def distributed(options: RunOptions) -> Iterator[None]:
     """Within the block this process is one of those that --distributed, or the environment, speaks of.
 
-    Raises UserError where they cannot be connected. Where one of them is gone, this process ends with `EXIT_LOST`.
+    Raises UserError where they cannot be connected, and for flags of theirs where this is no such process. Where they
+    have not come in --connect_timeout, this process ends with status 2 at once; where one of them is gone, with
+    `EXIT_LOST`.
     """
-    if not (options.distributed or environment_is_multiprocess()):
+    several = options.distributed or environment_is_multiprocess()
+    check_joining(options, several)
+    if not several:
         yield
         return
     given = {
@@ -91,18 +93,11 @@ def distributed(options: RunOptions) -> Iterator[None]:
         "process_id": options.process_id if options.process_id >= 0 else _number("JAX_PROCESS_ID"),
     }
     with _libraries_on_stderr():
-        yield from _connected(given)
+        join(given, options.connect_timeout)
+        yield from _connected()
 
 
-def _connected(given: dict[str, Any]) -> Iterator[None]:
-    try:
-        jax.distributed.initialize(**given, heartbeat_timeout_seconds=HEARTBEAT_SECONDS)
-    except (ValueError, RuntimeError) as error:
-        raise UserError(
-            f"--distributed could not join the other processes ({_first_line(error)}); start each with "
-            "--coordinator=HOST:PORT, --num_processes=N and its own --process_id=0 to N-1, or by srun, mpirun or on "
-            "the hosts of a TPU slice"
-        ) from error
+def _connected() -> Iterator[None]:
     try:
         yield
     except (UserError, Stopped):
@@ -117,7 +112,7 @@ def _connected(given: dict[str, Any]) -> Iterator[None]:
         # Where a number is fetched that another process was to send, jaxlib raises a plain ValueError.
         if isinstance(error, jax.errors.JaxRuntimeError) or "gloo" in str(error).lower():
             _exit_lost(
-                f"another process of this job is gone, or cannot be reached ({_first_line(error)}); start all of them "
+                f"another process of this job is gone, or cannot be reached ({first_line(error)}); start all of them "
                 "again, and they resume from the newest checkpoint"
             )
         _exit_lost(f"this process failed, and with it the job:\n{traceback.format_exc()}")
@@ -151,10 +146,6 @@ def _libraries_on_stderr() -> Iterator[None]:
         os.dup2(ours, 1)
         sys.stdout.close()
         sys.stdout = sink
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0][:200]
 
 
 def environment_is_multiprocess() -> bool:

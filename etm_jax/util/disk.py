@@ -1,6 +1,7 @@
 """What the system says of a disk while something is written to it, for people."""
 
 import errno
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +10,35 @@ from pathlib import Path
 from etm_jax.util.errors import UserError
 
 
+def check_name(path: Path) -> None:
+    """Raise UserError where no file or folder can have this path: with a NUL character, or a name that is too long."""
+    if "\0" in str(path):
+        raise UserError(f"{path} has a NUL character, which no name can have; give another path")
+    # 255 bytes on all common file systems; the system itself may say less, or more.
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            shown = f"{str(path)[:40]}…{str(path)[-20:]}" if len(str(path)) > 80 else path
+            raise UserError(f"{shown} is too long a name for this file system; give a shorter path") from error
+
+
+def given_path(path: object) -> Path:
+    """A path that a caller gave, `~` expanded. Raises UserError where it is none, or nothing can have it."""
+    if not isinstance(path, str | os.PathLike):
+        raise UserError(f"path={path!r} is no path; give a str or a pathlib.Path")
+    try:
+        place = Path(path).expanduser()
+    except (TypeError, RuntimeError) as error:
+        raise UserError(f"path={path!r} is no path ({error}); give another") from error
+    check_name(place)
+    return place
+
+
 @contextmanager
 def written(path: Path) -> Iterator[None]:
     """Turn an OSError while `path` is written into a UserError that names it, and the free space on a full disk."""
+    check_name(path)
     try:
         yield
     except OSError as error:

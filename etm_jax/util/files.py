@@ -66,7 +66,8 @@ def replace_text(path: Path, text: str, tidy: bool = True) -> None:
 def replace_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder to fill; it replaces `path` when the block ends without an error.
 
-    Parent folders are made. Raises UserError where it cannot be written.
+    Parent folders are made. Where this process works in it, it works in the new one afterwards. Raises UserError where
+    it cannot be written.
     """
     with written(path):
         place, mode = _place(path)
@@ -76,6 +77,7 @@ def replace_folder(path: Path) -> Iterator[Path]:
             (beside / TARGET).write_bytes(os.fsencode(place.name))
             new.mkdir(0o777 if mode is None else mode | 0o700)
             yield new
+            within = working_folder_in(place)
             while True:
                 with suppress(FileNotFoundError):
                     place.rename(old)
@@ -90,6 +92,8 @@ def replace_folder(path: Path) -> Iterator[Path]:
             if mode is not None and mode != _mode(place):
                 place.chmod(mode)
             _sync(place.parent)
+            if within is not None:
+                os.chdir(place / within if (place / within).is_dir() else place)
 
 
 @contextmanager
@@ -202,6 +206,16 @@ def _place(path: Path) -> tuple[Path, int | None]:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     place.parent.mkdir(parents=True, exist_ok=True)
     return place, _mode(place) if place.exists() else None
+
+
+def working_folder_in(place: Path) -> Path | None:
+    """Where in a folder, given by its real path, this process works; None where it does so elsewhere.
+
+    A folder that is replaced takes its processes along: their working folder is then one that has been removed.
+    """
+    with suppress(OSError, ValueError):
+        return Path(os.path.realpath(Path.cwd())).relative_to(place)
+    return None
 
 
 def _mode(path: Path) -> int:

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,9 +17,11 @@ from etm_jax.util.files import replace_folder
 def replace_own_files(path: Path, of_before: bool = False) -> Iterator[Path]:
     """Yield an empty folder to fill; its files take the place of those that were written to `path` before.
 
-    The folder gets the digests of what is written, by which that is known the next time. Files that are not ours stay.
+    The folder gets the digests of what is written, by which that is known the next time. Files that are not ours stay,
+    in folders of the modes and times that they had.
     One of ours that was changed since is kept under another name, and so is one of another's that has the name of one
-    of ours; a warning names both. of_before: whether a folder without digests is certainly ours, of an earlier version.
+    of ours; a warning names both. of_before: whether a folder without digests is certainly ours, of an earlier version:
+    the caller has to have looked into it, since names alone prove nothing.
     Raises UserError where it cannot be written.
     """
     kept: list[tuple[Path, Path]] = []
@@ -40,6 +44,7 @@ def _keep_others(old: Path, new: Path, of_before: bool) -> list[tuple[Path, Path
     except (OSError, ValueError):
         known = {}  # Of a damaged list nothing is believed: what differs is kept.
     kept = []
+    folders_of_ours = {path for path in new.rglob("*") if path.is_dir()}
     for folder, subfolders, files in os.walk(old):
         place = Path(folder).relative_to(old)
         for name in sorted([*files, *subfolders]):
@@ -55,12 +60,34 @@ def _keep_others(old: Path, new: Path, of_before: bool) -> list[tuple[Path, Path
             if target.exists() or written:
                 target = _other_name(target, old / place)
                 kept.append((relative, target.relative_to(new)))
+            _make_folders(old, new, place)
             _link(source, target)
             if name in subfolders:
                 subfolders.remove(name)
         if not subfolders and not files:
-            (new / place).mkdir(parents=True, exist_ok=True)
+            _make_folders(old, new, place)
+    _give_modes(old, new, ours=folders_of_ours)
     return kept
+
+
+def _make_folders(old: Path, new: Path, place: Path) -> None:
+    """Make the folder `place` in `new`, and those that it lies in, each as private as it is in `old`."""
+    for relative in (*reversed(place.parents), place):
+        if not (new / relative).exists():
+            # We have to be able to write in it; `_give_modes` gives the very mode.
+            (new / relative).mkdir(stat.S_IMODE((old / relative).stat().st_mode) | 0o700)
+
+
+def _give_modes(old: Path, new: Path, ours: AbstractSet[Path]) -> None:
+    """Give each subfolder the mode that it has in `old`, and its times too where it is none of `ours`."""
+    for folder, _, _ in os.walk(old, topdown=False):
+        source, target = Path(folder), new / Path(folder).relative_to(old)
+        if source == old or target.is_symlink() or not target.is_dir():
+            continue
+        if target in ours:
+            target.chmod(stat.S_IMODE(source.stat().st_mode) | 0o700)
+        else:
+            shutil.copystat(source, target)
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -79,7 +106,6 @@ def _other_name(path: Path, beside: Path) -> Path:
 
 def _link(source: Path, target: Path) -> None:
     """Let `target` be the same file or a folder of the same files; a copy where the file system has no links."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir() and not source.is_symlink():
         shutil.copytree(source, target, symlinks=True, copy_function=lambda one, other: _link(Path(one), Path(other)))
         return

@@ -73,7 +73,7 @@ def test_missing_texts_are_refused_or_keep_their_row(fitted_etm: ETM, capsys) ->
 
 
 def test_a_text_in_is_a_row_out_blank_or_not() -> None:
-    model = small()
+    model = small_etm()
     theta = model.fit_transform(["", *LINES[1:-1], " \n"])
     assert theta.shape == (len(LINES), 3)
     np.testing.assert_allclose(theta[[0, -1]], 1 / 3, atol=1e-6)

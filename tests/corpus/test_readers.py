@@ -74,6 +74,8 @@ def test_a_character_cut_off_by_the_end_of_the_file_is_an_error():
         ("三体，".encode(), "gb18030", "--encoding=utf-8"),
         ("三体".encode("utf-16"), "utf-8", "--encoding=utf-16"),
         (b"PK\x03\x04\x14\0\x06\xff", "utf-8", "does not look like text"),
+        (gzip.compress(b"text", mtime=0), "utf-8", "is packed by gzip: give it a name that ends in .gz"),
+        (gzip.compress(b"text", mtime=0), "gb18030", "is packed by gzip"),
     ],
 )
 def test_what_cannot_be_decoded_comes_with_a_way_out(data, encoding, way_out):

@@ -1,6 +1,7 @@
 import json
 import math
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,15 @@ def prepared(texts, **settings):
 
 def test_none_are_dropped_by_default():
     assert words("") == frozenset()
+
+
+@pytest.mark.parametrize("given", [",", "，,", "empty.txt", "empty.json"])
+def test_a_list_without_words_is_refused(given, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("empty.txt").write_text(" \n\n")
+    Path("empty.json").write_text("[]")
+    with pytest.raises(UserError, match=f"^--stopwords={given} has no words; give zh or en"):
+        words(given)
 
 
 def test_a_file_is_normalised_like_tokens(tmp_path):

@@ -1,11 +1,13 @@
 """Topics of new documents: from any form of text, piece by piece, to any form of file."""
 
 import csv
+import gc
 import io
 import itertools
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ from etm_jax.infer import main
 from etm_jax.inference.predictor import Mixtures, Predictor, mixtures
 from etm_jax.inference.theta_files import FORMATS, writer
 from etm_jax.interop import read_saved_model, to_safetensors
+from etm_jax.util.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -224,6 +227,34 @@ def test_what_is_wrong_is_said_in_a_line_and_what_was_there_stays(trained: Path,
         assert "Traceback" not in err
     assert output.read_text("utf-8") == "before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.txt", "theta.csv"]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("written", [0, 1])
+def test_an_input_that_fails_leaves_the_output_and_nothing_to_collect(
+    suffix: str, written: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    path, untold = tmp_path / f"theta{suffix}", []
+    path.write_text("before")
+    monkeypatch.setattr(sys, "unraisablehook", untold.append)
+    some = Mixtures(["a"], np.ones((1, 3), np.float32) / 3, np.ones(1, np.int64), np.zeros(1), {})
+
+    def documents() -> Iterator[Mixtures]:
+        yield from [some] * written
+        raise UserError("the input")
+
+    def write() -> None:
+        with writer(path, 3) as out:
+            for each in documents():
+                out.write(each)
+
+    with pytest.raises(UserError, match="the input"):
+        write()
+    gc.collect()
+    assert untold == []
+    assert path.read_text() == "before"
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

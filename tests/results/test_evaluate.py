@@ -312,7 +312,9 @@ def test_mistakes_are_told_in_one_line(runs, tmp_path, capsys):
     (tmp_path / "few.csv").write_text("document,label\n1,a\n2,a\nfirst,b\n")
     capsys.readouterr()
     assert evaluated(run, f"--labels={tmp_path / 'few.csv'}") == 2
-    assert "3 labels, 2 of them name a document" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "3 labels, 2 of them name a document" in told
+    assert "too few labels: two different ones among the training documents, and one of a test document" in told
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
     assert "UTF-8" in refused(capsys, run, f"--labels={tmp_path / 'binary.csv'}")
 

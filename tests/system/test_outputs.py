@@ -108,6 +108,15 @@ def test_an_output_that_is_an_input_is_refused(case, trained, monkeypatch, capsy
     assert contents(trained) == before
 
 
+@pytest.mark.parametrize("name", ["thesis.tex", "notes", "page.html.txt"])
+def test_a_page_takes_the_place_of_pages_alone(name, trained, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(trained)
+    (tmp_path / name).write_text("mine")
+    assert cli.run(report.main, ["report", RUN, f"--output={tmp_path / name}"]) == 2
+    assert "is to be a page; give a name that ends in .html" in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == "mine"
+
+
 def test_a_saved_model_does_not_go_over_what_it_was_trained_on(trained, tmp_path, monkeypatch):
     monkeypatch.chdir(trained)
     model = read_saved_model("run")

@@ -35,11 +35,12 @@ def start(flags: tuple[str, ...], folder: Path, number: int) -> list[subprocess.
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    joins = ["--distributed", f"--coordinator=127.0.0.1:{port}", f"--num_processes={number}"] if number > 1 else []
+    joins = ["--distributed", f"--coordinator=127.0.0.1:{port}", f"--num_processes={number}"]
     root = Path(__file__).parents[2]
     return [
         subprocess.Popen(
-            [sys.executable, "-m", "etm_jax.train", *flags, f"--workdir={folder}", *joins, f"--process_id={i}"],
+            [sys.executable, "-m", "etm_jax.train", *flags, f"--workdir={folder}"]
+            + ([*joins, f"--process_id={i}"] if number > 1 else []),
             env=os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(root)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

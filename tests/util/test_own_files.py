@@ -1,6 +1,8 @@
 """Folders that are written again: ours is replaced, what others put there stays."""
 
+import os
 import re
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +84,47 @@ def test_a_folder_that_an_earlier_version_wrote_is_replaced_by_name(tmp_path, ca
     write(folder, of_before=True, a="1")
     assert content(folder) == {"a.txt": "1", "note.md": "mine"}
     assert capsys.readouterr().err == ""
+
+
+def test_folders_of_others_keep_their_modes_and_times(tmp_path):
+    folder = tmp_path / "out"
+    write(folder, a="1")
+    private, empty = folder / "private" / "deep", folder / "empty"
+    private.mkdir(parents=True)
+    (private / "x.txt").write_text("mine")
+    empty.mkdir()
+    for path, mode in ((private, 0o500), (private.parent, 0o700), (empty, 0o750), (folder, 0o711)):
+        path.chmod(mode)
+        os.utime(path, (1e9, 1e9))
+    write(folder, a="2")
+    found = {path.name: path.stat() for path in (private, private.parent, empty, folder)}
+    assert {name: stat.S_IMODE(of.st_mode) for name, of in found.items()} == {
+        "deep": 0o500, "private": 0o700, "empty": 0o750, "out": 0o711
+    }  # fmt: skip
+    assert [found[name].st_mtime for name in ("deep", "private", "empty")] == [1e9] * 3
+    private.chmod(0o700)
+
+
+def test_a_subfolder_of_ours_keeps_the_mode_that_it_was_given(tmp_path):
+    for text in "12":
+        with replace_own_files(tmp_path / "out") as new:
+            (new / "ours").mkdir()
+            (new / "ours" / "a.txt").write_text(text)
+        (tmp_path / "out" / "ours").chmod(0o700)
+    assert content(tmp_path / "out") == {"ours/a.txt": "2"}
+    with replace_own_files(tmp_path / "out") as new:
+        (new / "ours").mkdir()
+    assert stat.S_IMODE((tmp_path / "out" / "ours").stat().st_mode) == 0o700
+
+
+def test_a_process_that_works_in_a_folder_that_is_replaced_works_in_the_new_one(tmp_path, monkeypatch):
+    write(tmp_path / "out", a="1")
+    (tmp_path / "out" / "mine").mkdir()
+    for within in ("out", "out/mine"):
+        monkeypatch.chdir(tmp_path / within)
+        write(tmp_path / "out", a="2")
+        assert Path.cwd() == tmp_path / within
+        assert Path("../a.txt" if within != "out" else "a.txt").read_text() == "2"
 
 
 @pytest.mark.parametrize("damaged", ["", "0" * 64, "not digests\n"])

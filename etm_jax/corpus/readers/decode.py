@@ -18,6 +18,9 @@ BLOCK_BYTES = 1 << 20
 MAX_DOCUMENT = 1 << 24
 """Characters of one line, document or field of a table: a long novel has a million. More is taken for a broken file."""
 
+GZIP = b"\x1f\x8b"
+"""What a file that gzip packed begins with."""
+
 STDIN = Path("-")
 """Standard input, for every reader of files."""
 
@@ -109,6 +112,8 @@ def _incremental_decoder(encoding: str) -> codecs.IncrementalDecoder:
 def _way_out(seen: bytes, from_start: bool, encoding: str) -> str:
     if from_start and seen.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "the file begins like UTF-16: give --encoding=utf-16"
+    if from_start and seen.startswith(GZIP):
+        return "it is packed by gzip: give it a name that ends in .gz"
     if b"\0" in seen[:1024]:
         return "it does not look like text: export it as .txt, .csv or .jsonl"
     other = "utf-8" if codecs.lookup(encoding).name != "utf-8" else "gb18030"

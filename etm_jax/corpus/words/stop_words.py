@@ -48,6 +48,8 @@ def read_stop_words(config: CorpusConfig) -> frozenset[str]:
     file, as_token = one_file(config.stopwords), like_tokens(config)
     parts = _COMMA.split(config.stopwords)
     words = _in_file(file) if file else [word for part in parts for word in _in_part(part.strip())]
+    if config.stopwords and not any(map(str.strip, words)):
+        raise UserError(f"--stopwords={config.stopwords} has no words; give {_OR_ELSE}, or leave it out")
     if config.phrases:
         return frozenset(spelled_from_text(word, as_token) for word in words) - {""}
     return frozenset(map(as_token, words)) - {""}
