@@ -27,6 +27,9 @@ from etm_jax.util.reading import as_object, read_arrays, read_object
 
 FILES = MODEL, WEIGHTS, WORDS = "model.json", "weights.npz", "vocabulary.json"
 
+DOCUMENTS = "documents"
+"""The folder of what a model was fitted to, in that of one that was saved with it."""
+
 
 def save_folder(
     path: Path, trained: SavedModel, about: dict[str, Any], more: Callable[[Path], None] | None = None
@@ -89,7 +92,8 @@ def _check_ours(path: Path) -> None:
     if not ours:
         listed = FolderDigests(path).known_or_none()
         model = path / MODEL
-        ours = set(FILES) <= set(listed) and model.is_file() and file_digest(model) not in listed[MODEL]
+        names = {name for name in listed if not name.startswith(f"{DOCUMENTS}/")}
+        ours = set(FILES) == names and model.is_file() and file_digest(model) not in listed[MODEL]
     if not ours:
         raise UserError(f"{path} holds something other than a saved model; give another folder")
 

@@ -8,16 +8,13 @@ import numpy as np
 from etm_jax.corpus.store.cache import load_corpus, save_corpus
 from etm_jax.corpus.types import Corpus
 from etm_jax.inference.predictor import Predictor
-from etm_jax.interop.folders import MODEL, read_folder
+from etm_jax.interop.folders import DOCUMENTS, MODEL, read_folder
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.results.run import Run, read_run
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.run_record import RunRecord
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
-
-DOCUMENTS = "documents"
-"""The folder in that of a saved model which holds the record of its training, and its prepared corpus."""
 
 
 def write_documents(path: Path, record: RunRecord, corpus: Corpus, epochs: list[dict[str, Any]]) -> None:
