@@ -75,7 +75,13 @@ FOLDERS = {
 
 
 def write_report(
-    workdir: str, output: str = "", folders: Collection[str] = (), *, date_field: str = "", topic_names: str = ""
+    workdir: str,
+    output: str = "",
+    folders: Collection[str] = (),
+    *,
+    date_field: str = "",
+    topic_names: str = "",
+    page_lang: str = "",
 ) -> None:
     """Write the page of a run, and the folders that are asked for.
 
@@ -92,6 +98,8 @@ def write_report(
     topic_names : str
         A .csv or .tsv file with columns topic and name, or "auto" for names of distinctive words; empty for the names
         that etm_jax.edit gave, where it did.
+    page_lang : str
+        en or zh; empty for the language of the corpus, or English where it is another.
 
     Raises
     ------
@@ -116,7 +124,7 @@ def write_report(
     )
     names = dict(enumerate(run.edit.names)) if run.edit else {}
     names |= read_names(topic_names, "topic_names", run.model.beta, run.corpus.vocabulary)
-    shown = contents(run, evaluate(run), date_field, names)
+    shown = contents(run, evaluate(run), date_field, names, page_lang)
     place.parent.mkdir(parents=True, exist_ok=True)
     for name in folders:
         with replace_own_files(place.parent / name) as folder:

@@ -174,6 +174,21 @@ def test_topics_are_called_as_one_likes(runs, capsys):
     assert "it needs topic and name" in capsys.readouterr().err
 
 
+def test_the_page_is_in_the_language_of_its_corpus_or_the_one_asked_for(runs, shown):
+    assert shown["run"]["page_lang"] == "zh"
+    text = (runs / "etm.html").read_text("utf-8")
+    assert '<html lang="zh-Hans">' in text
+    assert "跳到主题" in text
+    # Every row of the table of metrics has words for its name, and for what it was measured on.
+    named = {name for name, _, _ in shown["measured"] if not re.search(r"[\u4e00-\u9fff]", name)}
+    assert named <= {"", "NPMI", "UMass", "C_V", "C_UCI", "C_NPMI", "C_W2V", "KL"}
+    assert all(re.search(r"[\u4e00-\u9fff]", said) for _, _, said in shown["measured"])
+    assert report(f"--workdir={runs / 'etm'}", f"--output={runs / 'english.html'}", "--page_lang=en") == 0
+    assert '<html lang="en">' in (runs / "english.html").read_text("utf-8")
+    assert data_of(runs / "english.html")["measured"] == shown["metrics"]
+    assert report(f"--workdir={runs / 'etm'}", "--page_lang=de") == 2
+
+
 def test_text_of_the_corpus_cannot_become_markup(runs, shown):
     text = (runs / "etm.html").read_text("utf-8")
     assert HOSTILE not in text

@@ -45,7 +45,7 @@ def report(tmp_path_factory) -> Path:
         csv.writer(file).writerows([["text", "day"], *rows])
     small = [*SMALL, f"--corpus={folder / 'news.csv'}", f"--workdir={folder / 'sea'}", "--log_quality_every=1"]
     assert cli.run(train_main, ["train", *small]) == 0
-    assert cli.run(report_main, ["report", f"--workdir={folder / 'sea'}", "--date_field=day"]) == 0
+    assert cli.run(report_main, ["report", f"--workdir={folder / 'sea'}", "--date_field=day", "--page_lang=en"]) == 0
     return folder / "sea" / "report.html"
 
 

@@ -15,6 +15,7 @@ from etm_jax.metrics.neighbours import nearest
 from etm_jax.metrics.topic_tree import overlap
 from etm_jax.metrics.topics import representative_documents, top_words, topic_shares
 from etm_jax.report.page.relations import flattened, tree_of
+from etm_jax.report.page.strings import page_language
 from etm_jax.report.page.texts import dates_of, parts_of, prepared_dates, texts_of
 from etm_jax.results.evaluation import Evaluation
 from etm_jax.results.run import Run
@@ -54,14 +55,18 @@ CURVES = ("nelbo", "recon", "kl", "npmi", "c_v", "diversity", "valid_nelbo", "va
 
 
 def contents(
-    run: Run, evaluation: Evaluation, date_field: str = "", names_of_topics: Mapping[int, str] | None = None
+    run: Run,
+    evaluation: Evaluation,
+    date_field: str = "",
+    names_of_topics: Mapping[int, str] | None = None,
+    page_lang: str = "",
 ) -> dict[str, Any]:
     """The data of a run's page: settings, metrics, topics, words, documents, map, tree, time, training. Numbers are
     rounded.
 
     date_field: the field of the metadata, or of the corpus' file, that holds the documents' dates; empty to find one.
-    names_of_topics: what to call topics in place of their first words. Raises UserError where `date_field` has no
-    dates.
+    names_of_topics: what to call topics in place of their first words. page_lang: of `strings.LANGUAGES`; empty for
+    that of the corpus, or English where it is another. Raises UserError where `date_field` has no dates.
     """
     config, corpus, model = run.record.config, run.corpus, run.model
     with silenced():
@@ -119,7 +124,7 @@ def contents(
             topic["near"] = [[int(j), round(float(c), 3)] for j, c in zip(row_found, row_cosine, strict=True)]
     listed = _listed(len(every))
     return {
-        "run": _run(run, evaluation, lang),
+        "run": _run(run, evaluation, lang) | {"page_lang": page_language(page_lang, lang)},
         "metrics": _metrics(evaluation),
         "filtering": _filtering(run),
         "settings": _settings(run),
@@ -280,7 +285,7 @@ def _metrics(evaluation: Evaluation) -> list[list[str]]:
 
 
 def _filtering(run: Run) -> list[list[Any]] | None:
-    """Rows of a quantity before and after filtering; None for a corpus that was not filtered here."""
+    """Rows of a quantity, named as in the strings, before and after; None for a corpus that was not filtered here."""
     report = run.corpus.report
     if report is None:
         return None
@@ -288,7 +293,7 @@ def _filtering(run: Run) -> list[list[Any]] | None:
         ["documents", report.docs_before, report.docs_after],
         ["tokens", report.tokens_before, report.tokens_after],
         ["words", report.words_before, report.words_after],
-        ["median tokens a document", report.median_length_before, report.median_length_after],
+        ["median", report.median_length_before, report.median_length_after],
     ]
 
 

@@ -15,6 +15,8 @@ const firstWords = (k, n) =>
     .map((j) => words.text[j])
     .join(" ");
 const label = (k, n = 3) => topics[k].name || firstWords(k, n);
+const say = (key, values = {}) => data.strings[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+const unitOf = (unit) => say(`unit.${unit}`);
 const language = run.lang === "zh" ? "zh-Hans" : run.lang;
 
 // Text of the corpus is always set as text, so that nothing in it can become markup.

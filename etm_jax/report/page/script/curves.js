@@ -57,7 +57,7 @@ function panelChart(xs, series, format, zero) {
             svg(
               "circle",
               { cx: x(i), cy: y(v), r: 2.6, style: `fill:${one.colour}` },
-              svg("title", {}, `${xs[i]}: ${format(v)}`),
+              svg("title", {}, say("curve.point", { x: xs[i], y: format(v) })),
             ),
           );
   }
@@ -67,7 +67,12 @@ function panelChart(xs, series, format, zero) {
     {
       viewBox: `0 0 ${W} ${H}`,
       role: "img",
-      "aria-label": `From ${format(last[0])} at ${xs[0]} to ${format(last[last.length - 1])} at ${xs[xs.length - 1]}`,
+      "aria-label": say("curve.label", {
+        first: format(last[0]),
+        start: xs[0],
+        last: format(last[last.length - 1]),
+        end: xs[xs.length - 1],
+      }),
     },
     nodes,
   );
@@ -97,18 +102,15 @@ function drawTraining() {
   const known = (name) => t[name].some((v) => v != null);
   const valid = known("valid_nelbo");
   const panels = [
-    ["nelbo", "Loss", "nelbo, nats a document"],
-    ["recon", "Reconstruction", "nats a document"],
-    ["kl", "KL", "nats a document"],
-    ["c_v", "Coherence", "C_V"],
-    ["npmi", "Coherence", "NPMI"],
-    ["diversity", "Diversity", "of the top 25 words"],
+    ["nelbo", say("training.loss"), say("training.nelbo")],
+    ["recon", say("training.reconstruction"), say("training.nats")],
+    ["kl", say("training.kl"), say("training.nats")],
+    ["c_v", say("training.coherence"), "C_V"],
+    ["npmi", say("training.coherence"), "NPMI"],
+    ["diversity", say("training.diversity"), say("training.diversity_of")],
   ];
   part("training", ".note").textContent =
-    "By epoch; loss is reconstruction plus the weighted KL, lower is better. " +
-    (known("npmi")
-      ? "Coherence and diversity are of the training documents, higher is better."
-      : "Train with --log_quality_every=1 to also see coherence and diversity by epoch.");
+    `${say("training.note")} ${known("npmi") ? say("training.quality") : say("training.no_quality")}`;
   part("training", ".panels").append(
     ...panels
       .filter(([name]) => known(name))
@@ -134,8 +136,8 @@ function drawTraining() {
             ? el(
                 "p",
                 { class: "legend" },
-                el("span", {}, el("i", { style: "color:var(--f0)" }), "training"),
-                el("span", {}, el("i", { class: "dashed", style: "color:var(--f1)" }), "validation"),
+                el("span", {}, el("i", { style: "color:var(--f0)" }), say("training.training")),
+                el("span", {}, el("i", { class: "dashed", style: "color:var(--f1)" }), say("training.validation")),
               )
             : null,
         );
@@ -154,8 +156,14 @@ function drawTime() {
     .sort((a, b) => b[0] - a[0])
     .slice(0, 12);
   part("time", ".note").textContent =
-    `Share of the words by ${unit}, of the ${spread.length} topics that change most, from ${bins[0]} to ${bins[bins.length - 1]}` +
-    ` (${count(Math.min(...documents))} to ${count(Math.max(...documents))} documents a ${unit}). Each topic's own curve is shown with the topic.`;
+say("time.note", {
+    unit: unitOf(unit),
+    topics: spread.length,
+    first: bins[0],
+    last: bins[bins.length - 1],
+    least: count(Math.min(...documents)),
+    most: count(Math.max(...documents)),
+  });
   part("time", ".panels").append(
     ...spread.map(([, k]) =>
       el(
@@ -166,7 +174,7 @@ function drawTime() {
           {},
           dot(k),
           el("button", { type: "button", lang: language, on: { click: () => choose(k, true) } }, label(k)),
-          el("small", {}, `topic ${k}`),
+          el("small", {}, say("topics.small", { k })),
         ),
         panelChart(bins, [{ values: shares[k], colour: colour(k) }], (v) => percent(v, v < 0.1 ? 1 : 0), true),
       ),

@@ -2,7 +2,7 @@
 
 function drawDocuments() {
   part("documents", ".note").textContent =
-    `Of ${count(data.documents.of)} documents; each bar is a document, and its parts are the topics with a share of at least 5%.`;
+say("documents.note", { documents: count(data.documents.of) });
   part("documents", ".first").append(
     ...data.first.map((document) => {
       const pairs = [];
@@ -49,9 +49,9 @@ function drawRun() {
     );
   tables.push(
     table(
-      "Metrics",
-      ["", "value", "measured on"],
-      data.metrics.map(([name, value, said]) =>
+      say("run.metrics"),
+      ["", say("run.value"), say("run.measured_on")],
+      data.measured.map(([name, value, said]) =>
         el("tr", {}, el("td", {}, name), el("td", { class: "n" }, value), el("td", { class: "said" }, said)),
       ),
     ),
@@ -60,13 +60,13 @@ function drawRun() {
   if (data.filtering)
     others.append(
       table(
-        "Filtering of the corpus",
-        ["", "before", "after", "kept"],
+        say("run.filtering"),
+        ["", say("run.before"), say("run.after"), say("run.kept")],
         data.filtering.map(([name, before, after], i) =>
           el(
             "tr",
             {},
-            el("td", {}, name),
+            el("td", {}, say(`filtering.${name}`)),
             el("td", {}, count(before)),
             el("td", {}, count(after)),
             el("td", {}, i < 3 && before ? percent(after / before) : ""),
@@ -84,9 +84,9 @@ function drawRun() {
     el(
       "div",
       { style: "margin-top:1.4rem" },
-      table(`Settings that differ from --variant=${run.variant}`, null, rows(false)),
+      table(say("run.differ", { variant: run.variant }), null, rows(false)),
     ),
-    el("details", { style: "margin-top:.8rem" }, el("summary", {}, "All settings"), table("", null, rows(true))),
+    el("details", { style: "margin-top:.8rem" }, el("summary", {}, say("run.all")), table("", null, rows(true))),
   );
   tables.push(others);
   part("run", ".tables").append(...tables.map((node) => (node.tagName === "TABLE" ? el("div", {}, node) : node)));
