@@ -15,11 +15,14 @@ import scipy.sparse as sp
 from conftest import SMALL, themed_lines
 from etm_jax.cli import flags as cli
 from etm_jax.config.corpus_settings import CorpusConfig
+from etm_jax.corpus.metadata import MetaColumn, Metadata
 from etm_jax.corpus.sources import find_source
+from etm_jax.corpus.types import Documents
 from etm_jax.metrics.topics import top_words
 from etm_jax.report.__main__ import main as report_main
 from etm_jax.report.exports import all_theta, topic_data
 from etm_jax.report.page import contents as page_contents
+from etm_jax.report.page.groups import groups_of
 from etm_jax.report.page.html import page
 from etm_jax.report.plots import tick_label
 from etm_jax.results.run import read_run
@@ -135,6 +138,18 @@ def test_time_is_by_month_and_weighs_by_words(runs, shown):
     assert np.argmax(time["shares"][leading]) == 0
 
 
+def test_groups_have_the_share_of_their_words():
+    counts = sp.csr_matrix(np.array([[1, 0], [3, 0], [2, 2], [5, 5]]))
+    theta = np.array([[1.0, 0.0], [0.5, 0.5], [0.25, 0.75], [0.0, 1.0]], np.float32)
+    metadata = Metadata((MetaColumn("source", "category", ("a", "b")), MetaColumn("day", "date")))
+    documents = Documents(counts, list("1234"), [""] * 4, {"source": ["a", "a", "b", ""], "day": ["2024-01-01"] * 4})
+    (found,) = groups_of(theta, documents, metadata)
+    assert found["levels"] == ["a", "b"]
+    assert found["documents"] == [2, 1]
+    np.testing.assert_allclose(found["shares"], [[(1 + 1.5) / 4, 0.25], [1.5 / 4, 0.75]])
+    assert groups_of(theta, documents, Metadata()) == []
+
+
 def test_what_was_prepared_is_shown_though_the_corpus_is_gone(runs, shown, tmp_path):
     """Texts and dates are those that the preparation kept; before, both were read from the corpus again."""
     corpus, workdir = tmp_path / "news.csv", tmp_path / "etm"
@@ -218,6 +233,7 @@ def test_models_without_embeddings_have_no_map_but_the_rest(runs, model):
     assert found["time"] is None
     assert len(found["similarity"]["order"]) == 3
     assert bool(found["training"]["epoch"]) == (model == "gsm")
+    assert found["groups"] == []
 
 
 def test_a_large_run_stays_under_six_megabytes(shown, monkeypatch):

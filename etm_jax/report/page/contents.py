@@ -14,6 +14,7 @@ from etm_jax.corpus.types import Documents
 from etm_jax.metrics.neighbours import nearest
 from etm_jax.metrics.topic_tree import overlap
 from etm_jax.metrics.topics import representative_documents, top_words, topic_shares
+from etm_jax.report.page.groups import groups_of
 from etm_jax.report.page.relations import flattened, tree_of
 from etm_jax.report.page.strings import page_language
 from etm_jax.report.page.texts import dates_of, parts_of, prepared_dates, texts_of
@@ -92,9 +93,12 @@ def contents(
     names = corpus.vocabulary.words
     of_word = _topics_of_words(model.beta, share)
 
+    titles = every.meta.get(config.corpus.title_field, [""] * len(every))
+
     def shown(i: int) -> dict[str, Any]:
         text = texts.texts.get(every.ids[i], every.first_words[i])
-        return {"id": every.ids[i], "topics": _largest(theta[i], TOPICS_OF_DOCUMENT + 2), "text": text}
+        topics = _largest(theta[i], TOPICS_OF_DOCUMENT + 2)
+        return {"id": every.ids[i], "title": titles[i], "topics": topics, "text": text}
 
     def marked(i: int, k: int) -> dict[str, Any]:
         own = every.counts.indices[every.counts.indptr[i] : every.counts.indptr[i + 1]]
@@ -138,12 +142,13 @@ def contents(
         "map": _map(run, words, place),
         "similarity": {"order": tree.order, "joints": _joints(tree.joints), "overlap": _overlaps(shared, tree.order)},
         "time": _over_time(theta, every, dates),
+        "groups": groups_of(theta, every, corpus.metadata),
         "training": {name: [row.get(name) for row in run.epochs] for name in ("epoch", *CURVES)},
         "first": [shown(row[name]) for name in first],
         "documents": {
             "of": len(every),
             "id": [every.ids[i] for i in listed],
-            "text": [_clipped(every.first_words[i]) for i in listed],
+            "text": [_clipped(titles[i] or every.first_words[i]) for i in listed],
             "topics": [_largest(theta[i], TOPICS_OF_DOCUMENT) for i in listed],
         },
         "texts_missing": texts.missing,

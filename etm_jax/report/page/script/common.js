@@ -16,6 +16,21 @@ const firstWords = (k, n) =>
     .join(" ");
 const label = (k, n = 3) => topics[k].name || firstWords(k, n);
 const say = (key, values = {}) => data.strings[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+// A text with its abbreviations explained; those that were met are listed at the end of the page.
+const terms = Object.keys(data.strings)
+  .filter((key) => key.startsWith("term."))
+  .map((key) => key.slice(5));
+const met = new Set();
+const term = new RegExp(
+  `(?<![\\p{Script=Latin}\\p{Script=Greek}_])(${[...terms].sort((a, b) => b.length - a.length).join("|")})(?![\\p{Script=Latin}\\p{Script=Greek}_])`,
+  "u",
+);
+const explained = (text) =>
+  text.split(term).map((piece, i) => {
+    if (i % 2 === 0) return piece;
+    met.add(piece);
+    return el("abbr", { title: say(`term.${piece}`) }, piece);
+  });
 const unitOf = (unit) => say(`unit.${unit}`);
 const language = run.lang === "zh" ? "zh-Hans" : run.lang;
 

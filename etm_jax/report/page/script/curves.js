@@ -1,6 +1,7 @@
 // Curves: training by epoch, topics over time.
 
-function panelChart(xs, series, format, zero) {
+// documents: how many are behind each point, where the points are shares of several.
+function panelChart(xs, series, format, zero, documents) {
   const W = 320,
     H = 170,
     left = 46,
@@ -17,7 +18,9 @@ function panelChart(xs, series, format, zero) {
   const ticks = steps(low, high, 4);
   low = Math.min(low, ticks[0]);
   high = Math.max(high, ticks[ticks.length - 1]);
-  const x = (i) => left + (W - left - right) * (xs.length > 1 ? i / (xs.length - 1) : 0.5);
+  const bars = series.some((one) => one.bars);
+  const across = (i) => (bars ? (i + 0.5) / xs.length : xs.length > 1 ? i / (xs.length - 1) : 0.5);
+  const x = (i) => left + (W - left - right) * across(i);
   const y = (v) => top + (H - top - bottom) * (1 - (v - low) / (high - low));
   const nodes = ticks.flatMap((v) => [
     svg("line", { x1: left, x2: W - right, y1: y(v), y2: y(v), style: "stroke:var(--line);stroke-width:1" }),
@@ -43,6 +46,24 @@ function panelChart(xs, series, format, zero) {
       ),
     );
   for (const one of series) {
+    if (one.bars) {
+      const wide = Math.min(18, ((W - left - right) / xs.length) * 0.7);
+      for (const [i, v] of one.values.entries())
+        nodes.push(
+          svg(
+            "rect",
+            {
+              x: x(i) - wide / 2,
+              y: y(v),
+              width: wide,
+              height: y(low) - y(v),
+              style: `fill:${one.colour}`,
+            },
+            svg("title", {}, say("curve.point", { x: xs[i], y: format(v) })),
+          ),
+        );
+      continue;
+    }
     const points = one.values.map((v, i) => (v == null ? null : [x(i), y(v)])).filter(Boolean);
     nodes.push(
       svg("path", {
@@ -57,7 +78,13 @@ function panelChart(xs, series, format, zero) {
             svg(
               "circle",
               { cx: x(i), cy: y(v), r: 2.6, style: `fill:${one.colour}` },
-              svg("title", {}, say("curve.point", { x: xs[i], y: format(v) })),
+              svg(
+                "title",
+                {},
+                documents
+                  ? say("time.point", { x: xs[i], y: format(v), documents: count(documents[i]) })
+                  : say("curve.point", { x: xs[i], y: format(v) }),
+              ),
             ),
           );
   }
@@ -125,7 +152,7 @@ function drawTraining() {
         return el(
           "div",
           { class: "panel" },
-          el("h3", {}, title, el("small", {}, unit)),
+          el("h3", {}, explained(title), el("small", {}, explained(unit))),
           panelChart(
             every.map((i) => t.epoch[i]),
             series.map((one) => ({ ...one, values: every.map((i) => one.values[i]) })),
@@ -165,6 +192,12 @@ say("time.note", {
     most: count(Math.max(...documents)),
   });
   part("time", ".panels").append(
+    el(
+      "div",
+      { class: "panel" },
+      el("h3", {}, say("time.documents"), el("small", {}, say("time.by", { unit: unitOf(unit) }))),
+      panelChart(bins, [{ values: documents, colour: "var(--faint)", bars: true }], count, true),
+    ),
     ...spread.map(([, k]) =>
       el(
         "div",
@@ -176,7 +209,7 @@ say("time.note", {
           el("button", { type: "button", lang: language, on: { click: () => choose(k, true) } }, label(k)),
           el("small", {}, say("topics.small", { k })),
         ),
-        panelChart(bins, [{ values: shares[k], colour: colour(k) }], (v) => percent(v, v < 0.1 ? 1 : 0), true),
+        panelChart(bins, [{ values: shares[k], colour: colour(k) }], (v) => percent(v, v < 0.1 ? 1 : 0), true, documents),
       ),
     ),
   );

@@ -11,6 +11,7 @@ say("documents.note", { documents: count(data.documents.of) });
         "li",
         {},
         el("p", { class: "id" }, document.id),
+        document.title ? el("p", { class: "title", lang: language }, document.title) : null,
         el("p", { lang: language }, document.text),
         el(
           "div",
@@ -52,7 +53,7 @@ function drawRun() {
       say("run.metrics"),
       ["", say("run.value"), say("run.measured_on")],
       data.measured.map(([name, value, said]) =>
-        el("tr", {}, el("td", {}, name), el("td", { class: "n" }, value), el("td", { class: "said" }, said)),
+        el("tr", {}, el("td", {}, explained(name)), el("td", { class: "n" }, value), el("td", { class: "said" }, explained(said))),
       ),
     ),
   );
@@ -89,5 +90,14 @@ function drawRun() {
     el("details", { style: "margin-top:.8rem" }, el("summary", {}, say("run.all")), table("", null, rows(true))),
   );
   tables.push(others);
-  part("run", ".tables").append(...tables.map((node) => (node.tagName === "TABLE" ? el("div", {}, node) : node)));
+  part("run", ".tables").append(
+    ...tables.map((node) => (node.tagName === "TABLE" ? el("div", {}, node) : node)),
+  );
+}
+
+function drawTerms() {
+  for (const note of document.querySelectorAll(".note, #lead")) note.replaceChildren(...explained(note.textContent));
+  part("terms", "dl").append(
+    ...terms.filter((name) => met.has(name)).map((name) => el("div", {}, el("dt", {}, name), el("dd", {}, say(`term.${name}`)))),
+  );
 }

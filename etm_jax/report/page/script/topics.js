@@ -61,11 +61,11 @@ function detail(k) {
     el(
       "p",
       { class: "facts" },
-      say("topics.facts", {
+      explained(say("topics.facts", {
         share: percent(topic.share),
         npmi: topic.npmi.toFixed(3).replace("-", "−"),
         rank: run.page_lang === "en" ? ordinal(byShare.indexOf(k) + 1) : byShare.indexOf(k) + 1,
-      }),
+      })),
     ),
   ];
   const columns = el("div", { class: "columns" });
@@ -112,6 +112,7 @@ function detail(k) {
         [{ values: data.time.shares[k], colour: colour(k) }],
         (v) => percent(v, v < 0.1 ? 1 : 0),
         true,
+        data.time.documents,
       ),
     );
   columns.append(side);
@@ -142,6 +143,7 @@ function text(document) {
         share.slice(0, 4).reduce((out, x, i) => out + (i ? (i % 2 ? " " : ", ") : "") + x, ""),
       ),
     ),
+    document.title ? el("p", { class: "title", lang: language }, document.title) : null,
     el(
       "p",
       { lang: language },
