@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from etm_jax.report.document_map import document_map
 from etm_jax.report.page.strings import Strings
+from etm_jax.report.palette import SIDE_BY_SIDE, text_on
 from etm_jax.util.console import display_width, warn
 
 CJK_FAMILIES = (
@@ -27,8 +29,10 @@ BARS = 12
 """Topics of a plot of bars, and of curves over time."""
 
 
-def write_plots(contents: dict[str, Any], folder: Path) -> None:
+def write_plots(contents: dict[str, Any], theta: np.ndarray, folder: Path) -> None:
     """Write each plot that the run has data for as NAME.png and NAME.svg. Needs matplotlib (extra: figures).
+
+    theta: [D, K], of all documents.
 
     Warns where a plot has Chinese text and no installed font has Chinese characters, and names a package that has one.
     """
@@ -48,7 +52,7 @@ def write_plots(contents: dict[str, Any], folder: Path) -> None:
     }  # fmt: skip
     with plt.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # the warning above says it once
-        for name, figure in _plots(contents):
+        for name, figure in _plots(contents, theta):
             figure.savefig(folder / f"{name}.png", dpi=200, bbox_inches="tight", pad_inches=0.15)
             # Without the date, the same run gives the same bytes.
             figure.savefig(folder / f"{name}.svg", bbox_inches="tight", pad_inches=0.15, metadata={"Date": None})
@@ -76,7 +80,7 @@ def cjk_family() -> str | None:
     return installed()
 
 
-def _plots(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _plots(contents: dict[str, Any], theta: np.ndarray) -> Iterator[tuple[str, Any]]:
     """Each plot with its name."""
     yield from _topics(contents)
     yield "shares", _shares(contents)
@@ -88,6 +92,8 @@ def _plots(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "time", _time(contents)
     yield from _training(contents)
     yield "documents", _documents(contents)
+    if len(theta) > 1:
+        yield "document_map", document_map(theta, [_label(contents, k, 2) for k in range(theta.shape[1])], INK)
 
 
 def _strings(contents: dict[str, Any]) -> Strings:
@@ -310,10 +316,11 @@ def _documents(contents: dict[str, Any]) -> Any:
     for row, document in enumerate(documents):
         left = 0.0
         for k, percent in zip(document["topics"][::2], document["topics"][1::2], strict=True):
-            axis.barh(row, percent, left=left, color=_colour(contents, k), height=0.5, edgecolor="white")
+            colour = SIDE_BY_SIDE[contents["topics"][k]["beside"]]
+            axis.barh(row, percent, left=left, color=colour, height=0.5, edgecolor="white")
             if percent >= 12:
-                axis.text(left + percent / 2, row, _label(contents, k, 2), ha="center", va="center", color="white",
-                          fontsize=8)  # fmt: skip
+                axis.text(left + percent / 2, row, _label(contents, k, 2), ha="center", va="center", fontsize=8,
+                          color=text_on(colour))  # fmt: skip
             left += percent
         text = document["text"]
         axis.text(0, row - 0.36, text if len(text) <= 60 else text[:60] + "…", fontsize=8.5, color=INK, va="bottom")

@@ -35,7 +35,9 @@ class Folder(NamedTuple):
 
 FOLDERS = {
     "figures": Folder(
-        lambda run, shown, folder: write_plots(shown, folder), "the plots of the page, as PNG and SVG", "matplotlib"
+        lambda run, shown, folder: write_plots(shown, exports.all_theta(run)[2], folder),
+        "the plots of the page and a map of documents, as PNG and SVG",
+        "matplotlib",
     ),
     "tables": Folder(write_tables, "tables for a paper, each as .csv, .tex (booktabs) and .md"),
     "parquet": Folder(

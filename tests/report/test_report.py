@@ -103,6 +103,9 @@ def test_documents_have_their_topics_and_marked_words(runs, shown):
             assert text.startswith(lines[int(document["id"]) - 1])
             assert document["topics"][0] == k
             assert set(document["parts"][1::2]) & top
+    for document in shown["first"]:
+        colours = [shown["topics"][k]["beside"] for k in document["topics"][::2]]
+        assert len(set(colours)) == len(colours)
     assert [document["id"] for document in shown["first"]][:2] == ["1", "2"]
     assert shown["documents"]["of"] == len(shown["documents"]["id"]) == 120
 
@@ -435,7 +438,7 @@ def test_plots_are_drawn_the_same_again(runs):
     folder = runs / "etm" / "figures"
     assert report(f"--workdir={runs / 'etm'}", "--figures", "--date_field=day") == 0
     names = {path.stem for path in folder.glob("*.png")}
-    assert names == {"topics_1", "shares", "similarity", "map", "time", "loss", "quality", "documents"}
+    assert names == {"topics_1", "shares", "similarity", "map", "time", "loss", "quality", "documents", "document_map"}
     assert {path.stem for path in folder.glob("*.svg")} == names
     before = {path.name: path.read_bytes() for path in folder.glob("*.svg")}
     assert report(f"--workdir={runs / 'etm'}", "--figures", "--date_field=day") == 0

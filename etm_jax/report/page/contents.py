@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from etm_jax.report.page.groups import groups_of
 from etm_jax.report.page.relations import flattened, tree_of
 from etm_jax.report.page.strings import page_language
 from etm_jax.report.page.texts import dates_of, parts_of, prepared_dates, texts_of
+from etm_jax.report.palette import colours_apart
 from etm_jax.results.evaluation import Evaluation
 from etm_jax.results.run import Run
 from etm_jax.util.console import silenced
@@ -127,6 +129,10 @@ def contents(
         for topic, row_found, row_cosine in zip(topics, found, cosine, strict=True):
             topic["near"] = [[int(j), round(float(c), 3)] for j, c in zip(row_found, row_cosine, strict=True)]
     listed = _listed(len(every))
+    opening = [shown(row[name]) for name in first]
+    together = [pair for one in opening for pair in combinations(one["topics"][::2], 2)]
+    for topic, colour in zip(topics, colours_apart(together, len(topics)), strict=True):
+        topic["beside"] = colour
     return {
         "run": _run(run, evaluation, lang) | {"page_lang": page_language(page_lang, lang)},
         "metrics": _metrics(evaluation),
@@ -144,7 +150,7 @@ def contents(
         "time": _over_time(theta, every, dates),
         "groups": groups_of(theta, every, corpus.metadata),
         "training": {name: [row.get(name) for row in run.epochs] for name in ("epoch", *CURVES)},
-        "first": [shown(row[name]) for name in first],
+        "first": opening,
         "documents": {
             "of": len(every),
             "id": [every.ids[i] for i in listed],

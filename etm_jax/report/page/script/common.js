@@ -9,6 +9,8 @@ const part = (id, selector) => $(id).querySelector(selector);
 const count = (n) => n.toLocaleString("en-US");
 const percent = (p, digits = 1) => `${(100 * p).toFixed(digits)}%`;
 const colour = (k) => `var(--f${topics[k].family})`;
+// The colour of a topic beside others in a bar, where those of one family would look alike.
+const beside = (k) => `var(--s${topics[k].beside})`;
 const firstWords = (k, n) =>
   topics[k].words
     .slice(0, n)
@@ -54,13 +56,14 @@ const bar = (share, k) =>
     { class: "track", style: `color:${colour(k)}` },
     el("i", { style: `width:${Math.max(0, Math.min(100, 100 * share)).toFixed(2)}%` }),
   );
-const chip = (text, more, act) =>
+const chip = (text, more, act, colour) =>
   el(
     "li",
     {},
     el(
       "button",
       { type: "button", on: { click: act } },
+      colour ? el("i", { class: "dot", style: `background:${colour}` }) : null,
       el("span", { lang: language }, text),
       more ? el("small", {}, more) : null,
     ),

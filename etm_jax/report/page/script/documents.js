@@ -16,12 +16,12 @@ say("documents.note", { documents: count(data.documents.of) });
         el(
           "div",
           { class: "stack", "aria-hidden": "true" },
-          pairs.map(([k, p]) => el("i", { style: `width:${p}%;background:${colour(k)}` })),
+          pairs.map(([k, p]) => el("i", { style: `width:${p}%;background:${beside(k)}` })),
         ),
         el(
           "ul",
           { class: "chips", style: "margin-top:.6rem" },
-          pairs.map(([k, p]) => chip(`${k}  ${label(k)}`, `${p}%`, () => choose(k, true))),
+          pairs.map(([k, p]) => chip(`${k}  ${label(k)}`, `${p}%`, () => choose(k, true), beside(k))),
         ),
       );
     }),
