@@ -36,6 +36,12 @@ class ReportFlags:
         "names of distinctive words; without it, the names that etm_jax.edit gave",
         shown="FILE",
     )
+    top_words: str = setting(
+        "probability",
+        "the words that stand for a topic on the page and in figures: its most probable ones, or those of the highest "
+        "relevance, which are rare outside it (docs/tables.md)",
+        choices=("probability", "relevance"),
+    )
     page_lang: str = setting(
         "",
         "the language of the page and of the figures; default: that of the corpus, or en where it is another",
@@ -87,6 +93,7 @@ def main(argv: Sequence[str]) -> None:
         date_field=given.date_field,
         topic_names=given.topic_names,
         page_lang=given.page_lang,
+        by_relevance=given.top_words == "relevance",
     )
 
 

@@ -84,6 +84,7 @@ def write_report(
     date_field: str = "",
     topic_names: str = "",
     page_lang: str = "",
+    by_relevance: bool = False,
 ) -> None:
     """Write the page of a run, and the folders that are asked for.
 
@@ -102,6 +103,8 @@ def write_report(
         that etm_jax.edit gave, where it did.
     page_lang : str
         en or zh; empty for the language of the corpus, or English where it is another.
+    by_relevance : bool
+        Whether topics show their most relevant words, not the most probable ones.
 
     Raises
     ------
@@ -126,7 +129,7 @@ def write_report(
     )
     names = dict(enumerate(run.edit.names)) if run.edit else {}
     names |= read_names(topic_names, "topic_names", run.model.beta, run.corpus.vocabulary)
-    shown = contents(run, evaluate(run), date_field, names, page_lang)
+    shown = contents(run, evaluate(run), date_field, names, page_lang, by_relevance)
     place.parent.mkdir(parents=True, exist_ok=True)
     for name in folders:
         with replace_own_files(place.parent / name) as folder:

@@ -18,6 +18,7 @@ from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.metadata import MetaColumn, Metadata
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.types import Documents
+from etm_jax.metrics.relevance import relevant_words
 from etm_jax.metrics.topics import top_words
 from etm_jax.report.__main__ import main as report_main
 from etm_jax.report.exports import all_theta, topic_data
@@ -205,6 +206,17 @@ def test_the_page_is_in_the_language_of_its_corpus_or_the_one_asked_for(runs, sh
     assert '<html lang="en">' in (runs / "english.html").read_text("utf-8")
     assert data_of(runs / "english.html")["measured"] == shown["metrics"]
     assert report(f"--workdir={runs / 'etm'}", "--page_lang=de") == 2
+
+
+def test_topics_show_their_relevant_words_where_asked_to(runs, shown):
+    assert report(f"--workdir={runs / 'etm'}", f"--output={runs / 'relevant.html'}", "--top_words=relevance") == 0
+    found, run = data_of(runs / "relevant.html"), read_run(runs / "etm")
+    names, beta = run.corpus.vocabulary.words, run.model.beta
+    for k, row in enumerate(relevant_words(beta, run.corpus.vocabulary.term_freq, page_contents.WORDS)):
+        topic = found["topics"][k]
+        assert [found["words"]["text"][j] for j in topic["words"]] == [names[j] for j in row]
+        assert topic["p"] == pytest.approx(beta[k, row], abs=1e-5)
+    assert [topic["npmi"] for topic in found["topics"]] == [topic["npmi"] for topic in shown["topics"]]
 
 
 def test_text_of_the_corpus_cannot_become_markup(runs, shown):

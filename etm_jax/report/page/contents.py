@@ -13,6 +13,7 @@ from etm_jax.config.variants import VARIANTS
 from etm_jax.corpus.new_documents import settings_like
 from etm_jax.corpus.types import Documents
 from etm_jax.metrics.neighbours import nearest
+from etm_jax.metrics.relevance import relevant_words
 from etm_jax.metrics.topic_tree import overlap
 from etm_jax.metrics.topics import representative_documents, top_words, topic_shares
 from etm_jax.report.page.groups import groups_of
@@ -63,13 +64,15 @@ def contents(
     date_field: str = "",
     names_of_topics: Mapping[int, str] | None = None,
     page_lang: str = "",
+    by_relevance: bool = False,
 ) -> dict[str, Any]:
     """The data of a run's page: settings, metrics, topics, words, documents, map, tree, time, training. Numbers are
     rounded.
 
     date_field: the field of the metadata, or of the corpus' file, that holds the documents' dates; empty to find one.
     names_of_topics: what to call topics in place of their first words. page_lang: of `strings.LANGUAGES`; empty for
-    that of the corpus, or English where it is another. Raises UserError where `date_field` has no dates.
+    that of the corpus, or English where it is another. by_relevance: whether topics show their most relevant words, not
+    the most probable ones. Raises UserError where `date_field` has no dates.
     """
     config, corpus, model = run.record.config, run.corpus, run.model
     with silenced():
@@ -79,6 +82,8 @@ def contents(
     row = {name: i for i, name in enumerate(every.ids)}
 
     words = top_words(model.beta, WORDS)
+    if by_relevance:
+        words = relevant_words(model.beta, corpus.vocabulary.term_freq, WORDS)
     share = topic_shares(model.theta_train, corpus.train.counts)
     represent = representative_documents(theta, every.counts, DOCUMENTS)
     wanted = {every.ids[i] for rows in represent for i in rows}
@@ -134,7 +139,7 @@ def contents(
     for topic, colour in zip(topics, colours_apart(together, len(topics)), strict=True):
         topic["beside"] = colour
     return {
-        "run": _run(run, evaluation, lang) | {"page_lang": page_language(page_lang, lang)},
+        "run": _run(run, evaluation, lang) | {"page_lang": page_language(page_lang, lang), "relevant": by_relevance},
         "metrics": _metrics(evaluation),
         "filtering": _filtering(run),
         "settings": _settings(run),

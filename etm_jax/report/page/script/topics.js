@@ -55,7 +55,7 @@ function choose(k, show) {
 
 function detail(k) {
   const topic = topics[k],
-    most = topic.p[0];
+    most = Math.max(...topic.p);
   const blocks = [
     el("h2", {}, dot(k), say("topics.topic", { k }), el("span", { lang: language }, label(k))),
     el(
@@ -73,7 +73,7 @@ function detail(k) {
     el(
       "div",
       {},
-      el("h3", {}, say("topics.words")),
+      el("h3", {}, explained(run.relevant ? say("topics.relevant") : say("topics.words"))),
       el(
         "div",
         { class: "bars" },
