@@ -67,10 +67,11 @@ class Reports(TopicResults):
             self._with_documents()
             return measured(self._as_fitted_run())
 
-    def report(self, path: str | Path, *, date_field: str = "") -> Path:
+    def report(self, path: str | Path, *, date_field: str = "", page_lang: str = "") -> Path:
         """Write the page of `python -m etm_jax.report` on the fitted documents, and return where it is.
 
-        date_field: as there, for documents whose names are dates. Raises ValueError where it cannot be written.
+        date_field: as there, for documents whose names are dates. page_lang: en or zh; empty for the language of the
+        documents, or English where it is another. Raises ValueError where the page cannot be written.
         """
         with self._own_words():
             self._with_documents()
@@ -80,7 +81,7 @@ class Reports(TopicResults):
             check_writable(place.parent, "path")
             run = self._as_run(place.stem)
             names = dict(enumerate(run.edit.names)) if run.edit else {}
-            text = page(contents(run, measured(self._as_fitted_run()), date_field, names))
+            text = page(contents(run, measured(self._as_fitted_run()), date_field, names, page_lang))
             place.parent.mkdir(parents=True, exist_ok=True)
             replace_text(place, text)
             return place

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from etm_jax.cli import flags as cli
 from etm_jax.config.declaration import setting
+from etm_jax.report.page.strings import LANGUAGES
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,17 @@ class ReportFlags:
         "a .csv or .tsv file with columns topic and name: what you call topics, in place of their words; or auto, for "
         "names of distinctive words; without it, the names that etm_jax.edit gave",
         shown="FILE",
+    )
+    top_words: str = setting(
+        "probability",
+        "the words that stand for a topic on the page and in figures: its most probable ones, or those of the highest "
+        "relevance, which are rare outside it (docs/tables.md)",
+        choices=("probability", "relevance"),
+    )
+    page_lang: str = setting(
+        "",
+        "the language of the page and of the figures; default: that of the corpus, or en where it is another",
+        choices=LANGUAGES,
     )
     figures: bool = setting(False, "write figures/ beside the page: its pictures as PNG and SVG (extra: figures)")
     tables: bool = setting(
@@ -74,7 +86,15 @@ def main(argv: Sequence[str]) -> None:
     from etm_jax.report.write import FOLDERS, write_report
 
     folders = [name for name in FOLDERS if getattr(given, name)]
-    write_report(given.workdir, given.output, folders, date_field=given.date_field, topic_names=given.topic_names)
+    write_report(
+        given.workdir,
+        given.output,
+        folders,
+        date_field=given.date_field,
+        topic_names=given.topic_names,
+        page_lang=given.page_lang,
+        by_relevance=given.top_words == "relevance",
+    )
 
 
 if __name__ == "__main__":

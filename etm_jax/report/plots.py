@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from etm_jax.report.document_map import document_map
+from etm_jax.report.page.strings import Strings
+from etm_jax.report.palette import SIDE_BY_SIDE, text_on
 from etm_jax.util.console import display_width, warn
 
 CJK_FAMILIES = (
@@ -26,8 +29,10 @@ BARS = 12
 """Topics of a plot of bars, and of curves over time."""
 
 
-def write_plots(contents: dict[str, Any], folder: Path) -> None:
+def write_plots(contents: dict[str, Any], theta: np.ndarray, folder: Path) -> None:
     """Write each plot that the run has data for as NAME.png and NAME.svg. Needs matplotlib (extra: figures).
+
+    theta: [D, K], of all documents.
 
     Warns where a plot has Chinese text and no installed font has Chinese characters, and names a package that has one.
     """
@@ -47,7 +52,7 @@ def write_plots(contents: dict[str, Any], folder: Path) -> None:
     }  # fmt: skip
     with plt.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # the warning above says it once
-        for name, figure in _plots(contents):
+        for name, figure in _plots(contents, theta):
             figure.savefig(folder / f"{name}.png", dpi=200, bbox_inches="tight", pad_inches=0.15)
             # Without the date, the same run gives the same bytes.
             figure.savefig(folder / f"{name}.svg", bbox_inches="tight", pad_inches=0.15, metadata={"Date": None})
@@ -75,7 +80,7 @@ def cjk_family() -> str | None:
     return installed()
 
 
-def _plots(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _plots(contents: dict[str, Any], theta: np.ndarray) -> Iterator[tuple[str, Any]]:
     """Each plot with its name."""
     yield from _topics(contents)
     yield "shares", _shares(contents)
@@ -87,6 +92,13 @@ def _plots(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "time", _time(contents)
     yield from _training(contents)
     yield "documents", _documents(contents)
+    if len(theta) > 1:
+        yield "document_map", document_map(theta, [_label(contents, k, 2) for k in range(theta.shape[1])], INK)
+
+
+def _strings(contents: dict[str, Any]) -> Strings:
+    """What figures say, in the language of the page."""
+    return Strings(contents["run"]["page_lang"])
 
 
 def _label(contents: dict[str, Any], k: int, n: int = 3) -> str:
@@ -110,7 +122,7 @@ def _topics(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     from matplotlib import pyplot as plt
     from matplotlib.ticker import MaxNLocator
 
-    order = _by_share(contents)
+    say, order = _strings(contents), _by_share(contents)
     for start in range(0, len(order), BARS):
         some = order[start : start + BARS]
         rows = -(-len(some) // 4)
@@ -121,7 +133,7 @@ def _topics(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             topic = contents["topics"][k]
             axis.barh(range(10), topic["p"][9::-1], color=_colour(contents, k), height=0.72)
             axis.set_yticks(range(10), [contents["words"]["text"][j] for j in topic["words"][9::-1]], color=INK)
-            axis.set_title(topic["name"] or f"Topic {k}", loc="left", fontsize=11, color=INK)
+            axis.set_title(topic["name"] or say("topics.topic", k=k), loc="left", fontsize=11, color=INK)
             axis.set_title(f"{topic['share']:.1%}   NPMI {topic['npmi']:.2f}", loc="right", fontsize=9, color=SOFT)
             axis.xaxis.set_major_locator(MaxNLocator(3))
             axis.xaxis.set_major_formatter(tick_label)
@@ -145,7 +157,7 @@ def _shares(contents: dict[str, Any]) -> Any:
     axis.invert_yaxis()
     axis.margins(y=0.01)
     axis.xaxis.set_major_formatter(tick_label)
-    axis.set_xlabel("share of the words", color=SOFT)
+    axis.set_xlabel(_strings(contents)("figure.share"), color=SOFT)
     axis.tick_params(left=False)
     return figure
 
@@ -179,7 +191,7 @@ def _similarity(contents: dict[str, Any]) -> Any:
     squares.set_xticks([])
     squares.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=squares, location="bottom", shrink=0.5, aspect=30, pad=0.02)
-    bar.set_label("overlap of two topics' words, percent", color=SOFT, fontsize=9)
+    bar.set_label(_strings(contents)("similarity.bar"), color=SOFT, fontsize=9)
     bar.outline.set_visible(False)
     return figure
 
@@ -243,10 +255,23 @@ def _time(contents: dict[str, Any]) -> Any:
 
 
 CURVES = {
-    "loss": (("nelbo", "Loss", "nelbo, nats a document"), ("recon", "Reconstruction", "nats"), ("kl", "KL", "nats")),
-    "quality": (("c_v", "Coherence", "C_V"), ("npmi", "Coherence", "NPMI"), ("diversity", "Diversity", "top 25 words")),
+    "loss": ("nelbo", "recon", "kl"),
+    "quality": ("c_v", "npmi", "diversity"),
 }
-"""Panels of curves by epoch, as in Figures 4 and 6 of the report."""
+"""Curves by epoch, a panel each, as in Figures 4 and 6 of the report."""
+
+
+def _curve_titles(contents: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """The title and the unit of every curve."""
+    say = _strings(contents)
+    return {
+        "nelbo": (say("training.loss"), say("training.nelbo")),
+        "recon": (say("training.reconstruction"), say("training.nats")),
+        "kl": (say("training.kl"), say("training.nats")),
+        "c_v": (say("training.coherence"), "C_V"),
+        "npmi": (say("training.coherence"), "NPMI"),
+        "diversity": (say("training.diversity"), say("training.diversity_of")),
+    }
 
 
 def _training(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -254,23 +279,27 @@ def _training(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     from matplotlib import pyplot as plt
     from matplotlib.ticker import MaxNLocator
 
-    values = contents["training"]
+    values, say, titles = contents["training"], _strings(contents), _curve_titles(contents)
     for name, wanted in CURVES.items():
-        panels = [panel for panel in wanted if any(x is not None for x in values[panel[0]])]
+        panels = [panel for panel in wanted if any(x is not None for x in values[panel])]
         if not panels:
             continue
         figure, axes = plt.subplots(
             1, len(panels), figsize=(4.3 * len(panels), 3.2), layout="constrained", squeeze=False
         )
-        for axis, (curve, title, unit) in zip(axes[0], panels, strict=True):
-            for key, which, line in ((curve, "training", "-"), (f"valid_{curve}", "validation", "--")):
+        for axis, curve in zip(axes[0], panels, strict=True):
+            title, unit = titles[curve]
+            for key, which, line in (
+                (curve, say("training.training"), "-"),
+                (f"valid_{curve}", say("training.validation"), "--"),
+            ):
                 points = [(e, y) for e, y in zip(values["epoch"], values.get(key) or [], strict=False) if y is not None]
                 if points:
                     axis.plot(*zip(*points, strict=True), line, label=which, linewidth=1.9, marker="o", markersize=3,
                               color=FAMILIES[line == "--"])  # fmt: skip
             axis.set_title(title, loc="left", fontsize=11, color=INK)
             axis.set_title(unit, loc="right", fontsize=9, color=SOFT)
-            axis.set_xlabel("epoch", color=SOFT)
+            axis.set_xlabel(say("training.epoch"), color=SOFT)
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
             axis.grid(axis="y", color=GRID, linewidth=0.8)
             if len(axis.lines) > 1:
@@ -287,10 +316,11 @@ def _documents(contents: dict[str, Any]) -> Any:
     for row, document in enumerate(documents):
         left = 0.0
         for k, percent in zip(document["topics"][::2], document["topics"][1::2], strict=True):
-            axis.barh(row, percent, left=left, color=_colour(contents, k), height=0.5, edgecolor="white")
+            colour = SIDE_BY_SIDE[contents["topics"][k]["beside"]]
+            axis.barh(row, percent, left=left, color=colour, height=0.5, edgecolor="white")
             if percent >= 12:
-                axis.text(left + percent / 2, row, _label(contents, k, 2), ha="center", va="center", color="white",
-                          fontsize=8)  # fmt: skip
+                axis.text(left + percent / 2, row, _label(contents, k, 2), ha="center", va="center", fontsize=8,
+                          color=text_on(colour))  # fmt: skip
             left += percent
         text = document["text"]
         axis.text(0, row - 0.36, text if len(text) <= 60 else text[:60] + "…", fontsize=8.5, color=INK, va="bottom")
@@ -299,5 +329,5 @@ def _documents(contents: dict[str, Any]) -> Any:
     axis.set_yticks([])
     axis.spines["left"].set_visible(False)
     axis.xaxis.set_major_formatter(lambda x, _: f"{x:.0f}%")
-    axis.set_xlabel("share of the document", color=SOFT)
+    axis.set_xlabel(_strings(contents)("figure.document_share"), color=SOFT)
     return figure

@@ -36,7 +36,9 @@ class Folder(NamedTuple):
 
 FOLDERS = {
     "figures": Folder(
-        lambda run, shown, folder: write_plots(shown, folder), "the plots of the page, as PNG and SVG", "matplotlib"
+        lambda run, shown, folder: write_plots(shown, exports.all_theta(run)[2], folder),
+        "the plots of the page and a map of documents, as PNG and SVG",
+        "matplotlib",
     ),
     "tables": Folder(write_tables, "tables for a paper, each as .csv, .tex (booktabs) and .md"),
     "parquet": Folder(
@@ -80,7 +82,14 @@ PAGE_SUFFIXES = (".html", ".htm")
 
 
 def write_report(
-    workdir: str, output: str = "", folders: Collection[str] = (), *, date_field: str = "", topic_names: str = ""
+    workdir: str,
+    output: str = "",
+    folders: Collection[str] = (),
+    *,
+    date_field: str = "",
+    topic_names: str = "",
+    page_lang: str = "",
+    by_relevance: bool = False,
 ) -> None:
     """Write the page of a run, and the folders that are asked for.
 
@@ -97,6 +106,10 @@ def write_report(
     topic_names : str
         A .csv or .tsv file with columns topic and name, or "auto" for names of distinctive words; empty for the names
         that etm_jax.edit gave, where it did.
+    page_lang : str
+        en or zh; empty for the language of the corpus, or English where it is another.
+    by_relevance : bool
+        Whether topics show their most relevant words, not the most probable ones.
 
     Raises
     ------
@@ -124,7 +137,7 @@ def write_report(
         raise UserError(f"--output={output} is to be a page; give a name that ends in .html")
     names = dict(enumerate(run.edit.names)) if run.edit else {}
     names |= read_names(topic_names, "topic_names", run.model.beta, run.corpus.vocabulary)
-    shown = contents(run, evaluate(run), date_field, names)
+    shown = contents(run, evaluate(run), date_field, names, page_lang, by_relevance)
     place.parent.mkdir(parents=True, exist_ok=True)
     for name in folders:
         with replace_own_files(place.parent / name) as folder:

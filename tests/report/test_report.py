@@ -15,11 +15,15 @@ import scipy.sparse as sp
 from conftest import SMALL, themed_lines
 from etm_jax.cli import flags as cli
 from etm_jax.config.corpus_settings import CorpusConfig
+from etm_jax.corpus.metadata import MetaColumn, Metadata
 from etm_jax.corpus.sources import find_source
+from etm_jax.corpus.types import Documents
+from etm_jax.metrics.relevance import relevant_words
 from etm_jax.metrics.topics import top_words
 from etm_jax.report.__main__ import main as report_main
 from etm_jax.report.exports import all_theta, topic_data
 from etm_jax.report.page import contents as page_contents
+from etm_jax.report.page.groups import groups_of
 from etm_jax.report.page.html import page
 from etm_jax.report.plots import tick_label
 from etm_jax.results.run import read_run
@@ -100,6 +104,9 @@ def test_documents_have_their_topics_and_marked_words(runs, shown):
             assert text.startswith(lines[int(document["id"]) - 1])
             assert document["topics"][0] == k
             assert set(document["parts"][1::2]) & top
+    for document in shown["first"]:
+        colours = [shown["topics"][k]["beside"] for k in document["topics"][::2]]
+        assert len(set(colours)) == len(colours)
     assert [document["id"] for document in shown["first"]][:2] == ["1", "2"]
     assert shown["documents"]["of"] == len(shown["documents"]["id"]) == 120
 
@@ -133,6 +140,18 @@ def test_time_is_by_month_and_weighs_by_words(runs, shown):
     january = [i for i, name in enumerate(train.ids) if (int(name) - 1) % 3 == 0]
     leading = run.model.theta_train[january].mean(axis=0).argmax()
     assert np.argmax(time["shares"][leading]) == 0
+
+
+def test_groups_have_the_share_of_their_words():
+    counts = sp.csr_matrix(np.array([[1, 0], [3, 0], [2, 2], [5, 5]]))
+    theta = np.array([[1.0, 0.0], [0.5, 0.5], [0.25, 0.75], [0.0, 1.0]], np.float32)
+    metadata = Metadata((MetaColumn("source", "category", ("a", "b")), MetaColumn("day", "date")))
+    documents = Documents(counts, list("1234"), [""] * 4, {"source": ["a", "a", "b", ""], "day": ["2024-01-01"] * 4})
+    (found,) = groups_of(theta, documents, metadata)
+    assert found["levels"] == ["a", "b"]
+    assert found["documents"] == [2, 1]
+    np.testing.assert_allclose(found["shares"], [[(1 + 1.5) / 4, 0.25], [1.5 / 4, 0.75]])
+    assert groups_of(theta, documents, Metadata()) == []
 
 
 def test_what_was_prepared_is_shown_though_the_corpus_is_gone(runs, shown, tmp_path):
@@ -174,6 +193,32 @@ def test_topics_are_called_as_one_likes(runs, capsys):
     assert "it needs topic and name" in capsys.readouterr().err
 
 
+def test_the_page_is_in_the_language_of_its_corpus_or_the_one_asked_for(runs, shown):
+    assert shown["run"]["page_lang"] == "zh"
+    text = (runs / "etm.html").read_text("utf-8")
+    assert '<html lang="zh-Hans">' in text
+    assert "跳到主题" in text
+    # Every row of the table of metrics has words for its name, and for what it was measured on.
+    named = {name for name, _, _ in shown["measured"] if not re.search(r"[\u4e00-\u9fff]", name)}
+    assert named <= {"", "NPMI", "UMass", "C_V", "C_UCI", "C_NPMI", "C_W2V", "KL"}
+    assert all(re.search(r"[\u4e00-\u9fff]", said) for _, _, said in shown["measured"])
+    assert report(f"--workdir={runs / 'etm'}", f"--output={runs / 'english.html'}", "--page_lang=en") == 0
+    assert '<html lang="en">' in (runs / "english.html").read_text("utf-8")
+    assert data_of(runs / "english.html")["measured"] == shown["metrics"]
+    assert report(f"--workdir={runs / 'etm'}", "--page_lang=de") == 2
+
+
+def test_topics_show_their_relevant_words_where_asked_to(runs, shown):
+    assert report(f"--workdir={runs / 'etm'}", f"--output={runs / 'relevant.html'}", "--top_words=relevance") == 0
+    found, run = data_of(runs / "relevant.html"), read_run(runs / "etm")
+    names, beta = run.corpus.vocabulary.words, run.model.beta
+    for k, row in enumerate(relevant_words(beta, run.corpus.vocabulary.term_freq, page_contents.WORDS)):
+        topic = found["topics"][k]
+        assert [found["words"]["text"][j] for j in topic["words"]] == [names[j] for j in row]
+        assert topic["p"] == pytest.approx(beta[k, row], abs=1e-5)
+    assert [topic["npmi"] for topic in found["topics"]] == [topic["npmi"] for topic in shown["topics"]]
+
+
 def test_text_of_the_corpus_cannot_become_markup(runs, shown):
     text = (runs / "etm.html").read_text("utf-8")
     assert HOSTILE not in text
@@ -203,6 +248,7 @@ def test_models_without_embeddings_have_no_map_but_the_rest(runs, model):
     assert found["time"] is None
     assert len(found["similarity"]["order"]) == 3
     assert bool(found["training"]["epoch"]) == (model == "gsm")
+    assert found["groups"] == []
 
 
 def test_a_large_run_stays_under_six_megabytes(shown, monkeypatch):
@@ -404,7 +450,7 @@ def test_plots_are_drawn_the_same_again(runs):
     folder = runs / "etm" / "figures"
     assert report(f"--workdir={runs / 'etm'}", "--figures", "--date_field=day") == 0
     names = {path.stem for path in folder.glob("*.png")}
-    assert names == {"topics_1", "shares", "similarity", "map", "time", "loss", "quality", "documents"}
+    assert names == {"topics_1", "shares", "similarity", "map", "time", "loss", "quality", "documents", "document_map"}
     assert {path.stem for path in folder.glob("*.svg")} == names
     before = {path.name: path.read_bytes() for path in folder.glob("*.svg")}
     assert report(f"--workdir={runs / 'etm'}", "--figures", "--date_field=day") == 0

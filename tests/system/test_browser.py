@@ -41,11 +41,17 @@ def report(tmp_path_factory) -> Path:
     """The page of a small run with dates."""
     folder = tmp_path_factory.mktemp("report")
     with (folder / "news.csv").open("w", encoding="utf-8", newline="") as file:
-        rows = [[line, f"2024-0{1 + i % 3}-11"] for i, line in enumerate(themed_lines())]
-        csv.writer(file).writerows([["text", "day"], *rows])
-    small = [*SMALL, f"--corpus={folder / 'news.csv'}", f"--workdir={folder / 'sea'}", "--log_quality_every=1"]
+        rows = [[line, f"2024-0{1 + i % 3}-11", "ab"[i % 2]] for i, line in enumerate(themed_lines())]
+        csv.writer(file).writerows([["text", "day", "paper"], *rows])
+    small = [
+        *SMALL,
+        f"--corpus={folder / 'news.csv'}",
+        f"--workdir={folder / 'sea'}",
+        "--log_quality_every=1",
+        "--meta_fields=day,paper",
+    ]
     assert cli.run(train_main, ["train", *small]) == 0
-    assert cli.run(report_main, ["report", f"--workdir={folder / 'sea'}", "--date_field=day"]) == 0
+    assert cli.run(report_main, ["report", f"--workdir={folder / 'sea'}", "--date_field=day", "--page_lang=en"]) == 0
     return folder / "sea" / "report.html"
 
 
@@ -115,6 +121,32 @@ def screenshot(driver, tmp_path, name) -> Path:
     path = folder / f"{name}.png"
     assert driver.save_screenshot(str(path))
     return path
+
+
+def test_the_head_counts_all_documents_and_leaves_out_what_few_would_say(opened):
+    cards = opened.find_element(By.ID, "cards").text
+    assert "120" in cards.split("\n")
+    assert "held-out coherence" not in cards
+    assert "held out" in opened.find_element(By.ID, "run").text
+
+
+def test_abbreviations_are_explained_on_hover_and_in_a_list(opened):
+    listed = opened.find_elements(By.CSS_SELECTOR, "#terms dt")
+    names = [one.text for one in listed]
+    assert {"NPMI", "KL", "nelbo", "t-SNE", "ETM", "C_V"} <= set(names)
+    found = opened.find_elements(By.CSS_SELECTOR, "abbr")
+    assert {one.text for one in found} == set(names)
+    assert all(len(one.get_attribute("title")) > 10 for one in found)
+
+
+def test_groups_and_periods_say_how_many_documents_they_have(opened):
+    groups = opened.find_element(By.ID, "groups")
+    assert "n = 60" in groups.text
+    assert len(groups.find_elements(By.CSS_SELECTOR, "tbody td")) == 3 * 2
+    assert len(opened.find_elements(By.CSS_SELECTOR, "#time .panel:first-child rect")) == 3
+    titles = opened.execute_script("return [...document.querySelectorAll('#time title')].map(e => e.textContent)")
+    assert "2024-01-11: 40" in titles
+    assert any(title.endswith(", 40 documents") for title in titles)
 
 
 def test_every_section_is_drawn(opened):

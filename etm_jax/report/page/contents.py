@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,14 @@ from etm_jax.config.variants import VARIANTS
 from etm_jax.corpus.new_documents import settings_like
 from etm_jax.corpus.types import Documents
 from etm_jax.metrics.neighbours import nearest
+from etm_jax.metrics.relevance import relevant_words
 from etm_jax.metrics.topic_tree import overlap
 from etm_jax.metrics.topics import representative_documents, top_words, topic_shares
+from etm_jax.report.page.groups import groups_of
 from etm_jax.report.page.relations import flattened, tree_of
+from etm_jax.report.page.strings import page_language
 from etm_jax.report.page.texts import dates_of, parts_of, prepared_dates, texts_of
+from etm_jax.report.palette import colours_apart
 from etm_jax.results.evaluation import Evaluation
 from etm_jax.results.run import Run
 from etm_jax.util.console import silenced
@@ -54,14 +59,20 @@ CURVES = ("nelbo", "recon", "kl", "npmi", "c_v", "diversity", "valid_nelbo", "va
 
 
 def contents(
-    run: Run, evaluation: Evaluation, date_field: str = "", names_of_topics: Mapping[int, str] | None = None
+    run: Run,
+    evaluation: Evaluation,
+    date_field: str = "",
+    names_of_topics: Mapping[int, str] | None = None,
+    page_lang: str = "",
+    by_relevance: bool = False,
 ) -> dict[str, Any]:
     """The data of a run's page: settings, metrics, topics, words, documents, map, tree, time, training. Numbers are
     rounded.
 
     date_field: the field of the metadata, or of the corpus' file, that holds the documents' dates; empty to find one.
-    names_of_topics: what to call topics in place of their first words. Raises UserError where `date_field` has no
-    dates.
+    names_of_topics: what to call topics in place of their first words. page_lang: of `strings.LANGUAGES`; empty for
+    that of the corpus, or English where it is another. by_relevance: whether topics show their most relevant words, not
+    the most probable ones. Raises UserError where `date_field` has no dates.
     """
     config, corpus, model = run.record.config, run.corpus, run.model
     with silenced():
@@ -71,6 +82,8 @@ def contents(
     row = {name: i for i, name in enumerate(every.ids)}
 
     words = top_words(model.beta, WORDS)
+    if by_relevance:
+        words = relevant_words(model.beta, corpus.vocabulary.term_freq, WORDS)
     share = topic_shares(model.theta_train, corpus.train.counts)
     represent = representative_documents(theta, every.counts, DOCUMENTS)
     wanted = {every.ids[i] for rows in represent for i in rows}
@@ -87,9 +100,12 @@ def contents(
     names = corpus.vocabulary.words
     of_word = _topics_of_words(model.beta, share)
 
+    titles = every.meta.get(config.corpus.title_field, [""] * len(every))
+
     def shown(i: int) -> dict[str, Any]:
         text = texts.texts.get(every.ids[i], every.first_words[i])
-        return {"id": every.ids[i], "topics": _largest(theta[i], TOPICS_OF_DOCUMENT + 2), "text": text}
+        topics = _largest(theta[i], TOPICS_OF_DOCUMENT + 2)
+        return {"id": every.ids[i], "title": titles[i], "topics": topics, "text": text}
 
     def marked(i: int, k: int) -> dict[str, Any]:
         own = every.counts.indices[every.counts.indptr[i] : every.counts.indptr[i + 1]]
@@ -118,8 +134,12 @@ def contents(
         for topic, row_found, row_cosine in zip(topics, found, cosine, strict=True):
             topic["near"] = [[int(j), round(float(c), 3)] for j, c in zip(row_found, row_cosine, strict=True)]
     listed = _listed(len(every))
+    opening = [shown(row[name]) for name in first]
+    together = [pair for one in opening for pair in combinations(one["topics"][::2], 2)]
+    for topic, colour in zip(topics, colours_apart(together, len(topics)), strict=True):
+        topic["beside"] = colour
     return {
-        "run": _run(run, evaluation, lang),
+        "run": _run(run, evaluation, lang) | {"page_lang": page_language(page_lang, lang), "relevant": by_relevance},
         "metrics": _metrics(evaluation),
         "filtering": _filtering(run),
         "settings": _settings(run),
@@ -133,12 +153,13 @@ def contents(
         "map": _map(run, words, place),
         "similarity": {"order": tree.order, "joints": _joints(tree.joints), "overlap": _overlaps(shared, tree.order)},
         "time": _over_time(theta, every, dates),
+        "groups": groups_of(theta, every, corpus.metadata),
         "training": {name: [row.get(name) for row in run.epochs] for name in ("epoch", *CURVES)},
-        "first": [shown(row[name]) for name in first],
+        "first": opening,
         "documents": {
             "of": len(every),
             "id": [every.ids[i] for i in listed],
-            "text": [_clipped(every.first_words[i]) for i in listed],
+            "text": [_clipped(titles[i] or every.first_words[i]) for i in listed],
             "topics": [_largest(theta[i], TOPICS_OF_DOCUMENT) for i in listed],
         },
         "texts_missing": texts.missing,
@@ -280,7 +301,7 @@ def _metrics(evaluation: Evaluation) -> list[list[str]]:
 
 
 def _filtering(run: Run) -> list[list[Any]] | None:
-    """Rows of a quantity before and after filtering; None for a corpus that was not filtered here."""
+    """Rows of a quantity, named as in the strings, before and after; None for a corpus that was not filtered here."""
     report = run.corpus.report
     if report is None:
         return None
@@ -288,7 +309,7 @@ def _filtering(run: Run) -> list[list[Any]] | None:
         ["documents", report.docs_before, report.docs_after],
         ["tokens", report.tokens_before, report.tokens_after],
         ["words", report.words_before, report.words_after],
-        ["median tokens a document", report.median_length_before, report.median_length_after],
+        ["median", report.median_length_before, report.median_length_after],
     ]
 
 

@@ -1,11 +1,18 @@
-"""The page: data, style and script in one file, which makes no network requests."""
+"""The page: data, strings, style and script in one file, which makes no network requests."""
 
 import json
+from html import escape
 from importlib.resources import files
 from typing import Any
 
-SCRIPTS = ("common", "head", "topics", "word", "search", "map", "similarity", "curves", "documents", "start")
+from etm_jax.report.page.strings import Strings
+
+SCRIPTS = ("common", "head", "topics", "word", "search", "map", "similarity", "curves", "groups", "documents", "start")
 """Parts of one script, in this order: the first has what all use, the last one runs the others."""
+
+
+HTML_LANG = {"en": "en", "zh": "zh-Hans"}
+"""Languages of the page as HTML names them."""
 
 
 def page(contents: dict[str, Any]) -> str:
@@ -17,8 +24,15 @@ def page(contents: dict[str, Any]) -> str:
     parts = files("etm_jax.report.page")
     template, style = (parts.joinpath(name).read_text("utf-8") for name in ("page.html", "page.css"))
     script = "".join(parts.joinpath("script", f"{name}.js").read_text("utf-8") for name in SCRIPTS)
-    data = json_in_page(json.dumps(contents, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
-    filled = {"STYLE": style, "SCRIPT": script, "DATA": data}
+    say = Strings(contents["run"]["page_lang"])
+    told = {
+        "strings": say.of_key,
+        "measured": [[say.translated(cell) for cell in row] for row in contents["metrics"]],
+        "texts_missing": say.translated(contents["texts_missing"]),
+    }
+    data = json_in_page(json.dumps(contents | told, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+    filled = {"STYLE": style, "SCRIPT": script, "DATA": data, "LANG": HTML_LANG[say.lang]}
+    filled |= {key: escape(text) for key, text in say.of_key.items()}
     before, *rest = template.split("{{")
     out = [before]
     for part in rest:

@@ -9,12 +9,31 @@ const part = (id, selector) => $(id).querySelector(selector);
 const count = (n) => n.toLocaleString("en-US");
 const percent = (p, digits = 1) => `${(100 * p).toFixed(digits)}%`;
 const colour = (k) => `var(--f${topics[k].family})`;
+// The colour of a topic beside others in a bar, where those of one family would look alike.
+const beside = (k) => `var(--s${topics[k].beside})`;
 const firstWords = (k, n) =>
   topics[k].words
     .slice(0, n)
     .map((j) => words.text[j])
     .join(" ");
 const label = (k, n = 3) => topics[k].name || firstWords(k, n);
+const say = (key, values = {}) => data.strings[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+// A text with its abbreviations explained; those that were met are listed at the end of the page.
+const terms = Object.keys(data.strings)
+  .filter((key) => key.startsWith("term."))
+  .map((key) => key.slice(5));
+const met = new Set();
+const term = new RegExp(
+  `(?<![\\p{Script=Latin}\\p{Script=Greek}_])(${[...terms].sort((a, b) => b.length - a.length).join("|")})(?![\\p{Script=Latin}\\p{Script=Greek}_])`,
+  "u",
+);
+const explained = (text) =>
+  text.split(term).map((piece, i) => {
+    if (i % 2 === 0) return piece;
+    met.add(piece);
+    return el("abbr", { title: say(`term.${piece}`) }, piece);
+  });
+const unitOf = (unit) => say(`unit.${unit}`);
 const language = run.lang === "zh" ? "zh-Hans" : run.lang;
 
 // Text of the corpus is always set as text, so that nothing in it can become markup.
@@ -37,13 +56,14 @@ const bar = (share, k) =>
     { class: "track", style: `color:${colour(k)}` },
     el("i", { style: `width:${Math.max(0, Math.min(100, 100 * share)).toFixed(2)}%` }),
   );
-const chip = (text, more, act) =>
+const chip = (text, more, act, colour) =>
   el(
     "li",
     {},
     el(
       "button",
       { type: "button", on: { click: act } },
+      colour ? el("i", { class: "dot", style: `background:${colour}` }) : null,
       el("span", { lang: language }, text),
       more ? el("small", {}, more) : null,
     ),

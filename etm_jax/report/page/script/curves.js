@@ -1,6 +1,7 @@
 // Curves: training by epoch, topics over time.
 
-function panelChart(xs, series, format, zero) {
+// documents: how many are behind each point, where the points are shares of several.
+function panelChart(xs, series, format, zero, documents) {
   const W = 320,
     H = 170,
     left = 46,
@@ -17,7 +18,9 @@ function panelChart(xs, series, format, zero) {
   const ticks = steps(low, high, 4);
   low = Math.min(low, ticks[0]);
   high = Math.max(high, ticks[ticks.length - 1]);
-  const x = (i) => left + (W - left - right) * (xs.length > 1 ? i / (xs.length - 1) : 0.5);
+  const bars = series.some((one) => one.bars);
+  const across = (i) => (bars ? (i + 0.5) / xs.length : xs.length > 1 ? i / (xs.length - 1) : 0.5);
+  const x = (i) => left + (W - left - right) * across(i);
   const y = (v) => top + (H - top - bottom) * (1 - (v - low) / (high - low));
   const nodes = ticks.flatMap((v) => [
     svg("line", { x1: left, x2: W - right, y1: y(v), y2: y(v), style: "stroke:var(--line);stroke-width:1" }),
@@ -43,6 +46,24 @@ function panelChart(xs, series, format, zero) {
       ),
     );
   for (const one of series) {
+    if (one.bars) {
+      const wide = Math.min(18, ((W - left - right) / xs.length) * 0.7);
+      for (const [i, v] of one.values.entries())
+        nodes.push(
+          svg(
+            "rect",
+            {
+              x: x(i) - wide / 2,
+              y: y(v),
+              width: wide,
+              height: y(low) - y(v),
+              style: `fill:${one.colour}`,
+            },
+            svg("title", {}, say("curve.point", { x: xs[i], y: format(v) })),
+          ),
+        );
+      continue;
+    }
     const points = one.values.map((v, i) => (v == null ? null : [x(i), y(v)])).filter(Boolean);
     nodes.push(
       svg("path", {
@@ -57,7 +78,13 @@ function panelChart(xs, series, format, zero) {
             svg(
               "circle",
               { cx: x(i), cy: y(v), r: 2.6, style: `fill:${one.colour}` },
-              svg("title", {}, `${xs[i]}: ${format(v)}`),
+              svg(
+                "title",
+                {},
+                documents
+                  ? say("time.point", { x: xs[i], y: format(v), documents: count(documents[i]) })
+                  : say("curve.point", { x: xs[i], y: format(v) }),
+              ),
             ),
           );
   }
@@ -67,7 +94,12 @@ function panelChart(xs, series, format, zero) {
     {
       viewBox: `0 0 ${W} ${H}`,
       role: "img",
-      "aria-label": `From ${format(last[0])} at ${xs[0]} to ${format(last[last.length - 1])} at ${xs[xs.length - 1]}`,
+      "aria-label": say("curve.label", {
+        first: format(last[0]),
+        start: xs[0],
+        last: format(last[last.length - 1]),
+        end: xs[xs.length - 1],
+      }),
     },
     nodes,
   );
@@ -97,18 +129,15 @@ function drawTraining() {
   const known = (name) => t[name].some((v) => v != null);
   const valid = known("valid_nelbo");
   const panels = [
-    ["nelbo", "Loss", "nelbo, nats a document"],
-    ["recon", "Reconstruction", "nats a document"],
-    ["kl", "KL", "nats a document"],
-    ["c_v", "Coherence", "C_V"],
-    ["npmi", "Coherence", "NPMI"],
-    ["diversity", "Diversity", "of the top 25 words"],
+    ["nelbo", say("training.loss"), say("training.nelbo")],
+    ["recon", say("training.reconstruction"), say("training.nats")],
+    ["kl", say("training.kl"), say("training.nats")],
+    ["c_v", say("training.coherence"), "C_V"],
+    ["npmi", say("training.coherence"), "NPMI"],
+    ["diversity", say("training.diversity"), say("training.diversity_of")],
   ];
   part("training", ".note").textContent =
-    "By epoch; loss is reconstruction plus the weighted KL, lower is better. " +
-    (known("npmi")
-      ? "Coherence and diversity are of the training documents, higher is better."
-      : "Train with --log_quality_every=1 to also see coherence and diversity by epoch.");
+    `${say("training.note")} ${known("npmi") ? say("training.quality") : say("training.no_quality")}`;
   part("training", ".panels").append(
     ...panels
       .filter(([name]) => known(name))
@@ -123,7 +152,7 @@ function drawTraining() {
         return el(
           "div",
           { class: "panel" },
-          el("h3", {}, title, el("small", {}, unit)),
+          el("h3", {}, explained(title), el("small", {}, explained(unit))),
           panelChart(
             every.map((i) => t.epoch[i]),
             series.map((one) => ({ ...one, values: every.map((i) => one.values[i]) })),
@@ -134,8 +163,8 @@ function drawTraining() {
             ? el(
                 "p",
                 { class: "legend" },
-                el("span", {}, el("i", { style: "color:var(--f0)" }), "training"),
-                el("span", {}, el("i", { class: "dashed", style: "color:var(--f1)" }), "validation"),
+                el("span", {}, el("i", { style: "color:var(--f0)" }), say("training.training")),
+                el("span", {}, el("i", { class: "dashed", style: "color:var(--f1)" }), say("training.validation")),
               )
             : null,
         );
@@ -154,9 +183,21 @@ function drawTime() {
     .sort((a, b) => b[0] - a[0])
     .slice(0, 12);
   part("time", ".note").textContent =
-    `Share of the words by ${unit}, of the ${spread.length} topics that change most, from ${bins[0]} to ${bins[bins.length - 1]}` +
-    ` (${count(Math.min(...documents))} to ${count(Math.max(...documents))} documents a ${unit}). Each topic's own curve is shown with the topic.`;
+say("time.note", {
+    unit: unitOf(unit),
+    topics: spread.length,
+    first: bins[0],
+    last: bins[bins.length - 1],
+    least: count(Math.min(...documents)),
+    most: count(Math.max(...documents)),
+  });
   part("time", ".panels").append(
+    el(
+      "div",
+      { class: "panel" },
+      el("h3", {}, say("time.documents"), el("small", {}, say("time.by", { unit: unitOf(unit) }))),
+      panelChart(bins, [{ values: documents, colour: "var(--faint)", bars: true }], count, true),
+    ),
     ...spread.map(([, k]) =>
       el(
         "div",
@@ -166,9 +207,9 @@ function drawTime() {
           {},
           dot(k),
           el("button", { type: "button", lang: language, on: { click: () => choose(k, true) } }, label(k)),
-          el("small", {}, `topic ${k}`),
+          el("small", {}, say("topics.small", { k })),
         ),
-        panelChart(bins, [{ values: shares[k], colour: colour(k) }], (v) => percent(v, v < 0.1 ? 1 : 0), true),
+        panelChart(bins, [{ values: shares[k], colour: colour(k) }], (v) => percent(v, v < 0.1 ? 1 : 0), true, documents),
       ),
     ),
   );

@@ -2,7 +2,7 @@
 
 function drawDocuments() {
   part("documents", ".note").textContent =
-    `Of ${count(data.documents.of)} documents; each bar is a document, and its parts are the topics with a share of at least 5%.`;
+say("documents.note", { documents: count(data.documents.of) });
   part("documents", ".first").append(
     ...data.first.map((document) => {
       const pairs = [];
@@ -11,16 +11,17 @@ function drawDocuments() {
         "li",
         {},
         el("p", { class: "id" }, document.id),
+        document.title ? el("p", { class: "title", lang: language }, document.title) : null,
         el("p", { lang: language }, document.text),
         el(
           "div",
           { class: "stack", "aria-hidden": "true" },
-          pairs.map(([k, p]) => el("i", { style: `width:${p}%;background:${colour(k)}` })),
+          pairs.map(([k, p]) => el("i", { style: `width:${p}%;background:${beside(k)}` })),
         ),
         el(
           "ul",
           { class: "chips", style: "margin-top:.6rem" },
-          pairs.map(([k, p]) => chip(`${k}  ${label(k)}`, `${p}%`, () => choose(k, true))),
+          pairs.map(([k, p]) => chip(`${k}  ${label(k)}`, `${p}%`, () => choose(k, true), beside(k))),
         ),
       );
     }),
@@ -49,10 +50,10 @@ function drawRun() {
     );
   tables.push(
     table(
-      "Metrics",
-      ["", "value", "measured on"],
-      data.metrics.map(([name, value, said]) =>
-        el("tr", {}, el("td", {}, name), el("td", { class: "n" }, value), el("td", { class: "said" }, said)),
+      say("run.metrics"),
+      ["", say("run.value"), say("run.measured_on")],
+      data.measured.map(([name, value, said]) =>
+        el("tr", {}, el("td", {}, explained(name)), el("td", { class: "n" }, value), el("td", { class: "said" }, explained(said))),
       ),
     ),
   );
@@ -60,13 +61,13 @@ function drawRun() {
   if (data.filtering)
     others.append(
       table(
-        "Filtering of the corpus",
-        ["", "before", "after", "kept"],
+        say("run.filtering"),
+        ["", say("run.before"), say("run.after"), say("run.kept")],
         data.filtering.map(([name, before, after], i) =>
           el(
             "tr",
             {},
-            el("td", {}, name),
+            el("td", {}, say(`filtering.${name}`)),
             el("td", {}, count(before)),
             el("td", {}, count(after)),
             el("td", {}, i < 3 && before ? percent(after / before) : ""),
@@ -84,10 +85,19 @@ function drawRun() {
     el(
       "div",
       { style: "margin-top:1.4rem" },
-      table(`Settings that differ from --variant=${run.variant}`, null, rows(false)),
+      table(say("run.differ", { variant: run.variant }), null, rows(false)),
     ),
-    el("details", { style: "margin-top:.8rem" }, el("summary", {}, "All settings"), table("", null, rows(true))),
+    el("details", { style: "margin-top:.8rem" }, el("summary", {}, say("run.all")), table("", null, rows(true))),
   );
   tables.push(others);
-  part("run", ".tables").append(...tables.map((node) => (node.tagName === "TABLE" ? el("div", {}, node) : node)));
+  part("run", ".tables").append(
+    ...tables.map((node) => (node.tagName === "TABLE" ? el("div", {}, node) : node)),
+  );
+}
+
+function drawTerms() {
+  for (const note of document.querySelectorAll(".note, #lead")) note.replaceChildren(...explained(note.textContent));
+  part("terms", "dl").append(
+    ...terms.filter((name) => met.has(name)).map((name) => el("div", {}, el("dt", {}, name), el("dd", {}, say(`term.${name}`)))),
+  );
 }

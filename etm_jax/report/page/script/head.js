@@ -1,46 +1,56 @@
 // The head of the page and the links to its sections.
 
+// Coherence in fewer test documents varies too much with their choice to stand at the head of the page.
+const LEAST_TEST = 200;
+
 function head() {
   const kind = { etm: "ETM", gsm: "NVDM-GSM", lda: "LDA" }[run.kind] || run.kind;
-  document.title = `${run.topics} topics of ${run.name}`;
+  document.title = say("page.title", { topics: run.topics, name: run.name });
   $("name").textContent = run.name;
   const documents = run.train + run.valid + run.test;
   const trained = run.seconds
-    ? `, trained in ${run.seconds.toFixed(run.seconds < 10 ? 1 : 0)} s (${run.epochs} epochs)`
+    ? say("head.trained", { seconds: run.seconds.toFixed(run.seconds < 10 ? 1 : 0), epochs: run.epochs })
     : "";
   $("lead").textContent =
-    `${topics.length} topics of ${count(documents)} documents of ${run.corpus}: ${kind}` +
-    (run.kind === "etm" ? `, ${run.variant} variant` : "") +
-    `${trained}.`;
+    say("head.lead", { topics: topics.length, documents: count(documents), corpus: run.corpus, model: kind }) +
+    (run.kind === "etm" ? say("head.variant", { variant: run.variant }) : "") +
+    trained +
+    say("head.end");
   const cards = [
-    ["documents", count(run.train), `for training, ${count(run.valid)} for validation, ${count(run.test)} for testing`],
-    ["vocabulary", count(run.vocabulary), `words; ${count(run.tokens)} tokens for training`],
+    [
+      say("head.documents"),
+      count(documents),
+      say("head.parts", { train: count(run.train), valid: count(run.valid), test: count(run.test) }),
+    ],
+    [say("head.vocabulary"), count(run.vocabulary), say("head.tokens", { tokens: count(run.tokens) })],
   ];
   for (const [title, name, said] of [
-    ["coherence", "NPMI", "NPMI of the top 10 words, in training documents"],
-    ["held-out coherence", "NPMI, held out", "the same, in test documents"],
-    ["diversity", "diversity", "unique share of the top 25 words"],
-    ["perplexity", "perplexity", "by document, on held-out halves"],
+    [say("head.coherence"), "NPMI", say("head.coherence_of")],
+    [say("head.held_out"), "NPMI, held out", say("head.held_out_of")],
+    [say("head.diversity"), "diversity", say("head.diversity_of")],
+    [say("head.perplexity"), "perplexity", say("head.perplexity_of")],
   ]) {
+    if (name === "NPMI, held out" && run.test < LEAST_TEST) continue;
     const row = data.metrics.filter((one) => one[0] === name).at(name === "diversity" ? -1 : 0);
     if (row) cards.push([title, row[1].replace("-", "−"), said]);
   }
   $("cards").append(
     ...cards.map(([title, value, said]) =>
-      el("div", {}, el("dt", {}, title), el("dd", {}, value, el("small", {}, said))),
+      el("div", {}, el("dt", {}, title), el("dd", {}, value, el("small", {}, explained(said)))),
     ),
   );
   const names = {
-    topics: "Topics",
-    map: "Map",
-    similarity: "Similarity",
-    time: "Over time",
-    training: "Training",
-    documents: "Documents",
-    run: "Run",
+    topics: say("nav.topics"),
+    map: say("nav.map"),
+    similarity: say("nav.similarity"),
+    time: say("nav.time"),
+    groups: say("nav.groups"),
+    training: say("nav.training"),
+    documents: say("nav.documents"),
+    run: say("nav.run"),
   };
   for (const [id, name] of Object.entries(names))
     if (!$(id).hidden) $("links").append(el("a", { href: `#${id}` }, name));
   document.querySelector("footer").textContent =
-    `Made by etm_jax on ${run.made}. This file contains all that it shows and makes no network requests.`;
+say("page.footer", { date: run.made });
 }

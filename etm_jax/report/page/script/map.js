@@ -12,7 +12,7 @@ function drawMap() {
     edge = narrow ? 40 : 60;
   const view = { x: 0, y: 0, zoom: 1 };
   const most = Math.max(...topics.map((topic) => topic.share));
-  const picture = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "group", "aria-label": "Map of topics and words" });
+  const picture = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "group", "aria-label": say("map.label") });
   const pen = document.createElement("canvas").getContext("2d");
   const family = getComputedStyle(document.body).fontFamily;
   // Both axes are stretched to fill the map: large distances of t-SNE mean nothing that this could distort.
@@ -88,7 +88,7 @@ function drawMap() {
             tabindex: 0,
             role: "button",
             "data-topic": k,
-            "aria-label": `Topic ${k}: ${label(k)}`,
+            "aria-label": say("map.disc", { k, words: label(k) }),
             on: {
               click: () => choose(k, true),
               keydown: (e) => {
@@ -102,7 +102,11 @@ function drawMap() {
           svg(
             "title",
             {},
-            `Topic ${k}, ${percent(topics[k].share)}: ${topics[k].name ? `${topics[k].name}: ` : ""}${firstWords(k, 8)}`,
+            say("map.about", {
+              k,
+              share: percent(topics[k].share),
+              words: `${topics[k].name ? `${topics[k].name}: ` : ""}${firstWords(k, 8)}`,
+            }),
           ),
           svg("circle", { cx: x, cy: y, r, style: `fill:${colour(k)};fill-opacity:.86` }),
           svg(
@@ -184,9 +188,9 @@ function drawMap() {
     el(
       "div",
       { class: "zoom" },
-      button("+", "Zoom in", () => zoom(1.5)),
-      button("−", "Zoom out", () => zoom(1 / 1.5)),
-      button("⤢", "Whole map", () => zoom(0)),
+      button("+", say("map.in"), () => zoom(1.5)),
+      button("−", say("map.out"), () => zoom(1 / 1.5)),
+      button("⤢", say("map.whole"), () => zoom(0)),
     ),
   );
   draw();

@@ -28,10 +28,10 @@ function search() {
     options = [];
     if (!asked) return close();
     const number = /^\d+$/.test(asked) && topics[Number(asked)] ? Number(asked) : -1;
-    if (number >= 0) options.push({ name: `Topic ${number}`, said: label(number), act: () => choose(number, true) });
+    if (number >= 0) options.push({ name: say("topics.topic", { k: number }), said: label(number), act: () => choose(number, true) });
     topics.forEach((topic, k) => {
       if (topic.name.toLowerCase().includes(asked))
-        options.push({ name: topic.name, said: `topic ${k}`, act: () => choose(k, true) });
+        options.push({ name: topic.name, said: say("topics.small", { k }), act: () => choose(k, true) });
     });
     const begins = [],
       holds = [];
@@ -43,11 +43,11 @@ function search() {
     const exact = placeOf.get(asked);
     const first = exact === undefined ? begins : [exact, ...begins.filter((j) => j !== exact)];
     for (const j of [...first, ...holds].slice(0, 12))
-      options.push({ name: words.text[j], said: `topic ${words.topics[j][0]}`, act: () => word(j) });
+      options.push({ name: words.text[j], said: say("topics.small", { k: words.topics[j][0] }), act: () => word(j) });
     const none =
       words.of > words.text.length
-        ? `Not among the ${count(words.text.length)} words that this page knows of ${count(words.of)}`
-        : "Not a word of the model";
+        ? say("search.not_here", { listed: count(words.text.length), all: count(words.of) })
+        : say("search.none");
     found.replaceChildren(
       ...(options.length
         ? options.map((option, i) =>

@@ -65,14 +65,14 @@ function drawSimilarity() {
       viewBox: `0 0 ${W} ${H}`,
       role: "img",
       style: `min-width:${Math.min(W, 620)}px;max-width:${W}px`,
-      "aria-label": `Overlap of every two of ${K} topics, with a tree; each topic's similar topics are listed with it`,
+      "aria-label": say("similarity.label", { topics: K }),
     },
     lines,
     rows,
     texts,
   );
   const reading = part("similarity", ".reading");
-  const rest = `From ${least}% overlap, the faintest square, to ${most}%, the strongest. Point at a square to see its topics.`;
+  const rest = say("similarity.rest", { least, most });
   reading.textContent = rest;
   picture.addEventListener("pointerover", (event) => {
     const at = event.target.dataset?.at;
@@ -81,7 +81,13 @@ function drawSimilarity() {
       return;
     }
     const [i, j] = at.split(",").map(Number);
-    reading.textContent = `Topic ${order[i]} (${label(order[i])}) and topic ${order[j]} (${label(order[j])}): ${overlap[i][j]}% overlap`;
+    reading.textContent = say("similarity.pair", {
+      i: order[i],
+      words_i: label(order[i]),
+      j: order[j],
+      words_j: label(order[j]),
+      overlap: overlap[i][j],
+    });
   });
   part("similarity", "figure").append(picture);
 }

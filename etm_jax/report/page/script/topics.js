@@ -55,13 +55,17 @@ function choose(k, show) {
 
 function detail(k) {
   const topic = topics[k],
-    most = topic.p[0];
+    most = Math.max(...topic.p);
   const blocks = [
-    el("h2", {}, dot(k), `Topic ${k}`, el("span", { lang: language }, label(k))),
+    el("h2", {}, dot(k), say("topics.topic", { k }), el("span", { lang: language }, label(k))),
     el(
       "p",
       { class: "facts" },
-      `${percent(topic.share)} of the words · NPMI ${topic.npmi.toFixed(3)} · ${ordinal(byShare.indexOf(k) + 1)} by share`,
+      explained(say("topics.facts", {
+        share: percent(topic.share),
+        npmi: topic.npmi.toFixed(3).replace("-", "−"),
+        rank: run.page_lang === "en" ? ordinal(byShare.indexOf(k) + 1) : byShare.indexOf(k) + 1,
+      })),
     ),
   ];
   const columns = el("div", { class: "columns" });
@@ -69,7 +73,7 @@ function detail(k) {
     el(
       "div",
       {},
-      el("h3", {}, "Most probable words"),
+      el("h3", {}, explained(run.relevant ? say("topics.relevant") : say("topics.words"))),
       el(
         "div",
         { class: "bars" },
@@ -84,7 +88,7 @@ function detail(k) {
   const side = el("div", {});
   if (topic.near)
     side.append(
-      el("h3", {}, "Nearest words in the embedding space"),
+      el("h3", {}, say("topics.nearest")),
       el(
         "ul",
         { class: "chips" },
@@ -93,7 +97,7 @@ function detail(k) {
     );
   if (topic.similar.length)
     side.append(
-      el("h3", {}, "Similar topics"),
+      el("h3", {}, say("topics.similar")),
       el(
         "ul",
         { class: "chips" },
@@ -102,21 +106,22 @@ function detail(k) {
     );
   if (data.time)
     side.append(
-      el("h3", {}, `Share by ${data.time.unit}`),
+      el("h3", {}, say("topics.time", { unit: unitOf(data.time.unit) })),
       panelChart(
         data.time.bins,
         [{ values: data.time.shares[k], colour: colour(k) }],
         (v) => percent(v, v < 0.1 ? 1 : 0),
         true,
+        data.time.documents,
       ),
     );
   columns.append(side);
   blocks.push(
     columns,
-    el("h3", {}, "Representative documents"),
+    el("h3", {}, say("topics.documents")),
     el("ul", { class: "texts" }, topic.documents.map(text)),
   );
-  if (data.texts_missing) blocks.push(el("p", { class: "note" }, `Only first words are shown: ${data.texts_missing}.`));
+  if (data.texts_missing) blocks.push(el("p", { class: "note" }, say("topics.missing", { reason: data.texts_missing })));
   blocks.push(more(k));
   $("detail").replaceChildren(...blocks);
 }
@@ -124,7 +129,7 @@ function detail(k) {
 const ordinal = (n) => `${n}${n % 100 > 10 && n % 100 < 14 ? "th" : ["th", "st", "nd", "rd"][n % 10] || "th"}`;
 
 function text(document) {
-  const share = document.topics.map((x, i) => (i % 2 ? `${x}%` : `topic ${x}`));
+  const share = document.topics.map((x, i) => (i % 2 ? `${x}%` : say("topics.small", { k: x })));
   return el(
     "li",
     {},
@@ -138,6 +143,7 @@ function text(document) {
         share.slice(0, 4).reduce((out, x, i) => out + (i ? (i % 2 ? " " : ", ") : "") + x, ""),
       ),
     ),
+    document.title ? el("p", { class: "title", lang: language }, document.title) : null,
     el(
       "p",
       { lang: language },
@@ -154,10 +160,10 @@ function more(k) {
   rows.sort((a, b) => b[0] - a[0] || a[1] - b[1]);
   const drawn =
     data.documents.id.length < data.documents.of
-      ? ` of ${count(data.documents.id.length)} drawn from ${count(data.documents.of)}`
+      ? say("topics.drawn", { some: count(data.documents.id.length), all: count(data.documents.of) })
       : "";
   const box = el("ul", { class: "listed" });
-  const button = el("button", { type: "button", class: "plain more", on: { click: () => add(25) } }, "Show more");
+  const button = el("button", { type: "button", class: "plain more", on: { click: () => add(25) } }, say("topics.more"));
   let shown = 0;
   function add(n) {
     for (const [share, i] of rows.slice(shown, shown + n))
@@ -177,7 +183,7 @@ function more(k) {
   return el(
     "div",
     {},
-    el("h3", {}, `${count(rows.length)} documents${drawn} with the topic among their three largest`),
+    el("h3", {}, say("topics.listed", { count: count(rows.length), drawn })),
     box,
     button,
   );

@@ -17,7 +17,7 @@ function word(j) {
         },
       },
     },
-    "Close",
+    say("word.close"),
   );
   box.replaceChildren(
     el("header", {}, el("h2", { lang: language }, words.text[j]), close),
@@ -27,7 +27,7 @@ function word(j) {
       el(
         "div",
         {},
-        el("h3", {}, "Topics of the word: p(topic | word)"),
+        el("h3", {}, say("word.topics")),
         el(
           "div",
           { class: "bars" },
@@ -47,7 +47,7 @@ function word(j) {
         ? el(
             "div",
             {},
-            el("h3", {}, "Neighbours in the embedding space"),
+            el("h3", {}, say("word.neighbours")),
             el(
               "ul",
               { class: "chips" },
