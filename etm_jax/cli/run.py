@@ -9,7 +9,6 @@ from typing import Any
 from etm_jax.cli.compiled import programs_kept
 from etm_jax.cli.fitting import Fitter, fitter_for
 from etm_jax.config.build import Config
-from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.config.declaration import files_read
 from etm_jax.config.settings import ModelConfig, RunOptions
 from etm_jax.corpus.duplicates import tell_duplicates
@@ -49,7 +48,7 @@ def run(config: Config, options: RunOptions) -> None:
         with locked(folder.path), programs_kept(options.compilation_cache):
             # What the folder holds already, and what can be refused before the corpus is read.
             config, saved = continued(config, options, folder)
-            source = find_source(with_blank_rows(config))
+            source = find_source(config.corpus)
             check_apart(folder, source, config, options)
             fitter = fitter_for(config, options, folder, saved, source)
 
@@ -84,7 +83,7 @@ def prepare_corpus(config: Config, options: RunOptions) -> None:
     """Prepare the corpus of a future run, where that run will look for it. Raises UserError as `run` does."""
     config, folder = find_folder(config, options)
     with locked(folder.path):
-        source = find_source(with_blank_rows(config))
+        source = find_source(config.corpus)
         check_apart(folder, source, config, options)
         read_corpus(source, config, folder, None)
     where = Path(config.corpus.cache_dir).expanduser() if config.corpus.cache_dir else folder.corpus
@@ -108,7 +107,7 @@ def _train_along(config: Config, options: RunOptions, folder: RunFolder) -> None
         await_main_process()
         saved = folder.record()
         config = config.continuing(saved.config) if saved else config
-        corpus = read_corpus(find_source(with_blank_rows(config)), config, folder, saved)
+        corpus = read_corpus(find_source(config.corpus), config, folder, saved)
         make_trainer(config, corpus, folder, options, resumed=saved, stop_on_signals=True).train()
 
 
@@ -146,11 +145,6 @@ def _find_corpus(config: Config, options: RunOptions) -> tuple[Config, str]:
     return dataclasses.replace(config, corpus=corpus), options.taskname
 
 
-def with_blank_rows(config: Config) -> CorpusConfig:
-    """The settings of the corpus, whose rows without text keep their places in the results."""
-    return dataclasses.replace(config.corpus, keep_blank=True)
-
-
 def read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRecord | None) -> Corpus:
     """The prepared corpus, described on the screen. Raises UserError where it is not that of the `saved` run."""
     cache = folder.corpus
@@ -161,7 +155,7 @@ def read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRec
         expected = {"expected_digest": saved.corpus_digest, "expected_name": saved.corpus}
         with suppress(UserError):  # Where it is damaged, it is written again.
             expected["expected_vocabulary"] = read_vocabulary(folder)
-    corpus = prepare(source, with_blank_rows(config), cache, **expected)
+    corpus = prepare(source, config.corpus, cache, **expected)
     parts = f"{corpus.num_train:,} to train, {len(corpus.valid):,} to validate, {len(corpus.test):,} to test"
     console.note(f"corpus {corpus.name}: {len(corpus.vocabulary):,} words; documents: {parts}")
     if corpus.num_train > len(corpus.train):

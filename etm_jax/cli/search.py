@@ -14,7 +14,7 @@ from pathlib import Path
 
 from etm_jax.cli.compiled import programs_kept
 from etm_jax.cli.fitting import fitter_for
-from etm_jax.cli.run import check_apart, continued, find_path, fit, read_corpus, with_blank_rows
+from etm_jax.cli.run import check_apart, continued, find_path, fit, read_corpus
 from etm_jax.config.build import Config
 from etm_jax.config.settings import RunOptions
 from etm_jax.corpus.sources import find_source
@@ -68,7 +68,7 @@ def _fit_all(configs: list[Config], options: RunOptions, path: Path) -> list[Can
     prepared = [_with_cache(config, path) for config in configs]
     folders = [RunFolder(path / f"K{config.model.num_topics}") for config in prepared]
     own = [dataclasses.replace(options, workdir=str(folder.path)) for folder in folders]
-    source = find_source(with_blank_rows(prepared[0]))
+    source = find_source(prepared[0].corpus)
     begun = []
     for config, folder, its_options in zip(prepared, folders, own, strict=True):
         folder.check_usable()

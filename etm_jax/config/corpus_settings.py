@@ -251,5 +251,3 @@ class CorpusConfig:
     # No setting, but what the file of --user_dict held: it travels with the settings to every process that cuts text,
     # and a model keeps it with its words (`etm_jax.corpus.words.user_dict.UserDict.to_text`).
     user_words: str = field(default="", repr=False)
-    # No setting either: whether rows without text are documents, as where each row of a table is to have a result.
-    keep_blank: bool = field(default=False, repr=False)

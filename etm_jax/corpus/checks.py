@@ -10,8 +10,13 @@ LEAST_CHINESE, MOST_CHINESE = 0.1, 0.3
 """Shares of different words with Chinese characters: of Chinese text more, of English text fewer."""
 
 
-def check_read(name: str, config: CorpusConfig, docs: int, tokens: int) -> None:
-    """Raise UserError, which calls the corpus `name`, where it has no documents or its documents no words."""
+def check_read(name: str, config: CorpusConfig, docs: int, tokens: int, blank: int = 0) -> None:
+    """Raise UserError, which calls the corpus `name`, where it has no documents or its documents no words.
+
+    docs: those with text; blank: those without.
+    """
+    if blank and not docs:
+        raise UserError(f"{name}: all of its {blank:,} documents are blank; give a corpus with text, or another column")
     if not docs:
         raise UserError(f"{name} holds no documents; give a corpus with one text a line")
     if not tokens:

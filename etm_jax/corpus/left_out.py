@@ -24,7 +24,7 @@ class BlankRows:
         """The documents that have text."""
         self.found = []
         for place, document in enumerate(self._documents()):
-            if document.tokens is None and not document.text.strip():
+            if document.is_blank:
                 self.found.append((place, document))
             else:
                 yield document

@@ -86,9 +86,7 @@ def read_new(name: str, form: str, settings: CorpusConfig, vocabulary: Vocabular
     --encoding, --meta_fields and --meta for this file. Each row of a table is a document, one without text too. Raises
     UserError where it cannot be read, and at the end where --meta names none of the documents.
     """
-    config = dataclasses.replace(
-        settings, corpus=name, corpus_fallback="", form=form, keep_blank=True, names_by_line=False
-    )
+    config = dataclasses.replace(settings, corpus=name, corpus_fallback="", form=form, names_by_line=False)
     fields, joined, number, example = fields_of(config), 0, 0, ""
     for some in _read(name, form, config, vocabulary):
         if fields.file:

@@ -176,7 +176,7 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     fields = fields_of(config)
     kept = _Kept(Packer(), Packer(), tuple(Packer() for _ in fields.names), Compressor() if with_texts else None)
     blank = BlankRows(source.documents)
-    cleaning = Cleaning(blank.others if config.keep_blank else source.documents, config)
+    cleaning = Cleaning(blank.others, config)
     stream = index_tokens(_tokens_noting(cleaning.documents, config, fields, kept), merged.clean)
     cleaning.tally.give_hint()
     phrases = None
@@ -186,7 +186,7 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     ids, first_words = kept.ids.packed(), kept.first_words.packed()
     texts = kept.texts.compressed() if kept.texts else None
     meta = dict(zip(fields.names, (values.packed() for values in kept.meta), strict=True))
-    check_read(source.name, config, len(ids), len(stream.ids))
+    check_read(source.name, config, len(ids), len(stream.ids), len(blank.found))
     if config.id_field:
         check_different(ids, config.id_field)
     fields.check_joined(sum(map(fields.has_row, ids)), len(ids), ids[0])

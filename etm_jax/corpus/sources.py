@@ -63,15 +63,9 @@ FORMATS = {
     "csv": FileFormat((".csv",), partial(_table, ","), has_fields=True),
     "tsv": FileFormat((".tsv",), partial(_table, "\t"), has_fields=True),
     "xlsx": FileFormat((".xlsx",), lambda path, config: read_workbook(path, Columns.of(config)), has_fields=True),
-    "label_text": FileFormat(
-        (), lambda path, config: read_label_text(path, config.encoding, config.keep_blank), fields=(LABEL,)
-    ),
-    "mallet": FileFormat(
-        (), lambda path, config: read_mallet(path, config.encoding, config.keep_blank), fields=(LABEL,)
-    ),
-    "tagged": FileFormat(
-        (), lambda path, config: read_tagged(path, config.encoding, config.keep_blank), segmenter="whitespace"
-    ),
+    "label_text": FileFormat((), lambda path, config: read_label_text(path, config.encoding), fields=(LABEL,)),
+    "mallet": FileFormat((), lambda path, config: read_mallet(path, config.encoding), fields=(LABEL,)),
+    "tagged": FileFormat((), lambda path, config: read_tagged(path, config.encoding), segmenter="whitespace"),
 }
 """By the name that --form gives them. A file of any other suffix holds lines, or what its first lines look like."""
 

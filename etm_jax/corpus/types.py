@@ -24,6 +24,11 @@ class Document:
     tokens: list[str] | None = None
     meta: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether it has no text, as a row of a table may: nothing is learnt from it, and results have its row."""
+        return self.tokens is None and not self.text.strip()
+
 
 @dataclass(frozen=True)
 class Counted:

@@ -61,7 +61,7 @@ def read_run(path: Path, texts: bool = False) -> Run:
 
 def _corpus(folder: RunFolder, record: RunRecord, texts: bool) -> Corpus:
     """The prepared corpus, from the cache of the run, or prepared again."""
-    config = dataclasses.replace(record.config.corpus, rebuild=False, keep_blank=True)
+    config = dataclasses.replace(record.config.corpus, rebuild=False)
     cache = Path(config.cache_dir).expanduser() if config.cache_dir else folder.corpus
     try:
         return load_corpus(cache / record.corpus_digest[:16], texts)

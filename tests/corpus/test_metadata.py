@@ -153,6 +153,7 @@ def test_columns_of_a_table(tmp_path, delimiter):
     found = list(read_table(path, Columns(meta=("source", "day")), "utf-8"))
     assert [(doc.id, doc.text, doc.meta) for doc in found] == [
         ("1", "one", {"source": "a", "day": "2024-05-31"}),
+        ("2", "", {"source": "b", "day": "2024-06-01"}),
         ("3", "two", {"source": "", "day": ""}),
     ]
     with pytest.raises(UserError, match=r"--meta_fields='date' is not in .*news; its columns are text, day, "):
@@ -175,6 +176,7 @@ def test_keys_of_objects(tmp_path):
         {"n": "", "day": "", "tags": ""},
         {"n": "-0.5", "day": "", "tags": "true"},
         {"n": "", "day": "", "tags": "half ?"},
+        {"n": "7", "day": "", "tags": ""},
     ]
     with pytest.raises(UserError, match=r"'date' is not in .*news\.jsonl; its keys are text, day, n, tags; "):
         list(read_jsonl(path, Columns(meta=("n", "date")), "utf-8"))

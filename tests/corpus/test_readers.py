@@ -123,6 +123,8 @@ def test_jsonl_reads_the_named_key(tmp_path):
     path = write(tmp_path / "a.jsonl", "\n\n".join(json.dumps(record) for record in records))
     assert list(text_files.read_jsonl(path, Columns(("body",)), "utf-8")) == [
         Document("1", "第一\n篇"),
+        Document("2", ""),
+        Document("3", ""),
         Document("4", "second"),
     ]
 
@@ -147,7 +149,11 @@ def test_a_bad_json_line_is_named_by_its_number(tmp_path, line, message):
 
 def test_csv_reads_the_named_column_and_keeps_quoted_newlines(tmp_path):
     path = write(tmp_path / "a.csv", '\ufeffid,text\r\n1,"甲, ""乙""\r\n丙"\r\n\r\n2,\r\n3,丁\r\n')
-    assert list(read_table(path, Columns(), "utf-8")) == [Document("1", '甲, "乙"\n丙'), Document("3", "丁")]
+    assert list(read_table(path, Columns(), "utf-8")) == [
+        Document("1", '甲, "乙"\n丙'),
+        Document("2", ""),
+        Document("3", "丁"),
+    ]
 
 
 def test_tsv_columns_are_parted_by_tabs(tmp_path):
@@ -264,13 +270,14 @@ def test_two_values_of_a_key_are_named_and_the_key_as_a_value_is_none(tmp_path):
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
-def test_rows_without_text_are_documents_only_where_they_are_to_be(tmp_path, form):
+def test_records_without_text_are_documents_too(tmp_path, form):
     texts = ["a", "", "  ", "b"]
     lines = ["id,text", *(f"{i},{text}" for i, text in enumerate(texts))]
     rows = [json.dumps({"text": text or None}) for text in texts]
     path = write(tmp_path / f"a.{form}", "\n".join(lines if form == "csv" else rows) + "\n")
     read = read_table if form == "csv" else text_files.read_jsonl
-    assert [(document.id, document.text) for document in read(path, Columns(), "utf-8")] == [("1", "a"), ("4", "b")]
-    assert [document.text for document in read(path, Columns(keep_blank=True), "utf-8")] == texts
+    documents = list(read(path, Columns(), "utf-8"))
+    assert [(document.id, document.text) for document in documents] == [*zip("1234", texts, strict=True)]
+    assert [document.is_blank for document in documents] == [False, True, True, False]
     by_line = [document.id for document in read(path, Columns(by_line=True), "utf-8")]
-    assert by_line == (["2", "5"] if form == "csv" else ["1", "4"])
+    assert by_line == (["2", "3", "4", "5"] if form == "csv" else ["1", "2", "3", "4"])

@@ -21,6 +21,7 @@ from etm_jax.corpus.prepare import prepare as prepare_any
 from etm_jax.corpus.shard_writing import local, plan
 from etm_jax.corpus.shard_writing.blocks import Block, blocks_of
 from etm_jax.corpus.shard_writing.job import make_job
+from etm_jax.corpus.shard_writing.phrase_sample import with_phrases
 from etm_jax.corpus.shard_writing.prepare import prepare_shards
 from etm_jax.corpus.shard_writing.tables import BUCKETS, WordTable, in_buckets, merge, without_rare
 from etm_jax.corpus.shards import folder as folder_module
@@ -472,6 +473,21 @@ def test_rows_without_text_are_counted_and_the_others_keep_their_numbers(tmp_pat
     assert "3 of 44 rows have no text and are left out" in capsys.readouterr().err
     (block,) = blocks_of(job.files[0], job)
     assert [name.split(":")[1] for name in block.rows.ids] == [str(n) for n in range(1, 44) if n not in (11, 42)]
+
+
+def test_phrases_are_learnt_from_the_same_sample_with_rows_of_no_text_and_without(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("etm_jax.corpus.shard_writing.phrase_sample.SAMPLE", 40)
+    rows = [json.dumps({"text": f"red fox {text}"}) + "\n" for text in texts_of(0, 60)]
+    blank = json.dumps({"text": ""}) + "\n"
+    phrases = []
+    for name, contents in (("with", [blank.join(rows), blank]), ("without", ["".join(rows)])):
+        (tmp_path / name).mkdir()
+        for number, content in enumerate(contents):
+            (tmp_path / name / f"{number}.jsonl").write_text(content)
+        job = make_job(f"{tmp_path}/{name}/*.jsonl", dataclasses.replace(CONFIG, phrases=True, phrase_min_count=2))
+        phrases.append(with_phrases(job, tmp_path / name).phrases)
+    assert "from 40 of 60 documents" in capsys.readouterr().err
+    assert phrases[0] == phrases[1]
 
 
 def test_english_taken_for_chinese_is_warned_of(tmp_path, capsys):

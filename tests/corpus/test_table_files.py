@@ -32,7 +32,7 @@ def found(path: Path, columns: Columns, **how: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
 def test_the_separator_is_seen(tmp_path: Path, separator: str) -> None:
     path = table(tmp_path / "a.csv", separator)
-    assert found(path, Columns(("body",), "id")) == [("A1", "飞船, 银河"), ("A2", "帝国; 港口")]
+    assert found(path, Columns(("body",), "id")) == [("A1", "飞船, 银河"), ("A2", "帝国; 港口"), ("A3", " ")]
 
 
 def test_excels_first_line_and_a_given_separator_come_first(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_several_columns_are_one_text_of_several_lines(tmp_path: Path) -> None:
 
 def test_without_a_header_columns_are_numbers(tmp_path: Path) -> None:
     path = table(tmp_path / "a.csv", rows=ROWS)
-    assert found(path, Columns(("3",), "1")) == [("A1", "飞船, 银河"), ("A2", "帝国; 港口")]
+    assert found(path, Columns(("3",), "1")) == [("A1", "飞船, 银河"), ("A2", "帝国; 港口"), ("A3", " ")]
     with pytest.raises(UserError, match=r"--text_field='5' is not in .*its columns are A1, 船"):
         found(path, Columns(("5",)))
 
@@ -68,8 +68,7 @@ def test_without_a_header_columns_are_numbers(tmp_path: Path) -> None:
 def test_a_blank_line_is_no_record_and_a_blank_row_is_but_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("id,text\n\n1,a\n,\n2,b\n,\n,\n", "utf-8")
-    assert found(path, Columns()) == [("1", "a"), ("3", "b")]
-    assert found(path, Columns(keep_blank=True)) == [("1", "a"), ("2", ""), ("3", "b")]
+    assert found(path, Columns()) == [("1", "a"), ("2", ""), ("3", "b")]
 
 
 def test_a_row_without_its_name_is_refused(tmp_path: Path) -> None:
@@ -95,6 +94,7 @@ def test_a_workbook_is_a_table(tmp_path: Path) -> None:
     documents = list(read_workbook(path, Columns(("title", "body"), "", ("id", "day"))))
     assert [(document.id, document.text, document.meta) for document in documents] == [
         ("1", "船\n飞船", {"id": "7", "day": "2024-05-31"}),
+        ("2", "", {"id": "", "day": ""}),
         ("3", "0.5\n帝国", {"id": "A2", "day": "2024-06-01 12:30:00"}),
     ]
     path.write_bytes(path.read_bytes()[:100])

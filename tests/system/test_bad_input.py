@@ -99,6 +99,7 @@ CASES = [
     Case("taskname without its file", ["--taskname=mine"], ["--taskname=mine", "data/mine.txt", "--corpus=FILE"]),
     Case("empty file", ["--corpus=e.txt"], ["e.txt is empty", "give a corpus"], {"e.txt": ""}),
     Case("blank lines", ["--corpus=b.txt"], ["b.txt holds no text", "give a corpus"], {"b.txt": "\n  \n\t\n　\n"}),
+    Case("blank rows", ["--corpus=b.csv"], ["b.csv: all of its 2 documents are blank"], {"b.csv": "n,text\n1,\n2, \n"}),
     Case("only digits", ["--corpus=d.txt"], ["d.txt: nothing is left", "--encoding=utf-8"], {"d.txt": "1 2\n3 4\n"}),
     Case(
         "undecodable bytes",

@@ -16,14 +16,13 @@ class Columns:
     """Names of columns or keys.
 
     text: those whose values, one after the other, are the document's text. id: the one that names the document, "" for
-    its number among the records, from 1. meta: those that it carries along. keep_blank: whether a record without text
-    is a document. by_line: a document is called by the line that its record begins on.
+    its number among the records, from 1. meta: those that it carries along. by_line: a document is called by the line
+    that its record begins on.
     """
 
     text: tuple[str, ...] = ("text",)
     id: str = ""
     meta: tuple[str, ...] = ()
-    keep_blank: bool = False
     by_line: bool = False
 
     @classmethod
@@ -32,7 +31,7 @@ class Columns:
         text = tuple(name.strip() for name in config.text_field.split(","))
         if not all(text) or len(set(text)) < len(text):
             raise UserError(f"--text_field={config.text_field} must be a column, or several such as title,body")
-        return cls(text, config.id_field, fields_of(config).of_corpus, config.keep_blank, bool(config.names_by_line))
+        return cls(text, config.id_field, fields_of(config).of_corpus, bool(config.names_by_line))
 
     @property
     def flags(self) -> Mapping[str, str]:

@@ -18,10 +18,10 @@ _MOST_LABEL = 40
 """Characters of a label where it is to be recognized."""
 
 
-def read_label_text(path: Path, encoding: str, keep_blank: bool = False) -> Iterator[Document]:
+def read_label_text(path: Path, encoding: str) -> Iterator[Document]:
     """A document a line, `label⇥text`, whose id is the number of the line and whose `meta` holds the label.
 
-    Blank lines are no documents, nor blank texts, unless `keep_blank`. Raises UserError for a line without a tab.
+    Blank lines are no documents. Raises UserError for a line without a tab.
     """
 
     def documents() -> Iterator[Document]:
@@ -34,31 +34,29 @@ def read_label_text(path: Path, encoding: str, keep_blank: bool = False) -> Iter
                     f"{path}, line {number}, has no tab between its label and its text; correct that line, or give "
                     "--form=lines where lines have no labels"
                 )
-            if keep_blank or text.strip():
-                yield Document(str(number), text, meta={LABEL: label.strip()})
+            yield Document(str(number), text, meta={LABEL: label.strip()})
 
     return at_least_one(documents(), path)
 
 
-def read_mallet(path: Path, encoding: str, keep_blank: bool = False) -> Iterator[Document]:
+def read_mallet(path: Path, encoding: str) -> Iterator[Document]:
     """A document a line, `name label text` with blanks, tabs or commas between, as MALLET's import-file reads them.
 
-    Its id is its name. Blank lines are no documents, nor blank texts, unless `keep_blank`. Raises UserError for a line
-    without three parts.
+    Its id is its name. Blank lines are no documents. Raises UserError for a line without a name and a label.
     """
 
     def documents() -> Iterator[Document]:
         for number, line in numbered_lines(path, encoding):
             if not line.strip():
                 continue
-            parts = _MALLET.fullmatch(line.strip() if not keep_blank else line.strip() + " ")
+            # With the blank a line of a name and a label has a text, an empty one.
+            parts = _MALLET.fullmatch(line.strip() + " ")
             if parts is None:
                 raise UserError(
                     f"{path}, line {number}, is not a name, a label and a text with blanks or tabs between; correct "
                     "that line, or give --form=lines where each line is a text"
                 )
-            if keep_blank or parts[3].strip():
-                yield Document(parts[1], parts[3].strip(), meta={LABEL: parts[2]})
+            yield Document(parts[1], parts[3].strip(), meta={LABEL: parts[2]})
 
     return at_least_one(documents(), path)
 

@@ -53,8 +53,6 @@ def _documents(rows: Iterator[Row], name: str, columns: Columns) -> Iterator[Doc
     of_id = header.index(columns.id) if columns.id else -1
     for number, (line, row) in enumerate(_without_blank_end(rows), start=1):
         text = columns.joined([row[place] for place in of_text])
-        if not (columns.keep_blank or text.strip()):
-            continue
         called = row[of_id].strip() if columns.id else str(line if columns.by_line else number)
         if not called:
             raise UserError(

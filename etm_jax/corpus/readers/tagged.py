@@ -21,11 +21,11 @@ _MOST = 0.9
 """The share of the tokens of a text that has to have a tag where it is to be recognized."""
 
 
-def read_tagged(path: Path, encoding: str, keep_blank: bool = False) -> Iterator[Document]:
+def read_tagged(path: Path, encoding: str) -> Iterator[Document]:
     """A document a line, the words without tags and with blanks between.
 
     `[中国/ns 政府/n]nt` is two words. A paragraph's number, as 19980101-01-001-001/m, is the id of its document and no
-    word; any other document's id is the number of the line. Blank lines are no documents unless `keep_blank`.
+    word; any other document's id is the number of the line. Blank lines are no documents.
     """
 
     def documents() -> Iterator[Document]:
@@ -34,7 +34,7 @@ def read_tagged(path: Path, encoding: str, keep_blank: bool = False) -> Iterator
             name = str(number)
             if words and _PARAGRAPH.fullmatch(words[0]):
                 name = words.pop(0)
-            if words or (keep_blank and line.strip()):
+            if line.strip():
                 yield Document(name, " ".join(words))
 
     return at_least_one(documents(), path)

@@ -70,9 +70,8 @@ def read_jsonl(path: Path, columns: Columns, encoding: str) -> Iterator[Document
             text = columns.joined([_json_text(record, name, where) for name in columns.text])
             if not keys.keys() >= set(columns.meta):
                 keys |= dict.fromkeys(record)
-            if columns.keep_blank or text.strip():
-                meta = {name: _json_value(record.get(name), where) for name in columns.meta}
-                yield Document(_json_name(record, columns, where, number, record_number), text, meta=meta)
+            meta = {name: _json_value(record.get(name), where) for name in columns.meta}
+            yield Document(_json_name(record, columns, where, number, record_number), text, meta=meta)
         if keys:
             Columns(text=(), meta=columns.meta).check(list(keys), str(path), "keys")
 

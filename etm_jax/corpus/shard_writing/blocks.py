@@ -1,7 +1,6 @@
 """The documents of a file, segmented and counted, in blocks with a vocabulary of their own."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
 
@@ -55,8 +54,7 @@ def blocks_of(file: InputFile, job: Job, tally: CleaningTally | None = None) -> 
 
     tally: gets what cleaning them dropped, and the number of rows without text, which are left out.
     """
-    documents = _with_text(file_documents(file.path, replace(job.config, keep_blank=True))(), tally)
-    segmented = segment_alone(clean_documents(documents, job.config, job.advertisements, tally), job.config)
+    segmented = segment_alone(cleaned_documents(file, job, tally), job.config)
     number = 0
     for first in segmented:
         block = next_block(chain([first], segmented), file.name, number, job)
@@ -64,12 +62,17 @@ def blocks_of(file: InputFile, job: Job, tally: CleaningTally | None = None) -> 
         number += len(block.rows)
 
 
-def _with_text(documents: Iterator[Document], tally: CleaningTally | None) -> Iterator[Document]:
-    for document in documents:
-        if document.tokens is not None or document.text.strip():
-            yield document
-        elif tally is not None:
-            tally.blank += 1
+def cleaned_documents(file: InputFile, job: Job, tally: CleaningTally | None = None) -> Iterator[Document]:
+    """The documents of a file that have text, which are numbered so, cleaned as the job says. tally: of `blocks_of`."""
+
+    def with_text() -> Iterator[Document]:
+        for document in file_documents(file.path, job.config)():
+            if not document.is_blank:
+                yield document
+            elif tally is not None:
+                tally.blank += 1
+
+    return clean_documents(with_text(), job.config, job.advertisements, tally)
 
 
 def next_block(segmented: Iterator[Segmented], name: str, number: int, job: Job) -> Block:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from etm_jax.corpus.shard_writing.blocks import cleaned_documents
 from etm_jax.corpus.shard_writing.job import Job
 from etm_jax.corpus.shards.draws import draw
 from etm_jax.corpus.shards.folder import SAMPLE
-from etm_jax.corpus.sources import file_documents
 from etm_jax.corpus.types import Document, Phrases
-from etm_jax.corpus.words.cleaning import clean_documents
 from etm_jax.corpus.words.phrase_learning import learn_phrases
 from etm_jax.corpus.words.segment import segment_documents
 from etm_jax.corpus.words.tokenizer import cleaner, raw_text
@@ -73,9 +72,7 @@ def _keyed(job: Job) -> Iterator[tuple[int, Document]]:
     config = job.config
     for file in job.files:
         keys: list[int] = []
-        for number, document in enumerate(
-            clean_documents(file_documents(file.path, config)(), config, job.advertisements)
-        ):
+        for number, document in enumerate(cleaned_documents(file, job)):
             if number >= len(keys):
                 numbers = np.arange(number, number + _KEYS_AT_ONCE)
                 drawn = draw(file.name, numbers, config.split_seed, config.valid_share, config.test_share)
