@@ -1,33 +1,23 @@
 """Topics of groups of documents, such as sources or months."""
 
 import datetime
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from etm_jax.corpus.given import is_missing
 from etm_jax.corpus.metadata import parse_date
+from etm_jax.corpus.periods import PERIODS
+from etm_jax.metrics.group_shares import shares_of
 from etm_jax.util.errors import UserError
-
-QUANTILE = 1.96
-"""Of the normal distribution, for an interval of 95%."""
-
-PERIODS: dict[str, Callable[[datetime.date], str]] = {
-    "day": lambda date: date.isoformat(),
-    "week": lambda date: "{:04}-W{:02}".format(*date.isocalendar()[:2]),
-    "month": lambda date: date.isoformat()[:7],
-    "quarter": lambda date: f"{date.year:04}-Q{(date.month + 2) // 3}",
-    "year": lambda date: date.isoformat()[:4],
-}
 
 
 class GroupTopic(NamedTuple):
     """A topic in a group of documents.
 
-    mean: of the topic's proportion θ over the documents; low, high: its 95% interval by the normal approximation, cut
-    to [0, 1], and nan for one document. share: of the words, which longer documents have more of. documents: how
-    many there are.
+    mean: of the topic's proportion θ over the documents; low, high: its 95% interval, of `shares_of`, nan for one
+    document. share: of the words, which longer documents have more of. documents: how many there are.
     """
 
     group: Any
@@ -47,20 +37,18 @@ def topics_of_groups(theta: np.ndarray, words: np.ndarray, groups: Sequence[Any]
     given = list(groups)
     if len(given) != len(theta):
         raise UserError(f"there are {len(given)} groups for {len(theta)} documents; give one for each")
-    rows: dict[Any, list[int]] = {}
-    for i, group in enumerate(given):
-        if not is_missing(group):
-            rows.setdefault(group, []).append(i)
-    found = []
-    for group in sorted(rows, key=lambda group: (type(group).__name__, group)):
-        of_group, n = theta[rows[group]].astype(np.float64), len(rows[group])
-        mean, weights = of_group.mean(axis=0), words[rows[group]]
-        half = QUANTILE * of_group.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.full(len(mean), np.nan)
-        share = weights @ of_group / weights.sum() if weights.sum() else np.full(len(mean), np.nan)
-        low, high = np.clip(mean - half, 0, 1), np.clip(mean + half, 0, 1)
-        columns = zip(mean.tolist(), low.tolist(), high.tolist(), share.tolist(), strict=True)
-        found += [GroupTopic(group, k, *column, n) for k, column in enumerate(columns)]
-    return found
+    kept = [i for i, group in enumerate(given) if not is_missing(group)]
+    levels = sorted({given[i] for i in kept}, key=lambda group: (type(group).__name__, group))
+    place = {group: g for g, group in enumerate(levels)}
+    theta, of_group = theta[kept], np.array([place[given[i]] for i in kept], np.int64)
+    mean, low, high = shares_of(theta, of_group, len(levels), np.ones(len(kept)))
+    share = shares_of(theta, of_group, len(levels), words[kept]).mean
+    number = np.bincount(of_group, minlength=len(levels))
+    return [
+        GroupTopic(group, k, float(mean[g, k]), float(low[g, k]), float(high[g, k]), float(share[g, k]), int(number[g]))
+        for g, group in enumerate(levels)
+        for k in range(theta.shape[1])
+    ]
 
 
 def periods_of(dates: Iterable[Any], by: str) -> list[str | None]:

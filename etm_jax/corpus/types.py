@@ -259,6 +259,14 @@ class Corpus:
     metadata: Metadata = field(default_factory=Metadata)
     left: Documents | None = field(default=None, repr=False)
 
+    def all_documents(self) -> Documents:
+        """The documents in memory for training, validation and test, one part after the other."""
+        parts = (self.train, self.valid, self.test)
+        counts = sp.csr_matrix(sp.vstack([part.counts for part in parts]))
+        ids, first = ([x for part in parts for x in getattr(part, name)] for name in ("ids", "first_words"))
+        meta = {name: [value for part in parts for value in part.meta[name]] for name in self.metadata.names}
+        return Documents(counts, ids, first, meta)
+
     @property
     def num_train(self) -> int:
         """Documents to train on, whether they are in memory or not."""

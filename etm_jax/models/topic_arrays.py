@@ -25,6 +25,11 @@ class TopicArrays(NamedTuple):
     prior: np.ndarray | None = None
 
     @property
+    def theta(self) -> np.ndarray:
+        """[D, K], of the documents for training, validation and test, one part after the other."""
+        return np.concatenate([self.theta_train, self.theta_valid, self.theta_test])
+
+    @property
     def rho(self) -> np.ndarray | None:
         """Word embeddings [V, L], of a model that has them."""
         return self.own.get("rho")

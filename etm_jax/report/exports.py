@@ -23,14 +23,6 @@ TOPICWIZARD_FILES = (
 )  # fmt: skip
 
 
-def all_theta(run: Run) -> tuple[list[str], sp.csr_matrix, np.ndarray]:
-    """Ids, counts [D, V] CSR and θ [D, K] of the training, validation and test documents, one part after the other."""
-    parts = (run.corpus.train, run.corpus.valid, run.corpus.test)
-    theta = np.concatenate([run.model.theta_train, run.model.theta_valid, run.model.theta_test])
-    counts = sp.csr_matrix(sp.vstack([part.counts for part in parts]))
-    return [name for part in parts for name in part.ids], counts, theta
-
-
 def topic_names(run: Run) -> list[str]:
     """Names of topics such as `12 两岸 台湾 统一`: the number and the first three words."""
     words = run.corpus.vocabulary.words
@@ -55,15 +47,14 @@ def write_parquet(run: Run, folder: Path) -> None:
         "npmi": npmi_coherence(top, train),
     }
     pq.write_table(pa.table(topics), folder / "topics.parquet")
-    ids, counts, theta = all_theta(run)
-    parts = (("train", run.corpus.train), ("valid", run.corpus.valid), ("test", run.corpus.test))
+    every, theta = run.corpus.all_documents(), run.model.theta
     documents = {
-        "document": ids,
-        "split": [name for name, part in parts for _ in part.ids],
-        "tokens": np.asarray(counts.sum(axis=1)).ravel(),
+        "document": every.ids,
+        "split": [name for name in ("train", "valid", "test") for _ in getattr(run.corpus, name).ids],
+        "tokens": np.asarray(every.counts.sum(axis=1)).ravel(),
     } | {f"topic_{k}": theta[:, k] for k in range(theta.shape[1])}
-    for name in run.corpus.metadata.names:
-        documents[name] = [value or None for _, part in parts for value in part.meta[name]]
+    for name, values in every.meta.items():
+        documents[name] = [value or None for value in values]
     pq.write_table(pa.table(documents), folder / "doc_topics.parquet")
 
 
@@ -97,14 +88,12 @@ def write_projector(run: Run, folder: Path) -> None:
 
 def write_topicwizard(run: Run, folder: Path) -> None:
     """Write the fields of topicwizard's TopicData in open formats, which `topic_data` reads."""
-    ids, counts, theta = all_theta(run)
-    parts = (run.corpus.train, run.corpus.valid, run.corpus.test)
-    texts = [f"{name}: {first}" for part in parts for name, first in zip(part.ids, part.first_words, strict=True)]
-    assert len(texts) == len(ids)
+    every = run.corpus.all_documents()
+    texts = [f"{name}: {first}" for name, first in zip(every.ids, every.first_words, strict=True)]
     about = {"corpus": texts, "vocab": run.corpus.vocabulary.words, "topic_names": topic_names(run)}
     (folder / "topic_data.json").write_text(json.dumps(about), encoding="ascii")
-    sp.save_npz(folder / "document_term_matrix.npz", counts)
-    np.save(folder / "document_topic_matrix.npy", theta.astype(np.float32))
+    sp.save_npz(folder / "document_term_matrix.npz", every.counts)
+    np.save(folder / "document_topic_matrix.npy", run.model.theta.astype(np.float32))
     np.save(folder / "topic_term_matrix.npy", run.model.beta.astype(np.float32))
 
 
@@ -156,7 +145,7 @@ def pyldavis_arguments(run: Run) -> dict[str, Any]:
     topic_term_dists [K, V] and doc_topic_dists [D, K], of the documents that are not empty. pyLDAvis' default map fails
     on current numpy; mds="mmds" works.
     """
-    _, counts, theta = all_theta(run)
+    counts, theta = run.corpus.all_documents().counts, run.model.theta
     kept = np.flatnonzero(np.diff(counts.indptr))
     theta = theta[kept].astype(np.float64)
     beta = run.model.beta.astype(np.float64)

@@ -70,7 +70,7 @@ def write_topmost(run: Run, folder: Path) -> None:
 
 def write_uci(run: Run, folder: Path) -> None:
     """Write docword.corpus.txt and vocab.corpus.txt."""
-    counts = _counts(run)
+    counts = run.corpus.all_documents().counts
     head = [str(number) for number in (*counts.shape, counts.nnz)]
     write_lines(folder / "docword.corpus.txt", [*head, *_triples(counts)])
     write_lines(folder / "vocab.corpus.txt", _words(run))
@@ -78,7 +78,7 @@ def write_uci(run: Run, folder: Path) -> None:
 
 def write_ldac(run: Run, folder: Path) -> None:
     """Write corpus.dat and vocab.txt."""
-    counts = _counts(run)
+    counts = run.corpus.all_documents().counts
     rows = (counts[i] for i in range(counts.shape[0]))
     pairs = ([f"{j}:{n}" for j, n in zip(row.indices, row.data, strict=True)] for row in rows)
     write_lines(folder / "corpus.dat", (" ".join([str(len(row)), *row]) for row in pairs))
@@ -87,7 +87,7 @@ def write_ldac(run: Run, folder: Path) -> None:
 
 def write_market(run: Run, folder: Path) -> None:
     """Write corpus.mm, documents by words, and vocab.txt."""
-    counts = _counts(run)
+    counts = run.corpus.all_documents().counts
     # gensim's MmCorpus reads no other field than real.
     head = ["%%MatrixMarket matrix coordinate real general", f"{counts.shape[0]} {counts.shape[1]} {counts.nnz}"]
     write_lines(folder / "corpus.mm", [*head, *_triples(counts)])
@@ -102,10 +102,6 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
 
 def _words(run: Run) -> list[str]:
     return [spelled(word) for word in run.corpus.vocabulary.words]
-
-
-def _counts(run: Run) -> sp.csr_matrix:
-    return sp.csr_matrix(sp.vstack([part.counts for part in (run.corpus.train, run.corpus.valid, run.corpus.test)]))
 
 
 def _texts(counts: sp.csr_matrix, words: list[str]) -> Iterator[str]:

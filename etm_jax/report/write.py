@@ -36,7 +36,7 @@ class Folder(NamedTuple):
 
 FOLDERS = {
     "figures": Folder(
-        lambda run, shown, folder: write_plots(shown, exports.all_theta(run)[2], folder),
+        lambda run, shown, folder: write_plots(shown, run.model.theta, folder),
         "the plots of the page and a map of documents, as PNG and SVG",
         "matplotlib",
     ),

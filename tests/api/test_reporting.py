@@ -26,8 +26,10 @@ def test_means_shares_and_intervals_of_groups() -> None:
     of_b = rows[2]
     assert of_b.mean == pytest.approx(0.3)
     assert of_b.share == pytest.approx((0.2 * 1 + 0.4 * 3) / 4)
-    assert of_b.high - of_b.mean == pytest.approx(1.96 * np.std([0.2, 0.4], ddof=1) / np.sqrt(2))
+    assert of_b.high - of_b.mean == pytest.approx(1.959964 * np.std([0.2, 0.4], ddof=1) / np.sqrt(2))
     assert np.isnan(rows[0].low)
+    wide = topics_of_groups(np.array([[0.0], [0.1], [1.0]]), np.ones(3), [1, 1, 1])[0]
+    assert (wide.low, wide.high) == (0, pytest.approx(1.1 / 3 + 1.959964 * np.std([0, 0.1, 1], ddof=1) / np.sqrt(3)))
     with pytest.raises(UserError, match="3 groups for 4 documents"):
         topics_of_groups(theta, np.ones(4), ["a", "b", "c"])
 

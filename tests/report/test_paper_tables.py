@@ -9,14 +9,14 @@ import scipy.sparse as sp
 from conftest import SMALL, themed_lines
 from etm_jax.cli import flags as cli
 from etm_jax.corpus.metadata import parse_date
+from etm_jax.corpus.periods import fitting_periods
+from etm_jax.metrics.group_shares import Z95, grouped, shares_of
 from etm_jax.metrics.relevance import relevant_words
 from etm_jax.metrics.topic_tree import overlap
 from etm_jax.report.__main__ import main as report_main
-from etm_jax.report.page.contents import period_labels
 from etm_jax.report.page.relations import tree_of
 from etm_jax.report.tables.forms import Table, latex, latex_text, markdown, markdown_text
-from etm_jax.report.tables.shares import Z95, grouped, shares_of
-from etm_jax.report.tables.write import Documents, excerpt, file_name, topic_tree, topics_by
+from etm_jax.report.tables.write import excerpt, file_name, topic_tree, topics_by
 from etm_jax.train import main as train_main
 
 
@@ -59,7 +59,7 @@ def test_intervals_hold_the_share_as_often_as_they_say():
 def test_periods_are_what_the_dates_are(values, unit, labels):
     dates = [parse_date(value) for value in values]
     assert all(dates)
-    assert period_labels(dates) == (unit, labels)
+    assert fitting_periods(dates) == (unit, labels)
 
 
 def test_groups_are_sorted_and_a_document_without_one_is_in_none():
@@ -68,7 +68,7 @@ def test_groups_are_sorted_and_a_document_without_one_is_in_none():
     assert place.tolist() == [1, -1, 0, 1]
     counts = sp.csr_matrix(np.array([[1, 1], [9, 9], [0, 3], [2, 0]]))
     theta = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5], [0.0, 1.0]])
-    long, wide = topics_by(Documents(list("wxyz"), theta, counts, {}), levels, place, ["one", "two"], "source")
+    long, wide = topics_by(theta, counts, levels, place, ["one", "two"], "source")
     rows = [dict(zip(long.header, row, strict=True)) for row in long.rows]
     of_b = next(row for row in rows if row["topic"] == 0 and row["source"] == "b")
     assert (of_b["documents"], of_b["words"], of_b["share"], of_b["mean_theta"]) == (2, 4, 0.5, 0.5)

@@ -21,7 +21,7 @@ from etm_jax.corpus.types import Documents
 from etm_jax.metrics.relevance import relevant_words
 from etm_jax.metrics.topics import top_words
 from etm_jax.report.__main__ import main as report_main
-from etm_jax.report.exports import all_theta, topic_data
+from etm_jax.report.exports import topic_data
 from etm_jax.report.page import contents as page_contents
 from etm_jax.report.page.groups import groups_of
 from etm_jax.report.page.html import page
@@ -359,7 +359,7 @@ def test_datasets_of_other_programs_hold_the_runs_documents(runs):
     forms = ("octis", "topmost", "uci", "ldac", "mm")
     assert report(f"--workdir={runs / 'etm'}", *(f"--{form}" for form in forms)) == 0
     run = read_run(runs / "etm")
-    words, (_, counts, _) = run.corpus.vocabulary.words, all_theta(run)
+    words, counts = run.corpus.vocabulary.words, run.corpus.all_documents().counts
     for form in forms:
         config = CorpusConfig(corpus=str(runs / "etm" / form), valid_share=0, test_share=0)
         source = find_source(config)
@@ -375,7 +375,7 @@ def test_gensim_reads_the_datasets(runs):
     gensim = pytest.importorskip("gensim")
     assert report(f"--workdir={runs / 'etm'}", "--uci", "--ldac", "--mm") == 0
     run, folder = read_run(runs / "etm"), runs / "etm"
-    _, counts, _ = all_theta(run)
+    counts = run.corpus.all_documents().counts
     uci = gensim.corpora.UciCorpus(str(folder / "uci" / "docword.corpus.txt"), str(folder / "uci" / "vocab.corpus.txt"))
     ldac = gensim.corpora.BleiCorpus(str(folder / "ldac" / "corpus.dat"), str(folder / "ldac" / "vocab.txt"))
     for read in (uci, ldac, gensim.corpora.MmCorpus(str(folder / "mm" / "corpus.mm"))):
@@ -429,7 +429,7 @@ def test_pyldavis_takes_what_it_is_given(runs):
     folder = runs / "etm" / "pyldavis"
     given = json.loads((folder / "prepare.json").read_text("utf-8"))
     assert np.sum(given["doc_topic_dists"], axis=1) == pytest.approx(1)
-    _, counts, _ = all_theta(read_run(runs / "etm"))
+    counts = read_run(runs / "etm").corpus.all_documents().counts
     assert sum(given["doc_lengths"]) == counts.sum()
     assert "LDAvis" in (folder / "pyldavis.html").read_text("utf-8")
 

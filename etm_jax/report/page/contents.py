@@ -1,17 +1,18 @@
 """The data of the page and of the plots, as plain values."""
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from etm_jax.config.variants import VARIANTS
 from etm_jax.corpus.new_documents import settings_like
+from etm_jax.corpus.periods import fitting_periods
 from etm_jax.corpus.types import Documents
+from etm_jax.metrics.group_shares import shares_of
 from etm_jax.metrics.neighbours import nearest
 from etm_jax.metrics.relevance import relevant_words
 from etm_jax.metrics.topic_tree import overlap
@@ -52,9 +53,6 @@ CHARACTERS_LISTED = 36
 WORDS_ON_MAP = 600
 """Words on the map, about; each topic has 3 to 8 of them."""
 
-MOST_DAYS, MOST_MONTHS = 62, 366 * 6
-"""Days from the first date to the last up to which time is shown by day, and by month or week."""
-
 CURVES = ("nelbo", "recon", "kl", "npmi", "c_v", "diversity", "valid_nelbo", "valid_recon", "valid_kl")
 
 
@@ -77,8 +75,7 @@ def contents(
     config, corpus, model = run.record.config, run.corpus, run.model
     with silenced():
         lang = settings_like(config.corpus, corpus.vocabulary).lang
-    every = _all_documents(run)
-    theta = np.concatenate([model.theta_train, model.theta_valid, model.theta_test])
+    every, theta = corpus.all_documents(), model.theta
     row = {name: i for i, name in enumerate(every.ids)}
 
     words = top_words(model.beta, WORDS)
@@ -166,15 +163,6 @@ def contents(
     }
 
 
-def _all_documents(run: Run) -> Documents:
-    """Training, validation and test documents, one part after the other, in the order of θ."""
-    parts = (run.corpus.train, run.corpus.valid, run.corpus.test)
-    counts = sp.csr_matrix(sp.vstack([part.counts for part in parts]))
-    ids, first = ([x for part in parts for x in getattr(part, name)] for name in ("ids", "first_words"))
-    meta = {name: [value for part in parts for value in part.meta[name]] for name in run.corpus.metadata.names}
-    return Documents(counts, ids, first, meta)
-
-
 def _searchable(frequency: np.ndarray, words: np.ndarray) -> np.ndarray:
     """Columns [W] of the words on the page, in the order of the vocabulary. frequency: [V]; words: [K, n] columns."""
     frequent = np.argsort(-frequency, kind="stable")[:MOST_WORDS]
@@ -232,19 +220,17 @@ def _map(run: Run, words: np.ndarray, place: Mapping[int, int]) -> dict[str, Any
 
 
 def _over_time(theta: np.ndarray, documents: Documents, dates: Mapping[str, datetime.date]) -> dict[str, Any] | None:
-    """Shares of the tokens by topic and period, of `period_labels`; None without dates.
+    """Shares of the tokens by topic and period, of `fitting_periods`; None without dates.
 
     theta: [D, K], of the documents.
     """
     if not dates or len(set(dates.values())) < 2:
         return None
     rows = [i for i, name in enumerate(documents.ids) if name in dates]
-    unit, label = period_labels([dates[documents.ids[i]] for i in rows])
+    unit, label = fitting_periods([dates[documents.ids[i]] for i in rows])
     bins, which = np.unique(label, return_inverse=True)
     tokens = np.asarray(documents.counts[rows].sum(axis=1), np.float64).ravel()
-    of_bin = sp.csr_matrix((tokens, (which, np.arange(len(rows)))), shape=(len(bins), len(rows)))
-    total = np.asarray(of_bin.sum(axis=1)).ravel()
-    shares = (of_bin @ theta[rows]) / np.maximum(total, 1e-12)[:, None]
+    shares = np.nan_to_num(shares_of(theta[rows], which, len(bins), tokens).mean)
     of_document = np.full(len(documents), -1)
     of_document[rows] = which
     return {
@@ -254,23 +240,6 @@ def _over_time(theta: np.ndarray, documents: Documents, dates: Mapping[str, date
         "of_document": of_document.tolist(),
         "shares": [_rounded(shares[:, k], 4) for k in range(theta.shape[1])],
     }
-
-
-def period_labels(dates: Sequence[datetime.date]) -> tuple[str, list[str]]:
-    """The unit of time by which documents are shown, and the period of each date, which sorts as text.
-
-    Where all dates are the first days of years, of quarters or of ISO weeks, as `parse_date` makes them of 2024, 2024Q3
-    and 2024-W05, they are shown as these; otherwise by day, month or year, depending on the time span.
-    """
-    span = (max(dates) - min(dates)).days
-    if all((date.month, date.day) == (1, 1) for date in dates):
-        return "year", [f"{date.year:04}" for date in dates]
-    if all(date.month % 3 == 1 and date.day == 1 for date in dates):
-        return "quarter", [f"{date.year:04}-Q{(date.month + 2) // 3}" for date in dates]
-    if span <= MOST_MONTHS and all(date.weekday() == 0 for date in dates):
-        return "week", ["{:04}-W{:02}".format(*date.isocalendar()) for date in dates]
-    unit, length = ("day", 10) if span <= MOST_DAYS else ("month", 7) if span <= MOST_MONTHS else ("year", 4)
-    return unit, [date.isoformat()[:length] for date in dates]
 
 
 def _run(run: Run, evaluation: Evaluation, lang: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.types import Documents
-from etm_jax.report.tables.shares import grouped, shares_of
+from etm_jax.metrics.group_shares import grouped, shares_of
 
 MOST_GROUPS = 40
 """Groups of a field on the page; of more, those with most documents."""

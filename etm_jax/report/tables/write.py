@@ -2,19 +2,20 @@
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.corpus.types import Documents
+from etm_jax.metrics.group_shares import grouped, shares_of
 from etm_jax.metrics.relevance import relevant_words
 from etm_jax.metrics.topic_tree import overlap, ward_links
 from etm_jax.metrics.topics import WORDS_SHOWN, representative_documents, top_words
 from etm_jax.report.page.contents import DOCUMENTS
 from etm_jax.report.tables.forms import Table, write_table
-from etm_jax.report.tables.shares import grouped, shares_of
 from etm_jax.results.run import Run
 from etm_jax.util.console import note
 
@@ -28,15 +29,6 @@ EXCERPT = 160
 """Characters of a quotation, about."""
 
 
-class Documents(NamedTuple):
-    """All documents of a run. theta: [D, K]; counts: [D, V]; meta: by field D values, "" for none."""
-
-    ids: list[str]
-    theta: np.ndarray
-    counts: sp.csr_matrix
-    meta: Mapping[str, list[str]]
-
-
 def write_tables(run: Run, shown: dict[str, Any], folder: Path) -> None:
     """Write the tables of a run, each as CSV, LaTeX and Markdown.
 
@@ -48,20 +40,14 @@ def write_tables(run: Run, shown: dict[str, Any], folder: Path) -> None:
     folder : Path
         Empty.
     """
-    parts = (run.corpus.train, run.corpus.valid, run.corpus.test)
-    documents = Documents(
-        [name for part in parts for name in part.ids],
-        np.concatenate([run.model.theta_train, run.model.theta_valid, run.model.theta_test]),
-        sp.csr_matrix(sp.vstack([part.counts for part in parts])),
-        {name: [value for part in parts for value in part.meta[name]] for name in run.corpus.metadata.names},
-    )
+    documents, theta = run.corpus.all_documents(), run.model.theta
     names = [
         topic["name"] or " ".join(shown["words"]["text"][j] for j in topic["words"][:3]) for topic in shown["topics"]
     ]
     write_table(folder, "topics", topics_table(run, shown, names))
     write_table(folder, "similar_topics", similar_topics(shown, names))
     write_table(folder, "topic_tree", topic_tree(run.model.beta))
-    write_table(folder, "quotes", quotes(run, shown, documents, names))
+    write_table(folder, "quotes", quotes(run, shown, documents, theta, names))
     taken = {"period"}
     for column in run.corpus.metadata.columns:
         if column.kind != "category":
@@ -70,13 +56,14 @@ def write_tables(run: Run, shown: dict[str, Any], folder: Path) -> None:
         if len(levels) > MOST_GROUPS:
             note(f"--tables: field {column.name!r} has {len(levels):,} values; no table is written above {MOST_GROUPS}")
             continue
-        both = topics_by(documents, levels, group, names, column.name)
+        both = topics_by(theta, documents.counts, levels, group, names, column.name)
         name = file_name(column.name, taken)
         taken.add(name.casefold())
         write_table(folder, f"topics_by_{name}", *both)
     if shown["time"]:
         levels, group = shown["time"]["bins"], np.array(shown["time"]["of_document"])
-        write_table(folder, "topics_by_period", *topics_by(documents, levels, group, names, shown["time"]["unit"]))
+        both = topics_by(theta, documents.counts, levels, group, names, shown["time"]["unit"])
+        write_table(folder, "topics_by_period", *both)
 
 
 def topics_table(run: Run, shown: dict[str, Any], names: Sequence[str]) -> Table:
@@ -92,15 +79,21 @@ def topics_table(run: Run, shown: dict[str, Any], names: Sequence[str]) -> Table
 
 
 def topics_by(
-    documents: Documents, levels: Sequence[str], group: np.ndarray, names: Sequence[str], field: str
+    theta: np.ndarray,
+    counts: sp.csr_matrix,
+    levels: Sequence[str],
+    group: np.ndarray,
+    names: Sequence[str],
+    field: str,
 ) -> tuple[Table, Table]:
     """Shares of topics in groups of documents: in rows of one topic and group, and as topics × groups to be read.
 
-    levels: names of the groups; group: [D] places among them, −1 for a document without one.
+    theta: [D, K]; counts: [D, V]; levels: names of the groups; group: [D] places among them, −1 for a document without
+    one; names: of the topics; field: what the groups are values of.
     """
     kept = np.flatnonzero(group >= 0)
-    theta, group, num_groups = documents.theta[kept], group[kept], len(levels)
-    tokens = np.asarray(documents.counts[kept].sum(axis=1), np.float64).ravel()
+    theta, group, num_groups = theta[kept], group[kept], len(levels)
+    tokens = np.asarray(counts[kept].sum(axis=1), np.float64).ravel()
     by_words = shares_of(theta, group, num_groups, tokens)
     by_documents = shares_of(theta, group, num_groups, np.ones(len(kept)))
     number = np.bincount(group, minlength=num_groups)
@@ -145,13 +138,13 @@ def topic_tree(beta: np.ndarray) -> Table:
     return Table(("node", "left", "right", "height", "topics"), rows)
 
 
-def quotes(run: Run, shown: dict[str, Any], documents: Documents, names: Sequence[str]) -> Table:
-    """Documents that show each topic best, with a passage of their text around the topic's words."""
+def quotes(run: Run, shown: dict[str, Any], documents: Documents, theta: np.ndarray, names: Sequence[str]) -> Table:
+    """Documents that show each topic best, with a passage of their text around the topic's words. theta: [D, K]."""
     field = run.record.config.corpus.title_field
     titles = documents.meta.get(field, [""] * len(documents.ids))
-    represent = representative_documents(documents.theta, documents.counts, DOCUMENTS)
+    represent = representative_documents(theta, documents.counts, DOCUMENTS)
     rows: list[list[str | int | float]] = [
-        [k, names[k], documents.ids[i], titles[i], round(float(documents.theta[i, k]), 4), excerpt(found["parts"])]
+        [k, names[k], documents.ids[i], titles[i], round(float(theta[i, k]), 4), excerpt(found["parts"])]
         for k, topic in enumerate(shown["topics"])
         for i, found in list(zip(represent[k], topic["documents"], strict=True))[:QUOTES]
     ]
