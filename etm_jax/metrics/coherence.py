@@ -243,7 +243,7 @@ def _text_vectors(text: TokenStream, names: list[str], seed: int) -> np.ndarray:
     """Skip-gram vectors of the U `names`, trained on the text: [U, 100] float32."""
     from etm_jax.vectors.word2vec import train
 
-    return train(text, names, "skipgram", VECTOR_DIM, WINDOWS["C_W2V"], VECTOR_EPOCHS, seed)[0]
+    return train(text, names, "skipgram", VECTOR_DIM, WINDOWS["C_W2V"], VECTOR_EPOCHS, seed, "coherence C_W2V")[0]
 
 
 def _bag_vectors(counts: sp.csr_matrix, seed: int) -> np.ndarray:

@@ -22,11 +22,19 @@ MIN_SUBSAMPLED = 50
 
 
 def train(
-    text: TokenStream, words: Sequence[str], kind: str, dim: int, window: int, epochs: int, seed: int
+    text: TokenStream,
+    words: Sequence[str],
+    kind: str,
+    dim: int,
+    window: int,
+    epochs: int,
+    seed: int,
+    purpose: str = "",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Vectors [V, L] float32 of `words`, and which of them occur in the text, [V] bool; the other rows are zero.
 
-    kind: `skipgram` or `cbow`. dim: L. There is one worker thread, so that the same seed always gives the same vectors.
+    kind: `skipgram` or `cbow`. dim: L. purpose: what they are for, as progress says it. There is one worker thread, so
+    that the same seed always gives the same vectors.
     """
     from gensim.models import Word2Vec
 
@@ -37,7 +45,7 @@ def train(
     known = np.zeros(len(words), dtype=bool)
     if not rows:
         return matrix, known
-    passages = _Passages(text, f"{kind} vectors", epochs)
+    passages = _Passages(text, f"{kind} vectors{f' for {purpose}' if purpose else ''}", epochs)
     model = Word2Vec(
         vector_size=dim,
         window=window,
