@@ -12,15 +12,10 @@ import numpy as np
 
 from etm_jax.api.groups import GroupTopic
 from etm_jax.api.topic_results import TopicInfo
+from etm_jax.report.page.strings import Strings
 from etm_jax.report.plots import BARS, cjk_family, tick_label
 
 COLOUR = "#3b6fb6"
-
-LABELS: dict[str, dict[str, str]] = {
-    "en": {"share": "share of the words", "mean": "mean proportion in the documents, with 95% intervals"},
-    "zh": {"share": "占词数的比例", "mean": "文档中的平均比例及 95% 区间"},
-}
-"""What figures say beside words, by language."""
 
 
 def language_of(words: Sequence[str]) -> str:
@@ -31,13 +26,14 @@ def language_of(words: Sequence[str]) -> str:
 
 def shares_figure(rows: Sequence[TopicInfo], n: int) -> Any:
     """Bars of the topics' shares with their first n words, in the order of `rows`."""
+    say = _strings(rows)
     with _figure((9, 1 + 0.3 * len(rows))) as figure:
         axis, places = figure.add_subplot(), range(len(rows))
         axis.barh(places, [row.share for row in rows], color=COLOUR)
         axis.set_yticks(places, [f"{row.topic}: {' '.join(row.words[:n])}" for row in rows], family=_families())
         axis.invert_yaxis()
         axis.xaxis.set_major_formatter(tick_label)
-        axis.set_xlabel(LABELS[_language(rows)]["share"], family=_families())
+        axis.set_xlabel(say("figure.share"), family=_families())
     return figure
 
 
@@ -55,7 +51,7 @@ def over_time_figure(
     changes = {k: float(np.ptp([row.mean for row in of_topic])) for k, of_topic in means.items()}
     order = sorted(means, key=lambda k: -changes[k])[:BARS]
     words = {row.topic: " ".join(row.words[:3]) for row in topics}
-    columns = min(4, len(order))
+    say, columns = _strings(topics), min(4, len(order))
     lines = -(-len(order) // columns)
     with _figure((3.25 * columns, 2.3 * lines + 0.4)) as figure:
         axes = figure.subplots(lines, columns, squeeze=False, sharex=True)
@@ -75,12 +71,12 @@ def over_time_figure(
             if len(ends) > 1:
                 axis.get_xticklabels()[0].set_ha("left")
                 axis.get_xticklabels()[1].set_ha("right")
-        figure.supxlabel(LABELS[_language(topics)]["mean"], fontsize=10, family=_families())
+        figure.supxlabel(say("figure.mean"), fontsize=10, family=_families())
     return figure
 
 
-def _language(topics: Sequence[TopicInfo]) -> str:
-    return language_of([word for topic in topics for word in topic.words])
+def _strings(topics: Sequence[TopicInfo]) -> Strings:
+    return Strings(language_of([word for topic in topics for word in topic.words]))
 
 
 def _families() -> list[str]:

@@ -143,7 +143,5 @@ def write_report(
         with replace_own_files(place.parent / name) as folder:
             FOLDERS[name].write(run, shown, folder)
         note(f"{place.parent / name}: {FOLDERS[name].about}")
-    if shown["time"]:
-        del shown["time"]["of_document"]  # The tables alone need it.
     replace_text(place, page(shown))
     note(f"{place}: {place.stat().st_size / 2**20:.1f} MiB; open it in a browser")

@@ -8,10 +8,11 @@ import pytest
 
 from conftest import themed_lines
 from etm_jax import ETM
-from etm_jax.api.figures import LABELS, language_of
+from etm_jax.api.figures import language_of
 from etm_jax.api.groups import periods_of, topics_of_groups
 from etm_jax.evaluate import main as evaluate_main
 from etm_jax.report.__main__ import main as report_main
+from etm_jax.report.page.strings import Strings
 from etm_jax.util.errors import UserError
 
 LINES = themed_lines(60)
@@ -96,14 +97,13 @@ def test_topics_over_time_are_a_figure_with_gaps_where_no_document_is(fitted_etm
     assert np.diff(days).tolist() == [30, 121]
     assert list(means) == [row.mean for row in rows if row.topic == shown[0]]
     assert [label.get_text() for label in panels[0].get_xticklabels()] == ["2024-01", "2024-06"]
-    assert figure._supxlabel.get_text() == LABELS["zh"]["mean"]
+    assert figure._supxlabel.get_text() == Strings("zh")("figure.mean")
     with pytest.raises(ValueError, match="no document has a date"):
         fitted_etm.plot_over_time([None] * 60)
 
 
 def test_labels_are_in_the_language_of_the_words() -> None:
     assert [language_of(words) for words in (["海洋", "ai", "船"], ["sea", "海"], [])] == ["zh", "en", "en"]
-    assert LABELS["en"].keys() == LABELS["zh"].keys()
 
 
 def test_a_loaded_model_says_that_it_has_no_documents(fitted_etm: ETM, tmp_path: Path) -> None:

@@ -166,6 +166,7 @@ def test_what_was_prepared_is_shown_though_the_corpus_is_gone(runs, shown, tmp_p
         assert found[part] == shown[part]
     assert report(f"--workdir={workdir}", "--date_field=day") == 0
     assert data_of(workdir / "report.html")["time"] == shown["time"]
+    assert "period_of_document" not in data_of(workdir / "report.html")
 
 
 def test_a_run_prepared_before_texts_were_kept_reads_its_corpus(runs, shown, tmp_path):

@@ -9,8 +9,12 @@ import pytest
 from etm_jax.report.page.strings import LANGUAGES, PLACE, Strings, page_language, table
 from etm_jax.util.errors import UserError
 
-PAGE = Path(str(files("etm_jax.report.page")))
-SOURCES = {path.name: path.read_text("utf-8") for path in [*PAGE.parent.rglob("*.py"), *PAGE.rglob("*.js")]}
+PACKAGE = Path(str(files("etm_jax")))
+PAGE = PACKAGE / "report" / "page"
+SOURCES = {
+    path.relative_to(PACKAGE).as_posix(): path.read_text("utf-8")
+    for path in [*PAGE.parent.rglob("*.py"), *PAGE.rglob("*.js"), PACKAGE / "api" / "figures.py"]
+}
 TEMPLATE = (PAGE / "page.html").read_text("utf-8")
 
 LOOKED_FOR = ("metric.", "told.")

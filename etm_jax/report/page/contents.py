@@ -130,6 +130,7 @@ def contents(
         found, cosine = nearest(model.alpha, model.rho[columns], NEAREST)
         for topic, row_found, row_cosine in zip(topics, found, cosine, strict=True):
             topic["near"] = [[int(j), round(float(c), 3)] for j, c in zip(row_found, row_cosine, strict=True)]
+    time, period_of_document = _over_time(theta, every, dates)
     listed = _listed(len(every))
     opening = [shown(row[name]) for name in first]
     together = [pair for one in opening for pair in combinations(one["topics"][::2], 2)]
@@ -149,7 +150,8 @@ def contents(
         },
         "map": _map(run, words, place),
         "similarity": {"order": tree.order, "joints": _joints(tree.joints), "overlap": _overlaps(shared, tree.order)},
-        "time": _over_time(theta, every, dates),
+        "time": time,
+        "period_of_document": period_of_document,
         "groups": groups_of(theta, every, corpus.metadata),
         "training": {name: [row.get(name) for row in run.epochs] for name in ("epoch", *CURVES)},
         "first": opening,
@@ -219,13 +221,15 @@ def _map(run: Run, words: np.ndarray, place: Mapping[int, int]) -> dict[str, Any
     }
 
 
-def _over_time(theta: np.ndarray, documents: Documents, dates: Mapping[str, datetime.date]) -> dict[str, Any] | None:
-    """Shares of the tokens by topic and period, of `fitting_periods`; None without dates.
+def _over_time(
+    theta: np.ndarray, documents: Documents, dates: Mapping[str, datetime.date]
+) -> tuple[dict[str, Any] | None, list[int]]:
+    """Shares of the tokens by topic and period, of `fitting_periods`, and the place of each document's period.
 
-    theta: [D, K], of the documents.
+    theta: [D, K], of the documents. The place is −1 for a document without a date. Without two dates: None, and none.
     """
     if not dates or len(set(dates.values())) < 2:
-        return None
+        return None, []
     rows = [i for i, name in enumerate(documents.ids) if name in dates]
     unit, label = fitting_periods([dates[documents.ids[i]] for i in rows])
     bins, which = np.unique(label, return_inverse=True)
@@ -233,13 +237,13 @@ def _over_time(theta: np.ndarray, documents: Documents, dates: Mapping[str, date
     shares = np.nan_to_num(shares_of(theta[rows], which, len(bins), tokens).mean)
     of_document = np.full(len(documents), -1)
     of_document[rows] = which
-    return {
+    time = {
         "unit": unit,
         "bins": bins.tolist(),
         "documents": np.bincount(which).tolist(),
-        "of_document": of_document.tolist(),
         "shares": [_rounded(shares[:, k], 4) for k in range(theta.shape[1])],
     }
+    return time, of_document.tolist()
 
 
 def _run(run: Run, evaluation: Evaluation, lang: str) -> dict[str, Any]:

@@ -15,6 +15,10 @@ HTML_LANG = {"en": "en", "zh": "zh-Hans"}
 """Languages of the page as HTML names them."""
 
 
+OF_TABLES_ALONE = "period_of_document"
+"""What the tables of a run need of its contents, and no page shows."""
+
+
 def page(contents: dict[str, Any]) -> str:
     """The page as HTML that needs no other file. contents: of `etm_jax.report.page.contents`.
 
@@ -30,7 +34,8 @@ def page(contents: dict[str, Any]) -> str:
         "measured": [[say.translated(cell) for cell in row] for row in contents["metrics"]],
         "texts_missing": say.translated(contents["texts_missing"]),
     }
-    data = json_in_page(json.dumps(contents | told, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+    shown = {key: value for key, value in contents.items() if key != OF_TABLES_ALONE} | told
+    data = json_in_page(json.dumps(shown, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
     filled = {"STYLE": style, "SCRIPT": script, "DATA": data, "LANG": HTML_LANG[say.lang]}
     filled |= {key: escape(text) for key, text in say.of_key.items()}
     before, *rest = template.split("{{")

@@ -61,7 +61,7 @@ def write_tables(run: Run, shown: dict[str, Any], folder: Path) -> None:
         taken.add(name.casefold())
         write_table(folder, f"topics_by_{name}", *both)
     if shown["time"]:
-        levels, group = shown["time"]["bins"], np.array(shown["time"]["of_document"])
+        levels, group = shown["time"]["bins"], np.array(shown["period_of_document"])
         both = topics_by(theta, documents.counts, levels, group, names, shown["time"]["unit"])
         write_table(folder, "topics_by_period", *both)
 
