@@ -11,7 +11,7 @@ from typing import Any, Self
 import jax
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from etm_jax.api.parameters import segmented_by, settings_by_name, stop_words_setting
@@ -36,7 +36,6 @@ from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.types import Corpus, Source
 from etm_jax.corpus.words.split import halves
 from etm_jax.corpus.words.tokens import GIVEN
-from etm_jax.inference.predictor import Predictor
 from etm_jax.interop.native_files import check_unedited
 from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.topics import npmi_coherence, top_words, topic_shares
@@ -51,7 +50,7 @@ from etm_jax.util.errors import UserError
 __all__ = ["ETM", "TopicInfo"]
 
 
-class ETM(TopicMethods, Reports, SavedAsFolder, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Reports, SavedAsFolder):
     """A topic model in the embedding space (Dieng, Ruiz, Blei 2020), trained as by `python -m etm_jax.train`.
 
     Documents are strings, lists of words, which stay as they are (`clean_tokens`), or a matrix of counts [D, V].
@@ -225,14 +224,6 @@ class ETM(TopicMethods, Reports, SavedAsFolder, ClassNamePrefixFeaturesOutMixin,
         self._share = topic_shares(self._theta, counts)
         self._npmi = npmi_coherence(top_words(self.components_, 10), counts)
 
-    def _take(self, trained: SavedModel) -> None:
-        assert trained.vocabulary is not None
-        self._trained, self._vocabulary = trained, trained.vocabulary
-        self._applied = Predictor(trained, trained.vocabulary)
-        self.components_ = self._applied.beta
-        self.vocab_ = list(trained.vocabulary.words)
-        self.new_words_ = Counter[str]()
-
     # Applying
 
     def transform(self, X: Any, *, vocab: Sequence[str] | None = None) -> np.ndarray:
@@ -271,7 +262,6 @@ class ETM(TopicMethods, Reports, SavedAsFolder, ClassNamePrefixFeaturesOutMixin,
     def _counted(
         self, documents: Any, vocab: Any = None, unknown: Counter[str] | None = None
     ) -> tuple[list[Any], sp.csr_matrix]:
-        """The documents in any form, as a list, and as [D, V] CSR over the model's words: `given_over_words`."""
         config, vocabulary = self._trained.config.corpus, self._vocabulary
         return given_over_words(self, documents, vocab, config, vocabulary, unknown, self._cut)
 
@@ -285,9 +275,6 @@ class ETM(TopicMethods, Reports, SavedAsFolder, ClassNamePrefixFeaturesOutMixin,
                 note(f"{number:,} of {len(texts):,} documents are missing, and count as documents without words")
             texts = filled
         return segmented_by(self.segmenter, texts) if callable(self.segmenter) else texts
-
-    def _parameters(self) -> dict[str, Any]:
-        return self.get_params(deep=False)
 
     def _config(self) -> Config:
         given = {name: getattr(self, name) for name in _setting_parameters()}

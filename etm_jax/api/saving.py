@@ -36,7 +36,7 @@ class SavedAsFolder(FittedState):
         the folder cannot be written, and for `documents` of a model that was loaded.
         """
         check_is_fitted(self, "components_")
-        given = {name: value for name, value in self._parameters().items() if name != "callbacks"}
+        given = {name: value for name, value in self.get_params(deep=False).items() if name != "callbacks"}
         given["settings"] = dict(self.settings) if self.settings is not None else None
         by_function = callable(self.segmenter)
         if by_function:
@@ -111,7 +111,3 @@ class SavedAsFolder(FittedState):
             settings = as_object(given["settings"])
             given["settings"] = {name: tuple(x) if isinstance(x, list) else x for name, x in settings.items()}
         return given
-
-    def _parameters(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        raise NotImplementedError

@@ -1,5 +1,6 @@
 """What the parts of `ETM` share: its fitted state, and how its mistakes reach a person who writes Python."""
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from etm_jax.api.parameters import in_python
@@ -20,8 +22,8 @@ from etm_jax.util.console import silenced, worded
 from etm_jax.util.errors import UserError
 
 
-class FittedState:
-    """The attributes of a fitted `ETM` that more than one of its parts reads."""
+class FittedState(ABC, BaseEstimator):
+    """The attributes of a fitted `ETM` that more than one of its parts reads, and what those parts call of `ETM`."""
 
     verbose: int
     n_features_in_: int
@@ -40,16 +42,24 @@ class FittedState:
     _corpus: Corpus
     _record: RunRecord
 
+    @abstractmethod
     def _config(self) -> Config:
-        raise NotImplementedError
+        """The settings that the parameters stand for. Raises UserError where one is not usable."""
 
-    def _take(self, trained: SavedModel) -> None:
-        raise NotImplementedError
-
+    @abstractmethod
     def _counted(
         self, documents: Any, vocab: Any = None, unknown: Counter[str] | None = None
     ) -> tuple[list[Any], sp.csr_matrix]:
-        raise NotImplementedError
+        """The documents in any form, as a list, and as [D, V] CSR over the model's words: `given_over_words`."""
+
+    def _take(self, trained: SavedModel) -> None:
+        """Become this model, without documents."""
+        assert trained.vocabulary is not None
+        self._trained, self._vocabulary = trained, trained.vocabulary
+        self._applied = Predictor(trained, trained.vocabulary)
+        self.components_ = self._applied.beta
+        self.vocab_ = list(trained.vocabulary.words)
+        self.new_words_ = Counter[str]()
 
     def _fitted(self) -> Self:
         """The model itself. Raises scikit-learn's NotFittedError before `fit`."""

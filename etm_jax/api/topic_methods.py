@@ -106,9 +106,8 @@ class TopicMethods(FittedState):
             edited = copy.copy(own)
             edited._take(own._trained._replace(edit=edit.after(own._trained.edit)))
             edited._share = edit.theta(own._share[None])[0]
-            edited._npmi = np.full(
-                len(edit.groups), np.nan
-            )  # A model that was loaded has no documents to measure it in.
+            # A model that was loaded has no documents to measure it in.
+            edited._npmi = np.full(len(edit.groups), np.nan)
             if hasattr(own, "_theta"):
                 edited._theta = edit.theta(own._theta)
                 edited._share = topic_shares(edited._theta, own._fitted_counts)
