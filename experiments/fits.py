@@ -199,8 +199,9 @@ def _measure(fit: Fit, folder: Path) -> Figures:
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
     from etm_jax.metrics.perplexity import completion_perplexity, perplexity_of
+    from etm_jax.metrics.relevance import relevant_words
     from etm_jax.metrics.topics import npmi_coherence, top_words, topics_used
-    from experiments.relevance import WEIGHTS, relevant_words, word_figures
+    from experiments.relevance import WEIGHTS, word_figures
     from experiments.rival_fits import rival
 
     built = None
@@ -234,7 +235,7 @@ def _measure(fit: Fit, folder: Path) -> Figures:
         share = np.asarray(corpus.train.counts.sum(axis=0)).ravel() / corpus.train.counts.sum()
         figures["relevant"] = [
             {"weight": weight}
-            | word_figures(*(relevant_words(fitted.beta, share, weight, n) for n in (10, 25)), corpus)
+            | word_figures(*(relevant_words(fitted.beta, share, n, weight) for n in (10, 25)), corpus)
             for weight in WEIGHTS
         ]
     for name, theta in fitted.theta.items():

@@ -14,7 +14,7 @@ from etm_jax.corpus.readers.decode import decode_lines, open_binary
 from etm_jax.corpus.readers.text_files import numbered_lines
 from etm_jax.util.console import track
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import unpacked
+from etm_jax.util.files import GZIP, unpacked
 
 MOST_TOPICS = 10_000
 """More are taken for a broken file: what is kept has a number for each topic and word."""
@@ -114,7 +114,7 @@ def read_doc_topics(
 def _unpacked_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
     """Lines with their numbers, of a file whose name need not say that it is packed."""
     with open_binary(path) as file:
-        packed = path.suffix.lower() != ".gz" and file.read(2) == b"\x1f\x8b"
+        packed = path.suffix.lower() != ".gz" and file.read(len(GZIP)) == GZIP
     if not packed:
         yield from numbered_lines(path, encoding)
         return

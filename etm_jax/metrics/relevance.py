@@ -14,7 +14,8 @@ def relevant_words(beta: np.ndarray, share: np.ndarray, n: int, weight: float = 
     beta : ndarray of shape (K, V)
         Topics; rows sum to 1.
     share : ndarray of shape (V,)
-        p, each word's share of the text; a word that is nowhere in it has no lift.
+        p, each word's share of the text, or its number there: a factor changes nothing. A word that is nowhere in the
+        text has no lift.
     n : int
         Words of a topic.
     weight : float

@@ -13,7 +13,7 @@ from etm_jax.report.page.html import json_in_page
 from etm_jax.results.run import Run
 from etm_jax.util.digests import FolderDigests
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import DAMAGED
+from etm_jax.util.files import DAMAGED, write_lines
 from etm_jax.util.reading import read_array, read_object, read_sparse
 from etm_jax.util.tables import TableWriter
 from etm_jax.vectors.file import spelled
@@ -71,7 +71,7 @@ def write_projector(run: Run, folder: Path) -> None:
     words, names = run.corpus.vocabulary.words, topic_names(run)
     of_word = run.model.beta.argmax(axis=0)
     frequency = run.corpus.vocabulary.term_freq
-    _write_lines(folder / "tensors.tsv", ("\t".join(f"{x:.6g}" for x in row) for row in np.concatenate([alpha, rho])))
+    write_lines(folder / "tensors.tsv", ("\t".join(f"{x:.6g}" for x in row) for row in np.concatenate([alpha, rho])))
     with (folder / "metadata.tsv").open("w", encoding="utf-8", newline="") as file:
         about = TableWriter(file, ("label", "kind", "topic", "count"), "\t")
         for k, name in enumerate(names):
@@ -83,7 +83,7 @@ def write_projector(run: Run, folder: Path) -> None:
         ("alpha", [n.replace(" ", "_") for n in names], alpha),
     ):
         lines = (f"{label} {' '.join(f'{x:.6g}' for x in row)}" for label, row in zip(labels, rows, strict=True))
-        _write_lines(folder / f"{name}.vec", [f"{len(rows)} {rows.shape[1]}", *lines])
+        write_lines(folder / f"{name}.vec", [f"{len(rows)} {rows.shape[1]}", *lines])
 
 
 def write_topicwizard(run: Run, folder: Path) -> None:
@@ -177,9 +177,3 @@ def write_pyldavis(run: Run, folder: Path) -> None:
         warnings.simplefilter("ignore", FutureWarning)  # from scikit-learn, on how pyLDAvis calls it
         prepared = pyLDAvis.prepare(**arguments, sort_topics=False, start_index=0, n_jobs=1)
     (folder / "pyldavis.html").write_text(pyLDAvis.prepared_data_to_html(Escaped(*prepared)), encoding="utf-8")
-
-
-def _write_lines(path: Path, lines: Any) -> None:
-    """Write lines to a UTF-8 file."""
-    with path.open("w", encoding="utf-8") as file:
-        file.writelines(line + "\n" for line in lines)

@@ -5,35 +5,35 @@ order; a blank in a word is ▁, as these forms part words at blanks.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.corpus.readers.labelled import LABEL
+from etm_jax.corpus.readers.peer_folders import OCTIS_PARTS
 from etm_jax.corpus.types import Documents
 from etm_jax.metrics.evaluator import TOP_WORDS
 from etm_jax.metrics.topics import top_words
 from etm_jax.results.run import Run
+from etm_jax.util.files import write_lines
 from etm_jax.vectors.file import spelled
-
-LABEL = "label"
-"""The metadata field whose values these forms take for labels."""
 
 
 def write_octis(run: Run, folder: Path) -> None:
     """Write the dataset folder, and model_output.npz, which `octis.models.model.load_model_output` reads.
 
-    The latter holds topic-word-matrix [K, V], topic-document-matrix [K, D] of the training documents,
-    test-topic-document-matrix [K, T] and topics [K, 10].
+    Labels are the values of the metadata field `LABEL`. model_output.npz holds topic-word-matrix [K, V],
+    topic-document-matrix [K, D] of the training documents, test-topic-document-matrix [K, T] and topics [K, 10].
     """
     words, beta = _words(run), run.model.beta
-    rows = [
-        "\t".join([text, part, *_label(documents, i)])
-        for part, documents in (("train", run.corpus.train), ("val", run.corpus.valid), ("test", run.corpus.test))
-        for i, text in enumerate(_texts(documents.counts, words))
-    ]
+    rows: list[str] = []
+    for part, ours in OCTIS_PARTS.items():
+        documents = getattr(run.corpus, ours)
+        texts = _texts(documents.counts, words)
+        rows += ["\t".join([text, part, *_label(documents, i)]) for i, text in enumerate(texts)]
     write_lines(folder / "corpus.tsv", rows)
     write_lines(folder / "vocabulary.txt", words)
     about = {"total_documents": len(rows), "vocabulary_length": len(words)}
@@ -92,12 +92,6 @@ def write_market(run: Run, folder: Path) -> None:
     head = ["%%MatrixMarket matrix coordinate real general", f"{counts.shape[0]} {counts.shape[1]} {counts.nnz}"]
     write_lines(folder / "corpus.mm", [*head, *_triples(counts)])
     write_lines(folder / "vocab.txt", _words(run))
-
-
-def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write lines to a UTF-8 file."""
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(line + "\n" for line in lines)
 
 
 def _words(run: Run) -> list[str]:

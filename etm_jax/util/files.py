@@ -17,7 +17,7 @@ import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
@@ -143,6 +143,10 @@ def check_archive(path: Path) -> None:
         raise ValueError(f"it unpacks to {unpacked / GIBIBYTE:,.1f} GiB, more than {MAX_UNPACKED} times its size")
 
 
+GZIP = b"\x1f\x8b"
+"""What a gzipped file begins with."""
+
+
 class _Unpacked(io.RawIOBase):
     """The decompressed content of a file, by gzip or what `opened` makes of it, up to the limit of `MAX_UNPACKED`."""
 
@@ -179,6 +183,12 @@ def unpacked(packed: BinaryIO, opened: Callable[[BinaryIO], IO[bytes]] | None = 
     Reading raises OSError, EOFError or zlib.error where the file is damaged or unpacks to more than `MAX_UNPACKED`.
     """
     return cast(BinaryIO, io.BufferedReader(_Unpacked(packed, opened), 1 << 20))
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write lines to a UTF-8 file, each with a line feed at its end."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(line + "\n" for line in lines)
 
 
 def sync_all(folder: Path) -> None:

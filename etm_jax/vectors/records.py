@@ -12,7 +12,7 @@ from typing import IO, BinaryIO
 
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import unpacked
+from etm_jax.util.files import GZIP, unpacked
 
 MAX_WORD = 10_000
 """In bytes; a file with a longer word is taken to be broken."""
@@ -169,7 +169,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         with path.open("rb") as file:
             magic = file.read(4)
             file.seek(0)
-            if magic.startswith(b"\x1f\x8b"):
+            if magic.startswith(GZIP):
                 yield unpacked(file)
             elif magic.startswith(b"BZh"):
                 yield unpacked(file, bz2.BZ2File)

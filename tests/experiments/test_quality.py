@@ -10,11 +10,12 @@ import pytest
 from test_experiments import original_format
 
 from etm_jax.cli import flags as cli
+from etm_jax.metrics.relevance import relevant_words
 from etm_jax.metrics.topics import top_words
 from etm_jax.util.errors import UserError
 from experiments import bench, figure1, fits, quality
 from experiments.fits import Fit, figures_of
-from experiments.relevance import WEIGHTS, relevant_words
+from experiments.relevance import WEIGHTS
 from experiments.tables import markdown, mean_and_spread, write_between
 
 TINY = {"num_epochs": 1, "hidden": [8], "embed_dim": 8}
@@ -55,19 +56,19 @@ def test_relevance_is_that_computed_by_hand():
     beta = np.array([[0.5, 0.3, 0.15, 0.05], [0.5, 0.1, 0.2, 0.2]])
     share = np.array([0.6, 0.2, 0.1, 0.1])
     # Lift: .83, 1.5, 1.5, .5; and .83, .5, 2, 2.
-    assert relevant_words(beta, share, 0.999, 3).tolist() == top_words(beta, 3).tolist() == [[0, 1, 2], [0, 2, 3]]
-    assert relevant_words(beta, share, 0, 2).tolist() == [[1, 2], [2, 3]]
+    assert relevant_words(beta, share, 3, 0.999).tolist() == top_words(beta, 3).tolist() == [[0, 1, 2], [0, 2, 3]]
+    assert relevant_words(beta, share, 2, 0).tolist() == [[1, 2], [2, 3]]
     # √(β · lift): .645, .671, .474, .158; and .645, .224, .632, .632.
-    assert relevant_words(beta, share, 0.5, 3).tolist() == [[1, 0, 2], [0, 2, 3]]
+    assert relevant_words(beta, share, 3, 0.5).tolist() == [[1, 0, 2], [0, 2, 3]]
     # The first topic's two first words are level where λ log(.5/.3) = (1 − λ) log(1.8), 1.8 the ratio of their lifts.
     level = np.log(1.8) / np.log(3.0)
-    assert relevant_words(beta, share, level + 0.01, 1)[0, 0] == 0
-    assert relevant_words(beta, share, level - 0.01, 1)[0, 0] == 1
+    assert relevant_words(beta, share, 1, level + 0.01)[0, 0] == 0
+    assert relevant_words(beta, share, 1, level - 0.01)[0, 0] == 1
 
 
 def test_a_word_that_is_nowhere_in_the_text_is_never_relevant():
     beta, share = np.array([[0.0, 0.9, 0.1]]), np.array([0.5, 0.0, 0.5])
-    assert relevant_words(beta, share, 0.6, 3).tolist() == [[2, 0, 1]]
+    assert relevant_words(beta, share, 3, 0.6).tolist() == [[2, 0, 1]]
 
 
 def test_a_fit_is_known_by_what_its_model_reads():

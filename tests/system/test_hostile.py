@@ -192,8 +192,10 @@ def test_texts_of_a_table_come_back(tmp_path):
         out = io.StringIO()
         csv.writer(out, quoting=csv.QUOTE_ALL).writerows([("text", "more"), *rows])
         file.write_bytes(out.getvalue().encode("utf-8"))
-        texts = [unfolded(text) for text, _ in rows if text.strip()]
-        assume(texts)
+        # Blank texts are documents too; rows that are blank from end to end are left out after the last that is not.
+        last = max((i for i, row in enumerate(rows) if any(cell.strip() for cell in row)), default=-1)
+        assume(last >= 0)
+        texts = [unfolded(text) for text, _ in rows[: last + 1]]
         assert [doc.text for doc in read_table(file, Columns(), "utf-8")] == texts
 
     check()
@@ -210,8 +212,7 @@ def test_texts_of_json_lines_come_back(tmp_path):
         halves = any("\ud800" <= char <= "\udfff" for text in texts for char in text)
         assume(ascii_only or not halves)
         # Half a character, which has no UTF-8, is a question mark.
-        texts = [text.encode("utf-8", "replace").decode() for text in texts if text.strip()]
-        assume(texts)
+        texts = [text.encode("utf-8", "replace").decode() for text in texts]
         assert [doc.text for doc in read_jsonl(file, Columns(), "utf-8")] == texts
 
     check()

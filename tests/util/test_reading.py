@@ -80,7 +80,7 @@ _PART: dict[str, list[object]] = {"shards": [], "nonzeros_of": [], "lengths_of":
     [
         ("saved", "etm_jax.corpus.store.cache.Vocabulary", lambda folder: read_folder(folder / "model")),
         ("saved", "etm_jax.interop.folders.SavedModel", lambda folder: read_folder(folder / "model")),
-        ("saved", "etm_jax.estimator.Predictor", READERS["saved"].read),
+        ("saved", "etm_jax.api.state.Predictor", READERS["saved"].read),
         ("record", "etm_jax.training.run_folder.RunRecord.__new__", lambda folder: RunFolder(folder).record()),
         ("record", "etm_jax.corpus.store.cache.Vocabulary", lambda folder: read_vocabulary(RunFolder(folder))),
         ("exported", "etm_jax.corpus.readers.exported.as_counts", read_exported),

@@ -49,6 +49,17 @@ class Columns:
                     f"--{flag}={name!r} is not in {where}; its {what} are {listed or 'none'}; give one of them"
                 )
 
+    def name_of(self, given: str, where: str, line: int, number: int) -> str:
+        """The name of a document. given: by the record, if it does; line, number: of the record, from 1.
+
+        Raises UserError, which says `where` it stands, for a record that lacks its name.
+        """
+        if not self.id:
+            return str(line if self.by_line else number)
+        if not given:
+            raise UserError(f"{where}, has no {self.id}, which --id_field names the documents by; give it one")
+        return given
+
     def joined(self, texts: Sequence[str]) -> str:
         """The text of a document, from those of its columns, of which each has lines of its own."""
         return texts[0] if len(texts) == 1 else "\n".join(text for text in texts if text.strip())

@@ -10,16 +10,12 @@ from pathlib import Path
 from typing import IO
 
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import unpacked
+from etm_jax.util.files import GZIP, unpacked
 
 BLOCK_BYTES = 1 << 20
 
-
 MAX_DOCUMENT = 1 << 24
 """Characters of one line, document or field of a table: a long novel has a million. More is taken for a broken file."""
-
-GZIP = b"\x1f\x8b"
-"""What a file that gzip packed begins with."""
 
 STDIN = Path("-")
 """Standard input, for every reader of files."""

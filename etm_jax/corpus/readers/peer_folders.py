@@ -9,14 +9,17 @@ import scipy.sparse as sp
 
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.readers.bags import Bags, read_vocabulary
+from etm_jax.corpus.readers.labelled import LABEL
 from etm_jax.corpus.readers.text_files import numbered_lines
 from etm_jax.util.console import track
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
 from etm_jax.util.reading import MAX_LINE, read_sparse
 
-_OCTIS_PARTS = {"train": "train", "val": "valid", "test": "test"}
-TOPMOST_META = {"labels": "label", "times": "time"}
+OCTIS_PARTS = {"train": "train", "val": "valid", "test": "test"}
+"""Our names of the parts, by those of OCTIS."""
+
+TOPMOST_META = {"labels": LABEL, "times": "time"}
 """The field of metadata that the lines of train_KIND.txt and test_KIND.txt are of, by kind."""
 
 
@@ -40,18 +43,18 @@ def read_octis(folder: Path, config: CorpusConfig) -> Bags:
         if not line.strip():
             continue
         text, part, label = (*line.split("\t"), "", "")[:3]
-        if part.strip() not in (*_OCTIS_PARTS, ""):
+        if part.strip() not in (*OCTIS_PARTS, ""):
             raise UserError(
                 f"{path}, line {number}: {part.strip()[:40]!r} is not train, val or test; correct that line"
             )
         texts.append(text)
-        parts.append(_OCTIS_PARTS.get(part.strip(), ""))
+        parts.append(OCTIS_PARTS.get(part.strip(), ""))
         labels.append(label.strip())
         ids.append(str(number))
     if any(parts) and not all(parts):
         raise UserError(f"{path}, line {ids[parts.index('')]}, lacks its part (train, val or test) as others have it")
     counts = _counted(texts, words, path)
-    return Bags(words, counts, ids, parts if any(parts) else (), {"label": labels} if any(labels) else {})
+    return Bags(words, counts, ids, parts if any(parts) else (), {LABEL: labels} if any(labels) else {})
 
 
 def topmost_files(folder: Path) -> list[Path]:

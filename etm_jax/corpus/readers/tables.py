@@ -53,11 +53,8 @@ def _documents(rows: Iterator[Row], name: str, columns: Columns) -> Iterator[Doc
     of_id = header.index(columns.id) if columns.id else -1
     for number, (line, row) in enumerate(_without_blank_end(rows), start=1):
         text = columns.joined([row[place] for place in of_text])
-        called = row[of_id].strip() if columns.id else str(line if columns.by_line else number)
-        if not called:
-            raise UserError(
-                f"{name}, line {line}, has no {columns.id}, which --id_field names the documents by; give it one"
-            )
+        given = row[of_id].strip() if columns.id else ""
+        called = columns.name_of(given, f"{name}, line {line}", line, number)
         yield Document(called, text, meta={one: row[place].strip() for one, place in of_meta.items()})
 
 

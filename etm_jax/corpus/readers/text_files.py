@@ -71,7 +71,10 @@ def read_jsonl(path: Path, columns: Columns, encoding: str) -> Iterator[Document
             if not keys.keys() >= set(columns.meta):
                 keys |= dict.fromkeys(record)
             meta = {name: _json_value(record.get(name), where) for name in columns.meta}
-            yield Document(_json_name(record, columns, where, number, record_number), text, meta=meta)
+            if columns.id:
+                Columns((), columns.id).check(list(record), where, "keys")
+            name = columns.name_of(_json_value(record.get(columns.id), where), where, number, record_number)
+            yield Document(name, text, meta=meta)
         if keys:
             Columns(text=(), meta=columns.meta).check(list(keys), str(path), "keys")
 
@@ -113,16 +116,6 @@ def _json_text(record: dict[str, Any], text_field: str, where: str) -> str:
     if not isinstance(text, str):
         raise UserError(f"{where}: {text_field!r} holds a {type(text).__name__}, not text; give another --text_field")
     return whole_characters(text)
-
-
-def _json_name(record: dict[str, Any], columns: Columns, where: str, line: int, number: int) -> str:
-    if not columns.id:
-        return str(line if columns.by_line else number)
-    Columns((), columns.id).check(list(record), where, "keys")
-    name = _json_value(record[columns.id], where)
-    if not name:
-        raise UserError(f"{where}, has no {columns.id}, which --id_field names the documents by; give it one")
-    return name
 
 
 def _json_value(value: Any, where: str) -> str:
