@@ -194,6 +194,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Repor
             valid_share=config.corpus.valid_share if len(documents) >= FEWEST_TO_VALIDATE else 0.0,
             test_share=0.0,
             segmenter=config.corpus.segmenter if documents[0].tokens is None else GIVEN,
+            # Before a segmenter that is a function, text has been cleaned.
+            clean="" if callable(self.segmenter) else config.corpus.clean,
         )
         corpus = prepare(Source("ETM.fit", [], documents=lambda: iter(documents)), settings)
         return corpus, counts_in_order(corpus, len(documents)), given
@@ -274,7 +276,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Repor
             if number := sum(map(is_missing, texts)):
                 note(f"{number:,} of {len(texts):,} documents are missing, and count as documents without words")
             texts = filled
-        return segmented_by(self.segmenter, texts) if callable(self.segmenter) else texts
+        return segmented_by(self.segmenter, texts, self._config().corpus) if callable(self.segmenter) else texts
 
     def _config(self) -> Config:
         given = {name: getattr(self, name) for name in _setting_parameters()}

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,7 +55,8 @@ def topics_of_groups(theta: np.ndarray, words: np.ndarray, groups: Sequence[Any]
 def periods_of(dates: Iterable[Any], by: str) -> list[str | None]:
     """The period of each date: None for one that is missing. Raises UserError for what is no date, and names it.
 
-    dates: datetime.date or datetime, numpy's datetime64, pandas' Timestamp, or text that `parse_date` reads.
+    dates: datetime.date or datetime, numpy's datetime64, pandas' Timestamp or Period, whose first day it is, or text
+    or a whole number that `parse_date` reads.
     by: out of `PERIODS`.
     """
     if by not in PERIODS:
@@ -84,7 +86,10 @@ def _as_date(date: Any, place: int) -> datetime.date:
         return date.date()
     if isinstance(date, datetime.date):
         return date
-    parsed = parse_date(date) if isinstance(date, str) else None
+    if hasattr(date, "start_time"):
+        return _as_date(date.start_time, place)
+    read = isinstance(date, str | Integral) and not isinstance(date, bool)
+    parsed = parse_date(str(date)) if read else None
     if parsed is None:
         raise UserError(f"date {place} is {date!r}, which is no date such as 2024-05-31; correct it, or give None")
     return parsed

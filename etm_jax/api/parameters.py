@@ -6,8 +6,11 @@ from functools import cache
 from numbers import Integral
 from typing import Any
 
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.config.declaration import settings_of
 from etm_jax.config.settings import RunOptions, all_sections
+from etm_jax.corpus.types import Document
+from etm_jax.corpus.words.cleaning import advertisements_in, clean_documents
 from etm_jax.corpus.words.stop_words import NAMED
 from etm_jax.util.errors import UserError
 
@@ -77,6 +80,22 @@ def lost_segmenter(text: str) -> list[str]:
     raise UserError("the model's segmenter was a function, which is not saved; set it again: model.segmenter = …")
 
 
-def segmented_by(segmenter: Callable[[str], Iterable[str]], texts: list[Any]) -> list[Any]:
-    """The words of each text by a function; what is no text, such as a list of words, stays as it is."""
-    return [list(segmenter(text)) if isinstance(text, str) else text for text in texts]
+def segmented_by(segmenter: Callable[[str], Iterable[str]], texts: list[Any], config: CorpusConfig) -> list[Any]:
+    """The words of each text by a function; what is no text, such as a list of words, stays as it is.
+
+    config: what `clean` drops, the function does not get. Raises UserError for a function that returns no words.
+    """
+    given = [Document(str(i), text if isinstance(text, str) else "") for i, text in enumerate(texts)]
+    advertisements = advertisements_in(given, config) if config.clean == "novel" else ()
+    cleaned = clean_documents(iter(given), config, advertisements)
+    return [
+        _words_by(segmenter, document) if isinstance(text, str) else text
+        for text, document in zip(texts, cleaned, strict=True)
+    ]
+
+
+def _words_by(segmenter: Callable[[str], Iterable[str]], document: Document) -> list[str]:
+    words = segmenter(document.text)
+    if isinstance(words, str) or not isinstance(words, Iterable):
+        raise UserError(f"segmenter returned {words!r:.60} for document {document.id}; it must return a list of words")
+    return list(words)

@@ -16,6 +16,7 @@ from etm_jax.inference.theta import infer_posterior
 from etm_jax.metrics.evaluator import TOP_WORDS, FittedRun
 from etm_jax.metrics.topics import top_words
 from etm_jax.models.topic_arrays import TopicArrays
+from etm_jax.models.topic_edit import own_arrays
 from etm_jax.report.page.contents import contents
 from etm_jax.report.page.html import page
 from etm_jax.results.evaluation import Evaluation, measured
@@ -56,7 +57,11 @@ class Reports(TopicResults):
         month, quarter or year. Raises ValueError for what is no date.
         """
         with self._own_words():
-            return self.topics_by(periods_of(dates, by))
+            self._with_documents()
+            periods = periods_of(dates, by)
+            if len(periods) != len(self._theta):
+                raise UserError(f"there are {len(periods)} dates for {len(self._theta)} documents; give one for each")
+            return self.topics_by(periods)
 
     def evaluate(self) -> Evaluation:
         """All figures of `python -m etm_jax.evaluate` for the fitted documents: `values` by key, `to_table()` as text.
@@ -146,9 +151,7 @@ class Reports(TopicResults):
     def _as_run(self, name: str) -> Run:
         corpus, nothing, variables = self._corpus, self._theta[:0], self._trained.variables
         values, edit = variables.params | variables.constants, self._trained.edit
-        own = {key: np.asarray(values[key]) for key in self._applied.spec.module().exports}
-        if edit and "alpha" in own:
-            own["alpha"] = edit.means(own["alpha"])
+        own = own_arrays(self._applied.spec.module().exports, values, edit)
         arrays = TopicArrays(
             beta=self.components_,
             theta_train=self._theta_of(corpus.train),

@@ -70,7 +70,10 @@ class FittedState(ABC, BaseEstimator):
         """Raise UserError for a model that was loaded."""
         self._fitted()
         if not hasattr(self, "_corpus"):
-            raise UserError("a model that was loaded has no documents; transform some, or fit again")
+            raise UserError(
+                "a model that was loaded has no documents; transform some, fit again, or call "
+                "python -m etm_jax.report --workdir=FOLDER, which reads those that a run has or that were saved with it"
+            )
 
     @contextmanager
     def _own_words(self) -> Iterator[None]:

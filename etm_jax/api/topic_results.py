@@ -14,12 +14,16 @@ from etm_jax.util.errors import UserError
 
 
 class TopicInfo(NamedTuple):
-    """One topic. share: of the words that the model was fitted to; npmi: coherence of the ten `words`, in [−1, 1]."""
+    """One topic. share: of the words that the model was fitted to; npmi: coherence of the ten `words`, in [−1, 1].
+
+    name: what `name_topics` or an edit called it; "" without one.
+    """
 
     topic: int
     share: float
     npmi: float
     words: list[str]
+    name: str = ""
 
 
 class TopicResults(FittedState):
@@ -33,8 +37,11 @@ class TopicResults(FittedState):
 
     def topic_info(self) -> list[TopicInfo]:
         """Share, coherence and ten words of every topic, largest share first. `pandas.DataFrame` accepts the list."""
-        words = self.topics(10)
-        rows = [TopicInfo(k, float(self._share[k]), float(self._npmi[k]), words[k]) for k in range(len(words))]
+        words, edit = self.topics(10), self._trained.edit
+        names = edit.names if edit else [""] * len(words)
+        rows = [
+            TopicInfo(k, float(self._share[k]), float(self._npmi[k]), words[k], name) for k, name in enumerate(names)
+        ]
         return sorted(rows, key=lambda row: -row.share)
 
     def nearest(self, word: str, n: int = 10) -> list[tuple[str, float]]:

@@ -29,16 +29,18 @@ Kind = Literal["number", "date", "category", "text"]
 MOST_LEVELS = 100_000
 """Different values of a category. A field of more, such as an address or a title, is text and not in batches."""
 
-_DIGITS = dict(zip("一二三四", "1234", strict=True))
+_DIGITS = {digit: value for value, digit in enumerate("〇一二三四五六七八九十")}
 
 MISSING_CODE = -1
 """In place of a category. In place of a number stands NaN."""
 
 _SHOWN = {"number": "numbers", "date": "dates", "text": "text, which no batch holds"}
 _EPOCH = datetime.date(1970, 1, 1)
-_DATE = re.compile(r"\s*(\d{4})(?!\W?[QqWw]\d)(?:\D{1,2}(\d{1,2})|(\d{2}))?(?:\D{1,2}(\d{1,2})|(\d{2}))?(?!\d)")
-_QUARTER = re.compile(r"\s*(\d{4})\W{0,2}(?:[Qq]([1-4])|年?第?([1-4一二三四])季度?)(?!\w)")
-_WEEK = re.compile(r"\s*(\d{4})-?W(\d{2})(?:-?([1-7]))?(?!\w)")
+_YEAR = re.compile(r"\s*(\d{4})年?\s*")
+_DATE = re.compile(r"\s*(\d{4})(?:[\W_年]{1,2}(\d{1,2})(?!\d*\s*周)|(\d{2}))(?:[\W_月]{1,2}(\d{1,2})|(\d{2}))?(?!\d)")
+_CHINESE_DATE = re.compile(r"\s*(\d{4})年([一二三四五六七八九十]{1,2})月(?:([一二三四五六七八九十]{1,3})[日号])?")
+_QUARTER = re.compile(r"\s*(\d{4})年?\W{0,2}(?:[Qq]([1-4])|第?([1-4一二三四])季度?)(?!\w)")
+_WEEK = re.compile(r"\s*(\d{4})(?:年?\W?[Ww](\d{2})(?:-?([1-7]))?|年?\s?第?\s?(\d{1,2})\s?周)(?!\w)")
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -198,21 +200,36 @@ def parse_number(text: str) -> float | None:
 
 
 def parse_date(text: str) -> datetime.date | None:
-    """The date that a text begins with, such as 2024-05-31, 20240531, 2024/5/31, 2024年5月31日, 2024-05 or 2024.
+    """The date that a text begins with, such as 2024-05-31, 20240531, 2024/5/31, 2024年5月31日 or 2024-05; or a year.
 
-    Quarters (2024Q3, 2024年第3季度) and weeks (2024-W05, of ISO 8601) are their first day.
+    Quarters (2024Q3, 2024年第3季度) and weeks (2024-W05, 2024年第5周, of ISO 8601) are their first day. None for
+    something else, such as half a year.
     """
     try:
         if match := _QUARTER.match(text):
-            return datetime.date(int(match[1]), 3 * int(match[2] or _DIGITS.get(match[3], match[3])) - 2, 1)
+            return datetime.date(int(match[1]), 3 * _number(match[2] or match[3]) - 2, 1)
         if match := _WEEK.match(text):
-            return datetime.date.fromisocalendar(int(match[1]), int(match[2]), int(match[3] or 1))
+            return datetime.date.fromisocalendar(int(match[1]), int(match[2] or match[4]), int(match[3] or 1))
+        if match := _CHINESE_DATE.match(text):
+            return datetime.date(int(match[1]), _number(match[2]), _number(match[3] or "1"))
+        if match := _YEAR.fullmatch(text):
+            return datetime.date(int(match[1]), 1, 1)
         if match := _DATE.match(text):
             year, month, day = match[1], match[2] or match[3] or "1", match[4] or match[5] or "1"
             return datetime.date(int(year), int(month), int(day))
     except ValueError:
         pass  # The thirteenth month, the thirty-first of June.
     return None
+
+
+def _number(digits: str) -> int:
+    """A number up to 99 by Arabic digits or as Chinese counts, such as 5, 五 or 二十三. ValueError for another."""
+    if digits.isdecimal():
+        return int(digits)
+    tens, ten, ones = digits.rpartition("十")
+    if len(tens) > 1 or len(ones) > 1:
+        raise ValueError(digits)
+    return (10 * _DIGITS[tens or "一"] if ten else 0) + (_DIGITS[ones] if ones else 0)
 
 
 def _parse_days(text: str) -> int | None:

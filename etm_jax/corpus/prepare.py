@@ -30,7 +30,7 @@ from etm_jax.corpus.words.split import halves, split_documents
 from etm_jax.corpus.words.stop_words import read_stop_words
 from etm_jax.corpus.words.text_starts import beginning_of, commonest_words, shown_text
 from etm_jax.corpus.words.tokenizer import cleaner, raw_text
-from etm_jax.corpus.words.tokens import MergedTokens, given_warnings
+from etm_jax.corpus.words.tokens import GIVEN, MergedTokens, given_warnings
 from etm_jax.corpus.words.user_dict import read_user_dict, tell_found, user_dict_of
 from etm_jax.corpus.words.vocabulary import (
     by_frequency,
@@ -159,8 +159,8 @@ def resolve(config: CorpusConfig, source: Source) -> CorpusConfig:
     return dataclasses.replace(
         config,
         meta_fields=",".join(dict.fromkeys((*asked, *source.fields))) or config.meta_fields,
-        # There is no text to clean in counts, nor in words that a person has cut.
-        clean="" if source.counted or segmenter == "gold" else config.clean,
+        # There is no text to clean in counts, nor in what came as words.
+        clean="" if source.counted or segmenter in ("gold", GIVEN) else config.clean,
         lang=lang,
         segmenter=segmenter,
         segmenter_model=str(model_folder(config.segmenter_model)) if config.segmenter_model else "",

@@ -8,7 +8,7 @@ from etm_jax.corpus.prepare import prepare
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.store.cache import load_corpus
 from etm_jax.corpus.types import Corpus
-from etm_jax.interop.folders import MODEL
+from etm_jax.interop.folders import DOCUMENTS, MODEL
 from etm_jax.interop.native_files import read_vocabulary
 from etm_jax.models.layers import Variables
 from etm_jax.models.registry import model_kind
@@ -49,6 +49,9 @@ def read_run(path: Path, texts: bool = False) -> Run:
         raise UserError(
             f"--workdir={path} holds a model that Python saved without its documents; save it where it was fitted by "
             "model.save(folder, documents=True), or call model.report('page.html') or model.evaluate() there"
+            if not (path / DOCUMENTS).is_dir()
+            else f"--workdir={path} holds a model of Python, which is edited there: model.merge_topics, drop_topics, "
+            "reduce_topics, edit_topics and name_topics"
         )
     if record is None:
         raise UserError(f"--workdir={path} holds no run; give the folder of one that has ended, such as runs/demo")

@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from etm_jax.corpus.store.cache import load_corpus, save_corpus
 from etm_jax.corpus.types import Corpus
 from etm_jax.inference.predictor import Predictor
 from etm_jax.interop.folders import DOCUMENTS, MODEL, read_folder
 from etm_jax.models.topic_arrays import TopicArrays
+from etm_jax.models.topic_edit import own_arrays
 from etm_jax.results.run import Run, read_run
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.run_record import RunRecord
@@ -43,6 +42,6 @@ def read_measurable(path: Path, texts: bool = False) -> Run:
         beta=applied.beta,
         **{f"theta_{name}": applied.theta(part.counts, part.meta) for name, part in parts.items()},
         theta_test_h1=applied.theta(corpus.test_h1, corpus.test.meta),
-        own={name: np.asarray(values[name]) for name in applied.spec.module().exports},
+        own=own_arrays(applied.spec.module().exports, values, trained.edit),
     )
     return Run(RunFolder(path), record, corpus, model, kept.epochs(), trained.edit, trained.variables)

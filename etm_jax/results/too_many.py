@@ -4,6 +4,7 @@ import numpy as np
 
 from etm_jax.metrics.topics import WORDS_OF_DIVERSITY, diversity, top_words
 from etm_jax.models.topic_arrays import TopicArrays
+from etm_jax.training.run_record import ENOUGH_DOCUMENTS
 
 LEAST_USED = 2 / 3
 """Share of topics that are the largest of some training document. With fewer, the number of topics is too large."""
@@ -34,7 +35,7 @@ def too_many_topics(model: TopicArrays, num_docs: int) -> str | None:
         signs.append(f"only {unique:.0%} of their top {WORDS_OF_DIVERSITY} words are unique")
     if not signs:
         return None
-    fewer = max(2, min(used, num_docs // (2 * LEAST_DOCUMENTS), num_topics - 1))
+    fewer = max(2, min(used, num_docs // ENOUGH_DOCUMENTS, num_topics - 1))
     return (
         f"{num_topics} topics are many for {num_docs:,} documents: {', '.join(signs)}; fewer are likely to be better, "
         f"such as --n_topic={fewer} in another --workdir"

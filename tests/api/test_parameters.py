@@ -113,6 +113,30 @@ def test_a_function_can_segment(fitted_etm: ETM, tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.transform(LINES[:5]), fitted_etm.transform(LINES[:5]))
 
 
+def test_what_clean_drops_a_function_that_segments_does_not_get(capsys) -> None:
+    read: list[str] = []
+
+    def segment(text: str) -> list[str]:
+        read.append(text)
+        return text.split()
+
+    model = small_etm(segmenter=segment, settings={"clean": "web"})
+    model.fit([f"{line} https://example.org/{i} <b>x</b>" for i, line in enumerate(LINES)])
+    assert not any("example.org" in text or "<b>" in text for text in read)
+    assert "clean" not in capsys.readouterr().err
+    np.testing.assert_array_equal(model.transform(LINES[:2]), model.transform([f"{x} http://e.org" for x in LINES[:2]]))
+
+
+def test_lists_of_words_are_not_cleaned(capsys) -> None:
+    small_etm(settings={"clean": "web"}, verbose=1).fit([[*line.split(), "https://e.org"] for line in LINES])
+    assert "comes as words, and only text is cleaned" in capsys.readouterr().err
+
+
+def test_a_function_that_returns_no_words_is_named() -> None:
+    with pytest.raises(ValueError, match="segmenter returned 'A SEA' for document 0; it must return a list of words"):
+        small_etm(segmenter=str.upper).fit(["a sea", *LINES])
+
+
 def test_the_analyzer_of_a_vectorizer_segments() -> None:
     vectorizer = CountVectorizer(token_pattern=r"\S+", max_df=0.6)
     words = vectorizer.fit(LINES).get_feature_names_out()

@@ -10,6 +10,7 @@ from conftest import themed_lines
 from etm_jax import ETM
 from etm_jax.api.figures import language_of
 from etm_jax.api.groups import periods_of, topics_of_groups
+from etm_jax.edit import main as edit_main
 from etm_jax.evaluate import main as evaluate_main
 from etm_jax.report.__main__ import main as report_main
 from etm_jax.report.page.strings import Strings
@@ -114,6 +115,29 @@ def test_a_loaded_model_says_that_it_has_no_documents(fitted_etm: ETM, tmp_path:
         with pytest.raises(ValueError, match="was loaded has no documents"):
             call()
     assert not (tmp_path / "page.html").exists()
+
+
+def test_a_model_whose_topics_were_edited_is_reported_on_after_it_was_saved(fitted_etm: ETM, tmp_path: Path) -> None:
+    merged = fitted_etm.merge_topics([0, 1]).name_topics(lambda topic: f"<{topic.words[0]}>")
+    assert [row.name for row in sorted(merged.topic_info())] == [f"<{words[0]}>" for words in merged.topics(1)]
+    merged.save(tmp_path / "model", documents=True)
+    report_main(["report", f"--workdir={tmp_path / 'model'}", f"--output={tmp_path / 'page' / 'model.html'}"])
+    ours = merged.report(tmp_path / "model.html").read_text("utf-8")
+    assert (tmp_path / "page" / "model.html").read_text("utf-8") == ours
+    with pytest.raises(UserError, match=r"a model of Python, which is edited there: model\.merge_topics"):
+        edit_main(["edit", f"--workdir={tmp_path / 'model'}", f"--output={tmp_path / 'edited'}", "--drop=0"])
+
+
+def test_periods_of_pandas_and_numbers_are_dates(fitted_etm: ETM) -> None:
+    months = [f"2024-0{1 + i % 3}" for i in range(len(fitted_etm.theta_))]
+    pandas = pytest.importorskip("pandas")
+    expected = fitted_etm.topics_over_time([f"{month}-15" for month in months])
+    assert fitted_etm.topics_over_time(pandas.PeriodIndex(months, freq="M")) == expected
+    assert fitted_etm.topics_over_time([int(month.replace("-", "") + "02") for month in months]) == expected
+    with pytest.raises(ValueError, match="there are 1 dates for 60 documents"):
+        fitted_etm.topics_over_time(["2024"])
+    with pytest.raises(ValueError, match=r"date 0 is 2\.5, which is no date"):
+        fitted_etm.topics_over_time([2.5] * 60)
 
 
 @pytest.mark.parametrize("main", [report_main, evaluate_main])

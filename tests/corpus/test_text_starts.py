@@ -48,6 +48,21 @@ def test_every_second_part_is_a_word_of_the_topic(text, words, marked, parts):
         ("2024年四季度", (2024, 10, 1)),
         ("2024-W05", (2024, 1, 29)),
         ("2024-W05-3", (2024, 1, 31)),
+        ("2024年Q3", (2024, 7, 1)),
+        ("2024年第5周", (2024, 1, 29)),
+        ("2024年5周", (2024, 1, 29)),
+        ("2024年", (2024, 1, 1)),
+        ("2024年三月", (2024, 3, 1)),
+        ("2024年十二月二十三日", (2024, 12, 23)),
+        ("2024年十月十日", (2024, 10, 10)),
+        ("2024年5月31日 星期五", (2024, 5, 31)),
+        ("2024年上半年", None),
+        ("2024年春", None),
+        ("2024年度", None),
+        ("2024H1", None),
+        ("2024 H2", None),
+        ("2024年十三月", None),
+        ("2024年五十月", None),
         ("2024-W60", None),
         ("2024Q5", None),
         ("31/05/2024", None),
@@ -95,7 +110,7 @@ def test_dates_of_the_metadata():
     assert prepared_dates(two, fields, "year") == {"a": datetime.date(1998, 1, 1)}
     assert prepared_dates(two, fields, "another") is None
     assert prepared_dates(documents(["a", "b"]), Metadata(), "") is None
-    with pytest.raises(UserError, match="--date_field=n holds no dates, but such as '1'"):
+    with pytest.raises(UserError, match="--date_field=n holds no dates, but values such as '1'; dates"):
         prepared_dates(two, fields, "n")
 
 
@@ -131,7 +146,7 @@ def test_a_field_of_the_corpus_gives_dates(dated):
         assert by_line["4"] == datetime.date(2024, 3, 4)
     with pytest.raises(UserError, match="--date_field='hour' is not in"):
         dates_of(ids, config, "hour")
-    with pytest.raises(UserError, match="holds no dates, but such as 'first text'"):
+    with pytest.raises(UserError, match="holds no dates, but values such as 'first text'; dates that are read"):
         dates_of(ids, config, "body")
 
 
@@ -139,7 +154,7 @@ def test_documents_without_a_readable_date_are_counted(tmp_path, capsys):
     path = tmp_path / "news.csv"
     path.write_text("text,when\na,2024-05-01\nb,31/05/2024\nc,\n", encoding="utf-8")
     assert dates_of(["1", "2", "3"], CorpusConfig(corpus=str(path)), "when") == {"1": datetime.date(2024, 5, 1)}
-    told = "3 documents have no readable date in when (1 with a value that is none, such as '31/05/2024')"
+    told = "3 documents have no readable date in when (1 have another value, such as '31/05/2024')"
     assert f"2 of {told}" in capsys.readouterr().err
 
 
@@ -149,7 +164,7 @@ def test_numbers_in_json_are_years_and_seconds_are_refused(tmp_path):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     config = CorpusConfig(corpus=str(path))
     assert [date.year for date in dates_of(["1", "2"], config, "year").values()] == [1990, 1991]
-    with pytest.raises(UserError, match="such as '1717113600'; numbers such as this may be seconds since 1970"):
+    with pytest.raises(UserError, match="such as '1717113600', perhaps seconds since 1970"):
         dates_of(["1", "2"], config, "seconds")
 
 

@@ -29,7 +29,7 @@ def test_unused_topics_are_counted():
 def test_few_documents_a_topic_are_told():
     message = too_many_topics(model_of(np.arange(40) % 10), 40)
     assert "there are 4.0 documents to train on for each" in message
-    assert "--n_topic=4 " in message
+    assert "--n_topic=2 " in message
 
 
 def test_topics_of_the_same_words_are_told_where_there_are_few_documents():

@@ -11,6 +11,7 @@ from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.types import Document
 from etm_jax.corpus.words.novel_text import ADVERTISEMENTS, INDENTED, clean_novel, repeated_advertisements
 from etm_jax.corpus.words.tokenizer import raw_text
+from etm_jax.corpus.words.tokens import GIVEN
 from etm_jax.corpus.words.web_text import clean_web
 from etm_jax.util.console import note, warn
 
@@ -122,11 +123,11 @@ def clean_documents(
 ) -> Iterator[Document]:
     """The documents, as many and in the same order, with their texts cleaned as --clean says.
 
-    config: resolved. A document of which nothing is left is empty. Documents that a person has cut into words
-    (--segmenter=gold) stay as they are. advertisements: of `advertisements_in`. tally: gets the counts; without
-    --clean, those of a sample, which nobody looks at without a tally.
+    config: resolved. A document of which nothing is left is empty. Documents that came as words stay as they are.
+    advertisements: of `advertisements_in`. tally: gets the counts; without --clean, those of a sample, which nobody
+    looks at without a tally.
     """
-    if config.segmenter == "gold" or (tally is None and not config.clean):
+    if config.segmenter in ("gold", GIVEN) or (tally is None and not config.clean):
         yield from documents
         return
     tally = CleaningTally() if tally is None else tally

@@ -142,18 +142,27 @@ def _dated(values: Mapping[str, str], field: str) -> dict[str, datetime.date]:
     unread = [value for name, value in values.items() if value.strip() and not parsed[name]]
     example = unread[0][:40] if unread else ""
     if not dates:
-        seconds = "; numbers such as this may be seconds since 1970, which are not read" if _is_epoch(example) else ""
         raise UserError(
-            f"--date_field={field} holds no dates, but such as {example!r}{seconds}; they look like 2024-05-31"
+            f"--date_field={field} holds no dates, but values such as {example!r}{_perhaps(example)}; dates that are "
+            "read look like 2024-05-31, 20240531, 2024年5月31日, 2024Q2, 2024-W22, 2024-05 or 2024"
         )
     if len(dates) < len(values):
-        such = f" ({len(unread):,} with a value that is none, such as {example!r})" if unread else ""
+        such = f" ({len(unread):,} have another value, such as {example!r}{_perhaps(example)})" if unread else ""
         warn(f"{len(values) - len(dates):,} of {len(values):,} documents have no readable date in {field}{such}")
     return dates
 
 
-def _is_epoch(text: str) -> bool:
-    return text.isdecimal() and len(text) in (10, 13)
+def _perhaps(text: str) -> str:
+    """What a number that is no date may count, so that a person knows what to convert."""
+    if not text.isdecimal():
+        return ""
+    if len(text) in (10, 13):
+        return ", perhaps seconds since 1970, which are not read"
+    return (
+        ", perhaps a day as Excel counts them, which is not read: give the cells a date format"
+        if len(text) == 5
+        else ""
+    )
 
 
 def _without_metadata(config: CorpusConfig) -> CorpusConfig:
