@@ -1,6 +1,7 @@
 """Tables of a run for a paper: their figures by hand, their escapes, and the files of a whole run."""
 
 import csv
+import re
 
 import numpy as np
 import pytest
@@ -8,15 +9,17 @@ import scipy.sparse as sp
 
 from conftest import SMALL, themed_lines
 from etm_jax.cli import flags as cli
-from etm_jax.corpus.metadata import parse_date
+from etm_jax.corpus.metadata import MetaColumn, Metadata, parse_date
 from etm_jax.corpus.periods import fitting_periods
+from etm_jax.corpus.types import Documents
 from etm_jax.metrics.group_shares import Z95, grouped, shares_of
 from etm_jax.metrics.relevance import relevant_words
 from etm_jax.metrics.topic_tree import overlap
 from etm_jax.report.__main__ import main as report_main
 from etm_jax.report.page.relations import tree_of
-from etm_jax.report.tables.forms import Table, latex, latex_text, markdown, markdown_text
-from etm_jax.report.tables.write import excerpt, file_name, topic_tree, topics_by
+from etm_jax.report.tables.forms import markdown, markdown_text
+from etm_jax.report.tables.latex import Table, latex, latex_text
+from etm_jax.report.tables.write import excerpt, file_name, say_where_dates_are, topic_tree, topics_by
 from etm_jax.train import main as train_main
 
 
@@ -72,7 +75,7 @@ def test_groups_are_sorted_and_a_document_without_one_is_in_none():
     rows = [dict(zip(long.header, row, strict=True)) for row in long.rows]
     of_b = next(row for row in rows if row["topic"] == 0 and row["source"] == "b")
     assert (of_b["documents"], of_b["words"], of_b["share"], of_b["mean_theta"]) == (2, 4, 0.5, 0.5)
-    assert wide.header == ("topic", "name", "a (n = 1)", "b (n = 2)")
+    assert wide.header == ("topic", "name", "a\n(n = 1)", "b\n(n = 2)")
     assert wide.rows[0][2] == "50.0"
 
 
@@ -121,6 +124,43 @@ def test_text_in_latex_and_markdown_is_text():
     assert markdown(table).splitlines() == ["| word | n |", "| --- | --: |", r"| \[a\] | -2.5 |", r"| b\|\& | 3 |"]
     assert file_name("来源/a b") == "来源_a_b"
     assert file_name("Period", {"period", "period_"}) == "Period__"
+
+
+def test_a_wide_table_is_set_in_parts_and_a_long_one_over_pages():
+    months = [f"2024-{m:02d}\n(n = {m})" for m in range(1, 13)]
+    wide = Table(("topic", "name", *months), [[k, "海洋 鱼", *["12.5 (10.0–15.0)"] * 12] for k in range(3)], stub=2)
+    set_wide = latex(wide)
+    parts = re.findall(r"\\begin\{tabular\}.*?\\end\{tabular\}", set_wide, re.DOTALL)
+    assert len(parts) > 1
+    assert [re.findall(r"2024-\d\d", part) for part in parts] == [
+        [f"2024-{m:02d}" for m in months_of] for months_of in np.array_split(range(1, 13), len(parts))
+    ]
+    for part in parts:
+        rows = [line for line in part.splitlines() if " & " in line]
+        assert all(row.startswith(("topic & name & ", "0 & 海洋 鱼 & ", "1 & ", "2 & ")) for row in rows)
+        assert len({row.count(" & ") for row in rows}) == 1
+    assert r"\shortstack[r]{2024-01\\(n = 1)}" in set_wide
+    assert "2024-01 (n = 1)" in markdown(wide)
+    # Text is set in lines whose widths are together at most that of the page.
+    quotes = latex(Table(("document", "title", "excerpt"), [[f"A{i}", "标题" * 20, "正文" * 60] for i in range(40)]))
+    given = [float(width) for width in re.findall(r"p\{([.\d]+)\\linewidth\}", quotes)]
+    assert len(given) == 2
+    assert 0.7 < sum(given) < 0.95
+    assert given[0] < given[1]
+    assert quotes.count(r"\begin{longtable}") == quotes.count(r"\endhead") == 1
+    assert latex(Table(("a", "b"), [["x", 1]])).count("tabular") == 2
+
+
+def test_where_dates_are_that_no_table_has_is_told(capsys):
+    fields = Metadata(
+        (MetaColumn("when", "number"), MetaColumn("once", "category", ("2024",)), MetaColumn("n", "number"))
+    )
+    meta = {"when": ["20240315", "20240401", "7"], "once": ["2024", "2024", ""], "n": ["1", "2", "1500"]}
+    say_where_dates_are(Documents(sp.csr_matrix((3, 1)), ["1", "2", "3"], [""] * 3, meta), fields)
+    assert capsys.readouterr().err.splitlines() == [
+        "--tables: no table by period: field 'when' is not all dates; --date_field=when reads 2 of 3 values",
+        "--tables: no table by period: field 'once' has one date alone, 2024-01-01",
+    ]
 
 
 def test_a_run_gives_its_tables(tmp_path, capsys):

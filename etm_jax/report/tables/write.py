@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.corpus.metadata import Metadata, parse_date
 from etm_jax.corpus.types import Documents
 from etm_jax.metrics.group_shares import grouped, shares_of
 from etm_jax.metrics.relevance import relevant_words
 from etm_jax.metrics.topic_tree import overlap, ward_links
 from etm_jax.metrics.topics import WORDS_SHOWN, representative_documents, top_words
 from etm_jax.report.page.contents import DOCUMENTS
-from etm_jax.report.tables.forms import Table, write_table
+from etm_jax.report.tables.forms import write_table
+from etm_jax.report.tables.latex import Table
 from etm_jax.results.run import Run
 from etm_jax.util.console import note
 
@@ -24,6 +26,9 @@ MOST_GROUPS = 200
 
 QUOTES = 3
 """Documents that are quoted for each topic."""
+
+PLAUSIBLE_YEARS = range(1800, 2200)
+"""Years of dates, as against other numbers of four digits or more."""
 
 EXCERPT = 160
 """Characters of a quotation, about."""
@@ -64,6 +69,22 @@ def write_tables(run: Run, shown: dict[str, Any], folder: Path) -> None:
         levels, group = shown["time"]["bins"], np.array(shown["period_of_document"])
         both = topics_by(theta, documents.counts, levels, group, names, shown["time"]["unit"])
         write_table(folder, "topics_by_period", *both)
+    else:
+        say_where_dates_are(documents, run.corpus.metadata)
+
+
+def say_where_dates_are(documents: Documents, metadata: Metadata) -> None:
+    """Say why there is no table by period, where a field has dates."""
+    for column in metadata.columns:
+        given = [value for value in documents.meta[column.name] if value.strip()]
+        dates = [date for date in map(parse_date, given) if date and date.year in PLAUSIBLE_YEARS]
+        if 2 * len(dates) < max(len(given), 1):
+            continue
+        field = f"--tables: no table by period: field {column.name!r}"
+        if len(set(dates)) == 1:
+            note(f"{field} has one date alone, {dates[0]}")
+        else:
+            note(f"{field} is not all dates; --date_field={column.name} reads {len(dates):,} of {len(given):,} values")
 
 
 def topics_table(run: Run, shown: dict[str, Any], names: Sequence[str]) -> Table:
@@ -110,8 +131,8 @@ def topics_by(
     wide: list[list[str | int | float]] = [
         [k, name, *(_percent(*(x[g, k] for x in by_words)) for g in range(num_groups))] for k, name in enumerate(names)
     ]
-    heads = [f"{level} (n = {n:,})" for level, n in zip(levels, number, strict=True)]
-    return Table(header, rows), Table(("topic", "name", *heads), wide)
+    heads = [f"{level}\n(n = {n:,})" for level, n in zip(levels, number, strict=True)]
+    return Table(header, rows), Table(("topic", "name", *heads), wide, stub=2)
 
 
 def similar_topics(shown: dict[str, Any], names: Sequence[str]) -> Table:
