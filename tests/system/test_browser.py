@@ -130,6 +130,38 @@ def test_the_head_counts_all_documents_and_leaves_out_what_few_would_say(opened)
     assert "held out" in opened.find_element(By.ID, "run").text
 
 
+def test_the_slider_chooses_words_by_relevance(opened):
+    def shown() -> list[str]:
+        return [one.text for one in opened.find_elements(By.CSS_SELECTOR, "#detail .bars button")]
+
+    def right(position: int) -> list[str]:
+        """The chosen topic's words, from the data that the page holds."""
+        return opened.execute_script(
+            """const data = JSON.parse(document.getElementById("data").textContent);
+            const k = document.querySelector("#list [aria-current]").id.slice(5);
+            const { words, orders } = data.topics[k].choices;
+            return orders[arguments[0]].map((i) => data.words.text[words[i]]);""",
+            position,
+        )
+
+    slider = opened.find_element(By.ID, "weight")
+    assert (slider.get_attribute("value"), slider.accessible_name) == ("1", "Relevance λ")
+    probable = shown()
+    assert probable == right(10)
+    slider.send_keys(Keys.ARROW_LEFT)
+    assert shown() == right(9)
+    assert "λ = 0.9" in detail(opened)
+    slider.send_keys(Keys.HOME)
+    assert shown() == right(0)
+    first = opened.find_element(By.CSS_SELECTOR, "#list [aria-current] .words").text
+    assert first.split() == right(0)[:5]
+    assert opened.find_element(By.CSS_SELECTOR, ".weight output").text == "0.0"
+    # Another topic is shown by the same λ, and back at 1 the words are those of before.
+    slider.send_keys(Keys.END)
+    assert shown() == probable
+    assert "λ = " not in detail(opened)
+
+
 def test_abbreviations_are_explained_on_hover_and_in_a_list(opened):
     listed = opened.find_elements(By.CSS_SELECTOR, "#terms dt")
     names = [one.text for one in listed]

@@ -14,9 +14,9 @@ from etm_jax.corpus.periods import fitting_periods
 from etm_jax.corpus.types import Documents
 from etm_jax.metrics.group_shares import shares_of
 from etm_jax.metrics.neighbours import nearest
-from etm_jax.metrics.relevance import relevant_words
 from etm_jax.metrics.topic_tree import overlap
-from etm_jax.metrics.topics import representative_documents, top_words, topic_shares
+from etm_jax.metrics.topics import representative_documents, topic_shares
+from etm_jax.report.page.choices import WEIGHTS, choices_of, ranked_words, start_of
 from etm_jax.report.page.groups import groups_of
 from etm_jax.report.page.relations import flattened, tree_of
 from etm_jax.report.page.strings import page_language
@@ -30,7 +30,7 @@ MOST_DOCUMENTS = 20_000
 """Documents on the page; of more, so many are sampled."""
 
 MOST_WORDS = 10_000
-"""Words that can be searched for; of more, the most frequent, and the first words of every topic."""
+"""Words that can be searched for; of more, the most frequent, and the words that topics show."""
 
 WORDS, DOCUMENTS, NEAREST, SIMILAR = 15, 5, 12, 5
 """Number of a topic's words, representative documents, nearest words in the embedding space, and similar topics."""
@@ -78,9 +78,8 @@ def contents(
     every, theta = corpus.all_documents(), model.theta
     row = {name: i for i, name in enumerate(every.ids)}
 
-    words = top_words(model.beta, WORDS)
-    if by_relevance:
-        words = relevant_words(model.beta, corpus.vocabulary.term_freq, WORDS)
+    ranked = ranked_words(model.beta, corpus.vocabulary.term_freq, WORDS)
+    words = ranked[start_of(by_relevance)]
     share = topic_shares(model.theta_train, corpus.train.counts)
     represent = representative_documents(theta, every.counts, DOCUMENTS)
     wanted = {every.ids[i] for rows in represent for i in rows}
@@ -92,7 +91,7 @@ def contents(
 
     shared = overlap(model.beta)
     tree = tree_of(shared)
-    columns = _searchable(corpus.vocabulary.term_freq, words)
+    columns = _searchable(corpus.vocabulary.term_freq, ranked)
     place = {int(j): i for i, j in enumerate(columns)}
     names = corpus.vocabulary.words
     of_word = _topics_of_words(model.beta, share)
@@ -111,10 +110,12 @@ def contents(
         found["parts"] = parts_of(found.pop("text"), (names[j] for j in own), {names[j] for j in of_topic})
         return found
 
+    choices = choices_of(ranked, model.beta, place)
     topics: list[dict[str, Any]] = [
         {
             "words": [place[int(j)] for j in words[k]],
             "p": _rounded(model.beta[k, words[k]], 5),
+            "choices": choices[k],
             # To the digits of topics.csv: 0.215465 cut to 0.215 would be shown as 0.21, and as 0.22 by the run.
             "share": round(float(share[k]), 6),
             "npmi": round(float(evaluation.values["coherences"][0].per_topic[k]), 6),
@@ -137,7 +138,9 @@ def contents(
     for topic, colour in zip(topics, colours_apart(together, len(topics)), strict=True):
         topic["beside"] = colour
     return {
-        "run": _run(run, evaluation, lang) | {"page_lang": page_language(page_lang, lang), "relevant": by_relevance},
+        "run": _run(run, evaluation, lang)
+        | {"page_lang": page_language(page_lang, lang), "weights": WEIGHTS}
+        | {"start": start_of(by_relevance)},
         "metrics": _metrics(evaluation),
         "filtering": _filtering(run),
         "settings": _settings(run),
@@ -166,7 +169,7 @@ def contents(
 
 
 def _searchable(frequency: np.ndarray, words: np.ndarray) -> np.ndarray:
-    """Columns [W] of the words on the page, in the order of the vocabulary. frequency: [V]; words: [K, n] columns."""
+    """Columns [W] of the words on the page, in the order of the vocabulary. frequency: [V]; words: columns."""
     frequent = np.argsort(-frequency, kind="stable")[:MOST_WORDS]
     return np.union1d(frequent, words.ravel())
 

@@ -1,6 +1,7 @@
 // Draws everything, and opens what the address asks for.
 
 list();
+weigh();
 drawMap();
 drawSimilarity();
 drawTime();

@@ -1,6 +1,8 @@
 // The list of topics, and the topic that is chosen.
 
 let chosen = -1;
+// Where the slider of relevance stands, among run.weights.
+let position = run.start;
 
 function list() {
   const most = topics[byShare[0]].share;
@@ -13,17 +15,45 @@ function list() {
           "button",
           { type: "button", id: `item-${k}`, on: { click: () => choose(k, true), keydown: (e) => walk(e, k) } },
           el("span", { class: "number" }, String(k)),
-          el(
-            "span",
-            { class: "words", lang: language },
-            topics[k].name ? `${topics[k].name} · ${firstWords(k, 3)}` : label(k, 5),
-          ),
+          el("span", { class: "words", lang: language }, line(k)),
           el("span", { class: "share" }, percent(topics[k].share)),
           bar(topics[k].share / most, k),
         ),
       ),
     ),
   );
+}
+
+// The words of a topic at the slider's position, with their probabilities, best first.
+const chosenWords = (k) => {
+  const { words: every, p, orders } = topics[k].choices;
+  return orders[position].map((i) => [every[i], p[i]]);
+};
+
+// A topic in the list: its name, and words that the name does not have.
+function line(k) {
+  const shown = chosenWords(k).map(([j]) => words.text[j]);
+  const name = topics[k].name;
+  if (!name) return shown.slice(0, 5).join(" ");
+  const said = new Set(name.split(/[\s,，、/]+/u));
+  return `${name} · ${shown.filter((word) => !said.has(word)).slice(0, 3).join(" ")}`;
+}
+
+function weigh() {
+  const slider = $("weight"),
+    output = part("topics", ".weight output");
+  const tell = () => {
+    output.textContent = run.weights[position].toFixed(1);
+    slider.setAttribute("aria-valuetext", output.textContent);
+  };
+  slider.value = run.weights[position];
+  tell();
+  slider.addEventListener("input", () => {
+    position = Math.round(slider.value * (run.weights.length - 1));
+    tell();
+    for (const k of byShare) part(`item-${k}`, ".words").textContent = line(k);
+    detail(chosen);
+  });
 }
 
 function walk(event, k) {
@@ -55,7 +85,9 @@ function choose(k, show) {
 
 function detail(k) {
   const topic = topics[k],
-    most = Math.max(...topic.p);
+    shown = chosenWords(k),
+    most = Math.max(...shown.map(([, p]) => p)),
+    weight = run.weights[position];
   const blocks = [
     el("h2", {}, dot(k), say("topics.topic", { k }), el("span", { lang: language }, label(k))),
     el(
@@ -73,14 +105,14 @@ function detail(k) {
     el(
       "div",
       {},
-      el("h3", {}, explained(run.relevant ? say("topics.relevant") : say("topics.words"))),
+      el("h3", {}, explained(weight < 1 ? say("topics.relevant", { weight }) : say("topics.words"))),
       el(
         "div",
         { class: "bars" },
-        topic.words.flatMap((j, i) => [
+        shown.flatMap(([j, p]) => [
           el("button", { type: "button", lang: language, on: { click: () => word(j) } }, words.text[j]),
-          bar(topic.p[i] / most, k),
-          el("span", {}, percent(topic.p[i], 2)),
+          bar(p / most, k),
+          el("span", {}, percent(p, p < 0.001 ? 3 : 2)),
         ]),
       ),
     ),
