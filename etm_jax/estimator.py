@@ -49,6 +49,11 @@ from etm_jax.util.errors import UserError
 
 __all__ = ["ETM", "TopicInfo"]
 
+UNNAMED = (
+    "the counts came without the words of their columns, and topics show the columns' numbers; model.name_words(words) "
+    "names them, in a Pipeline pipeline[-1].name_words(pipeline[:-1])"
+)
+
 
 class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Reports, SavedAsFolder):
     """A topic model in the embedding space (Dieng, Ruiz, Blei 2020), trained as by `python -m etm_jax.train`.
@@ -142,8 +147,9 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Repor
     def fit(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> Self:
         """Learn topics. X: documents in any form that `ETM` takes.
 
-        vocab: the V words of the columns of counts, in their order, or a dictionary as `CountVectorizer.vocabulary_`;
-        without it those of a DataFrame are its columns' names.
+        vocab: the V words of the columns of counts, in their order, a dictionary as `CountVectorizer.vocabulary_`, or
+        the fitted vectorizer itself; without it those of a DataFrame are its columns' names, and of other counts the
+        columns' numbers, until `name_words` names them.
         """
         with self._own_words():
             if renaming := by_name(RunOptions)["variant"].renaming(self.variant):
@@ -185,6 +191,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Repor
         if given is None:
             counts = valid_counts(self, X, reset=True)
             corpus = corpus_of_counts(counts, vocabulary_of(counts, names), config)
+            if names is None:
+                note(UNNAMED)
             return corpus, counts, list(range(counts.shape[0]))
         documents = list(as_documents(given))
         if not documents:

@@ -4,6 +4,7 @@ A mixin, so that the estimator itself is about fitting and applying. It reads wh
 """
 
 import copy
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from sklearn.base import clone
 
 from etm_jax.api.parameters import whole_number
 from etm_jax.api.state import FittedState
+from etm_jax.corpus.given import renamed
 from etm_jax.corpus.words.split import halves
 from etm_jax.inference.ask import check_known
 from etm_jax.inference.explain import Explanation, check_mixture, explain
@@ -158,6 +160,28 @@ class TopicMethods(FittedState):
             else:
                 raise UserError(f"namer={namer!r} must be a function from a topic to its name, or 'auto'")
         return self.edit_topics(names=dict(enumerate(names)))
+
+    def name_words(self, words: Any) -> Self:
+        """Give the words of its columns to a model that was fitted to counts without them, and return the model.
+
+        Parameters
+        ----------
+        words : sequence of str, dict or transformer
+            As `vocab` of `fit`; after a Pipeline, which passes no names on, `pipeline[-1].name_words(pipeline[:-1])`.
+
+        Raises
+        ------
+        ValueError
+            If there are not as many words as columns, a word stands there twice, or the model has other words already.
+        """
+        own = self._fitted()
+        with own._own_words():
+            if (named := renamed(own._vocabulary, words)).words == own.vocab_:
+                return own
+            own._take(own._trained._replace(vocabulary=named))
+            if hasattr(own, "_corpus"):
+                own._corpus = dataclasses.replace(own._corpus, vocabulary=named)
+        return own
 
     def _documents_of_topics(self) -> list[list[Any]]:
         own = self._fitted()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -51,12 +52,12 @@ def given_over_words(
     `valid_counts` does.
     """
     texts, names = read_given(documents, vocab, cut)
-    unnamed = vocabulary.words == list(map(str, range(len(vocabulary))))
+    unnamed = is_unnamed(vocabulary)
     if texts is not None:
         if texts and unnamed and hasattr(estimator, "n_features_in_"):
             raise UserError(
                 "texts were given to a model that was fitted to counts without the words of their columns; give counts "
-                "with the same columns, or fit it with vocab="
+                "with the same columns, or the model its words by name_words"
             )
         return texts, texts_over_words(texts, config, vocabulary, unknown)
     if vocab is None and (unnamed or hasattr(estimator, "feature_names_in_")):
@@ -138,8 +139,9 @@ def _shown(value: Any) -> str:
 def names_of_columns(counts: Any, vocab: Any) -> list[str] | None:
     """The words that the columns of counts stand for, as they were given; None where they were not.
 
-    vocab: the words in order, or a dictionary from words to columns or from columns to words. Where there is none, the
-    names of a table's columns. Raises UserError where they are in no order, or are no words.
+    vocab: the words in order, a dictionary from words to columns or from columns to words, or what made the counts, a
+    transformer of scikit-learn that names its columns. Where there is none, the names of a table's columns. Raises
+    UserError where they are in no order, or are no words.
     """
     columns = list(getattr(counts, "columns", ()))
     of_table = list(map(str, columns)) if columns and all(isinstance(name, str) for name in columns) else None
@@ -147,7 +149,9 @@ def names_of_columns(counts: Any, vocab: Any) -> list[str] | None:
         if of_table is not None:
             check_words(of_table, "the table")
         return of_table
-    if isinstance(vocab, str | bytes | Set):
+    if hasattr(vocab, "get_feature_names_out"):
+        vocab = _names_made_by(vocab)
+    if isinstance(vocab, str | bytes | Set) or not isinstance(vocab, Iterable):
         raise UserError(f"vocab is a {type(vocab).__name__}; give the words of the columns in their order, as a list")
     words = _in_order(vocab) if isinstance(vocab, Mapping) else list(vocab)
     odd = next((j for j, word in enumerate(words) if not isinstance(word, str)), None)
@@ -158,6 +162,19 @@ def names_of_columns(counts: Any, vocab: Any) -> list[str] | None:
     if of_table is not None and of_table != words:
         raise UserError("vocab names other words than the columns of the table do; leave one of them out")
     return words
+
+
+def _names_made_by(transformer: Any) -> Any:
+    """The names of the columns that a vectorizer, or the steps of a Pipeline, gave the counts."""
+    try:
+        return transformer.get_feature_names_out()
+    except (AttributeError, ValueError, TypeError) as error:
+        # NotFittedError is the first two. Searches and a Pipeline with a memory fit copies of what they are given.
+        said = str(error).partition("\n")[0].rstrip(".")
+        raise UserError(
+            f"vocab is a {type(transformer).__name__} that does not name its columns ({said}); give a fitted one or "
+            "a list of the words, or give the fitted model its words by name_words"
+        ) from error
 
 
 def _in_order(vocab: Mapping[Any, Any]) -> list[Any]:
@@ -282,6 +299,27 @@ def vocabulary_of(counts: sp.csr_matrix, names: Sequence[str] | None) -> Vocabul
         raise UserError(f"counts of {len(words)} feature(s): topics need at least 2 words")
     doc_freq = np.bincount(counts.indices, minlength=counts.shape[1]).astype(np.int64)
     return Vocabulary(words, doc_freq, np.asarray(counts.sum(axis=0)).ravel(), counts.shape[0], "none")
+
+
+def is_unnamed(vocabulary: Vocabulary) -> bool:
+    """Whether its words are the numbers that `vocabulary_of` gives columns without names."""
+    return vocabulary.words == list(map(str, range(len(vocabulary))))
+
+
+def renamed(vocabulary: Vocabulary, vocab: Any) -> Vocabulary:
+    """The vocabulary with the words of `vocab`, of `names_of_columns`, in place of the numbers of its columns.
+
+    Raises UserError as that does, for another number of words, and where it has other words than numbers.
+    """
+    words = names_of_columns(None, [] if vocab is None else vocab)
+    assert words is not None
+    if len(words) != len(vocabulary):
+        raise UserError(
+            f"words: {len(words):,} were given for the {len(vocabulary):,} columns that the model was fitted to"
+        )
+    if not is_unnamed(vocabulary) and words != vocabulary.words:
+        raise UserError(f"the model has words already, such as {vocabulary.words[0]!r}; they stay as they are")
+    return replace(vocabulary, words=words)
 
 
 def check_width(names: Sequence[str], counts: sp.csr_matrix) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.pipeline import make_pipeline
 
 from conftest import planted_counts, small_etm, themed_lines
 from etm_jax import ETM
@@ -85,6 +87,51 @@ def test_texts_for_a_model_of_unnamed_counts_are_refused() -> None:
     with pytest.raises(ValueError, match="fitted to counts without the words"):
         model.transform(LINES)
     assert model.transform([]).shape == (0, 3)
+
+
+def test_counts_get_their_words_from_the_step_before(capsys, tmp_path: Path) -> None:
+    pipeline = make_pipeline(CountVectorizer(), small_etm(verbose=1)).fit(LINES)
+    assert "pipeline[-1].name_words(pipeline[:-1])" in capsys.readouterr().err
+    numbers, theta = pipeline[-1].topics(), pipeline.transform(LINES)
+    merged = pipeline[-1].merge_topics([0, 1])
+    model = pipeline[-1].name_words(pipeline[:-1])
+    assert model is pipeline[-1]
+    assert model.vocab_ == pipeline[0].get_feature_names_out().tolist()
+    assert model.topics() == [[model.vocab_[int(j)] for j in row] for row in numbers]
+    np.testing.assert_array_equal(pipeline.transform(LINES), theta)
+    assert merged.name_words(pipeline[0].vocabulary_).topics()[1] == model.topics()[2]
+    assert model.vocab_[0] in model.report(tmp_path / "page.html").read_text("utf-8")
+    model.save(tmp_path / "model")
+    assert ETM.load(tmp_path / "model").vocab_ == model.vocab_
+    assert model.name_words(model.vocab_) is model
+    with pytest.raises(ValueError, match="the model has words already"):
+        model.name_words(model.vocab_[::-1])
+
+
+def test_the_steps_before_name_the_columns_while_the_pipeline_is_fitted() -> None:
+    pipeline = make_pipeline(CountVectorizer(), VarianceThreshold(0.5), small_etm())
+    pipeline.fit(LINES, etm__vocab=pipeline[:-1])
+    assert pipeline[-1].vocab_ == pipeline[:-1].get_feature_names_out().tolist()
+    assert len(pipeline[-1].vocab_) < len(pipeline[0].vocabulary_)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["海洋"], "^words: 1 were given for the 12 columns"),
+        (None, "^words: 0 were given"),
+        (["海洋"] * 12, "has the word '海洋' 12 times"),
+        (CountVectorizer(), "^vocab is a CountVectorizer that does not name its columns .*not fitted"),
+        (make_pipeline(HashingVectorizer()), "^vocab is a Pipeline that does not name its columns"),
+        (5, "^vocab is a int; give the words"),
+    ],
+)
+def test_words_that_are_not_those_of_the_columns_are_refused(words, told: str) -> None:
+    model = small_etm().fit(planted_counts(60, 12, 3))
+    with pytest.raises(ValueError, match=told) as error:
+        model.name_words(words)
+    assert "\n" not in str(error.value)
+    assert model.vocab_ == list(map(str, range(12)))
 
 
 @pytest.mark.parametrize("given", [{"海洋"}, np.array(["海洋", "船"]), []])
