@@ -17,6 +17,8 @@ from etm_jax.corpus.words.tokens import GIVEN
 from etm_jax.util.arrays import canonical
 from etm_jax.util.errors import UserError
 
+TABLE_OF_TEXT = "a table of text is no table of counts; give its column of texts, as X['text']"
+
 Cut = Callable[[list[Any]], list[Any]]
 """What is done to texts before anything else, such as putting empty documents where some are missing."""
 
@@ -80,6 +82,11 @@ def as_texts(documents: Any) -> list[Any] | None:
     if getattr(documents, "ndim", 1) != 1 or not isinstance(documents, Iterable):
         return None
     given = _as_list(documents)
+    if given and isinstance(given[0], Mapping):
+        raise UserError(
+            "documents are records, with a value for each field; give their texts alone, as X['text'] of a dataset, or "
+            "[row['text'] for row in X]"
+        )
     # Of a list of rows of numbers, the first element of each tells.
     return given if not given or any(map(_is_text, given)) or all(map(is_missing, given)) else None
 
@@ -215,6 +222,8 @@ def valid_counts(estimator: Any, counts: Any, *, reset: bool, named: bool = Fals
         said = str(error).partition("\n")[0].rstrip(".")
         if "argument must be" in said:
             raise  # As scikit-learn's own checks have it, of a cell that holds no number.
+        if "between instances of 'str' and 'int'" in said:
+            raise UserError(TABLE_OF_TEXT) from error  # Of Polars and Arrow.
         why = f" ({said})" if len(said) <= 120 else ""
         raise UserError(
             f"X, of type {type(counts).__name__}, is no table of numbers{why}; give an array, a matrix of scipy.sparse "
@@ -229,7 +238,7 @@ def _as_one_line(said: str) -> str | None:
     """What scikit-learn says of counts that it refuses, for a person who has counts; None where it is said well."""
     first, *more = said.splitlines()
     if "could not convert string" in first:
-        return "a table of text is no table of counts; give its column of texts, as X['text']"
+        return TABLE_OF_TEXT
     if "contains NaN" in first or "contains infinity" in first:
         return f"{first.rstrip('.')}; give counts, which are 0 where a word is not there, or leave those rows out"
     if first.startswith("Complex data"):

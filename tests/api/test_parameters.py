@@ -1,5 +1,6 @@
 """Parameters and documents as people who write Python have them."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,66 @@ def test_columns_of_polars_are_texts_and_its_frames_counts(fitted_etm: ETM) -> N
     counts = planted_counts(60, 12, 3)
     table = polars.DataFrame(counts.toarray(), schema=[f"word{j}" for j in range(12)])
     assert small_etm().fit(table).vocab_ == table.columns
+
+
+class Rows:
+    """The rows of a table, as a Dataset of Hugging Face gives them: no sequence, a dictionary each."""
+
+    def __init__(self, texts: list) -> None:
+        self.texts = texts
+
+    def __iter__(self) -> Iterator[dict]:
+        return ({"text": text, "year": 2024} for text in self.texts)
+
+    def __getitem__(self, key: str) -> Iterable:
+        assert key == "text"
+        return Column(self)
+
+
+class Column(Sequence):
+    """One of its columns, which is read anew each time."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows.texts)
+
+    def __iter__(self) -> Iterator:
+        return (row["text"] for row in self.rows)
+
+    def __getitem__(self, key) -> object:
+        return self.rows.texts[key]
+
+
+def hugging_face(texts: list) -> Iterable:
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed (pip install datasets)")
+    return datasets.Dataset.from_dict({"text": texts, "year": [2024] * len(texts)})
+
+
+@pytest.mark.parametrize("dataset", [Rows, hugging_face])
+def test_a_column_of_a_dataset_is_texts_and_the_dataset_is_none(fitted_etm: ETM, dataset) -> None:
+    column, words = dataset(LINES)["text"], dataset([line.split() for line in LINES])["text"]
+    np.testing.assert_array_equal(small_etm().fit(column).components_, fitted_etm.components_)
+    expected = fitted_etm.transform(LINES)
+    for documents in (column, words):
+        np.testing.assert_array_equal(fitted_etm.transform(documents), expected)
+    assert fitted_etm.representative_docs(1, column) == fitted_etm.representative_docs(1, LINES)
+    missing = dataset([LINES[0], None])["text"]
+    with pytest.raises(ValueError, match=r"document 1 is None, .* missing='empty'"):
+        fitted_etm.transform(missing)
+    theta = small_etm(missing="empty").fit(dataset([None, *LINES])["text"]).transform(missing)
+    np.testing.assert_allclose(theta[1], 1 / 3, atol=1e-6)
+    for records in (dataset(LINES), list(dataset(LINES))):
+        with pytest.raises(ValueError, match=r"^documents are records, .*; give their texts alone, as X\['text'\]"):
+            fitted_etm.transform(records)
+
+
+@pytest.mark.parametrize(("library", "kind"), [("pandas", "DataFrame"), ("polars", "DataFrame"), ("pyarrow", "table")])
+def test_a_table_of_texts_is_told_to_give_its_column(library: str, kind: str) -> None:
+    table = getattr(pytest.importorskip(library), kind)({"text": LINES, "year": [2024] * len(LINES)})
+    with pytest.raises(ValueError, match=r"^a table of text is no table of counts; give its column of texts"):
+        small_etm().fit(table)
 
 
 def test_missing_texts_are_refused_or_keep_their_row(fitted_etm: ETM, capsys) -> None:
