@@ -15,6 +15,7 @@ from etm_jax.corpus.new_documents import counted, segmented, settings_like, unkn
 from etm_jax.corpus.types import Document, Vocabulary
 from etm_jax.corpus.words.tokens import GIVEN
 from etm_jax.util.arrays import canonical
+from etm_jax.util.console import warn
 from etm_jax.util.errors import UserError
 
 TABLE_OF_TEXT = "a table of text is no table of counts; give its column of texts, as X['text']"
@@ -61,7 +62,13 @@ def given_over_words(
                 "texts were given to a model that was fitted to counts without the words of their columns; give counts "
                 "with the same columns, or the model its words by name_words"
             )
-        return texts, texts_over_words(texts, config, vocabulary, unknown)
+        counts = texts_over_words(texts, config, vocabulary, unknown)
+        if 2 * (without := int((np.diff(counts.indptr) == 0).sum())) > len(texts):
+            warn(
+                f"{without:,} of {len(texts):,} documents hold no word that the model knows; they have the prior's "
+                "topics: is the text of another subject or language, or cut by another segmenter?"
+            )
+        return texts, counts
     if vocab is None and (unnamed or hasattr(estimator, "feature_names_in_")):
         names = None  # scikit-learn compares a table's columns with those before, where there were any.
     counts = valid_counts(estimator, documents, reset=False, named=names is not None)

@@ -235,6 +235,15 @@ def test_what_clean_drops_a_function_that_segments_does_not_get(capsys) -> None:
     np.testing.assert_array_equal(model.transform(LINES[:2]), model.transform([f"{x} http://e.org" for x in LINES[:2]]))
 
 
+def test_texts_without_words_of_the_model_are_told(capsys) -> None:
+    model = small_etm(verbose=1).fit(LINES)
+    capsys.readouterr()
+    model.transform(["quantum chromodynamics", LINES[0], "gluons"])
+    assert "2 of 3 documents hold no word that the model knows; they have the prior's topics" in capsys.readouterr().err
+    model.transform(["quantum chromodynamics", *LINES[:2]])
+    assert "the model knows" not in capsys.readouterr().err
+
+
 def test_lists_of_words_are_not_cleaned(capsys) -> None:
     small_etm(settings={"clean": "web"}, verbose=1).fit([[*line.split(), "https://e.org"] for line in LINES])
     assert "comes as words, and only text is cleaned" in capsys.readouterr().err
