@@ -115,13 +115,20 @@ class Reports(TopicResults):
         """What a notebook shows: the topics as a table; before `fit`, what scikit-learn shows."""
         if not hasattr(self, "components_"):
             return f"<pre>{escape(repr(self))}</pre>"
-        rows = "".join(
-            f"<tr><td>{row.topic}</td><td>{row.share:.1%}</td><td>{row.npmi:.2f}</td>"
-            f"<td style='text-align:left'>{escape(' '.join(row.words))}</td></tr>"
+        names = self._trained.edit.names if self._trained.edit else [""] * len(self.components_)
+        named = any(names)
+
+        def line(tag: str, cells: Sequence[str]) -> str:
+            numbers, texts = cells[:3], cells[3:]
+            left = [f"<{tag} style='text-align:left'>{escape(text)}</{tag}>" for text in texts]
+            return f"<tr>{''.join([f'<{tag}>{number}</{tag}>' for number in numbers] + left)}</tr>"
+
+        rows = [
+            [str(row.topic), f"{row.share:.1%}", f"{row.npmi:.2f}", *[names[row.topic]] * named, " ".join(row.words)]
             for row in self.topic_info()
-        )
-        head = "<tr><th>topic</th><th>share</th><th>NPMI</th><th style='text-align:left'>words</th></tr>"
-        return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+        ]
+        head = line("th", ["topic", "share", "NPMI", *["name"] * named, "words"])
+        return f"<table><thead>{head}</thead><tbody>{''.join(line('td', row) for row in rows)}</tbody></table>"
 
     def _repr_mimebundle_(self, **given: Any) -> dict[str, str]:
         """What a notebook asks for first, in place of the diagram that scikit-learn draws."""

@@ -39,9 +39,9 @@ from etm_jax.util.errors import UserError
 from etm_jax.vectors import vectors_kept
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class KSearch:
-    """Models with several numbers of topics, compared; `print` shows the table and the rule of the suggestion.
+    """Models with several numbers of topics, compared; it shows as the table and the rule of the suggestion.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class KSearch:
         """The model of the suggested number."""
         return self.models[self.suggested]
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return search_table(self.candidates)
 
 

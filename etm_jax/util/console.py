@@ -16,7 +16,8 @@ T = TypeVar("T")
 
 SECONDS_BEFORE_FIRST_LINE = 2.0
 SECONDS_BETWEEN_LINES = 10.0
-
+SECONDS_TO_TELL_SPEED = 1.0
+"""Steps are dispatched before they are done, the first ones at once."""
 
 _silent: ContextVar[bool] = ContextVar("silent", default=False)
 _wording: ContextVar[Callable[[str], str]] = ContextVar("wording", default=str)
@@ -107,10 +108,17 @@ class TrainingMeter:
         if _redraws_lines() and not _silent.get():
             from tqdm import tqdm
 
+            left = self._left
+
+            class Bar(tqdm):
+                """A bar with the meter's time left: tqdm's own counts the step that compiled."""
+
+                @property
+                def format_dict(self) -> Any:
+                    return super().format_dict | {"left": left(SECONDS_TO_TELL_SPEED) or "?"}
+
             total = num_epochs * steps_per_epoch
-            self.bar = tqdm(
-                total=total, initial=first_step, unit="step", bar_format="{l_bar}{bar:20}|{remaining} left{postfix}"
-            )
+            self.bar = Bar(total=total, initial=first_step, bar_format="{l_bar}{bar:20}|{left} left{postfix}")
 
     def step(self) -> None:
         """Count one step, which is dispatched or done."""
@@ -125,14 +133,14 @@ class TrainingMeter:
 
     def epoch(self, epoch: int, metrics: str) -> None:
         """Report that an epoch has ended. metrics: of the epoch, as text."""
+        self.epochs += 1
+        if self.epochs == 1:
+            self._start_here()
         if self.bar is not None:
             self.bar.set_description(f"epoch {epoch}/{self.num_epochs}")
             self.bar.set_postfix_str(metrics)
         else:
-            self._line(f"epoch {epoch}/{self.num_epochs}  {metrics}", shows_left=self.epochs > 0)
-        self.epochs += 1
-        if self.epochs == 1:
-            self._start_here()
+            self._line(f"epoch {epoch}/{self.num_epochs}  {metrics}")
 
     def close(self) -> None:
         """Remove the bar, so that the terminal is ready for the next line."""
@@ -142,17 +150,20 @@ class TrainingMeter:
     def _start_here(self) -> None:
         """Leave out of the speed all that was before, such as compilation."""
         self.steps_at_start, self.start = self.steps, time.monotonic()
-        if self.bar is not None:
-            self.bar.unpause()
 
-    def _line(self, text: str, shows_left: bool = True) -> None:
+    def _line(self, text: str) -> None:
         """Print a line that ends with the time left, where that can be told."""
         self.last_line = time.monotonic()
-        measured = self.steps - self.steps_at_start
-        steps_left = self.num_epochs * self.steps_per_epoch - self.first_step - self.steps
-        if shows_left and measured:
-            text += f"  {duration((self.last_line - self.start) / measured * steps_left)} left"
+        if left := self._left():
+            text += f"  {left} left"
         note(text)
+
+    def _left(self, seconds: float = 0.0) -> str:
+        """The time left, by the steps since the start; empty where there was none yet, or not for so many seconds."""
+        measured, passed = self.steps - self.steps_at_start, time.monotonic() - self.start
+        if not measured or passed < seconds:
+            return ""
+        return duration(passed / measured * (self.num_epochs * self.steps_per_epoch - self.first_step - self.steps))
 
 
 def duration(seconds: float) -> str:

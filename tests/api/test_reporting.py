@@ -74,6 +74,9 @@ def test_its_figures_page_and_table(fitted_etm: ETM, tmp_path: Path) -> None:
     assert all(row.words[0] in html for row in fitted_etm.topic_info())
     assert fitted_etm._repr_mimebundle_()["text/html"] == html
     assert "ETM(" in ETM()._repr_html_()
+    named = fitted_etm.edit_topics(names={1: "<sea>"})._repr_html_()
+    assert named.count("&lt;sea&gt;") == 1
+    assert named.replace("<td style='text-align:left'></td>", "").count("<td") == 3 * 4 + 1
 
 
 def test_a_plot_is_a_figure_that_can_be_saved(fitted_etm: ETM, tmp_path: Path) -> None:

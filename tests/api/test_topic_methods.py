@@ -87,7 +87,7 @@ def test_models_of_several_numbers_are_compared_on_one_preparation(monkeypatch):
     assert prepared == [1]
     assert [c.n_topic for c in found.candidates] == [2, 3]
     assert all(np.isfinite([c.coherence, c.perplexity, c.stability, c.exclusivity]).all() for c in found.candidates)
-    assert "is suggested" in str(found)
+    assert "is suggested" in repr(found)
     assert found.best is found.models[found.suggested]
     assert found.models[2].transform(LINES[:4]).shape == (4, 2)
     assert found.models[3].get_params()["num_topics"] == 3

@@ -155,6 +155,34 @@ def test_a_new_machine_goes_on_and_ends_with_the_same_bytes(folder):
     assert [path.name for path in (folder / "drive").iterdir()] == ["demo"]
 
 
+def test_a_fit_in_a_notebook_is_one_line_of_progress_and_a_table(tmp_path):
+    import nbformat
+
+    from experiments.notebook import client
+
+    given = f"no_below=1, no_above=0.6, num_epochs={EPOCHS}, settings={{'hidden': (16,), 'embed_dim': 8}}"
+    cells = [
+        f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
+        f"from etm_jax import ETM\n"
+        f"model = ETM(3, segmenter='whitespace', {given})",
+        f"model.fit({themed_lines(60)})",
+        "model.name_topics(lambda topic: topic.words[0])",
+    ]
+    notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
+    executing = client(notebook, tmp_path)
+    executing.coalesce_streams = False  # All that the kernel sent, also what a line that was written anew then hid.
+    executing.execute()
+    fit, named = notebook.cells[1:]
+    lines = told(fit).split("\n")
+    progress = [line for line in lines if " left" in line]
+    assert len(progress) == 1
+    assert f"epoch {EPOCHS}/{EPOCHS}: 100%" in progress[0].split("\r")[-1]
+    assert not any("epoch" in line for line in lines if line not in progress)
+    for cell, titles in ((fit, 4), (named, 5)):
+        (table,) = (o.data["text/html"] for o in cell.outputs if o.output_type == "execute_result")
+        assert (table.count("<th"), table.count("<td")) == (1 + titles, 3 * titles)  # One of them is <thead>.
+
+
 def test_without_a_repository_it_says_what_to_fill_in(folder):
     from nbclient.exceptions import CellExecutionError
 

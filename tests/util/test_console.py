@@ -1,5 +1,7 @@
 """What a person sees: tables, times, progress."""
 
+import io
+
 import pytest
 
 from etm_jax.util import console
@@ -83,6 +85,30 @@ def test_compilation_is_not_counted_in_what_is_left(clock, capsys):
             meter.epoch(i // 3 + 1, "nelbo 5.00")
     lines = capsys.readouterr().err.splitlines()
     assert [line for line in lines if "nelbo" in line] == ["epoch 1/4  nelbo 5.00", "epoch 2/4  nelbo 5.00  12 s left"]
+
+
+class Notebook(io.StringIO):
+    """Where a kernel's stderr goes."""
+
+
+def test_in_a_notebook_progress_is_one_line_that_leaves_compilation_out(clock, monkeypatch):
+    Notebook.__module__ = "ipykernel.iostream"
+    shown = Notebook()
+    monkeypatch.setattr(console.sys, "stderr", shown)
+    monkeypatch.setattr("tqdm.std.time", console.time.monotonic)
+    meter = console.TrainingMeter(first_step=0, num_epochs=4, steps_per_epoch=3)
+    for i, _ in enumerate(clock(600.0, *[1.0] * 11)):
+        meter.step()
+        if i % 3 == 2:
+            list(clock(60.0 * (i == 2)))
+            meter.epoch(i // 3 + 1, "nelbo 5.00")
+    meter.close()
+    text = shown.getvalue()
+    assert text.count("\n") == 1
+    assert text.endswith("nelbo 5.00\n")
+    left = [line.partition(" left")[0].rpartition("|")[2] for line in text.split("\r") if " left" in line]
+    # A second a step since the first; then a second a step since the first epoch's end, each as often as it is shown.
+    assert list(dict.fromkeys(left)) == ["?", *(f"{seconds} s" for seconds in range(10, -1, -1))]
 
 
 def test_a_long_epoch_shows_that_it_moves(clock, capsys):
