@@ -29,7 +29,7 @@ class Job:
         self.counts = {"train": train, "test_h1": half1, "test": sp.csr_matrix(half1 + self.half2)}
         self.half2.sort_indices()  # The order of log_px.
         self.started = time.perf_counter()
-        self.limit = 60 * minutes * cores()
+        self.limit = time.process_time() + 60 * minutes * cores()
         self.stopped = ""
 
     def seconds(self) -> float:

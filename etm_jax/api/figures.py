@@ -4,6 +4,7 @@ They belong to nobody's pyplot: a caller saves them, or a notebook shows them.
 """
 
 import datetime
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from etm_jax.api.groups import GroupTopic
 from etm_jax.api.topic_results import TopicInfo
 from etm_jax.report.page.strings import Strings
-from etm_jax.report.plots import BARS, cjk_family, tick_label
+from etm_jax.report.plots import BARS, cjk_family, tick_label, warn_without_cjk
 
 COLOUR = "#3b6fb6"
 
@@ -27,7 +28,7 @@ def language_of(words: Sequence[str]) -> str:
 def shares_figure(rows: Sequence[TopicInfo], n: int) -> Any:
     """Bars of the topics' shares with their first n words, in the order of `rows`."""
     say = _strings(rows)
-    with _figure((9, 1 + 0.3 * len(rows))) as figure:
+    with _figure((9, 1 + 0.3 * len(rows)), say.lang) as figure:
         axis, places = figure.add_subplot(), range(len(rows))
         axis.barh(places, [row.share for row in rows], color=COLOUR)
         axis.set_yticks(places, [f"{row.topic}: {' '.join(row.words[:n])}" for row in rows], family=_families())
@@ -53,7 +54,7 @@ def over_time_figure(
     words = {row.topic: " ".join(row.words[:3]) for row in topics}
     say, columns = _strings(topics), min(4, len(order))
     lines = -(-len(order) // columns)
-    with _figure((3.25 * columns, 2.3 * lines + 0.4)) as figure:
+    with _figure((3.25 * columns, 2.3 * lines + 0.4), say.lang) as figure:
         axes = figure.subplots(lines, columns, squeeze=False, sharex=True)
         for axis in axes.ravel()[len(order) :]:
             axis.set_visible(False)
@@ -85,9 +86,19 @@ def _families() -> list[str]:
 
 
 @contextmanager
-def _figure(size: tuple[float, float]) -> Iterator[Any]:
+def _figure(size: tuple[float, float], lang: str) -> Iterator[Any]:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
+    class Quiet(Figure):
+        """A figure that does not warn of each character without a font, which has been said once."""
+
+        def draw(self, renderer: Any) -> None:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Glyph .* missing from")
+                super().draw(renderer)
+
+    if lang == "zh":
+        warn_without_cjk()
     with rc_context({"font.family": _families(), "text.parse_math": False}):
-        yield Figure(figsize=size, layout="constrained")
+        yield Quiet(figsize=size, layout="constrained")

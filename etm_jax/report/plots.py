@@ -29,6 +29,12 @@ BARS = 12
 """Topics of a plot of bars, and of curves over time."""
 
 
+def warn_without_cjk() -> None:
+    """Warn where no installed font has Chinese characters."""
+    if cjk_family() is None:
+        warn("no font for Chinese is installed, so plots show boxes; apt install fonts-wqy-microhei, or a similar one")
+
+
 def write_plots(contents: dict[str, Any], theta: np.ndarray, folder: Path) -> None:
     """Write each plot that the run has data for as NAME.png and NAME.svg. Needs matplotlib (extra: figures).
 
@@ -42,8 +48,8 @@ def write_plots(contents: dict[str, Any], theta: np.ndarray, folder: Path) -> No
     from matplotlib import pyplot as plt
 
     found = cjk_family()
-    if found is None and contents["run"]["lang"] == "zh":
-        warn("no font for Chinese is installed, so plots show boxes; apt install fonts-wqy-microhei, or a similar one")
+    if contents["run"]["lang"] == "zh":
+        warn_without_cjk()
     style: Any = {
         "font.family": [*([found] if found else []), "DejaVu Sans"], "text.color": INK, "axes.edgecolor": "#c3c9d3",
         "axes.spines.top": False, "axes.spines.right": False, "xtick.color": SOFT, "ytick.color": SOFT,

@@ -8,10 +8,13 @@ import pytest
 
 from conftest import themed_lines
 from etm_jax import ETM
-from etm_jax.api.figures import language_of
+from etm_jax.api import figures
+from etm_jax.api.figures import language_of, shares_figure
 from etm_jax.api.groups import periods_of, topics_of_groups
+from etm_jax.api.topic_results import TopicInfo
 from etm_jax.edit import main as edit_main
 from etm_jax.evaluate import main as evaluate_main
+from etm_jax.report import plots
 from etm_jax.report.__main__ import main as report_main
 from etm_jax.report.page.strings import Strings
 from etm_jax.util.errors import UserError
@@ -104,6 +107,15 @@ def test_topics_over_time_are_a_figure_with_gaps_where_no_document_is(fitted_etm
     assert figure._supxlabel.get_text() == Strings("zh")("figure.mean")
     with pytest.raises(ValueError, match="no document has a date"):
         fitted_etm.plot_over_time([None] * 60)
+
+
+def test_without_a_font_for_chinese_a_plot_says_so_once(fitted_etm: ETM, tmp_path: Path, monkeypatch, capsys) -> None:
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(plots, "cjk_family", lambda: None)
+    monkeypatch.setattr(figures, "cjk_family", lambda: None)
+    rows = [TopicInfo(0, 1.0, 0.1, ["海洋", "渔船", "渔民"])]
+    shares_figure(rows, 3).savefig(tmp_path / "topics.png")
+    assert capsys.readouterr().err.count("no font for Chinese is installed") == 1
 
 
 def test_labels_are_in_the_language_of_the_words() -> None:

@@ -150,7 +150,8 @@ def test_a_fuzzer_finds_nothing_in_a_minute(tmp_path):
     pytest.importorskip("atheris", reason="the fuzzer, atheris, is for Linux on x86-64")
     found = fuzz([name for name in THERE if name != "torch"], seconds=60, mebibytes=256, findings=tmp_path)
     assert not found["failure"], found["failure"]
-    assert found["executions"] > 1000
+    # How many there are depends on the machine: some thousand on a quiet one.
+    assert found["executions"] > 100
 
 
 # What is written is what is read -------------------------------------------------------------------------------------

@@ -35,6 +35,11 @@ def number(token: str) -> float | None:
         return None
 
 
+def last_digit(token: str) -> float:
+    """One unit of the last place that is shown: 0.1 for `0.9%`, 1 for `12,212`."""
+    return 10.0 ** -len(token.strip("(;").rstrip("%").partition(".")[2])
+
+
 def alike(shown: str, printed: str) -> bool:
     """Whether a line is the one that is shown, but for what another machine's rounding may change."""
     ours, theirs = shown.split(), printed.split()
@@ -43,8 +48,9 @@ def alike(shown: str, printed: str) -> bool:
     pairs = [(number(a), number(b)) for a, b in zip(ours, theirs, strict=True)]
     if any((a is None) != (b is None) for a, b in pairs):
         return False
-    if any(abs(a - b) > max(0.05, 0.05 * abs(a)) for a, b in pairs if a is not None and b is not None):
-        return False
+    for token, (a, b) in zip(ours, pairs, strict=True):
+        if a is not None and b is not None and abs(a - b) > max(0.05, 0.05 * abs(a), 1.01 * last_digit(token)):
+            return False
     words = [{token for token in line if number(token) is None} for line in (ours, theirs)]
     return len(words[0] & words[1]) >= 0.6 * len(words[0])
 
@@ -75,6 +81,8 @@ def test_a_tutorial_does_what_it_says(name, tmp_path):
         ("words 7,188 2,231 31.0%", "words  7,188  2,231  31.0%", True),
         ("4 8.1% 0.66 test africa match", "4 8.2% 0.67 test match africa", True),
         ("4 8.1% 0.66 test africa match", "4 8.1% 0.66 fire wales north", False),
+        ("4 0.9% 0.66 test africa match", "4 1.0% 0.66 test africa match", True),
+        ("4 0.9% 0.66 test africa match", "4 1.1% 0.66 test africa match", False),
         ("words 7,188 2,231 31.0%", "words 9,188 2,231 31.0%", False),
         ("300 articles", "300", False),
     ],
