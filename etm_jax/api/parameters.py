@@ -29,7 +29,9 @@ def settings_by_name(given: Mapping[str, Any]) -> dict[str, Any]:
     names = {s.name for kind in all_sections().values() for s in settings_of(kind)}
     found: dict[str, Any] = {}
     for key, value in given.items():
-        name = key if key in names else _names_of_flags().get(key, key)
+        # A flag may be written as on the command line.
+        flag = key.removeprefix("--")
+        name = key if key in names else _names_of_flags().get(flag, flag)
         if name in found:
             raise UserError(f"settings has {name!r} twice, once by its flag; leave one of them out")
         found[name] = value

@@ -1,5 +1,6 @@
 """What is looked at before a corpus is used: whether it holds text, in the language that it is taken for."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from etm_jax.config.corpus_settings import CorpusConfig
@@ -53,8 +54,12 @@ def _share(words: Sequence[str], first: str, last: str) -> float:
 
 def check_different(ids: Sequence[str], id_field: str) -> None:
     """Raise UserError where two documents have the same name, by the column or key that is to name them."""
-    seen: set[str] = set()
-    for name in ids:
-        if name in seen:
-            raise UserError(f"--id_field={id_field}: two documents are called {name!r}; give each another name")
-        seen.add(name)
+    first: dict[str, int] = {}
+    for number, name in enumerate(ids, start=1):
+        if first.setdefault(name, number) != number:
+            more = sum(times > 1 for times in Counter(ids).values()) - 1
+            others = f", and there are {more:,} more such names" if more else ""
+            raise UserError(
+                f"--id_field={id_field}: two documents are called {name!r}, number {first[name]:,} and number "
+                f"{number:,}{others}; give each another name"
+            )

@@ -54,7 +54,9 @@ def read_run(path: Path, texts: bool = False) -> Run:
             "reduce_topics, edit_topics and name_topics"
         )
     if record is None:
-        raise UserError(f"--workdir={path} holds no run; give the folder of one that has ended, such as runs/demo")
+        inside = sorted(one for one in path.iterdir() if RunFolder(one).has_record) if path.is_dir() else []
+        of_one = f"one of the {len(inside)} in it, such as {inside[0]}" if inside else "the folder of one, as runs/demo"
+        raise UserError(f"--workdir={path} holds no run; give {of_one}")
     arrays = {name: exported(folder, name) for name in ARRAYS}
     kind, edit = model_kind(record.config.model.kind), read_edit(folder)
     names = [*kind.exports, *(f"unedited_{name}" for name in ("beta", *kind.exports) if edit and kind.fits_itself)]

@@ -148,12 +148,11 @@ GZIP = b"\x1f\x8b"
 
 
 class _Unpacked(io.RawIOBase):
-    """The decompressed content of a file, by gzip or what `opened` makes of it, up to the limit of `MAX_UNPACKED`."""
+    """The decompressed `content` of an open file, up to the limit of `MAX_UNPACKED`."""
 
-    def __init__(self, packed: BinaryIO, opened: Callable[[BinaryIO], IO[bytes]] | None) -> None:
+    def __init__(self, packed: BinaryIO, content: Any) -> None:
         self._packed, self._size = packed, os.fstat(packed.fileno()).st_size
-        self._bytes: Any = opened(packed) if opened else gzip.GzipFile(fileobj=packed)
-        self._read = 0
+        self._bytes, self._read = content, 0
 
     def readable(self) -> bool:
         return True
@@ -182,7 +181,9 @@ def unpacked(packed: BinaryIO, opened: Callable[[BinaryIO], IO[bytes]] | None = 
 
     Reading raises OSError, EOFError or zlib.error where the file is damaged or unpacks to more than `MAX_UNPACKED`.
     """
-    return cast(BinaryIO, io.BufferedReader(_Unpacked(packed, opened), 1 << 20))
+    # Opened before there is anything to close: a file that is no archive raises here.
+    content = opened(packed) if opened else gzip.GzipFile(fileobj=packed)
+    return cast(BinaryIO, io.BufferedReader(_Unpacked(packed, content), 1 << 20))
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:

@@ -38,6 +38,7 @@ def test_a_setting_has_the_name_of_its_flag_or_its_own(fitted_etm: ETM) -> None:
         small_etm(settings={"embed_dim": 8, "emb_dim": 9}).fit(LINES)
     with pytest.raises(ValueError, match="did you mean 'embed_dim'"):
         small_etm(settings={"emb_dims": 8}).fit(LINES)
+    assert small_etm(settings={"--emb_dim": 8}).fit(LINES).transform(LINES[:1]).shape == (1, 3)
 
 
 def test_columns_of_other_libraries_are_texts(fitted_etm: ETM) -> None:

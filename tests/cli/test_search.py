@@ -17,6 +17,7 @@ from etm_jax.results.k_search import Candidate, search_table, suggested
 from etm_jax.results.run import read_run
 from etm_jax.train import main
 from etm_jax.util.digests import file_digests
+from etm_jax.util.errors import UserError
 
 
 def train(*argv: object) -> int:
@@ -124,6 +125,12 @@ def test_what_is_there_is_left_alone(searched, tmp_path, capsys):
     assert train(*flags, "--seed=7") == 2
     assert "--seed=7" in capsys.readouterr().err
     assert file_digests(folder / "K2") == before
+
+
+def test_a_folder_of_a_search_names_a_run_in_it(searched):
+    folder, _, _ = searched
+    with pytest.raises(UserError, match=r"holds no run; give one of the \d in it, such as .*K2"):
+        read_run(folder)
 
 
 @pytest.mark.parametrize(

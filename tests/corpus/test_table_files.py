@@ -133,7 +133,7 @@ def test_two_documents_of_one_name_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "news.csv"
     path.write_text("aid,text\nN1,船 港口\nN2,船 灯塔\nN1,灯塔 港口\n", "utf-8")
     config = config_of(path, id_field="aid", valid_share=0.0, test_share=0.0)
-    with pytest.raises(UserError, match="--id_field=aid: two documents are called 'N1'"):
+    with pytest.raises(UserError, match="--id_field=aid: two documents are called 'N1', number 1 and number 3; give"):
         prepare(find_source(config), config)
 
 

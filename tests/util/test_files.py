@@ -1,12 +1,14 @@
 """Writing files and folders: whole or not at all, under names of their own, and what killed processes left goes."""
 
 import errno
+import gc
 import os
 import re
 import signal
 import stat
 import subprocess
 import sys
+import zipfile
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pytest
 
 from etm_jax.util import lock, temporary
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import replace_by_name, replace_file, replace_folder, replace_text
+from etm_jax.util.files import replace_by_name, replace_file, replace_folder, replace_text, unpacked
 from etm_jax.util.lock import locked
 from etm_jax.util.temporary import sweep
 
@@ -281,3 +283,13 @@ def test_after_an_error_what_was_there_stays_and_nothing_else(write, tmp_path):
         raise KeyError
     assert content(tmp_path / "out") == "before"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_of_what_is_no_archive_nothing_is_left_to_close(tmp_path, monkeypatch):
+    (tmp_path / "vectors.zip").write_bytes(b"no archive")
+    unraised = []
+    monkeypatch.setattr(sys, "unraisablehook", unraised.append)
+    with (tmp_path / "vectors.zip").open("rb") as file, pytest.raises(zipfile.BadZipFile):
+        unpacked(file, lambda packed: zipfile.ZipFile(packed).open("vectors.txt"))  # noqa: SIM115
+    gc.collect()
+    assert unraised == []
