@@ -45,12 +45,23 @@ class InferFlags:
         choices=_forms,
     )
     follow_links: bool = setting(False, "follow links in a folder that lead outside it; by default they are left")
-    text_field: str = setting(
-        CorpusConfig.text_field, "the column or key of the text, or several, in tables and .jsonl", shown="NAME"
+    text_field: str | None = setting(
+        None,
+        "the column or key of the text, or several, in tables and .jsonl; default: that of training where the file has "
+        "it, else text",
+        shown="NAME",
     )
-    id_field: str = setting("", "the column or key that names the documents; default: their numbers", shown="NAME")
-    delimiter: str = setting(
-        "", "between the columns of a table: tab or one character; default: as its first line has it", shown="CHARACTER"
+    id_field: str | None = setting(
+        None,
+        "the column or key that names the documents; default: that of training where the file has it, else, and where "
+        "nothing stands behind the =, their numbers",
+        shown="NAME",
+    )
+    delimiter: str | None = setting(
+        None,
+        "between the columns of a table: tab or one character; default: that of training where it gives the columns of "
+        "training, else as the first line has it",
+        shown="CHARACTER",
     )
     encoding: str = setting(CorpusConfig.encoding, "of the text: utf-8, gb18030, …", shown="NAME")
     meta_fields: str = setting(

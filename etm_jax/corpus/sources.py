@@ -15,6 +15,7 @@ from etm_jax.corpus.foreign import FOLDERS, find_counts, find_foreign_folder
 from etm_jax.corpus.readers import exported, original
 from etm_jax.corpus.readers.columns import Columns
 from etm_jax.corpus.readers.count_files import COUNT_FILES
+from etm_jax.corpus.readers.decode import STDIN
 from etm_jax.corpus.readers.folders import FOLLOW, check_inside, files_in, tell_left
 from etm_jax.corpus.readers.labelled import LABEL, read_label_text, read_mallet
 from etm_jax.corpus.readers.looks import form_seen, has_glued_tags
@@ -75,6 +76,15 @@ def form_of(path: Path, config: CorpusConfig) -> str:
     form = _form_of(path, config) or _form_named(path)
     documents_in(path, form, config)
     return form
+
+
+def form_with_columns(name: str, config: CorpusConfig) -> str:
+    """The form of a file, or of `-`, standard input, whose documents have columns or keys; else nothing."""
+    path = Path(name).expanduser()
+    if name != str(STDIN) and not path.is_file():
+        return ""
+    form = config.form if name == str(STDIN) else _form_of(path, config) or _form_named(path)
+    return form if form in FORMATS and FORMATS[form].has_fields else ""
 
 
 def forms() -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
+from etm_jax.corpus.columns_of_training import COLUMNS, with_columns_of_training
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.new_documents import files_of_new, read_new, settings_like
 from etm_jax.corpus.sources import files_trained_on
@@ -26,9 +27,9 @@ def infer(
     output: str = "",
     *,
     form: str = "",
-    text_field: str = "text",
-    id_field: str = "",
-    delimiter: str = "",
+    text_field: str | None = None,
+    id_field: str | None = None,
+    delimiter: str | None = None,
     follow_links: bool = False,
     encoding: str = "utf-8",
     segmenter: str = "",
@@ -42,10 +43,11 @@ def infer(
 
     source: anything that --corpus of training accepts, or `-` for standard input. form: what it holds, as --form of
     training says. output: a file, whose suffix determines the format; if empty, CSV is written to standard output.
-    text_field, id_field, delimiter, encoding, meta_fields, meta: as of training. segmenter, segmenter_model: used
-    instead of the run's. follow_links: go where links in a folder lead, outside it too. workers: number of processes; 0
-    for as many as are worth starting. unfinished: take a run that has not ended as it is. Raises UserError where
-    something cannot be read or written.
+    text_field, id_field, delimiter, encoding, meta_fields, meta: as of training; None stands for what training had,
+    where the source has such columns. segmenter, segmenter_model: used instead of the run's.
+    follow_links: go where links in a folder lead, outside it too. workers: number of processes; 0 for as many as are
+    worth starting. unfinished: take a run that has not ended as it is. Raises UserError where something cannot be read
+    or written.
     """
     if Path(output).suffix.lower() == ".npy" and (meta_fields or meta):
         raise UserError(
@@ -56,10 +58,8 @@ def infer(
     like_the_run = settings_like(model.config.corpus, model.vocabulary, segmenter)
     settings = dataclasses.replace(
         like_the_run,
-        text_field=text_field,
-        id_field=id_field,
         title_field="",
-        delimiter=delimiter,
+        **COLUMNS,
         follow_links=follow_links,
         encoding=encoding,
         workers=workers,
@@ -78,6 +78,9 @@ def infer(
             *files_trained_on(model.config),
         ],
     )
+    asked = {"text_field": text_field, "id_field": id_field, "delimiter": delimiter}
+    said = {name: value for name, value in asked.items() if value is not None}
+    settings = with_columns_of_training(source, settings, said, model.config.corpus)
     note(f"topics of {model.origin}")
     tally = Tally()
     documents = tally.counting(mixtures(model, read_new(source, form, settings, model.vocabulary)))

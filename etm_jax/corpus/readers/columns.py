@@ -11,6 +11,14 @@ NAMES_SHOWN = 20
 """Of the columns of a table, or the keys of an object, in a message."""
 
 
+def columns_of_text(config: CorpusConfig) -> tuple[str, ...]:
+    """What --text_field names. Raises UserError where these are no names of different columns."""
+    text = tuple(name.strip() for name in config.text_field.split(","))
+    if not all(text) or len(set(text)) < len(text):
+        raise UserError(f"--text_field={config.text_field} must be a column, or several such as title,body")
+    return text
+
+
 @dataclass(frozen=True)
 class Columns:
     """Names of columns or keys.
@@ -28,10 +36,7 @@ class Columns:
     @classmethod
     def of(cls, config: CorpusConfig) -> "Columns":
         """Those that settings ask for. Raises UserError where they are no names of different columns."""
-        text = tuple(name.strip() for name in config.text_field.split(","))
-        if not all(text) or len(set(text)) < len(text):
-            raise UserError(f"--text_field={config.text_field} must be a column, or several such as title,body")
-        return cls(text, config.id_field, fields_of(config).of_corpus, bool(config.names_by_line))
+        return cls(columns_of_text(config), config.id_field, fields_of(config).of_corpus, bool(config.names_by_line))
 
     @property
     def flags(self) -> Mapping[str, str]:

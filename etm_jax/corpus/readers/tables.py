@@ -36,12 +36,35 @@ def read_workbook(path: Path, columns: Columns) -> Iterator[Document]:
     return at_least_one(_documents(workbook_rows(path), str(path), columns), path)
 
 
+def header_of_table(
+    path: Path, encoding: str, delimiter: str = "", likely: str = ",", wanted: Sequence[str] = ()
+) -> list[str]:
+    """The cells of a table's first row; none of an empty file. wanted: columns that tell what separates them."""
+    all_lines = (line for _, line in numbered_lines(path, encoding))
+    separator, before, lines = separator_of(all_lines, delimiter, wanted, likely)
+    return _cells(_first(csv_rows(lines, str(path), separator, before, _OTHERWISE)))
+
+
+def header_of_workbook(path: Path) -> list[str]:
+    """The same of the first sheet of an .xlsx file."""
+    return _cells(_first(workbook_rows(path)))
+
+
+def _first(rows: Iterator[Row]) -> Row | None:
+    """The first row that is not blank."""
+    return next((row for row in rows if any(cell.strip() for cell in row[1])), None)
+
+
+def _cells(row: Row | None) -> list[str]:
+    return [cell.strip() for cell in row[1]] if row else []
+
+
 def _documents(rows: Iterator[Row], name: str, columns: Columns) -> Iterator[Document]:
     """The documents of rows, of which the first may be a header."""
-    first = next((row for row in rows if any(cell.strip() for cell in row[1])), None)
+    first = _first(rows)
     if first is None:
         return
-    header = [cell.strip() for cell in first[1]]
+    header = _cells(first)
     if _is_numbered(columns, header):
         header = [str(number) for number in range(1, len(header) + 1)]
         rows = chain([first], rows)

@@ -81,6 +81,14 @@ def read_jsonl(path: Path, columns: Columns, encoding: str) -> Iterator[Document
     return at_least_one(documents(), path)
 
 
+def keys_of_jsonl(path: Path, encoding: str) -> list[str]:
+    """The keys of the first object; none of an empty file. Raises UserError where it is none."""
+    for number, line in numbered_lines(path, encoding):
+        if line.strip():
+            return list(_json_object(line, Columns(), f"{path}, line {number}"))
+    return []
+
+
 def numbered_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
     """The lines of a file with their numbers, from 1. Raises UserError as `decode_lines` does."""
     with open_binary(path) as file:
