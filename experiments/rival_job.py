@@ -19,7 +19,7 @@ DENSE = np.float32
 
 
 class Job:
-    """What is to be fitted: the counts [D, V] by part, and a limit of time, in seconds of all cores together."""
+    """What is to be fitted: the counts [D, V] by part, and until when: the process' time on all cores, in seconds."""
 
     def __init__(self, folder: Path, num_topics: int, seed: int, minutes: float) -> None:
         self.folder, self.num_topics, self.seed = folder, num_topics, seed

@@ -115,8 +115,7 @@ class Reports(TopicResults):
         """What a notebook shows: the topics as a table; before `fit`, what scikit-learn shows."""
         if not hasattr(self, "components_"):
             return f"<pre>{escape(repr(self))}</pre>"
-        names = self._trained.edit.names if self._trained.edit else [""] * len(self.components_)
-        named = any(names)
+        named = any(self.topic_names_)
 
         def line(tag: str, cells: Sequence[str]) -> str:
             numbers, texts = cells[:3], cells[3:]
@@ -124,7 +123,7 @@ class Reports(TopicResults):
             return f"<tr>{''.join([f'<{tag}>{number}</{tag}>' for number in numbers] + left)}</tr>"
 
         rows = [
-            [str(row.topic), f"{row.share:.1%}", f"{row.npmi:.2f}", *[names[row.topic]] * named, " ".join(row.words)]
+            [str(row.topic), f"{row.share:.1%}", f"{row.npmi:.2f}", *[row.name] * named, " ".join(row.words)]
             for row in self.topic_info()
         ]
         head = line("th", ["topic", "share", "NPMI", *["name"] * named, "words"])

@@ -135,13 +135,6 @@ class TopicMethods(FittedState):
 
     # Naming
 
-    @property
-    def topic_names_(self) -> list[str]:
-        """What the topics are called; "" for those without a name."""
-        own = self._fitted()
-        edit = own._trained.edit
-        return list(edit.names) if edit else [""] * len(own.components_)
-
     def name_topics(self, namer: Namer | str = AUTO) -> Self:
         """A copy of the model with names for its topics, which `topic_names_` has.
 

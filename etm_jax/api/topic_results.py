@@ -35,13 +35,16 @@ class TopicResults(FittedState):
         with self._own_words():
             return [[self.vocab_[j] for j in row] for row in top_words(self.components_, whole_number(n, "n"))]
 
+    @property
+    def topic_names_(self) -> list[str]:
+        """What the topics are called; "" for those without a name."""
+        edit = self._fitted()._trained.edit
+        return list(edit.names) if edit else [""] * len(self.components_)
+
     def topic_info(self) -> list[TopicInfo]:
         """Share, coherence and ten words of every topic, largest share first. `pandas.DataFrame` accepts the list."""
-        words, edit = self.topics(10), self._trained.edit
-        names = edit.names if edit else [""] * len(words)
-        rows = [
-            TopicInfo(k, float(self._share[k]), float(self._npmi[k]), words[k], name) for k, name in enumerate(names)
-        ]
+        both = enumerate(zip(self.topics(10), self.topic_names_, strict=True))
+        rows = [TopicInfo(k, float(self._share[k]), float(self._npmi[k]), words, name) for k, (words, name) in both]
         return sorted(rows, key=lambda row: -row.share)
 
     def nearest(self, word: str, n: int = 10) -> list[tuple[str, float]]:

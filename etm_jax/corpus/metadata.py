@@ -29,7 +29,7 @@ Kind = Literal["number", "date", "category", "text"]
 MOST_LEVELS = 100_000
 """Different values of a category. A field of more, such as an address or a title, is text and not in batches."""
 
-_DIGITS = {digit: value for value, digit in enumerate("〇一二三四五六七八九十")}
+_DIGITS = {digit: value for value, digit in enumerate("一二三四五六七八九", start=1)}
 
 MISSING_CODE = -1
 """In place of a category. In place of a number stands NaN."""

@@ -133,14 +133,16 @@ class TopicEdit(NamedTuple):
         """The weighted means of the groups' rows, β or α: [K, ·] → [J, ·], of the same dtype."""
         return (self._members(self.weights).T @ rows.astype(np.float64)).astype(rows.dtype)
 
+    def embeddings(self, own: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """The arrays of a model's own, with α [J, L] of the new topics where α [K, L] is among them."""
+        return {**own, "alpha": self.means(own["alpha"])} if "alpha" in own else dict(own)
+
     def applied(self, model: TopicArrays) -> TopicArrays:
         """The model with the new topics. A Dirichlet prior of θ is summed; what the encoder had of topics is left out.
 
         What LDA infers new documents with, its own topics and prior, stays beside them as `unedited_…`.
         """
-        own = dict(model.own)
-        if "alpha" in own:
-            own["alpha"] = self.means(own["alpha"])
+        own = self.embeddings(model.own)
         if "theta_prior" in own:
             own = {"unedited_beta": model.beta, "unedited_theta_prior": own["theta_prior"]} | own
             own["theta_prior"] = own["theta_prior"] @ self._members()
@@ -210,6 +212,4 @@ def _listed(numbers: Iterable[int]) -> str:
 def own_arrays(names: Iterable[str], values: Mapping[str, Any], edit: TopicEdit | None) -> dict[str, np.ndarray]:
     """`TopicArrays.own` of a fitted model. names: of the arrays; values: its parameters; edit: of its topics since."""
     own = {name: np.asarray(values[name]) for name in names}
-    if edit and "alpha" in own:
-        own["alpha"] = edit.means(own["alpha"])
-    return own
+    return edit.embeddings(own) if edit else own

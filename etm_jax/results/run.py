@@ -45,23 +45,31 @@ def read_run(path: Path, texts: bool = False) -> Run:
     """
     folder = RunFolder(path)
     record = folder.record()
-    if record is None and (path / MODEL).is_file():
-        raise UserError(
-            f"--workdir={path} holds a model that Python saved without its documents; save it where it was fitted by "
-            "model.save(folder, documents=True), or call model.report('page.html') or model.evaluate() there"
-            if not (path / DOCUMENTS).is_dir()
-            else f"--workdir={path} holds a model of Python, which is edited there: model.merge_topics, drop_topics, "
-            "reduce_topics, edit_topics and name_topics"
-        )
     if record is None:
-        inside = sorted(one for one in path.iterdir() if RunFolder(one).has_record) if path.is_dir() else []
-        of_one = f"one of the {len(inside)} in it, such as {inside[0]}" if inside else "the folder of one, as runs/demo"
-        raise UserError(f"--workdir={path} holds no run; give {of_one}")
+        raise UserError(f"--workdir={path} holds {_instead_of_a_run(path)}")
     arrays = {name: exported(folder, name) for name in ARRAYS}
     kind, edit = model_kind(record.config.model.kind), read_edit(folder)
     names = [*kind.exports, *(f"unedited_{name}" for name in ("beta", *kind.exports) if edit and kind.fits_itself)]
     own = {name: exported(folder, name) for name in names}
     return Run(folder, record, _corpus(folder, record, texts), TopicArrays(**arrays, own=own), folder.epochs(), edit)
+
+
+def _instead_of_a_run(path: Path) -> str:
+    """What a folder holds that is no run, and what to do, to end a message."""
+    if (path / MODEL).is_file() and (path / DOCUMENTS).is_dir():
+        return (
+            "a model of Python, which is edited there: model.merge_topics, drop_topics, reduce_topics, edit_topics and "
+            "name_topics"
+        )
+    if (path / MODEL).is_file():
+        return (
+            "a model that Python saved without its documents; save it where it was fitted by "
+            "model.save(folder, documents=True), or call model.report('page.html') or model.evaluate() there"
+        )
+    inside = sorted(one for one in path.iterdir() if RunFolder(one).has_record) if path.is_dir() else []
+    if inside:
+        return f"no run; give one of the {len(inside)} in it, such as {inside[0]}"
+    return "no run; give the folder of one that has ended, such as runs/demo"
 
 
 def _corpus(folder: RunFolder, record: RunRecord, texts: bool) -> Corpus:

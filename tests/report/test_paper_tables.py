@@ -158,7 +158,7 @@ def test_where_dates_are_that_no_table_has_is_told(capsys):
     meta = {"when": ["20240315", "20240401", "7"], "once": ["2024", "2024", ""], "n": ["1", "2", "1500"]}
     say_where_dates_are(Documents(sp.csr_matrix((3, 1)), ["1", "2", "3"], [""] * 3, meta), fields)
     assert capsys.readouterr().err.splitlines() == [
-        "--tables: no table by period: field 'when' is not all dates; --date_field=when reads 2 of 3 values",
+        "--tables: no table by period: --date_field=when would read 2 of 3 values as dates",
         "--tables: no table by period: field 'once' has one date alone, 2024-01-01",
     ]
 

@@ -223,9 +223,9 @@ def test_topics_show_their_relevant_words_where_asked_to(runs, shown):
 def test_the_slider_has_the_most_relevant_words_at_every_position(runs, shown):
     run = read_run(runs / "etm")
     beta, names = run.model.beta, run.corpus.vocabulary.words
-    assert shown["run"]["weights"] == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
-    assert shown["run"]["start"] == 10
-    for position, weight in enumerate(shown["run"]["weights"]):
+    assert shown["relevance"]["weights"] == [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+    assert shown["relevance"]["start"] == 10
+    for position, weight in enumerate(shown["relevance"]["weights"]):
         rows = relevant_words(beta, run.corpus.vocabulary.term_freq, page_contents.WORDS, weight)
         for k, row in enumerate(rows):
             choices = shown["topics"][k]["choices"]

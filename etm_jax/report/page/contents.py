@@ -138,9 +138,8 @@ def contents(
     for topic, colour in zip(topics, colours_apart(together, len(topics)), strict=True):
         topic["beside"] = colour
     return {
-        "run": _run(run, evaluation, lang)
-        | {"page_lang": page_language(page_lang, lang), "weights": WEIGHTS}
-        | {"start": start_of(by_relevance)},
+        "run": _run(run, evaluation, lang) | {"page_lang": page_language(page_lang, lang)},
+        "relevance": {"weights": WEIGHTS, "start": start_of(by_relevance)},
         "metrics": _metrics(evaluation),
         "filtering": _filtering(run),
         "settings": _settings(run),

@@ -158,11 +158,8 @@ def _perhaps(text: str) -> str:
         return ""
     if len(text) in (10, 13):
         return ", perhaps seconds since 1970, which are not read"
-    return (
-        ", perhaps a day as Excel counts them, which is not read: give the cells a date format"
-        if len(text) == 5
-        else ""
-    )
+    excel = ", perhaps a day as Excel counts them, which is not read: give the cells a date format"
+    return excel if len(text) == 5 else ""
 
 
 def _without_metadata(config: CorpusConfig) -> CorpusConfig:

@@ -54,10 +54,10 @@ class Table(NamedTuple):
 
 def latex(table: Table) -> str:
     """The table, with the rules of booktabs, as one environment or more: tabular, or longtable where it is long."""
-    widths = [max(map(_width, column)) for column in zip(table.header, *table.rows, strict=True)]
-    texts = [any(isinstance(cell, str) for cell in column) for column in zip(*table.rows, strict=True)] or [True] * len(
-        widths
-    )
+    cells = list(zip(table.header, *table.rows, strict=True))
+    widths = [max(map(_width, column)) for column in cells]
+    # Of a table without rows, its header.
+    texts = [any(isinstance(cell, str) for cell in column[1:] or column) for column in cells]
     small = TEXT.total(widths) > TEXT.width
     line = FOOTNOTE if small else TEXT
     parts = []

@@ -80,11 +80,11 @@ def say_where_dates_are(documents: Documents, metadata: Metadata) -> None:
         dates = [date for date in map(parse_date, given) if date and date.year in PLAUSIBLE_YEARS]
         if 2 * len(dates) < max(len(given), 1):
             continue
-        field = f"--tables: no table by period: field {column.name!r}"
         if len(set(dates)) == 1:
-            note(f"{field} has one date alone, {dates[0]}")
+            why = f"field {column.name!r} has one date alone, {dates[0]}"
         else:
-            note(f"{field} is not all dates; --date_field={column.name} reads {len(dates):,} of {len(given):,} values")
+            why = f"--date_field={column.name} would read {len(dates):,} of {len(given):,} values as dates"
+        note(f"--tables: no table by period: {why}")
 
 
 def topics_table(run: Run, shown: dict[str, Any], names: Sequence[str]) -> Table:

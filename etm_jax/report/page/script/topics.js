@@ -1,8 +1,9 @@
 // The list of topics, and the topic that is chosen.
 
 let chosen = -1;
-// Where the slider of relevance stands, among run.weights.
-let position = run.start;
+// Where the slider of relevance stands, among its weights.
+const { weights } = data.relevance;
+let position = data.relevance.start;
 
 function list() {
   const most = topics[byShare[0]].share;
@@ -43,13 +44,13 @@ function weigh() {
   const slider = $("weight"),
     output = part("topics", ".weight output");
   const tell = () => {
-    output.textContent = run.weights[position].toFixed(1);
+    output.textContent = weights[position].toFixed(1);
     slider.setAttribute("aria-valuetext", output.textContent);
   };
-  slider.value = run.weights[position];
+  slider.value = weights[position];
   tell();
   slider.addEventListener("input", () => {
-    position = Math.round(slider.value * (run.weights.length - 1));
+    position = Math.round(slider.value * (weights.length - 1));
     tell();
     for (const k of byShare) part(`item-${k}`, ".words").textContent = line(k);
     detail(chosen);
@@ -87,7 +88,7 @@ function detail(k) {
   const topic = topics[k],
     shown = chosenWords(k),
     most = Math.max(...shown.map(([, p]) => p)),
-    weight = run.weights[position];
+    weight = weights[position];
   const blocks = [
     el("h2", {}, dot(k), say("topics.topic", { k }), el("span", { lang: language }, label(k))),
     el(
