@@ -58,8 +58,8 @@ def check_words(words: list[str], name: str) -> None:
         first = words.index(twice)
         places = f"{first} and {words.index(twice, first + 1)}"
         raise UserError(
-            f"{name} has the word {twice[:40]!r} {times} times, in columns {places} from 0; give each column a word of "
-            "its own"
+            f"{name} has the word {twice[:40]!r} {times} times, in columns {places}, counted from 0; give each column "
+            "a word of its own"
         )
 
 

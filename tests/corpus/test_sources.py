@@ -253,7 +253,7 @@ def test_entries_of_an_export_folder_that_stand_twice_are_summed_whatever_their_
 def test_a_word_that_an_export_folder_has_twice_is_named(tmp_path):
     write_export(tmp_path)
     (tmp_path / "vocab.txt").write_text("a\nb\na\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"vocab\.txt has the word 'a' 2 times, in columns 0 and 2 from 0"):
+    with pytest.raises(UserError, match=r"vocab\.txt has the word 'a' 2 times, in columns 0 and 2, counted from 0"):
         read_exported(tmp_path)
 
 

@@ -47,6 +47,23 @@ def test_excels_first_line_and_a_given_separator_come_first(tmp_path: Path) -> N
         found(path, Columns(), delimiter="ab")
 
 
+def test_a_row_with_nothing_in_it_is_no_document_where_ids_name_them(tmp_path: Path) -> None:
+    rows = [["id", "body"], ["A1", "船"], ["", " "], ["A2", ""], ["", ""], ["A3", "帝国"], ["", ""]]
+    path = table(tmp_path / "a.csv", rows=rows)
+    assert found(path, Columns(("body",), "id")) == [("A1", "船"), ("A2", ""), ("A3", "帝国")]
+    # Rows that numbers name keep their places, but for those behind the last text.
+    assert found(path, Columns(("body",))) == [("1", "船"), ("2", " "), ("3", ""), ("4", ""), ("5", "帝国")]
+    book = pytest.importorskip("openpyxl", reason="the extra xlsx is not installed").Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    read = read_workbook(tmp_path / "a.xlsx", Columns(("body",), "id"))
+    assert [(document.id, document.text) for document in read] == [("A1", "船"), ("A2", ""), ("A3", "帝国")]
+    path.write_text("id,body\nA1,船\n,港口\n", "utf-8")
+    with pytest.raises(UserError, match=r"line 3, has no id"):
+        found(path, Columns(("body",), "id"))
+
+
 def test_the_separator_is_the_one_that_gives_the_wanted_columns(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("text, in full;id\na, b;1\nc, d;2\n", "utf-8")

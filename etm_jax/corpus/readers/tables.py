@@ -75,6 +75,8 @@ def _documents(rows: Iterator[Row], name: str, columns: Columns) -> Iterator[Doc
     of_meta = {one: header.index(one) for one in columns.meta}
     of_id = header.index(columns.id) if columns.id else -1
     for number, (line, row) in enumerate(_without_blank_end(rows), start=1):
+        if columns.id and not any(cell.strip() for cell in row):
+            continue  # Such rows part sections of a spreadsheet; what has no name and nothing else is no document.
         text = columns.joined([row[place] for place in of_text])
         given = row[of_id].strip() if columns.id else ""
         called = columns.name_of(given, f"{name}, line {line}", line, number)
