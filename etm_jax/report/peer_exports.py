@@ -21,6 +21,9 @@ from etm_jax.results.run import Run
 from etm_jax.util.files import write_lines
 from etm_jax.vectors.file import spelled
 
+DIMENSIONS = 200
+"""Of the word vectors that TopMost's own preprocessing writes, for a model that has none."""
+
 
 def write_octis(run: Run, folder: Path) -> None:
     """Write the dataset folder, and model_output.npz, which `octis.models.model.load_model_output` reads.
@@ -33,7 +36,7 @@ def write_octis(run: Run, folder: Path) -> None:
     for part, ours in OCTIS_PARTS.items():
         documents = getattr(run.corpus, ours)
         texts = _texts(documents.counts, words)
-        rows += ["\t".join([text, part, *_label(documents, i)]) for i, text in enumerate(texts)]
+        rows += ["\t".join([_cell(text), part, *_label(documents, i)]) for i, text in enumerate(texts)]
     write_lines(folder / "corpus.tsv", rows)
     write_lines(folder / "vocabulary.txt", words)
     about = {"total_documents": len(rows), "vocabulary_length": len(words)}
@@ -50,7 +53,8 @@ def write_octis(run: Run, folder: Path) -> None:
 def write_topmost(run: Run, folder: Path) -> None:
     """Write the dataset folder, validation documents among those for training, as TopMost has no such part.
 
-    Labels are numbers there: the lines of label_names.txt, from 0. word_embeddings.npz is ρ, where there is one.
+    Labels are numbers there: the lines of label_names.txt, from 0. word_embeddings.npz is ρ; of a model without
+    embeddings it is zeros, as TopMost has them for words without a vector: it reads no folder that lacks the file.
     """
     words, corpus = _words(run), run.corpus
     levels = sorted({label for part in (corpus.train, corpus.valid, corpus.test) for label in part.meta.get(LABEL, ())})
@@ -64,8 +68,8 @@ def write_topmost(run: Run, folder: Path) -> None:
     write_lines(folder / "vocab.txt", words)
     if levels:
         write_lines(folder / "label_names.txt", levels)
-    if run.model.rho is not None:
-        sp.save_npz(folder / "word_embeddings.npz", sp.csr_matrix(run.model.rho))
+    rho = np.zeros((len(words), DIMENSIONS), np.float32) if run.model.rho is None else run.model.rho
+    sp.save_npz(folder / "word_embeddings.npz", sp.csr_matrix(rho))
 
 
 def write_uci(run: Run, folder: Path) -> None:
@@ -110,6 +114,19 @@ def _triples(counts: sp.csr_matrix) -> Iterator[str]:
     return (f"{i + 1} {j + 1} {n}" for i, j, n in zip(entries.row, entries.col, entries.data, strict=True))
 
 
+def _cell(text: str) -> str:
+    """A text as a field of corpus.tsv, which OCTIS reads and writes by pandas.
+
+    Quotes are doubled inside quotes. A blank behind a text of one word or none tells it from what pandas takes for a
+    missing value, such as nan and null.
+    """
+    return _quoted(text if " " in text else f"{text} ")
+
+
+def _quoted(field: str) -> str:
+    return '"' + field.replace('"', '""') + '"' if '"' in field else field
+
+
 def _label(documents: Documents, row: int) -> list[str]:
     # A tab would be another column.
-    return [" ".join(documents.meta[LABEL][row].split())] if LABEL in documents.meta else []
+    return [_quoted(" ".join(documents.meta[LABEL][row].split()))] if LABEL in documents.meta else []

@@ -10,6 +10,19 @@ Row = tuple[int, list[str]]
 """The number of the line, or of the row of a sheet, that it begins on, and its cells."""
 
 
+def fields_of_line(line: str, delimiter: str) -> list[str]:
+    """The fields of one line, each with or without quotes around it; a quote that is not closed goes to its end."""
+    if '"' not in line:
+        return line.split(delimiter)
+    _allow_long_fields()
+    return next(csv.reader([line], delimiter=delimiter))
+
+
+def _allow_long_fields() -> None:
+    """The limit belongs to the whole process: it is only ever raised here."""
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE))
+
+
 def csv_rows(
     lines: Iterable[str],
     name: str,
@@ -23,8 +36,7 @@ def csv_rows(
     another length. Raises UserError, which calls the file `name`, for broken quotes, for a field longer than `MAX_LINE`
     and for a row with more or fewer fields than the first.
     """
-    # The limit belongs to the whole process: it is only ever raised here.
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE))
+    _allow_long_fields()
     reader = csv.reader((line + "\n" for line in lines), delimiter=delimiter, strict=True)
     width = 0
     while True:

@@ -2,11 +2,16 @@
 
 import contextlib
 import csv
+import importlib
+import importlib.metadata
 import json
 import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -412,6 +417,85 @@ def test_octis_model_output_has_the_arrays_of_its_models(runs):
         ]
 
 
+@pytest.fixture(scope="module")
+def odd_words(runs) -> Path:
+    """A run on labelled texts whose words OCTIS' reader could take for something else."""
+    odd = ["nan", "NA null", 'say "so"', "123", '"so"']
+    texts = [*themed_lines(80), *odd, *odd]
+    lines = [json.dumps({"text": text, "label": f"kind {i % 2}"}) for i, text in enumerate(texts)]
+    (runs / "odd.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    kept = ["--noclean_tokens", "--keep_digits", "--meta_fields=label", "--vectors=random", "--num_epochs=1"]
+    for name, more in (("odd", []), ("odd_gsm", ["--model=gsm"])):
+        given = [f"--corpus={runs / 'odd.jsonl'}", *SMALL, *kept, f"--workdir={runs / name}", *more]
+        assert train(*given) == 0
+        assert report(f"--workdir={runs / name}", "--octis", "--topmost") == 0
+    return runs
+
+
+def texts_of(run) -> list[Counter[str]]:
+    """The words of every document of a run with their counts."""
+    words, counts = run.corpus.vocabulary.words, run.corpus.all_documents().counts
+    return [Counter({words[j]: int(n) for j, n in zip(row.indices, row.data, strict=True)}) for row in counts]
+
+
+def test_words_that_look_like_nothing_or_have_quotes_come_back(odd_words):
+    run = read_run(odd_words / "odd")
+    assert {"nan", "null", "NA", '"so"', "123"} <= set(run.corpus.vocabulary.words)
+    for form in ("octis", "topmost"):
+        config = CorpusConfig(corpus=str(odd_words / "odd" / form), valid_share=0, test_share=0)
+        found = find_source(config).counted()
+        read = sp.vstack([found.train, found.valid, found.test_h1 + found.test_h2])
+        np.testing.assert_array_equal(read.toarray(), run.corpus.all_documents().counts.toarray())
+    # As OCTIS reads the file.
+    pandas = pytest.importorskip("pandas")
+    table = pandas.read_csv(odd_words / "odd" / "octis" / "corpus.tsv", sep="\t", header=None)
+    assert [Counter(text.split()) for text in table[0]] == texts_of(run)
+    assert set(table[2]) == {"kind 0", "kind 1"}
+
+
+def test_octis_loads_the_folder(odd_words):
+    datasets = pytest.importorskip(
+        "octis.dataset.dataset", reason="octis is not installed (pip install --no-deps octis)", exc_type=ImportError
+    )
+    run = read_run(odd_words / "odd")
+    loaded = datasets.Dataset()
+    loaded.load_custom_dataset_from_folder(str(odd_words / "odd" / "octis"))
+    assert list(map(Counter, loaded.get_corpus())) == texts_of(run)
+    assert loaded.get_vocabulary() == run.corpus.vocabulary.words
+    parts = [len(getattr(run.corpus, name)) for name in ("train", "valid", "test")]
+    assert list(map(len, loaded.get_partitioned_corpus())) == parts
+    assert loaded.get_labels() == run.corpus.all_documents().meta["label"]
+
+
+def topmosts_reader(monkeypatch):
+    """`topmost.data.BasicDataset`, without what the package imports besides."""
+    try:
+        place = importlib.metadata.distribution("topmost").locate_file("topmost")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("topmost is not installed (pip install --no-deps topmost; torch, sentence-transformers)")
+    for name, folder in (("topmost", place), ("topmost.data", place / "data")):
+        package = ModuleType(name)
+        package.__path__ = [str(folder)]
+        monkeypatch.setitem(sys.modules, name, package)
+    try:
+        return importlib.import_module("topmost.data.basic_dataset").BasicDataset
+    except ImportError as error:
+        pytest.skip(f"topmost lacks what it imports: {error}")
+
+
+@pytest.mark.parametrize("name", ["odd", "odd_gsm"])
+def test_topmost_loads_the_folder(odd_words, monkeypatch, name):
+    run = read_run(odd_words / name)
+    loaded = topmosts_reader(monkeypatch)(str(odd_words / name / "topmost"), read_labels=True)
+    train = sp.vstack([run.corpus.train.counts, run.corpus.valid.counts]).toarray()
+    np.testing.assert_array_equal(loaded.train_bow, train)
+    np.testing.assert_array_equal(loaded.test_bow, run.corpus.test.counts.toarray())
+    assert loaded.vocab == run.corpus.vocabulary.words
+    assert [f"kind {label}" for label in loaded.test_labels] == run.corpus.test.meta["label"]
+    rho = np.zeros((len(loaded.vocab), 200)) if run.model.rho is None else run.model.rho
+    np.testing.assert_array_equal(loaded.pretrained_WE, rho)
+
+
 def test_topicwizards_fields_have_their_shapes(runs):
     assert report(f"--workdir={runs / 'etm'}", "--topicwizard") == 0
     run, found = read_run(runs / "etm"), topic_data(runs / "etm" / "topicwizard")
@@ -424,6 +508,17 @@ def test_topicwizards_fields_have_their_shapes(runs):
     np.testing.assert_array_equal(found["topic_term_matrix"], run.model.beta)
     np.testing.assert_allclose(found["document_topic_matrix"].sum(axis=1), 1, rtol=1e-5)
     assert len(found["topic_names"]) == 3
+
+
+@pytest.mark.filterwarnings("ignore")  # Of its own and of what it imports.
+def test_topicwizard_draws_what_it_is_given(runs):
+    figures = pytest.importorskip(
+        "topicwizard.figures", reason="topicwizard is not installed (pip install topic-wizard)", exc_type=ImportError
+    )
+    assert report(f"--workdir={runs / 'etm'}", "--topicwizard") == 0
+    found = topic_data(runs / "etm" / "topicwizard")
+    shown = str(figures.topic_barcharts(found, top_n=5).to_dict())
+    assert all(found["vocab"][j] in shown for j in found["topic_term_matrix"].argmax(axis=1))
 
 
 def test_parquet_holds_topics_and_mixtures(runs):

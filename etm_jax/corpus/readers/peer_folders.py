@@ -12,6 +12,7 @@ from etm_jax.corpus.readers.bags import Bags, read_vocabulary
 from etm_jax.corpus.readers.labelled import LABEL
 from etm_jax.corpus.readers.text_files import numbered_lines
 from etm_jax.util.console import track
+from etm_jax.util.csv_rows import fields_of_line
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
 from etm_jax.util.reading import MAX_LINE, read_sparse
@@ -36,13 +37,16 @@ def has_labels(path: Path) -> bool:
 
 
 def read_octis(folder: Path, config: CorpusConfig) -> Bags:
-    """Lines `text⇥train|val|test⇥label`, the words of the text between blanks; without parts, the split is ours."""
+    """Lines `text⇥train|val|test⇥label`, the words of the text between blanks; without parts, the split is ours.
+
+    A field that holds quotes stands in quotes, as OCTIS writes it.
+    """
     words, path = read_vocabulary(folder / "vocabulary.txt", config.encoding), folder / "corpus.tsv"
     texts, parts, labels, ids = list[str](), list[str](), list[str](), list[str]()
     for number, line in numbered_lines(path, config.encoding):
         if not line.strip():
             continue
-        text, part, label = (*line.split("\t"), "", "")[:3]
+        text, part, label = (*fields_of_line(line, "\t"), "", "")[:3]
         if part.strip() not in (*OCTIS_PARTS, ""):
             raise UserError(
                 f"{path}, line {number}: {part.strip()[:40]!r} is not train, val or test; correct that line"
