@@ -4,9 +4,10 @@
     zcat *.jsonl.gz | python -m etm_jax.infer --workdir=runs/demo --input=- --form=jsonl --output=theta.parquet
 
 A row a document: its name (that of --id_field, else its number, or its path in a folder), how many words it has, the
-share of them that the model does not know, and its topic proportions, which sum to 1. A document without one known word
-gets those of the prior, and its share is 1. Each row of a table has its row, in the order of the input; one without
-text has 0 words and the share 1. The text is read piece by piece, so that its size does not matter.
+share of them that the model does not know, and its topic proportions, which sum to 1: topic_0, topic_1 and so on, or
+topic_1 NAME for a topic that etm_jax.edit gave a name. A document without one known word gets those of the prior, and
+its share is 1. Each row of a table has its row, in the order of the input; one without text has 0 words and the share
+1. The text is read piece by piece, so that its size does not matter.
 """
 
 import sys

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from etm_jax.api.groups import GroupTopic
 from etm_jax.api.topic_results import TopicInfo
+from etm_jax.metrics.group_shares import GroupTopic
 from etm_jax.report.page.strings import Strings
 from etm_jax.report.plots import BARS, cjk_family, tick_label, warn_without_cjk
 
@@ -49,7 +49,7 @@ def over_time_figure(
     means: dict[int, list[GroupTopic]] = {row.topic: [] for row in topics}
     for row in rows:
         means[row.topic].append(row)
-    changes = {k: float(np.ptp([row.mean for row in of_topic])) for k, of_topic in means.items()}
+    changes = {k: float(np.ptp([row.mean_theta for row in of_topic])) for k, of_topic in means.items()}
     order = sorted(means, key=lambda k: -changes[k])[:BARS]
     words = {row.topic: " ".join(row.words[:3]) for row in topics}
     say, columns = _strings(topics), min(4, len(order))
@@ -60,9 +60,9 @@ def over_time_figure(
             axis.set_visible(False)
         for axis, k in zip(axes.ravel(), order, strict=False):
             days = [first_days[row.group].toordinal() for row in means[k]]
-            low, high = ([getattr(row, end) for row in means[k]] for end in ("low", "high"))
+            low, high = ([getattr(row, end) for row in means[k]] for end in ("mean_theta_low", "mean_theta_high"))
             axis.fill_between(days, low, high, color=COLOUR, alpha=0.2, linewidth=0)
-            axis.plot(days, [row.mean for row in means[k]], color=COLOUR, marker=".")
+            axis.plot(days, [row.mean_theta for row in means[k]], color=COLOUR, marker=".")
             axis.set_ylim(0)
             axis.set_title(f"{k}: {words[k]}", loc="left", fontsize=10, family=_families())
             axis.yaxis.set_major_formatter(tick_label)

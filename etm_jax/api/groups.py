@@ -3,53 +3,34 @@
 import datetime
 from collections.abc import Iterable, Sequence
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from etm_jax.corpus.given import is_missing
 from etm_jax.corpus.metadata import parse_date
 from etm_jax.corpus.periods import PERIODS
-from etm_jax.metrics.group_shares import shares_of
+from etm_jax.metrics.group_shares import GroupTopic, group_topics
 from etm_jax.util.errors import UserError
 
 
-class GroupTopic(NamedTuple):
-    """A topic in a group of documents.
+def topics_of_groups(
+    theta: np.ndarray, words: np.ndarray, groups: Sequence[Any], names: Sequence[str]
+) -> list[GroupTopic]:
+    """Every topic of every group, which are sorted. Documents whose group is missing are left out.
 
-    mean: of the topic's proportion θ over the documents; low, high: its 95% interval, of `shares_of`, nan for one
-    document. share: of the words, which longer documents have more of. documents: how many there are.
-    """
-
-    group: Any
-    topic: int
-    mean: float
-    low: float
-    high: float
-    share: float
-    documents: int
-
-
-def topics_of_groups(theta: np.ndarray, words: np.ndarray, groups: Sequence[Any]) -> list[GroupTopic]:
-    """Every topic of every group, in the order of groups, sorted. Documents whose group is missing are left out.
-
-    theta: [D, K]; words: [D], numbers of words; groups: D. Raises UserError for another number of groups.
+    theta: [D, K]; words: [D], numbers of words; groups: D; names: of the K topics. Raises UserError for another number
+    of groups.
     """
     given = list(groups)
     if len(given) != len(theta):
         raise UserError(f"there are {len(given)} groups for {len(theta)} documents; give one for each")
-    kept = [i for i, group in enumerate(given) if not is_missing(group)]
-    levels = sorted({given[i] for i in kept}, key=lambda group: (type(group).__name__, group))
+    levels = sorted(
+        {group for group in given if not is_missing(group)}, key=lambda group: (type(group).__name__, group)
+    )
     place = {group: g for g, group in enumerate(levels)}
-    theta, of_group = theta[kept], np.array([place[given[i]] for i in kept], np.int64)
-    mean, low, high = shares_of(theta, of_group, len(levels), np.ones(len(kept)))
-    share = shares_of(theta, of_group, len(levels), words[kept]).mean
-    number = np.bincount(of_group, minlength=len(levels))
-    return [
-        GroupTopic(group, k, float(mean[g, k]), float(low[g, k]), float(high[g, k]), float(share[g, k]), int(number[g]))
-        for g, group in enumerate(levels)
-        for k in range(theta.shape[1])
-    ]
+    of_group = np.array([-1 if is_missing(group) else place[group] for group in given], np.int64)
+    return group_topics(theta, words, of_group, levels, names)
 
 
 def periods_of(dates: Iterable[Any], by: str) -> list[str | None]:

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from etm_jax.api.figures import over_time_figure, shares_figure
-from etm_jax.api.groups import GroupTopic, first_days, periods_of, topics_of_groups
+from etm_jax.api.groups import first_days, periods_of, topics_of_groups
 from etm_jax.api.parameters import whole_number
 from etm_jax.api.topic_results import TopicResults
 from etm_jax.corpus.types import Documents
 from etm_jax.inference.theta import infer_posterior
 from etm_jax.metrics.evaluator import TOP_WORDS, FittedRun
+from etm_jax.metrics.group_shares import GroupTopic
 from etm_jax.metrics.topics import top_words
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.models.topic_edit import own_arrays
@@ -41,14 +42,16 @@ class Reports(TopicResults):
         return self._theta.copy()
 
     def topics_by(self, groups: Sequence[Any]) -> list[GroupTopic]:
-        """Every topic in every group of the fitted documents: mean θ with an interval, share of words, documents.
+        """Every topic in every group of the fitted documents: share of words and mean θ with intervals, documents.
 
         groups: one for each document, in their order; those that are None or NaN are left out. `pandas.DataFrame`
-        accepts the list. Raises ValueError for another number of groups.
+        makes of the list the table that `report --tables` writes. Raises ValueError for another number of groups.
         """
         with self._own_words():
             self._with_documents()
-            return topics_of_groups(self._theta, np.asarray(self._fitted_counts.sum(axis=1)).ravel(), groups)
+            words = np.asarray(self._fitted_counts.sum(axis=1)).ravel()
+            names = [name or " ".join(self.topics(3)[k]) for k, name in enumerate(self.topic_names_)]
+            return topics_of_groups(self._theta, words, groups, names)
 
     def topics_over_time(self, dates: Iterable[Any], by: str = "month") -> list[GroupTopic]:
         """`topics_by` of the periods of the documents' dates.

@@ -11,7 +11,7 @@ from etm_jax.corpus.given import texts_over_words
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.inference.explain import explain
 from etm_jax.inference.find_topics import find_topics
-from etm_jax.inference.predictor import ExportPredictor, Predictor, read_predictor
+from etm_jax.inference.predictor import ExportPredictor, Predictor, names_of_topics, read_predictor
 from etm_jax.metrics.topics import topic_shares
 from etm_jax.training.run_folder import RunFolder, exported, exported_counts
 from etm_jax.util.console import note, show, table
@@ -84,8 +84,7 @@ def _shares(workdir: str, model: Predictor | ExportPredictor) -> np.ndarray:
 
 def _names(model: Predictor | ExportPredictor) -> list[str]:
     """Topics by number, and by name where they were named."""
-    named = model.edit.names if model.edit else ("",) * len(model.beta)
-    return [f"{k} {name}".strip() for k, name in enumerate(named)]
+    return [f"{k} {name}".strip() for k, name in enumerate(names_of_topics(model))]
 
 
 def _read_text(file: str) -> str:

@@ -10,15 +10,14 @@ from etm_jax.corpus.columns_of_training import COLUMNS, with_columns_of_training
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.new_documents import files_of_new, read_new, settings_like
 from etm_jax.corpus.sources import files_trained_on
-from etm_jax.inference.predictor import Mixtures, mixtures, read_predictor
+from etm_jax.inference.predictor import Mixtures, mixtures, names_of_topics, read_predictor
 from etm_jax.inference.theta_files import CsvWriter, writer
+from etm_jax.inference.unknown_words import too_many_unknown
 from etm_jax.interop.read import model_files
+from etm_jax.models.topic_edit import topic_columns
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.overlap import check_not_read, given
-
-MOSTLY_UNKNOWN = 0.7
-"""Share of unknown words above which a warning is printed."""
 
 
 def infer(
@@ -84,18 +83,18 @@ def infer(
     note(f"topics of {model.origin}")
     tally = Tally()
     documents = tally.counting(mixtures(model, read_new(source, form, settings, model.vocabulary)))
-    num_topics, fields = len(model.beta), fields_of(settings).names
+    topics, fields = topic_columns(names_of_topics(model)), fields_of(settings).names
     if output:
-        with writer(Path(output).expanduser(), num_topics, fields) as out:
+        with writer(Path(output).expanduser(), topics, fields) as out:
             for some in documents:
                 out.write(some)
     else:
         first = next(documents, None)  # Before the header, as what cannot be read has to leave nothing.
-        to_screen = CsvWriter(sys.stdout.buffer, num_topics, fields, to_screen=True)
+        to_screen = CsvWriter(sys.stdout.buffer, topics, fields, to_screen=True)
         for some in chain([first] if first else [], documents):
             to_screen.write(some)
         to_screen.close()
-    tally.tell(output)
+    tally.tell(output, workdir)
 
 
 class Tally:
@@ -114,8 +113,8 @@ class Tally:
             self.tokens += int(some.tokens.sum())
             self.unknown += float(some.unknown @ some.tokens)
 
-    def tell(self, output: str) -> None:
-        """Print the counts on stderr, with a warning where many words are unknown."""
+    def tell(self, output: str, workdir: str) -> None:
+        """Print the counts on stderr, with a warning where far more words are unknown than to the run in workdir."""
         share = self.unknown / max(self.tokens, 1)
         into = f"{Path(output).expanduser()}: " if output else ""
         note(f"{into}{self.documents:,} documents; {share:.1%} of their words are not the model's")
@@ -124,8 +123,5 @@ class Tally:
                 f"{self.without:,} of {self.documents:,} documents hold no word that the model knows; they have the "
                 "prior's topics"
             )
-        if share > MOSTLY_UNKNOWN:
-            warn(
-                f"more than {MOSTLY_UNKNOWN:.0%} of the words are unknown: is the text of another subject or language, "
-                "or cut by another segmenter?"
-            )
+        if message := too_many_unknown(share, workdir):
+            warn(message)

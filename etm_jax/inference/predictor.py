@@ -119,6 +119,11 @@ def read_predictor(path: str, unfinished: bool = False) -> Predictor | ExportPre
     return Predictor(trained, trained.vocabulary)
 
 
+def names_of_topics(model: Predictor | ExportPredictor) -> tuple[str, ...]:
+    """What its K topics are called; "" for those without a name."""
+    return model.edit.names if model.edit else ("",) * len(model.beta)
+
+
 def mixtures(model: Predictor | ExportPredictor, documents: Iterable[CountedDocuments]) -> Iterator[Mixtures]:
     """Yield the topic proportions of documents, a batch at a time."""
     for some in documents:

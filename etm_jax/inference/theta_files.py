@@ -31,15 +31,16 @@ class Writer(Protocol):
 class CsvWriter:
     """A row per document: its name, its number of words, the share of unknown words, and θ, topic by topic.
 
-    to_screen: names and fields are shown, not sent: what commands a terminal is escaped.
+    to_screen: text is shown, not sent: what commands a terminal is escaped.
     """
 
-    def __init__(self, file: BinaryIO, num_topics: int, fields: Sequence[str] = (), to_screen: bool = False) -> None:
+    def __init__(
+        self, file: BinaryIO, topics: Sequence[str], fields: Sequence[str] = (), to_screen: bool = False
+    ) -> None:
         # With a byte order mark spreadsheets read UTF-8; without it they garble Chinese names.
         self._text = io.TextIOWrapper(file, "utf-8" if to_screen else "utf-8-sig", newline="", write_through=True)
         self._shown: Callable[[str], str] = one_line if to_screen else str
-        topics = (f"topic_{k}" for k in range(num_topics))
-        self._rows = TableWriter(self._text, ["document", "words", "unknown", *topics, *map(self._shown, fields)])
+        self._rows = TableWriter(self._text, ["document", "words", "unknown", *map(self._shown, [*topics, *fields])])
 
     def write(self, some: Mixtures) -> None:
         """Add these documents."""
@@ -55,7 +56,7 @@ class CsvWriter:
 class JsonWriter:
     """A JSON object per line, with the columns of the CSV; θ is a list."""
 
-    def __init__(self, file: BinaryIO, num_topics: int, fields: Sequence[str] = ()) -> None:
+    def __init__(self, file: BinaryIO, topics: Sequence[str], fields: Sequence[str] = ()) -> None:
         self._file = file
 
     def write(self, some: Mixtures) -> None:
@@ -73,8 +74,8 @@ class JsonWriter:
 class ArrayWriter:
     """Only θ, [D, K] float32, in the documents' order."""
 
-    def __init__(self, file: BinaryIO, num_topics: int, fields: Sequence[str] = ()) -> None:
-        self._file, self._shape = file, (0, num_topics)
+    def __init__(self, file: BinaryIO, topics: Sequence[str], fields: Sequence[str] = ()) -> None:
+        self._file, self._shape = file, (0, len(topics))
         self._header()
 
     def _header(self) -> None:
@@ -96,13 +97,13 @@ class ArrayWriter:
 class ParquetWriter:
     """The columns of the CSV, with θ in full precision."""
 
-    def __init__(self, file: BinaryIO, num_topics: int, fields: Sequence[str] = ()) -> None:
+    def __init__(self, file: BinaryIO, topics: Sequence[str], fields: Sequence[str] = ()) -> None:
         require("pyarrow", "parquet", "--output=FILE.parquet")
         import pyarrow
         import pyarrow.parquet
 
-        topics = [(f"topic_{k}", pyarrow.float32()) for k in range(num_topics)]
-        columns = [("document", pyarrow.string()), ("words", pyarrow.int64()), ("unknown", pyarrow.float64()), *topics]
+        columns = [("document", pyarrow.string()), ("words", pyarrow.int64()), ("unknown", pyarrow.float64())]
+        columns += [(name, pyarrow.float32()) for name in topics]
         columns += [(name, pyarrow.string()) for name in fields]
         self._schema, self._arrow = pyarrow.schema(columns), pyarrow
         self._file = pyarrow.parquet.ParquetWriter(file, self._schema)
@@ -132,12 +133,12 @@ def _rows(some: Mixtures) -> Iterator[tuple[Any, ...]]:
 
 
 @contextmanager
-def writer(path: Path, num_topics: int, fields: Sequence[str] = ()) -> Iterator[Writer]:
+def writer(path: Path, topics: Sequence[str], fields: Sequence[str] = ()) -> Iterator[Writer]:
     """Yield the writer for the suffix of `path`, from FORMATS. `path` is replaced only once the file is complete.
 
-    fields: names of the documents' metadata fields.
+    topics: names of the K columns of θ. fields: names of the documents' metadata fields.
     """
     # Closed while its file is open, whatever happens: a library's writer that is left open is closed as it is
     # collected, and then writes to a closed file. What an error leaves behind replaces nothing.
-    with replace_file(path) as file, closing(FORMATS[path.suffix.lower()](file, num_topics, fields)) as out:
+    with replace_file(path) as file, closing(FORMATS[path.suffix.lower()](file, topics, fields)) as out:
         yield out

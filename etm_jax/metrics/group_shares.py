@@ -1,7 +1,7 @@
 """How much of a group of documents each topic is, with an interval."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -51,6 +51,48 @@ def shares_of(theta: np.ndarray, group: np.ndarray, num_groups: int, weight: np.
         squares = of_group.power(2) @ (theta - np.nan_to_num(mean)[group]) ** 2
         half = Z95 * np.sqrt(np.where(number > 1, number / (number - 1) * squares, np.nan)) / total
     return Shares(mean, np.maximum(mean - half, 0.0), np.minimum(mean + half, 1.0))
+
+
+class GroupTopic(NamedTuple):
+    """A topic in a group of documents: a row of the tables of `etm_jax.report --tables` and of Python.
+
+    documents, words: of the group. share: of its words, which longer documents have more of. mean_theta: of the topic's
+    proportion θ over its documents. Both with the 95% interval of `shares_of`, nan for one document.
+    """
+
+    topic: int
+    name: str
+    group: Any
+    documents: int
+    words: int
+    share: float
+    share_low: float
+    share_high: float
+    mean_theta: float
+    mean_theta_low: float
+    mean_theta_high: float
+
+
+def group_topics(
+    theta: np.ndarray, words: np.ndarray, group: np.ndarray, levels: Sequence[Any], names: Sequence[str]
+) -> list[GroupTopic]:
+    """Every topic in every group: topic by topic, in the order of the groups.
+
+    theta: [D, K]; words: [D], numbers of words; group: [D] places in `levels`, −1 for a document that is in none;
+    names: of the K topics.
+    """
+    kept = np.flatnonzero(group >= 0)
+    theta, group, words, num_groups = theta[kept], group[kept], words[kept], len(levels)
+    by_words = shares_of(theta, group, num_groups, words)
+    by_documents = shares_of(theta, group, num_groups, np.ones(len(kept)))
+    documents, length = np.bincount(group, minlength=num_groups), np.bincount(group, words, minlength=num_groups)
+    return [
+        GroupTopic(
+            k, name, level, int(documents[g]), int(length[g]), *(float(x[g, k]) for x in (*by_words, *by_documents))
+        )
+        for k, name in enumerate(names)
+        for g, level in enumerate(levels)
+    ]
 
 
 def grouped(values: Sequence[str]) -> tuple[list[str], np.ndarray]:

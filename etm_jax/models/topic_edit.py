@@ -14,6 +14,14 @@ from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.util.errors import UserError
 
 
+def topic_columns(names: Iterable[str]) -> list[str]:
+    """The columns of θ in tables of documents: `topic_3`, and `topic_3 taxes` for a topic that is called taxes.
+
+    names: of the K topics; "" for those without.
+    """
+    return [f"topic_{k} {name}" if name else f"topic_{k}" for k, name in enumerate(names)]
+
+
 class TopicEdit(NamedTuple):
     """What became of a fitted model's K topics.
 

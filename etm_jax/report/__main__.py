@@ -3,9 +3,10 @@
     python -m etm_jax.report --workdir=runs/demo
     python -m etm_jax.report --workdir=runs/news --date_field=published --figures --tables
 
-The page has the topics with their words, documents and neighbours, a map of words and topics, which topics are alike,
-topics over time where documents have dates, loss, coherence and diversity by epoch, the first documents, all figures
-and settings; and a search. Where the run did not keep the beginnings of its texts, they are read from its corpus.
+The page has the topics with their words, by probability or relevance, documents and neighbours, a map of words and
+topics, which topics are alike, topics over time where documents have dates, loss, coherence and diversity by epoch, the
+first documents, all figures and settings; and a search. Where the run did not keep the beginnings of its texts, they
+are read from its corpus.
 """
 
 import sys
@@ -39,7 +40,8 @@ class ReportFlags:
     top_words: str = setting(
         "probability",
         "the words that stand for a topic on the page and in figures: its most probable ones, or those of the highest "
-        "relevance, which are rare outside it (docs/tables.md)",
+        "relevance at λ = 0.6, which are rare outside it (docs/tables.md: what that gives and costs); the page has a "
+        "slider, which starts there",
         choices=("probability", "relevance"),
     )
     page_lang: str = setting(

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.metrics.topics import npmi_coherence, top_words, topic_shares
+from etm_jax.models.topic_edit import topic_columns
 from etm_jax.report.page.html import json_in_page
 from etm_jax.results.run import Run
 from etm_jax.util.digests import FolderDigests
@@ -29,11 +31,12 @@ def topic_names(run: Run) -> list[str]:
     return [f"{k} {' '.join(words[j] for j in row)}" for k, row in enumerate(top_words(run.model.beta, 3))]
 
 
-def write_parquet(run: Run, folder: Path) -> None:
+def write_parquet(run: Run, names: Sequence[str], folder: Path) -> None:
     """Write topics.parquet and doc_topics.parquet.
 
-    topics.parquet has the columns topic, share, words and npmi; doc_topics.parquet document, split, tokens, topic_0, …,
-    and the fields of the metadata.
+    topics.parquet has the columns topic, share, words and npmi, and name where a topic has one; doc_topics.parquet
+    document, split, tokens, those of `topic_columns`, and the fields of the metadata. names: of the K topics, "" for
+    those without.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -45,14 +48,14 @@ def write_parquet(run: Run, folder: Path) -> None:
         "share": topic_shares(run.model.theta_train, train),
         "words": [[words[j] for j in row] for row in top],
         "npmi": npmi_coherence(top, train),
-    }
+    } | ({"name": list(names)} if any(names) else {})
     pq.write_table(pa.table(topics), folder / "topics.parquet")
     every, theta = run.corpus.all_documents(), run.model.theta
     documents = {
         "document": every.ids,
         "split": [name for name in ("train", "valid", "test") for _ in getattr(run.corpus, name).ids],
         "tokens": np.asarray(every.counts.sum(axis=1)).ravel(),
-    } | {f"topic_{k}": theta[:, k] for k in range(theta.shape[1])}
+    } | dict(zip(topic_columns(names), theta.T, strict=True))
     for name, values in every.meta.items():
         documents[name] = [value or None for value in values]
     pq.write_table(pa.table(documents), folder / "doc_topics.parquet")

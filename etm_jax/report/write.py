@@ -42,7 +42,7 @@ FOLDERS = {
     ),
     "tables": Folder(write_tables, "tables for a paper, each as .csv, .tex (booktabs) and .md"),
     "parquet": Folder(
-        lambda run, shown, folder: exports.write_parquet(run, folder),
+        lambda run, shown, folder: exports.write_parquet(run, [topic["name"] for topic in shown["topics"]], folder),
         "topics.parquet and doc_topics.parquet",
         "pyarrow",
     ),

@@ -1,11 +1,12 @@
 """The table of documents and their topics: a row for each row of the input, in its order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from etm_jax.corpus.types import Corpus, Documents
 from etm_jax.models.topic_arrays import TopicArrays
+from etm_jax.models.topic_edit import topic_columns
 
 LEAST_WEIGHT_LISTED = 0.05
 
@@ -13,10 +14,10 @@ BLANK, EMPTIED = "blank", "emptied"
 """In the column split: a document without text; one that the filters left with too few words."""
 
 
-def header(num_topics: int, fields: tuple[str, ...]) -> list[str]:
-    """The columns, as `document_rows` fills them. fields: of the documents' metadata."""
-    topics = (f"topic_{k}" for k in range(num_topics))
-    return ["document", "split", "tokens", "unknown", "topics", "first_words", *topics, *fields]
+def header(names: Iterable[str], fields: tuple[str, ...]) -> list[str]:
+    """The columns, as `document_rows` fills them. names: of the K topics, "" for those without; fields: of the
+    documents' metadata."""
+    return ["document", "split", "tokens", "unknown", "topics", "first_words", *topic_columns(names), *fields]
 
 
 def document_rows(model: TopicArrays, corpus: Corpus) -> Iterator[list[object]]:

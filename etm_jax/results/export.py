@@ -35,8 +35,8 @@ def write_export(
     have no file.
 
     seeds: for a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them. names: of
-    the K topics, "" for those without; where one has a name, topics.csv has the column too. `doc_table`
-    says what doc_topics.csv holds.
+    the K topics, "" for those without; where one has a name, topics.csv has the column too, and doc_topics.csv has the
+    name in the heads of its columns. `doc_table` says what doc_topics.csv holds.
     """
     vocab = corpus.vocabulary.words
     parts = (corpus.train, corpus.valid, corpus.test, corpus.left)
@@ -73,7 +73,7 @@ def write_export(
         if seeds:
             _write_csv(new / "seeds.csv", list(SeedResult._fields), map(_seed_cells, seeds.rows))
         rows = track(document_rows(model, corpus), "doc_topics.csv", total=num_documents, unit="documents")
-        _write_csv(new / "doc_topics.csv", header(len(model.beta), corpus.metadata.names), rows)
+        _write_csv(new / "doc_topics.csv", header(names or [""] * len(model.beta), corpus.metadata.names), rows)
 
 
 class _Figure(float):

@@ -147,6 +147,10 @@ GZIP = b"\x1f\x8b"
 """What a gzipped file begins with."""
 
 
+class UnpacksTooFar(gzip.BadGzipFile):
+    """A packed file unpacks to more than `MAX_UNPACKED` times its size."""
+
+
 class _Unpacked(io.RawIOBase):
     """The decompressed `content` of an open file, up to the limit of `MAX_UNPACKED`."""
 
@@ -161,7 +165,7 @@ class _Unpacked(io.RawIOBase):
         count: int = self._bytes.readinto(buffer)
         self._read += count
         if self._read > max(GIBIBYTE, MAX_UNPACKED * self._size):
-            raise gzip.BadGzipFile(
+            raise UnpacksTooFar(
                 f"it unpacks to more than {MAX_UNPACKED} times its {self._size:,} bytes; "
                 "unpack it yourself if it is to be read"
             )
@@ -179,7 +183,8 @@ def unpacked(packed: BinaryIO, opened: Callable[[BinaryIO], IO[bytes]] | None = 
 
     opened: what decompresses it in place of gzip, such as `bz2.BZ2File`.
 
-    Reading raises OSError, EOFError or zlib.error where the file is damaged or unpacks to more than `MAX_UNPACKED`.
+    Reading raises OSError, EOFError or zlib.error, or what else that raises, where the file is damaged, and
+    UnpacksTooFar.
     """
     # Opened before there is anything to close: a file that is no archive raises here.
     content = opened(packed) if opened else gzip.GzipFile(fileobj=packed)

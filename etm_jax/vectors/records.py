@@ -1,18 +1,18 @@
 """The records of a file of word vectors, as published files are: packed, cut off, with a header that is one off."""
 
 import bz2
+import io
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
-from etm_jax.util.files import GZIP, unpacked
+from etm_jax.util.files import DAMAGED, GZIP, UnpacksTooFar, unpacked
 
 MAX_WORD = 10_000
 """In bytes; a file with a longer word is taken to be broken."""
@@ -163,33 +163,74 @@ def is_number(field: bytes) -> bool:
 def opened(path: Path) -> Iterator[BinaryIO]:
     """Open the file, unpacking it if its bytes say that it is .gz, .bz2 or a .zip of one file.
 
-    Errors while it is open are raised as UserError.
+    Raises UserError where it cannot be opened; reading from it does where it cannot be read or unpacked.
     """
+    with _told(path):
+        stream = _stream(path)
+    with io.BufferedReader(_Told(stream, path), _CHUNK) as told:
+        yield cast(BinaryIO, told)
+
+
+def _stream(path: Path) -> BinaryIO:
+    """The file, or its content unpacked; closing it closes all."""
+    with ExitStack() as on_error:
+        file = on_error.enter_context(path.open("rb"))
+        magic = file.read(4)
+        file.seek(0)
+        if magic.startswith(GZIP):
+            stream = unpacked(file)
+        elif magic.startswith(b"BZh"):
+            stream = unpacked(file, bz2.BZ2File)
+        elif magic == b"PK\x03\x04":
+            stream = unpacked(file, lambda packed: _only_member(packed, path))
+        else:
+            stream = file
+        on_error.pop_all()
+    return stream
+
+
+class _Told(io.RawIOBase):
+    """The bytes of a stream; what fails in reading it raises UserError, which names the path."""
+
+    def __init__(self, stream: BinaryIO, path: Path) -> None:
+        self._stream: Any = stream
+        self._path = path
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        with _told(self._path):
+            return int(self._stream.readinto(buffer))
+
+    def close(self) -> None:
+        if not self.closed:
+            self._stream.close()
+        super().close()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Raise UserError for what opening, reading or unpacking raises. What callers do with a file is not within."""
     try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-            file.seek(0)
-            if magic.startswith(GZIP):
-                yield unpacked(file)
-            elif magic.startswith(b"BZh"):
-                yield unpacked(file, bz2.BZ2File)
-            elif magic == b"PK\x03\x04":
-                yield unpacked(file, lambda packed: _only_member(packed, path))
-            else:
-                yield file
+        yield
     except FileNotFoundError as error:
         raise UserError(f"--vectors=file:{path}: there is no such file; give the path of a file of vectors") from error
-    except (EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except DAMAGED as error:
+        if isinstance(error, OSError) and (error.strerror or isinstance(error, UnpacksTooFar)):
+            reason = error.strerror or error
+            raise UserError(f"--vectors=file:{path} cannot be read: {reason}; give another file") from error
         raise UserError(f"{path} is damaged or truncated ({error}); download it again") from error
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"--vectors=file:{path} cannot be read: {reason}; give another file") from error
 
 
 def _only_member(packed: BinaryIO, path: Path) -> IO[bytes]:
-    archive = zipfile.ZipFile(packed)
-    files = [member for member in archive.infolist() if not member.is_dir() and "__MACOSX" not in member.filename]
-    if len(files) != 1:
-        names = ", ".join(member.filename[:40] for member in files[:3])
-        raise UserError(f"{path} holds {len(files)} files ({names}); unpack it, and give one of them")
-    return archive.open(files[0])
+    try:
+        archive = zipfile.ZipFile(packed)
+        files = [member for member in archive.infolist() if not member.is_dir() and "__MACOSX" not in member.filename]
+        if len(files) != 1:
+            names = ", ".join(member.filename[:40] for member in files[:3])
+            raise UserError(f"{path} holds {len(files)} files ({names}); unpack it, and give one of them")
+        return archive.open(files[0])
+    except RuntimeError as error:
+        # Of a password that is wanted, and, as its subclass, of ways of packing that Python lacks.
+        raise UserError(f"{path} cannot be unpacked here ({error}); unpack it, and give the file in it") from error

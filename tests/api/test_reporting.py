@@ -24,19 +24,20 @@ LINES = themed_lines(60)
 
 def test_means_shares_and_intervals_of_groups() -> None:
     theta = np.array([[0.2, 0.8], [0.4, 0.6], [1.0, 0.0], [0.5, 0.5]])
-    rows = topics_of_groups(theta, np.array([1, 3, 10, 7]), ["b", "b", "a", None])
-    assert [(row.group, row.topic, row.documents) for row in rows] == [
-        ("a", 0, 1), ("a", 1, 1), ("b", 0, 2), ("b", 1, 2),
+    rows = topics_of_groups(theta, np.array([1, 3, 10, 7]), ["b", "b", "a", None], ["one", "two"])
+    assert [(row.topic, row.name, row.group, row.documents, row.words) for row in rows] == [
+        (0, "one", "a", 1, 10), (0, "one", "b", 2, 4), (1, "two", "a", 1, 10), (1, "two", "b", 2, 4),
     ]  # fmt: skip
-    of_b = rows[2]
-    assert of_b.mean == pytest.approx(0.3)
+    of_b = rows[1]
+    assert of_b.mean_theta == pytest.approx(0.3)
     assert of_b.share == pytest.approx((0.2 * 1 + 0.4 * 3) / 4)
-    assert of_b.high - of_b.mean == pytest.approx(1.959964 * np.std([0.2, 0.4], ddof=1) / np.sqrt(2))
-    assert np.isnan(rows[0].low)
-    wide = topics_of_groups(np.array([[0.0], [0.1], [1.0]]), np.ones(3), [1, 1, 1])[0]
-    assert (wide.low, wide.high) == (0, pytest.approx(1.1 / 3 + 1.959964 * np.std([0, 0.1, 1], ddof=1) / np.sqrt(3)))
+    assert of_b.mean_theta_high - of_b.mean_theta == pytest.approx(1.959964 * np.std([0.2, 0.4], ddof=1) / np.sqrt(2))
+    assert np.isnan([rows[0].mean_theta_low, rows[0].share_high]).all()
+    wide = topics_of_groups(np.array([[0.0], [0.1], [1.0]]), np.ones(3), [1, 1, 1], ["one"])[0]
+    high = pytest.approx(1.1 / 3 + 1.959964 * np.std([0, 0.1, 1], ddof=1) / np.sqrt(3))
+    assert (wide.mean_theta_low, wide.mean_theta_high) == (0, high)
     with pytest.raises(UserError, match="3 groups for 4 documents"):
-        topics_of_groups(theta, np.ones(4), ["a", "b", "c"])
+        topics_of_groups(theta, np.ones(4), ["a", "b", "c"], ["one", "two"])
 
 
 def test_periods_of_dates_of_every_library() -> None:
@@ -56,7 +57,9 @@ def test_periods_of_dates_of_every_library() -> None:
 def test_the_fitted_documents_by_group_and_time(fitted_etm: ETM) -> None:
     np.testing.assert_array_equal(fitted_etm.theta_, fitted_etm.transform(LINES))
     rows = fitted_etm.topics_by([i % 3 for i in range(60)])
-    assert [row.mean for row in rows[:3]] == pytest.approx(fitted_etm.theta_[::3].mean(axis=0).tolist(), abs=1e-6)
+    assert [row.mean_theta for row in rows[::3]] == pytest.approx(
+        fitted_etm.theta_[::3].mean(axis=0).tolist(), abs=1e-6
+    )
     over_time = fitted_etm.topics_over_time(["2024-01-02"] * 30 + ["2024-02-02"] * 30)
     assert {(row.group, row.documents) for row in over_time} == {("2024-01", 30), ("2024-02", 30)}
     with pytest.raises(ValueError, match="2 groups for 60 documents"):
@@ -97,12 +100,12 @@ def test_topics_over_time_are_a_figure_with_gaps_where_no_document_is(fitted_etm
     panels = [axis for axis in figure.axes if axis.get_visible()]
     assert len(panels) == 3
     rows = fitted_etm.topics_over_time(dates)
-    change = [float(np.ptp([row.mean for row in rows if row.topic == k])) for k in range(3)]
+    change = [float(np.ptp([row.mean_theta for row in rows if row.topic == k])) for k in range(3)]
     shown = [int(axis.get_title("left").partition(":")[0]) for axis in panels]
     assert shown == sorted(range(3), key=lambda k: -change[k])
     days, means = panels[0].lines[0].get_data()
     assert np.diff(days).tolist() == [30, 121]
-    assert list(means) == [row.mean for row in rows if row.topic == shown[0]]
+    assert list(means) == [row.mean_theta for row in rows if row.topic == shown[0]]
     assert [label.get_text() for label in panels[0].get_xticklabels()] == ["2024-01", "2024-06"]
     assert figure._supxlabel.get_text() == Strings("zh")("figure.mean")
     with pytest.raises(ValueError, match="no document has a date"):

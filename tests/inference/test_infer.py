@@ -26,8 +26,11 @@ from etm_jax.corpus.words.unicode_words import EARLIER_WORDS
 from etm_jax.infer import main
 from etm_jax.inference.predictor import Mixtures, Predictor, mixtures
 from etm_jax.inference.theta_files import FORMATS, writer
+from etm_jax.inference.unknown_words import too_many_unknown
 from etm_jax.interop import read_saved_model, to_safetensors
 from etm_jax.util.errors import UserError
+
+TOPICS = ("topic_0", "topic_1", "topic_2")
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +76,30 @@ def test_words_that_the_model_does_not_know_are_counted(trained: Path, tmp_path:
     # The prior of three topics.
     assert [float(second[f"topic_{k}"]) for k in range(3)] == pytest.approx([1 / 3] * 3, abs=1e-6)
     assert "1 of 2 documents hold no word that the model knows" in capsys.readouterr().err
+
+
+def test_a_run_that_left_most_words_out_is_not_told_of_them_in_its_own_documents(tmp_path: Path, capsys) -> None:
+    """Nine words of ten occur once and are rare: 90% are unknown in training, too. Of other text 97% are."""
+    lines = [f"{line} {' '.join(f'w{i}x{j}' for j in range(9 * len(line.split())))}" for i, line in
+             enumerate(themed_lines())]  # fmt: skip
+    corpus, other = tmp_path / "lines.txt", tmp_path / "other.txt"
+    corpus.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    few = ("--no_below=5", "--no_above=1")
+    run(*cli.parse(["train", f"--corpus={corpus}", *SMALL, *few, f"--workdir={tmp_path / 'run'}"]))
+    capsys.readouterr()
+    inferred(tmp_path / "run", corpus, tmp_path / "theta.csv")
+    said = capsys.readouterr().err
+    assert "90.0% of their words are not the model's" in said
+    assert "warning" not in said
+    text = "\n".join(" ".join([line.split()[0], *["unseen"] * 40]) for line in lines)
+    other.write_text(text + "\n", encoding="utf-8")
+    inferred(tmp_path / "run", other, tmp_path / "theta.csv")
+    expected = "97.6% of the words are unknown to the model, and 90.0% of those that it was trained on: is the text of"
+    assert expected in capsys.readouterr().err
+    # Where the run does not tell, seven of ten unknown words are too many.
+    (tmp_path / "run" / "export" / "doc_topics.csv").unlink()
+    assert too_many_unknown(0.71, str(tmp_path / "run")).startswith("71.0% of the words are unknown to the model: is")
+    assert too_many_unknown(0.7, str(tmp_path / "run")) == ""
 
 
 def test_all_forms_of_output_say_the_same(trained: Path, tmp_path: Path) -> None:
@@ -246,7 +273,7 @@ def test_an_input_that_fails_leaves_the_output_and_nothing_to_collect(
         raise UserError("the input")
 
     def write() -> None:
-        with writer(path, 3) as out:
+        with writer(path, TOPICS) as out:
             for each in documents():
                 out.write(each)
 
@@ -264,7 +291,7 @@ def test_of_two_at_once_into_one_file_one_has_all_rows(suffix: str, tmp_path: Pa
         return Mixtures([f"{name}{i}" for i in range(2)], theta, np.ones(2, np.int64), np.zeros(2), {})
 
     paths = [tmp_path / f"{name}{suffix}" for name in ("both", "alone")]
-    with writer(paths[0], 3) as second, writer(paths[0], 3) as first, writer(paths[1], 3) as alone:
+    with writer(paths[0], TOPICS) as second, writer(paths[0], TOPICS) as first, writer(paths[1], TOPICS) as alone:
         for _ in range(3):
             first.write(some("a"))
             second.write(some("b"))

@@ -8,6 +8,7 @@ from conftest import planted_counts, yardstick
 from etm_jax.metrics.labels import label_metrics, purity
 from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.posterior import Moments, active_units
+from etm_jax.metrics.relevance import relevant_words
 from etm_jax.metrics.topics import (
     diversity,
     duplicate_topics,
@@ -169,6 +170,16 @@ def test_diversity_is_the_unique_share():
 
 def test_top_words_are_the_most_probable_ties_to_the_left():
     np.testing.assert_array_equal(top_words(np.array([[0.2, 0.5, 0.2, 0.1]]), 3), [[1, 0, 2]])
+
+
+def test_relevant_words_are_in_the_order_of_a_sort_with_ties_to_the_left():
+    beta = np.random.default_rng(0).integers(1, 4, (5, 30)) / 40  # Of three values, so that nearly all are ties.
+    share = np.random.default_rng(1).integers(0, 3, 30)
+    for weight in (0.0, 0.4, 1.0):
+        lift = np.where(share > 0, np.log(beta) - np.log(np.maximum(share, 1)), -1e300)
+        order = np.argsort(-(weight * np.log(beta) + (1 - weight) * lift), axis=1, kind="stable")
+        for n in (1, 7, 30, 40):
+            np.testing.assert_array_equal(relevant_words(beta, share, n, weight), order[:, :n])
 
 
 def test_shares_weigh_documents_by_length():

@@ -28,6 +28,7 @@ from etm_jax.metrics.topics import top_words
 from etm_jax.report.__main__ import main as report_main
 from etm_jax.report.exports import topic_data
 from etm_jax.report.page import contents as page_contents
+from etm_jax.report.page.choices import WEIGHTS, choices_of, ranked_words
 from etm_jax.report.page.groups import groups_of
 from etm_jax.report.page.html import page
 from etm_jax.report.plots import tick_label
@@ -236,7 +237,27 @@ def test_the_slider_has_the_most_relevant_words_at_every_position(runs, shown):
             choices = shown["topics"][k]["choices"]
             order = choices["orders"][position]
             assert [shown["words"]["text"][choices["words"][i]] for i in order] == [names[j] for j in row]
-            assert [choices["p"][i] for i in order] == pytest.approx(beta[k, row], rel=5e-3)
+            assert [choices["p"][i] for i in order] == pytest.approx(beta[k, row], abs=5e-6, rel=5e-3)
+
+
+def test_the_slider_has_every_word_that_it_can_show_once_and_no_other():
+    """Relevance by hand: λ log β + (1 − λ) log(β / p), of which rows are sorted."""
+    beta = np.random.default_rng(0).dirichlet(np.full(60, 0.2), 4)
+    frequency = np.random.default_rng(1).integers(1, 100, 60)
+    place = {j: 1000 + j for j in range(60)}
+    found = choices_of(ranked_words(beta, frequency, 5), beta, place)
+    for k, choices in enumerate(found):
+        shown = set()
+        for order, weight in zip(choices["orders"], WEIGHTS, strict=True):
+            relevance = weight * np.log(beta[k]) + (1 - weight) * np.log(beta[k] / frequency)
+            columns = np.argsort(-relevance, kind="stable")[:5]
+            assert [choices["words"][i] for i in order] == [1000 + j for j in columns]
+            shown |= set(columns.tolist())
+        assert sorted(choices["words"]) == sorted(1000 + j for j in shown)
+        assert choices["p"] == pytest.approx([beta[k, j - 1000] for j in choices["words"]], abs=5e-6, rel=5e-3)
+    written = {0.12346: 0.123456, 0.000123: 0.00012345}
+    rows = choices_of(np.array([[[0, 1]]] * len(WEIGHTS)), np.array([[*written.values()]]), place)
+    assert rows[0]["p"] == list(written)
 
 
 def test_text_of_the_corpus_cannot_become_markup(runs, shown):
@@ -274,6 +295,7 @@ def test_models_without_embeddings_have_no_map_but_the_rest(runs, model):
 def test_a_large_run_stays_under_six_megabytes(shown, monkeypatch):
     """A hundred topics, 20,000 documents and 10,000 words, filled to what each may hold."""
     document = {"id": "20240101-01-001-0001", "topics": [10, 40, 20, 30, 30, 20, 40, 5, 50, 5]}
+    candidates = 4 * page_contents.WORDS
     topic = {
         "words": list(range(9000, 9000 + page_contents.WORDS)),
         "p": [0.01234] * page_contents.WORDS,
@@ -281,6 +303,11 @@ def test_a_large_run_stays_under_six_megabytes(shown, monkeypatch):
         "npmi": 0.123,
         "family": 3,
         "name": "",
+        "choices": {
+            "words": list(range(9000, 9000 + candidates)),
+            "p": [0.00123] * candidates,
+            "orders": [list(range(candidates - page_contents.WORDS, candidates))] * len(WEIGHTS),
+        },
         "similar": [[99, 0.123]] * page_contents.SIMILAR,
         "near": [[9999, 0.123]] * page_contents.NEAREST,
         "documents": [document | {"parts": ["国" * 13, "两岸"] * 20}] * page_contents.DOCUMENTS,

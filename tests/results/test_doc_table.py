@@ -51,7 +51,7 @@ def test_a_row_in_is_a_row_out_in_the_order_of_the_input(config, tmp_path):
     corpus = prepare(find_source(config), config, tmp_path / "cache")
     again = prepare(find_source(config), config, tmp_path / "cache")
     for prepared in (corpus, again):
-        assert header(2, prepared.metadata.names)[-3:] == ["topic_0", "topic_1", "source"]
+        assert header(["", ""], prepared.metadata.names)[-3:] == ["topic_0", "topic_1", "source"]
         rows = list(document_rows(model_of(prepared), prepared))
         assert [row[-1] for row in rows] == [f"s{i}" for i in range(len(TEXTS))]
         assert [row[2] for row in rows] == [len(text.split()) for text in TEXTS]

@@ -92,6 +92,44 @@ def test_infer_repeats_the_edit_on_new_documents(runs, edited, tmp_path):
     np.testing.assert_allclose(theta[after], np.stack([old[:, 1], old[:, 0] + old[:, 2]], 1), atol=1e-6)
 
 
+def test_tables_of_documents_name_the_topics_that_have_names(runs, edited, tmp_path, capsys):
+    before, after = edited
+
+    def heads(folder):
+        """Of the columns of θ, in the export and in what infer writes."""
+        output = tmp_path / f"{folder.name}.csv"
+        assert run("infer", f"--workdir={folder}", f"--input={runs / 'lines.txt'}", f"--output={output}") == 0
+        tables = [list(rows_of(path)[0]) for path in (folder / "export" / "doc_topics.csv", output)]
+        return [[column for column in table if column.startswith("topic_")] for table in tables]
+
+    assert heads(before) == 2 * [["topic_0", "topic_1", "topic_2"]]
+    assert heads(after) == 2 * [["topic_0", "topic_1 sea"]]
+    capsys.readouterr()
+    assert run("infer", f"--workdir={after}", f"--input={runs / 'lines.txt'}") == 0
+    assert capsys.readouterr().out.startswith("document,words,unknown,topic_0,topic_1 sea")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (extra: parquet)")
+    assert (
+        run("infer", f"--workdir={after}", f"--input={runs / 'lines.txt'}", f"--output={tmp_path / 't.parquet'}") == 0
+    )
+    assert run("report", f"--workdir={after}", "--parquet") == 0
+    for path in (tmp_path / "t.parquet", after / "parquet" / "doc_topics.parquet"):
+        assert {"topic_0", "topic_1 sea"} <= set(parquet.read_schema(path).names)
+    assert parquet.read_table(after / "parquet" / "topics.parquet")["name"].to_pylist() == ["", "sea"]
+
+
+def test_a_name_cannot_command_a_terminal_nor_a_spreadsheet(runs, tmp_path, capfd):
+    with (tmp_path / "names.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["topic", "name"], [0, "=1+1"], [1, "two\nlines"], [2, "\x1b[31mred"]])
+    named = tmp_path / "named"
+    assert run("edit", f"--workdir={runs / 'etm'}", f"--output={named}", f"--rename={tmp_path / 'names.csv'}") == 0
+    capfd.readouterr()
+    assert run("infer", f"--workdir={named}", f"--input={runs / 'lines.txt'}") == 0
+    head, first = capfd.readouterr().out.splitlines()[:2]
+    assert "\x1b" not in head
+    assert "topic_0 =1+1" in head
+    assert first.startswith("1,")
+
+
 def test_evaluate_and_report_are_of_the_edited_topics(edited):
     _, after = edited
     assert run("evaluate", f"--workdir={after}") == 0

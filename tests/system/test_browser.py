@@ -16,7 +16,12 @@ import scipy.sparse as sp
 
 from conftest import SMALL, planted_counts, themed_lines
 from etm_jax.cli import flags as cli
+from etm_jax.metrics.relevance import relevant_words
+from etm_jax.metrics.topics import top_words
 from etm_jax.report.__main__ import main as report_main
+from etm_jax.report.page.contents import WORDS
+from etm_jax.results.run import read_run
+from etm_jax.results.topic_names import automatic_names
 from etm_jax.train import main as train_main
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed (extra: browser)")
@@ -130,36 +135,106 @@ def test_the_head_counts_all_documents_and_leaves_out_what_few_would_say(opened)
     assert "held out" in opened.find_element(By.ID, "run").text
 
 
-def test_the_slider_chooses_words_by_relevance(opened):
-    def shown() -> list[str]:
-        return [one.text for one in opened.find_elements(By.CSS_SELECTOR, "#detail .bars button")]
+def words_of_detail(driver) -> list[str]:
+    return driver.execute_script(
+        "return [...document.querySelectorAll('#detail .bars button')].map(e => e.textContent)"
+    )
 
-    def right(position: int) -> list[str]:
-        """The chosen topic's words, from the data that the page holds."""
-        return opened.execute_script(
-            """const data = JSON.parse(document.getElementById("data").textContent);
-            const k = document.querySelector("#list [aria-current]").id.slice(5);
-            const { words, orders } = data.topics[k].choices;
-            return orders[arguments[0]].map((i) => data.words.text[words[i]]);""",
-            position,
-        )
 
+def test_the_slider_chooses_the_most_relevant_words_of_every_topic(opened, report):
+    run = read_run(report.parent)
+    beta, vocabulary = run.model.beta, run.corpus.vocabulary
     slider = opened.find_element(By.ID, "weight")
-    assert (slider.get_attribute("value"), slider.accessible_name) == ("1", "Relevance λ")
-    probable = shown()
-    assert probable == right(10)
-    slider.send_keys(Keys.ARROW_LEFT)
-    assert shown() == right(9)
-    assert "λ = 0.9" in detail(opened)
+    assert slider.aria_role == "slider"
+    assert slider.accessible_name == "Relevance λ"
+    assert slider.get_attribute("value") == "1"
+    probable = [[vocabulary.words[j] for j in row] for row in top_words(beta, WORDS)]
+    seen = set()
+    for step in range(10, -1, -1):
+        weight = step / 10
+        # Exactly what relevant_words says, though the page was given these words once, and computes nothing.
+        right = [
+            [vocabulary.words[j] for j in row] for row in relevant_words(beta, vocabulary.term_freq, WORDS, weight)
+        ]
+        assert step < 10 or right == probable
+        told = opened.find_element(By.CSS_SELECTOR, ".weight output").text
+        assert told == slider.get_attribute("aria-valuetext") == f"{weight:.1f}"
+        for item in opened.find_elements(By.CSS_SELECTOR, "#list button"):
+            item.click()
+            k = int(item.find_element(By.CLASS_NAME, "number").text)
+            assert words_of_detail(opened) == right[k]
+            assert item.find_element(By.CLASS_NAME, "words").text.split() == right[k][:5]
+            assert (f"λ = {told}" in detail(opened)) == (step < 10)
+        seen.add(str(right))
+        slider.send_keys(Keys.ARROW_LEFT)
+    assert len(seen) > 2
     slider.send_keys(Keys.HOME)
-    assert shown() == right(0)
-    first = opened.find_element(By.CSS_SELECTOR, "#list [aria-current] .words").text
-    assert first.split() == right(0)[:5]
-    assert opened.find_element(By.CSS_SELECTOR, ".weight output").text == "0.0"
-    # Another topic is shown by the same λ, and back at 1 the words are those of before.
+    assert slider.get_attribute("aria-valuetext") == "0.0"
     slider.send_keys(Keys.END)
-    assert shown() == probable
-    assert "λ = " not in detail(opened)
+    assert words_of_detail(opened) == probable[k]
+
+
+def test_the_slider_leaves_all_but_the_words_as_it_was(opened):
+    """The topic that is chosen, how far its documents are listed, and what is said aloud of it."""
+    more = opened.find_element(By.CSS_SELECTOR, "#detail .more")
+    opened.execute_script("arguments[0].click()", more)
+    rows = len(opened.find_elements(By.CSS_SELECTOR, "#detail .listed li"))
+    heading = opened.find_element(By.CSS_SELECTOR, "#detail h2").text
+    slider = opened.find_element(By.ID, "weight")
+    slider.send_keys(Keys.ARROW_LEFT, Keys.ARROW_LEFT)
+    assert opened.switch_to.active_element == slider
+    assert len(opened.find_elements(By.CSS_SELECTOR, "#detail .listed li")) == rows > 8
+    assert opened.find_element(By.CSS_SELECTOR, "#detail h2").text == heading
+    assert opened.find_element(By.CSS_SELECTOR, "#detail .weighed").get_attribute("aria-live") == "off"
+    opened.find_element(By.CSS_SELECTOR, "#detail .bars button").click()
+    assert opened.find_element(By.ID, "word").is_displayed()
+
+
+def test_by_relevance_the_slider_starts_at_its_weight(opened, report):
+    page = report.with_name("relevant.html")
+    flags = [f"--workdir={report.parent}", f"--output={page}", "--page_lang=zh", "--top_words=relevance"]
+    assert cli.run(report_main, ["report", *flags]) == 0
+    run = read_run(report.parent)
+    vocabulary = run.corpus.vocabulary
+    load(opened, page.as_uri())
+    slider = opened.find_element(By.ID, "weight")
+    assert (slider.get_attribute("value"), slider.accessible_name) == ("0.6", "相关度 λ")
+    right = relevant_words(run.model.beta, vocabulary.term_freq, WORDS)
+    k = int(opened.find_element(By.CSS_SELECTOR, "#list [aria-current] .number").text)
+    assert words_of_detail(opened) == [vocabulary.words[j] for j in right[k]]
+    opened.get_log("performance")  # The fixture expects requests for its own page alone.
+    load(opened, report.as_uri())
+
+
+def test_a_topic_with_a_name_lists_words_that_the_name_does_not_have(opened, report):
+    run = read_run(report.parent)
+    names = dict(enumerate(automatic_names(run.model.beta, run.corpus.vocabulary)))
+    names[0] = f"Those of 《{names[0].split()[0]}》"
+    page = report.with_name("named.html")
+    with (report.parent / "names.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["topic", "name"], *names.items()])
+    flags = [f"--workdir={report.parent}", f"--output={page}", f"--topic_names={report.parent / 'names.csv'}"]
+    assert cli.run(report_main, ["report", *flags]) == 0
+    load(opened, page.as_uri())
+    top = top_words(run.model.beta, WORDS)
+    for item in opened.find_elements(By.CSS_SELECTOR, "#list button"):
+        k = int(item.find_element(By.CLASS_NAME, "number").text)
+        words = [run.corpus.vocabulary.words[j] for j in top[k]]
+        others = [word for word in words if word not in names[k]][:3]
+        line = item.find_element(By.CLASS_NAME, "words").get_attribute("textContent")
+        assert line == f"{names[k]} · {' '.join(others)}"
+    opened.get_log("performance")
+    load(opened, report.as_uri())
+
+
+def test_without_javascript_the_page_says_so_and_shows_no_dead_slider(chromium, report):
+    chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        load(chromium, report.as_uri())
+        assert not chromium.find_element(By.ID, "weight").is_displayed()
+        assert "export/topics.csv" in chromium.find_element(By.TAG_NAME, "noscript").get_attribute("textContent")
+    finally:
+        chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
 def test_abbreviations_are_explained_on_hover_and_in_a_list(opened):

@@ -20,6 +20,7 @@ from etm_jax.util.errors import UserError
 from etm_jax.vectors import check_vectors, word_vectors
 from etm_jax.vectors import file as files
 from etm_jax.vectors.ppmi import FREQUENCY_POWER, frequent_contexts, ppmi_matrix, ppmi_vectors
+from etm_jax.vectors.records import opened
 from etm_jax.vectors.word2vec import MAX_PASSAGE, train
 
 
@@ -359,12 +360,75 @@ def test_a_file_cut_off_anywhere_never_gives_wrong_numbers(
         assert ("warning: " in said) != (content is GLOVE and content[:length].endswith(b"\n"))
 
 
-def zipped(content: bytes, *names: str) -> bytes:
+def zipped(content: bytes, *names: str, way: int = zipfile.ZIP_DEFLATED) -> bytes:
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", way) as archive:
         for name in names:
             archive.writestr(name, content)
     return file.getvalue()
+
+
+WAYS_OF_PACKING = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "zip stored": lambda content: zipped(content, "a.txt", way=zipfile.ZIP_STORED),
+    "zip deflated": lambda content: zipped(content, "a.txt"),
+    "zip bzip2": lambda content: zipped(content, "a.txt", way=zipfile.ZIP_BZIP2),
+    "zip lzma": lambda content: zipped(content, "a.txt", way=zipfile.ZIP_LZMA),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_OF_PACKING)
+def test_a_packed_file_with_a_damaged_byte_is_told_in_one_line_or_whole(way: str, tmp_path: Path) -> None:
+    content, path, refused = WAYS_OF_PACKING[way](TEXT), tmp_path / "vectors", list[str]()
+    for place in range(len(content)):
+        for flipped in (0x01, 0x80):
+            path.write_bytes(content[:place] + bytes([content[place] ^ flipped]) + content[place + 1 :])
+            try:
+                matrix, known = files.read(path, WORDS)
+            except UserError as error:
+                refused.append(str(error))
+            else:
+                np.testing.assert_array_equal(matrix[known], VALUES[known])
+                assert known.all()
+    assert all("vectors" in message and "\n" not in message for message in refused)
+    # The rest are names and times that nobody reads.
+    assert len(refused) > len(content)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, OSError, zipfile.BadZipFile, EOFError, ValueError])
+@pytest.mark.parametrize("way", [None, *WAYS_OF_PACKING])
+def test_errors_of_whoever_reads_the_file_are_their_own(way: str | None, error: type, tmp_path: Path) -> None:
+    path = tmp_path / "vectors"
+    path.write_bytes(WAYS_OF_PACKING[way](TEXT) if way else TEXT)
+
+    def read(streams: list) -> None:
+        with opened(path) as stream:
+            streams.append(stream)
+            assert stream.read() == TEXT
+            raise error("of the caller")
+
+    streams: list = []
+    with pytest.raises(error, match="of the caller"):
+        read(streams)
+    assert streams[0].closed
+
+
+def test_what_cannot_be_unpacked_here_is_to_be_unpacked_first(tmp_path: Path) -> None:
+    locked = bytearray(zipped(TEXT, "a.txt"))
+    for record in (b"PK\x03\x04", b"PK\x01\x02"):
+        # The bits that say that a password is wanted, in the file's own header and in the list at the end.
+        locked[locked.index(record) + (6 if record == b"PK\x03\x04" else 8)] |= 1
+    other = bytearray(zipped(TEXT, "a.txt"))
+    other[other.index(b"PK\x01\x02") + 10] = 1  # Shrunk, as archives of 1989 were.
+    for content in (locked, other):
+        path = tmp_path / "vectors.zip"
+        path.write_bytes(content)
+        with pytest.raises(
+            UserError, match=r"vectors\.zip cannot be unpacked here \(.*\); unpack it, and give"
+        ) as caught:
+            files.read(path, WORDS)
+        assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [bz2.compress(TEXT), bz2.compress(BINARY), zipped(GLOVE, "in/a.txt")])

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from etm_jax.corpus.metadata import Metadata, parse_date
 from etm_jax.corpus.types import Documents
-from etm_jax.metrics.group_shares import grouped, shares_of
+from etm_jax.metrics.group_shares import GroupTopic, group_topics, grouped
 from etm_jax.metrics.relevance import relevant_words
 from etm_jax.metrics.topic_tree import overlap, ward_links
 from etm_jax.metrics.topics import WORDS_SHOWN, representative_documents, top_words
@@ -112,26 +112,16 @@ def topics_by(
     theta: [D, K]; counts: [D, V]; levels: names of the groups; group: [D] places among them, −1 for a document without
     one; names: of the topics; field: what the groups are values of.
     """
-    kept = np.flatnonzero(group >= 0)
-    theta, group, num_groups = theta[kept], group[kept], len(levels)
-    tokens = np.asarray(counts[kept].sum(axis=1), np.float64).ravel()
-    by_words = shares_of(theta, group, num_groups, tokens)
-    by_documents = shares_of(theta, group, num_groups, np.ones(len(kept)))
-    number = np.bincount(group, minlength=num_groups)
-    length = np.bincount(group, tokens, minlength=num_groups)
-    rows: list[list[str | int | float]] = [
-        [k, name, level, int(number[g]), int(length[g]), *(_cell(x[g, k]) for x in (*by_words, *by_documents))]
-        for k, name in enumerate(names)
-        for g, level in enumerate(levels)
-    ]
-    header = (
-        "topic", "name", field, "documents", "words", "share", "share_low", "share_high", "mean_theta",
-        "mean_theta_low", "mean_theta_high",
-    )  # fmt: skip
+    tokens = np.asarray(counts.sum(axis=1)).ravel()
+    found = group_topics(theta, tokens, group, levels, names)
+    rows = [[_cell(value) if isinstance(value, float) else value for value in row] for row in found]
+    header = tuple(field if column == "group" else column for column in GroupTopic._fields)
+    of_topic = [found[k * len(levels) : (k + 1) * len(levels)] for k in range(len(names))]
     wide: list[list[str | int | float]] = [
-        [k, name, *(_percent(*(x[g, k] for x in by_words)) for g in range(num_groups))] for k, name in enumerate(names)
+        [k, name, *(_percent(row.share, row.share_low, row.share_high) for row in of_topic[k])]
+        for k, name in enumerate(names)
     ]
-    heads = [f"{level}\n(n = {n:,})" for level, n in zip(levels, number, strict=True)]
+    heads = [f"{row.group}\n(n = {row.documents:,})" for row in of_topic[0]]
     return Table(header, rows), Table(("topic", "name", *heads), wide, stub=2)
 
 

@@ -16,6 +16,22 @@ const firstWords = (k, n) =>
     .slice(0, n)
     .map((j) => words.text[j])
     .join(" ");
+// The first n of a topic's words that its name does not have: as a word of its own where letters are Latin.
+const inLetters = /[\p{Script=Latin}\p{N}_]/u;
+function unsaid(name, all, n) {
+  const text = name.toLowerCase();
+  const has = (word) => {
+    const cut = (i, letter) => inLetters.test(text[i] || "") && inLetters.test(letter);
+    for (let at = text.indexOf(word); at >= 0 && word; at = text.indexOf(word, at + 1)) {
+      if (!cut(at - 1, word[0]) && !cut(at + word.length, word.at(-1))) return true;
+    }
+    return false;
+  };
+  return all
+    .filter((word) => !has(word.toLowerCase()))
+    .slice(0, n)
+    .join(" ");
+}
 const label = (k, n = 3) => topics[k].name || firstWords(k, n);
 const say = (key, values = {}) => data.strings[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 // A text with its abbreviations explained; those that were met are listed at the end of the page.

@@ -105,7 +105,9 @@ function drawMap() {
             say("map.about", {
               k,
               share: percent(topics[k].share),
-              words: `${topics[k].name ? `${topics[k].name}: ` : ""}${firstWords(k, 8)}`,
+              words: [topics[k].name, unsaid(topics[k].name, topics[k].words.map((j) => words.text[j]), 8)]
+                .filter(Boolean)
+                .join(" · "),
             }),
           ),
           svg("circle", { cx: x, cy: y, r, style: `fill:${colour(k)};fill-opacity:.86` }),

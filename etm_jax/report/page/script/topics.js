@@ -31,18 +31,19 @@ const chosenWords = (k) => {
   return orders[position].map((i) => [every[i], p[i]]);
 };
 
-// A topic in the list: its name, and words that the name does not have.
+// A topic in the list: its words, or its name and words that the name does not have.
 function line(k) {
   const shown = chosenWords(k).map(([j]) => words.text[j]);
-  const name = topics[k].name;
-  if (!name) return shown.slice(0, 5).join(" ");
-  const said = new Set(name.split(/[\s,，、/]+/u));
-  return `${name} · ${shown.filter((word) => !said.has(word)).slice(0, 3).join(" ")}`;
+  const { name } = topics[k];
+  if (!name) return [shown.slice(0, 5).join(" ")];
+  const others = unsaid(name, shown, 3);
+  return [el("span", { class: "name" }, name), others ? el("small", {}, ` · ${others}`) : null];
 }
 
 function weigh() {
   const slider = $("weight"),
     output = part("topics", ".weight output");
+  part("topics", ".weight").hidden = false;
   const tell = () => {
     output.textContent = weights[position].toFixed(1);
     slider.setAttribute("aria-valuetext", output.textContent);
@@ -52,8 +53,8 @@ function weigh() {
   slider.addEventListener("input", () => {
     position = Math.round(slider.value * (weights.length - 1));
     tell();
-    for (const k of byShare) part(`item-${k}`, ".words").textContent = line(k);
-    detail(chosen);
+    for (const k of byShare) part(`item-${k}`, ".words").replaceChildren(...line(k).filter(Boolean));
+    part("detail", ".weighed").replaceWith(weighed(chosen));
   });
 }
 
@@ -84,11 +85,29 @@ function choose(k, show) {
     disc.classList.toggle("chosen", disc.dataset.topic === String(k));
 }
 
-function detail(k) {
-  const topic = topics[k],
-    shown = chosenWords(k),
+// The words of a topic as bars. The slider tells its value itself; fifteen words at each step would drown it.
+function weighed(k) {
+  const shown = chosenWords(k),
     most = Math.max(...shown.map(([, p]) => p)),
     weight = weights[position];
+  return el(
+    "div",
+    { class: "weighed", "aria-live": "off" },
+    el("h3", {}, explained(weight < 1 ? say("topics.relevant", { weight: weight.toFixed(1) }) : say("topics.words"))),
+    el(
+      "div",
+      { class: "bars" },
+      shown.flatMap(([j, p]) => [
+        el("button", { type: "button", lang: language, on: { click: () => word(j) } }, words.text[j]),
+        bar(p / most, k),
+        el("span", {}, percent(p, p < 0.001 ? 3 : 2)),
+      ]),
+    ),
+  );
+}
+
+function detail(k) {
+  const topic = topics[k];
   const blocks = [
     el("h2", {}, dot(k), say("topics.topic", { k }), el("span", { lang: language }, label(k))),
     el(
@@ -102,22 +121,7 @@ function detail(k) {
     ),
   ];
   const columns = el("div", { class: "columns" });
-  columns.append(
-    el(
-      "div",
-      {},
-      el("h3", {}, explained(weight < 1 ? say("topics.relevant", { weight }) : say("topics.words"))),
-      el(
-        "div",
-        { class: "bars" },
-        shown.flatMap(([j, p]) => [
-          el("button", { type: "button", lang: language, on: { click: () => word(j) } }, words.text[j]),
-          bar(p / most, k),
-          el("span", {}, percent(p, p < 0.001 ? 3 : 2)),
-        ]),
-      ),
-    ),
-  );
+  columns.append(weighed(k));
   const side = el("div", {});
   if (topic.near)
     side.append(
