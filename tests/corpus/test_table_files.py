@@ -95,6 +95,22 @@ def test_a_row_without_its_name_is_refused(tmp_path: Path) -> None:
         found(path, Columns(id="id"))
 
 
+@pytest.mark.parametrize("title", ["我的文章\n", "WeChat, 2024\n\n", "a,b,c,d\n", "Export of May\n2024-05-31\n"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_title_above_the_header_is_named(tmp_path: Path, title: str, separator: str) -> None:
+    path = table(tmp_path / "a.csv", separator)
+    path.write_text(title + path.read_text("utf-8"), "utf-8")
+    line = title.count("\n") + 1
+    with pytest.raises(UserError, match=rf"a.csv, line {line}, has the names of the columns, .* delete what is above"):
+        found(path, Columns(("body",), "id"))
+    book = pytest.importorskip("openpyxl", reason="the extra xlsx is not installed").Workbook()
+    for row in (["我的文章"], HEADER, *ROWS):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(UserError, match=r"a.xlsx, line 2, has the names of the columns"):
+        list(read_workbook(tmp_path / "a.xlsx", Columns(("body",), "id")))
+
+
 def test_a_workbook_is_a_table(tmp_path: Path) -> None:
     openpyxl = pytest.importorskip("openpyxl", reason="the extra xlsx is not installed")
     book = openpyxl.Workbook()

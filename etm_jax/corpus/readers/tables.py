@@ -1,18 +1,21 @@
 """Tables to documents, one at a time: text with a separator between its columns, and workbooks of a spreadsheet."""
 
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
 from etm_jax.corpus.readers.columns import Columns
 from etm_jax.corpus.readers.text_files import at_least_one, numbered_lines
 from etm_jax.corpus.readers.workbook import workbook_rows
 from etm_jax.corpus.types import Document
-from etm_jax.util.csv_rows import Row, csv_rows
+from etm_jax.util.csv_rows import Row, csv_rows, fields_of_line
 from etm_jax.util.delimiter import separator_of
 from etm_jax.util.errors import UserError
 
 _OTHERWISE = "put a text that holds the separator in quotes, or give --delimiter"
+
+TITLE_ROWS = 10
+"""Rows among which the header is looked for where the first row is none, to name it."""
 
 
 def read_table(
@@ -26,14 +29,22 @@ def read_table(
     def documents() -> Iterator[Document]:
         all_lines = (line for _, line in numbered_lines(path, encoding))
         separator, before, lines = separator_of(all_lines, delimiter, tuple(columns.flags), likely)
-        yield from _documents(csv_rows(lines, str(path), separator, before, _OTHERWISE), str(path), columns)
+        rows = csv_rows(lines, str(path), separator, before, _OTHERWISE)
+
+        def top() -> Iterator[Row]:
+            # Each line by itself, since a title has fewer cells than the table below it.
+            for number, line in islice(numbered_lines(path, encoding), TITLE_ROWS):
+                yield from ((number, fields_of_line(line, sep)) for sep in {separator, ",", ";", "\t"})
+
+        yield from _documents(rows, str(path), columns, top)
 
     return at_least_one(documents(), path)
 
 
 def read_workbook(path: Path, columns: Columns) -> Iterator[Document]:
     """The same of the first sheet of an .xlsx file."""
-    return at_least_one(_documents(workbook_rows(path), str(path), columns), path)
+    rows = workbook_rows(path)
+    return at_least_one(_documents(rows, str(path), columns, lambda: islice(workbook_rows(path), TITLE_ROWS)), path)
 
 
 def header_of_table(
@@ -59,8 +70,10 @@ def _cells(row: Row | None) -> list[str]:
     return [cell.strip() for cell in row[1]] if row else []
 
 
-def _documents(rows: Iterator[Row], name: str, columns: Columns) -> Iterator[Document]:
-    """The documents of rows, of which the first may be a header."""
+def _documents(
+    rows: Iterator[Row], name: str, columns: Columns, top: Callable[[], Iterator[Row]]
+) -> Iterator[Document]:
+    """The documents of rows, of which the first may be a header. top: gives the first rows, to look for it there."""
     first = _first(rows)
     if first is None:
         return
@@ -68,6 +81,8 @@ def _documents(rows: Iterator[Row], name: str, columns: Columns) -> Iterator[Doc
     if _is_numbered(columns, header):
         header = [str(number) for number in range(1, len(header) + 1)]
         rows = chain([first], rows)
+    if not columns.flags.keys() <= set(header):
+        _check_no_title(name, columns, top())
     columns.check(header, name, "columns")
     if twice := next((one for one in columns.flags if header.count(one) > 1), None):
         raise UserError(f"{name} has {header.count(twice)} columns called {twice!r}; rename or remove all but one")
@@ -81,6 +96,16 @@ def _documents(rows: Iterator[Row], name: str, columns: Columns) -> Iterator[Doc
         given = row[of_id].strip() if columns.id else ""
         called = columns.name_of(given, f"{name}, line {line}", line, number)
         yield Document(called, text, meta={one: row[place].strip() for one, place in of_meta.items()})
+
+
+def _check_no_title(name: str, columns: Columns, top: Iterator[Row]) -> None:
+    """Raise UserError where the columns that are wanted are in a row below the first."""
+    for number, row in top:
+        if columns.flags.keys() <= {cell.strip() for cell in row}:
+            raise UserError(
+                f"{name}, line {number}, has the names of the columns, and the first line has not: delete what is "
+                "above it, such as a title"
+            )
 
 
 def _is_numbered(columns: Columns, header: Sequence[str]) -> bool:
