@@ -3,8 +3,8 @@
     python -m torture.damage --output=torture/results/damage.json
     python -m torture.damage --things=model,tensors
 
-A finished run, an unfinished one, a saved model, a prepared corpus, shards and a .safetensors file are made once. Of
-each, one file at a time is cut to its half, emptied, filled with zeros, given one other bit or one other digit, or
+A finished run, an edited and an unfinished one, a saved model, a prepared corpus, shards and a .safetensors file are
+made once. Of each, one file at a time is cut to its half, emptied, filled with zeros, given one other bit or one other digit, or
 deleted. What reads it may give the very numbers of the undamaged one, refuse in one line, or give others and say which
 file is to blame. Other numbers without a word, and tracebacks, are failures.
 """
@@ -71,7 +71,7 @@ def write_corpus(path: Path) -> None:
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-THINGS = ("run", "unfinished", "cache", "shards", "tensors", "model")
+THINGS = ("run", "edited", "unfinished", "cache", "shards", "tensors", "model")
 
 
 def make_things(place: Path, wanted: Collection[str] = THINGS) -> dict[str, Thing]:
@@ -84,8 +84,11 @@ def make_things(place: Path, wanted: Collection[str] = THINGS) -> dict[str, Thin
     new.write_text("\n".join(texts[:10]) + "\n", encoding="utf-8")
     given = [f"--corpus={corpus}", "--meta_fields=source", *SMALL]
 
-    run, cut, cached, cache = place / "run", place / "unfinished", place / "cached", place / "cache"
+    run, edited, cut = place / "run", place / "edited", place / "unfinished"
+    cached, cache = place / "cached", place / "cache"
     command("train", *given, "--num_epochs=2", f"--workdir={run}")
+    if "edited" in wanted:
+        command("edit", f"--workdir={run}", f"--output={edited}", "--merge=0,2", "--rename=auto")
     if "unfinished" in wanted:
         stop_within_training(*given, "--num_epochs=3", f"--workdir={cut}")
     if "cache" in wanted:
@@ -113,6 +116,9 @@ def make_things(place: Path, wanted: Collection[str] = THINGS) -> dict[str, Thin
             command("train", *given, *epochs, f"--workdir={folder}")
             return arrays(folder / "export")
 
+        return {"train": train, **of_results(folder), **of_weights(folder)}
+
+    def of_results(folder: Path) -> dict[str, Callable[[], bytes]]:
         def report() -> bytes:
             command("report", f"--workdir={folder}", f"--output={place / 'page.html'}")
             return (place / "page.html").read_bytes()
@@ -121,7 +127,7 @@ def make_things(place: Path, wanted: Collection[str] = THINGS) -> dict[str, Thin
             command("evaluate", f"--workdir={folder}")
             return (folder / "metrics.json").read_bytes()
 
-        return {"train": train, "report": report, "evaluate": evaluate, **of_weights(folder)}
+        return {"report": report, "evaluate": evaluate}
 
     def of_weights(path: Path, *more: str) -> dict[str, Callable[[], bytes]]:
         def infer() -> bytes:
@@ -150,6 +156,7 @@ def make_things(place: Path, wanted: Collection[str] = THINGS) -> dict[str, Thin
     started = trained(*given, f"--ckpt={tensors}")
     things = {
         "run": Thing(run, of_run(run, "--num_epochs=2")),
+        "edited": Thing(edited, of_results(edited) | of_weights(edited)),
         "unfinished": Thing(cut, of_run(cut, "--num_epochs=3") | of_weights(cut, "--unfinished")),
         "cache": Thing(cache, {"train": trained(*given, f"--cache_dir={cache}")}),
         "shards": Thing(shards, {"train": trained(f"--corpus={shards}", *SMALL[:3], *SMALL[6:])}),
