@@ -38,7 +38,7 @@ from etm_jax.corpus.words.vocabulary import (
     filter_words,
     index_tokens,
     select_stream,
-    stream_dictionary,
+    word_frequencies,
 )
 from etm_jax.util.arrays import canonical
 from etm_jax.util.console import note, warn
@@ -182,7 +182,7 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     phrases = None
     if config.phrases:
         phrases, stream = learn_phrases(stream, config, stopwords)
-    dictionary = stream_dictionary(stream)
+    frequencies = word_frequencies(stream)
     ids, first_words = kept.ids.packed(), kept.first_words.packed()
     texts = kept.texts.compressed() if kept.texts else None
     meta = dict(zip(fields.names, (values.packed() for values in kept.meta), strict=True))
@@ -190,15 +190,16 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     if config.id_field:
         check_different(ids, config.id_field)
     fields.check_joined(sum(map(fields.has_row, ids)), len(ids), ids[0])
-    words_before, stopwords_found = len(dictionary), len(stopwords & dictionary.token2id.keys())
+    all_words = frozenset(stream.words)
+    words_before, stopwords_found = len(all_words), len(stopwords & all_words)
     if config.user_words:
-        tell_found(user_dict_of(config.user_words), in_script(config.script), dictionary.token2id)
+        tell_found(user_dict_of(config.user_words), in_script(config.script), all_words)
     if told := merged.message():
         note(told)
-    for warning in given_warnings(dictionary.token2id, config):
+    for warning in given_warnings(stream.words, config):
         warn(warning)
 
-    words = filter_words(dictionary, config, stopwords)
+    words = filter_words(frequencies, config, stopwords)
     counts = count_matrix(stream, words)
     train, valid, test = split_documents(_lengths(counts), config.valid_share, config.test_share, config.split_seed)
 

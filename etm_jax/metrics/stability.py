@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 
 def matched_overlap(words: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -22,6 +21,9 @@ def matched_overlap(words: np.ndarray, others: np.ndarray) -> np.ndarray:
     ndarray of shape (K,)
         In [0, 1], in the order of `words`.
     """
+    # Importing it takes a third of a second, and most runs match nothing.
+    from scipy.optimize import linear_sum_assignment
+
     shared = np.array([[len(np.intersect1d(a, b)) for b in others] for a in words])
     rows, cols = linear_sum_assignment(shared, maximize=True)
     return shared[rows, cols] / words.shape[1]

@@ -20,7 +20,7 @@ from etm_jax.corpus.words.phrases import join_phrases, parts_of, spelled, spelle
 from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.segmenters import make_segmenter
 from etm_jax.corpus.words.token_form import like_tokens
-from etm_jax.corpus.words.vocabulary import index_tokens, stream_dictionary
+from etm_jax.corpus.words.vocabulary import index_tokens, word_frequencies
 
 EN = CorpusConfig(lang="en", phrases=True, phrase_min_count=3, phrase_threshold=0.3)
 OUTER = "+"
@@ -116,15 +116,14 @@ def test_what_was_learnt_joins_other_text_as_it_joined_its_own() -> None:
     assert texts_of(join_phrases(text_of([["unheard", "of"], []]), again)) == [["unheard", "of"], []]
 
 
-def test_the_dictionary_counts_the_joined_words() -> None:
+def test_the_frequencies_count_the_joined_words() -> None:
     documents = random_texts(1, [f"w{a}" for a in "abcdefgh"])
     _, joined = learn_phrases(text_of(documents), EN)
-    counted, expected = stream_dictionary(joined), stream_dictionary(text_of(texts_of(joined)))
-    assert BREAK not in counted.token2id
+    counted, expected = word_frequencies(joined), word_frequencies(text_of(texts_of(joined)))
+    assert BREAK not in counted.words
     assert counted.num_docs == expected.num_docs
-    assert {w: counted.dfs[i] for w, i in counted.token2id.items()} == {
-        w: expected.dfs[i] for w, i in expected.token2id.items()
-    }
+    by_word, wanted = (dict(zip(found.words, found.doc_freq, strict=True)) for found in (counted, expected))
+    assert by_word == wanted
 
 
 def test_a_phrase_that_is_a_word_already_is_that_word() -> None:

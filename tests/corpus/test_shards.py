@@ -35,7 +35,7 @@ from etm_jax.corpus.shards.rows import TEXT, Rows, joined
 from etm_jax.corpus.sources import find_source
 from etm_jax.corpus.store.packed import PackedTexts
 from etm_jax.corpus.words.ranges import TokenRanges
-from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, stream_dictionary
+from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, word_frequencies
 from etm_jax.prepare import main as prepare_main
 from etm_jax.util.digests import file_digest
 from etm_jax.util.errors import UserError
@@ -97,8 +97,8 @@ def in_memory(pattern, config):
         for row in (block.rows.counts[i] for i in range(len(block.rows)))
     ]
     stream = index_tokens([TokenRanges.of_lists(tokens)])
-    dictionary = stream_dictionary(stream)
-    words = filter_words(dictionary, job.config, job.stopwords)
+    frequencies = word_frequencies(stream)
+    words = filter_words(frequencies, job.config, job.stopwords)
     counts = count_matrix(stream, words).toarray()
     freq = (counts[parts == TRAIN] > 0).sum(axis=0)
     columns = sorted(np.flatnonzero(freq), key=lambda j: (-freq[j], words[j]))
@@ -662,8 +662,8 @@ def test_words_that_gensim_met_last_are_not_dropped_for_that():
     """Of words of the same frequency keep_n takes those that come first by spelling."""
     config = CorpusConfig(no_below=1, no_above=1.0, keep_n=2, min_token_len=1)
     for documents in (["b c", "a d"], ["d c", "b a"]):
-        dictionary = stream_dictionary(index_tokens([TokenRanges.of_lists(text.split() for text in documents)]))
-        assert filter_words(dictionary, config) == ["a", "b"]
+        frequencies = word_frequencies(index_tokens([TokenRanges.of_lists(text.split() for text in documents)]))
+        assert filter_words(frequencies, config) == ["a", "b"]
 
 
 def test_a_word_in_exactly_the_share_of_the_documents_is_kept(tmp_path):

@@ -4,7 +4,7 @@ from gensim.corpora import Dictionary
 
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.words.ranges import TokenRanges
-from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, select_stream, stream_dictionary
+from etm_jax.corpus.words.vocabulary import count_matrix, filter_words, index_tokens, select_stream, word_frequencies
 from etm_jax.util.errors import UserError
 
 # document frequencies: the 4, of 3, cat 2, dog 2, ox 1
@@ -12,8 +12,8 @@ DOCS = [["the", "cat", "of", "the"], ["the", "dog", "of"], ["dog", "the", "cat",
 
 
 def kept(docs=DOCS, stopwords=frozenset(), **settings):
-    dictionary = stream_dictionary(index_tokens([TokenRanges.of_lists(docs)]))
-    return filter_words(dictionary, CorpusConfig(**settings), stopwords)
+    frequencies = word_frequencies(index_tokens([TokenRanges.of_lists(docs)]))
+    return filter_words(frequencies, CorpusConfig(**settings), stopwords)
 
 
 def test_words_are_sorted_by_document_frequency_and_spelling():
@@ -69,14 +69,18 @@ def by_gensim(docs, config, stopwords):
     "settings",
     [{}, {"no_above": 0.25}, {"keep_n": 30}, {"keep_n": 31, "no_below": 1}, {"auto_adj": True}, {"min_token_len": 3}],
 )
-def test_the_dictionary_and_its_filters_are_those_of_gensim(settings):
+def test_the_frequencies_and_their_filters_are_those_of_gensim(settings):
     config = CorpusConfig(**{"no_below": 3, "no_above": 0.5, "min_token_len": 2} | settings)
     for seed in range(4):
         docs = drawn_documents(seed)
-        ours = stream_dictionary(index_tokens([TokenRanges.of_lists(docs[:50]), TokenRanges.of_lists(docs[50:])]))
-        theirs = Dictionary(docs)
-        for name in ("token2id", "dfs", "cfs", "num_docs", "num_pos", "num_nnz"):
-            assert getattr(ours, name) == getattr(theirs, name)
+        stream = index_tokens([TokenRanges.of_lists(docs[:50]), TokenRanges.of_lists(docs[50:])])
+        ours, theirs = word_frequencies(stream), Dictionary(docs)
+        assert {word: i for i, word in enumerate(ours.words)} == theirs.token2id
+        assert dict(enumerate(ours.doc_freq)) == theirs.dfs
+        assert dict(enumerate(np.bincount(stream.ids))) == theirs.cfs
+        assert (ours.num_docs, len(stream.ids), ours.doc_freq.sum()) == (
+            theirs.num_docs, theirs.num_pos, theirs.num_nnz
+        )  # fmt: skip
         kept_words = filter_words(ours, config, frozenset({"w5"}))
         assert set(kept_words) == by_gensim(docs, config, {"w5"})
         assert len(kept_words) == len(set(kept_words))

@@ -12,7 +12,7 @@ from etm_jax.corpus.shard_writing.summary import Summary
 from etm_jax.corpus.shard_writing.tables import DOC_FREQ, TRAIN_DOC_FREQ, TRAIN_TERM_FREQ, WordTable
 from etm_jax.corpus.shards.draws import PARTS, TRAIN
 from etm_jax.corpus.shards.folder import MAX_DOCUMENTS
-from etm_jax.corpus.words.vocabulary import by_frequency, dictionary_of, filter_words
+from etm_jax.corpus.words.vocabulary import WordFrequencies, by_frequency, filter_words
 from etm_jax.util.errors import UserError
 
 SPARE = 1.25
@@ -53,9 +53,9 @@ def make_plan(tables: Sequence[tuple[WordTable, int]], summary: Summary, job: Jo
     rare = sum(number for _, number in tables)
     words = [word for table, _ in tables for word in table.words]
     freqs = np.concatenate([table.freqs for table, _ in tables])
-    dictionary = dictionary_of(words, freqs[:, DOC_FREQ], summary.docs)
+    frequencies = WordFrequencies(words, freqs[:, DOC_FREQ], summary.docs)
     stopwords_found = len(job.stopwords.intersection(words))
-    kept = set(filter_words(dictionary, config, job.stopwords, already_rare=rare))
+    kept = set(filter_words(frequencies, config, job.stopwords, already_rare=rare))
     rows = np.array([i for i, word in enumerate(words) if word in kept], np.int64)
     if not summary.parts[TRAIN]:
         raise UserError(

@@ -1,7 +1,7 @@
 """Tokens to the columns of the model, and to counts."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,9 +14,6 @@ from etm_jax.corpus.words.numbering import Clean, JoinedTokens
 from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.util.errors import UserError
 from etm_jax.util.shares import most_within
-
-if TYPE_CHECKING:
-    from gensim.corpora import Dictionary
 
 AUTO_ADJ_WORDS = 20
 """Number of most frequent words that --auto_adj drops."""
@@ -36,33 +33,27 @@ def index_tokens(batches: Iterable[TokenRanges], clean: Clean = str) -> TokenStr
     return joined.stream()
 
 
-def stream_dictionary(stream: TokenStream) -> "Dictionary":
-    """The dictionary that gensim makes of the documents of a text."""
+class WordFrequencies(NamedTuple):
+    """In how many documents each word is. words: W different ones; doc_freq: [W] int64; num_docs: of the corpus."""
+
+    words: Sequence[str]
+    doc_freq: np.ndarray
+    num_docs: int
+
+
+def word_frequencies(stream: TokenStream) -> WordFrequencies:
+    """The document frequencies of the words of a text: those that gensim's dictionary counts."""
     size, num_docs = len(stream.words), len(stream.starts) - 1
     doc_freq = np.zeros(size, np.int64)
     for low in range(0, num_docs, _DOCUMENTS_SORTED):
         starts = stream.starts[low : low + _DOCUMENTS_SORTED + 1]
         bags = bags_of_words(starts - starts[0], stream.ids[starts[0] : starts[-1]], size)
         doc_freq += np.bincount(bags.indices, minlength=size)
-    dictionary = dictionary_of(stream.words, doc_freq, num_docs)
-    dictionary.cfs = dict(enumerate(np.bincount(stream.ids, minlength=size).tolist()))
-    dictionary.num_pos, dictionary.num_nnz = len(stream.ids), int(doc_freq.sum())
-    return dictionary
-
-
-def dictionary_of(words: Sequence[str], doc_freq: np.ndarray, num_docs: int) -> "Dictionary":
-    """gensim's dictionary of W words whose document frequencies [W] are known."""
-    from gensim.corpora import Dictionary
-
-    dictionary = Dictionary()
-    dictionary.token2id = {word: i for i, word in enumerate(words)}
-    dictionary.dfs = dict(enumerate(doc_freq.tolist()))
-    dictionary.num_docs = num_docs
-    return dictionary
+    return WordFrequencies(stream.words, doc_freq, num_docs)
 
 
 def filter_words(
-    dictionary: "Dictionary",
+    frequencies: WordFrequencies,
     config: CorpusConfig,
     stopwords: frozenset[str] = frozenset(),
     already_rare: int = 0,
@@ -72,16 +63,15 @@ def filter_words(
     The same words that the filters of gensim's dictionary keep, where those drop equally frequent words by spelling,
     but for a word in exactly the share `no_above` of the documents, which is kept here and there now and then is not.
     config: with `min_token_len` resolved. already_rare: number of words with fewer than `no_below` documents that were
-    left out of the dictionary. Raises UserError with the numbers where fewer than two words are left.
+    left out of `frequencies`. Raises UserError with the numbers where fewer than two words are left.
     """
-    unfiltered, docs = len(dictionary) + already_rare, dictionary.num_docs
+    words, freq, docs = frequencies
+    unfiltered = len(words) + already_rare
     if unfiltered < 2:
         raise UserError(
             f"the corpus holds {unfiltered} different words, and topics need at least 2; "
             "give more text, or another --segmenter if this one left whole lines uncut"
         )
-    words = list(dictionary.token2id)
-    freq = np.array([dictionary.dfs[i] for i in dictionary.token2id.values()], np.int64)
     shortest = config.min_token_len or 1
     candidate = np.array([len(word) >= shortest and word not in stopwords for word in words], bool)
     if config.auto_adj:
