@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+import forked
 from conftest import SMALL, THEMES, themed_lines
 from etm_jax.cli import flags as cli
 from etm_jax.config.build import make_config
@@ -164,7 +165,7 @@ def test_compiled_programs_are_kept_where_one_says(lines_file, tmp_path):
     def trained(workdir: str) -> set[str]:
         command = [sys.executable, "-m", "etm_jax.train", f"--corpus={lines_file}", *SMALL, "--num_epochs=1"]
         kept = [f"--workdir={tmp_path / workdir}", f"--compilation_cache={cache}"]
-        subprocess.run([*command, *kept], check=True, capture_output=True)
+        forked.run([*command, *kept], check=True, capture_output=True)
         return {path.name for path in cache.rglob("*train_step*-cache")}
 
     first = trained("one")

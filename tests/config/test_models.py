@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import forked
 from conftest import SMALL
 from etm_jax.cli import flags as cli
 from etm_jax.cli.help import help_text
@@ -118,7 +119,7 @@ register_model(ModelCard("twin", "ETM under another name", "etm_jax.models.etm:E
 
 def command(folder: Path, module: str, *flags: str, **environment: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(folder), str(Path(__file__).parents[2])])
-    return subprocess.run(
+    return forked.run(
         [sys.executable, "-m", module, *flags],
         capture_output=True,
         text=True,
@@ -141,7 +142,7 @@ def test_modules_that_the_environment_names_are_imported_for_every_entry(tmp_pat
     assert (without.returncode, len(without.stderr.splitlines())) == (2, 1)
     assert "config.json is of another model: --model='twin' is unknown" in without.stderr
     program = "from etm_jax import ETM; ETM(settings={'kind': 'twin'})._config(); print('known')"
-    imported = subprocess.run(
+    imported = forked.run(
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,

@@ -5,7 +5,6 @@ import io
 import json
 import math
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import jax
 import numpy as np
 import pytest
 
+import forked
 from conftest import SMALL, needs_scale, themed_lines
 from etm_jax import train
 from etm_jax.cli import flags as cli
@@ -158,7 +158,7 @@ def counts_of(dense: np.ndarray):
 
 
 def on_eight_devices(folder: Path, mesh: str, batch_size: int) -> dict:
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, SCRIPT, folder, mesh, str(batch_size)],
         env=os.environ | {"JAX_PLATFORMS": "cpu"},
         capture_output=True,

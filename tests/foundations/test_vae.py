@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import forked
 from etm_jax.foundations.vae import (
     VAEConfig,
     VAEObjective,
@@ -234,7 +235,7 @@ def test_equals_torch_in_float64(float64):
 
 
 def run_example(*flags: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
+    return forked.run(
         [sys.executable, "-m", "experiments.digits_vae", *flags], capture_output=True, text=True, cwd=ROOT, check=False
     )
 
@@ -253,7 +254,7 @@ def test_without_matplotlib_the_example_says_so(tmp_path):
         "u.find_spec = lambda name, *a: None if name == 'matplotlib' else find(name, *a)\n"
         "from etm_jax.cli import flags as cli; from experiments.digits_vae import main; sys.exit(cli.run(main, ['x']))"
     )
-    done = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True, cwd=ROOT, check=False)
+    done = forked.run([sys.executable, "-c", hidden], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 2
     said = "error: the picture needs matplotlib, which is not installed; pip install 'etm_jax[figures]'\n"
     assert done.stderr == said

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import forked
 from conftest import SMALL, THEMES, themed_lines
 from etm_jax import train
 from etm_jax.cli import flags as cli
@@ -144,9 +145,7 @@ def test_standard_input_goes_to_the_screen(trained: Path, form: str) -> None:
     lines = themed_lines(5, seed=2)
     given = lines if form == "lines" else [json.dumps({"body": line}) for line in lines]
     command = [sys.executable, "-m", "etm_jax.infer", f"--workdir={trained}", "--input=-", f"--form={form}"]
-    done = subprocess.run(
-        [*command, "--text_field=body"], input="\n".join(given).encode(), capture_output=True, check=True
-    )
+    done = forked.run([*command, "--text_field=body"], input="\n".join(given).encode(), capture_output=True, check=True)
     rows = list(csv.DictReader(io.StringIO(done.stdout.decode("utf-8"))))
     assert [row["document"] for row in rows] == ["1", "2", "3", "4", "5"]
     assert {row["unknown"] for row in rows} == {"0.0000"} or all(float(row["unknown"]) < 0.3 for row in rows)
@@ -163,7 +162,7 @@ def test_a_reader_that_has_enough_is_no_error(trained: Path, tmp_path: Path) -> 
     text = tmp_path / "many.txt"
     text.write_text("\n".join(themed_lines(5000)), encoding="utf-8")
     command = [sys.executable, "-m", "etm_jax.infer", f"--workdir={trained}", f"--input={text}"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = forked.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     with process:
         assert process.stdout.readline().startswith(b"document,words,unknown,topic_0")
         process.stdout.close()

@@ -3,7 +3,6 @@
 import importlib.metadata
 import importlib.util
 import pickle
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+import forked
 from conftest import forward
 from etm_jax.cli import flags as cli
 from etm_jax.config.build import make_config
@@ -333,7 +333,7 @@ def test_weights_that_are_not_finite_are_no_beginning(trained, tmp_path):
 
 
 def command(module, *flags):
-    return subprocess.run([sys.executable, "-m", module, *flags], capture_output=True, text=True, check=False)
+    return forked.run([sys.executable, "-m", module, *flags], capture_output=True, text=True, check=False)
 
 
 def run_flags(lines_file, workdir, *more):

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 import scipy.sparse as sp
 from eight_devices import LARGE, B, D
 
+import forked
 from conftest import planted_counts
 from etm_jax.ops.mesh import MeshLayout, make_mesh, parse_mesh
 from etm_jax.training.batches import Batcher
@@ -23,7 +23,7 @@ ALL = ("data:2", "data:4", "data:8", "data:4,vocab:2", "data:2,vocab:4", "vocab:
 
 def on_eight_devices(kinds: str, dtype: str, meshes: tuple[str, ...]) -> dict:
     path = os.pathsep.join(str(SCRIPT.parents[i]) for i in (1, 2))
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, SCRIPT, kinds, dtype, ";".join(meshes)],
         env=os.environ | {"PYTHONPATH": path, "JAX_PLATFORMS": "cpu"},
         capture_output=True,

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import AS_IN_A_TERMINAL, SMALL, themed_lines
+import forked
+from conftest import SMALL, themed_lines
 from etm_jax import infer
 from etm_jax.cli import flags as cli
 from etm_jax.report import __main__ as report
@@ -34,9 +35,7 @@ def command(*flags: object) -> list[str]:
 
 
 def start(*flags: object, env: dict[str, str] = ENVIRONMENT) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [*AS_IN_A_TERMINAL, *command(*flags)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return forked.Popen(command(*flags), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def train(*flags: object) -> int:
@@ -159,7 +158,7 @@ def small_disk(tmp_path) -> Iterator[Path]:
 def test_a_full_disk_is_reported_with_the_room_it_needs_and_earlier_checkpoints_stay(small_disk, lines_file, tmp_path):
     flags = (f"--corpus={lines_file}", *SMALL, "--hidden=800,800", "--checkpoint_every=2")
     folder, kept = small_disk / "run", tmp_path / "kept"
-    ended = subprocess.run(command(*flags, f"--workdir={folder}"), env=ENVIRONMENT, capture_output=True, text=True)
+    ended = forked.run(command(*flags, f"--workdir={folder}"), env=ENVIRONMENT, capture_output=True, text=True)
     assert ended.returncode == 2, ended.stderr
     message = ended.stderr.splitlines()[-1]
     assert f"the checkpoint {folder / 'checkpoints' / '4'} cannot be written (" in message
@@ -225,7 +224,7 @@ def test_a_second_run_is_refused_and_a_dead_ones_lock_is_taken_over(many, tmp_pa
     wait_until(first, lambda: (folder / "config.json").exists())
     # Halted, or it might end before the second has started.
     first.send_signal(signal.SIGSTOP)
-    second = subprocess.run(command(*many, f"--workdir={folder}"), env=ENVIRONMENT, capture_output=True, text=True)
+    second = forked.run(command(*many, f"--workdir={folder}"), env=ENVIRONMENT, capture_output=True, text=True)
     assert second.returncode == 2
     assert f"--workdir={folder} is in use by process {first.pid} since " in second.stderr
     assert f"--workdir={folder})" in second.stderr  # its command
@@ -260,7 +259,7 @@ def test_another_precision_is_refused_by_value_before_anything_is_written(lines_
     flags = (f"--corpus={lines_file}", *SMALL, f"--workdir={tmp_path / 'run'}")
     assert train(*flags) == 0
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    doubled = subprocess.run(command(*flags), env=ENVIRONMENT | {"JAX_ENABLE_X64": "1"}, capture_output=True, text=True)
+    doubled = forked.run(command(*flags), env=ENVIRONMENT | {"JAX_ENABLE_X64": "1"}, capture_output=True, text=True)
     assert doubled.returncode == 2
     assert "this process computes in float64, but the run in" in doubled.stderr
     assert "started in float32; set JAX_ENABLE_X64=0" in doubled.stderr

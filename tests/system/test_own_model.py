@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import forked
 from conftest import SMALL, themed_lines
 
 HERE = Path(__file__).parents[1] / "models"
@@ -23,7 +24,7 @@ def environment(models: str) -> dict[str, str]:
 
 
 def command(name: str, *flags: str, models: str = "prodlda", status: int = 0) -> subprocess.CompletedProcess:
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, "-m", f"etm_jax.{name}", *flags], env=environment(models), capture_output=True, text=True
     )
     assert done.returncode == status, done.stderr
@@ -57,13 +58,13 @@ def test_it_trains_and_exports_topics_that_differ(workdir: Path) -> None:
 
 def test_it_goes_on_after_a_kill_to_the_same_bytes(workdir: Path, tmp_path: Path) -> None:
     again = [sys.executable, "-m", "etm_jax.train", *flags(workdir.parent), "--checkpoint_every=1"]
-    killed = subprocess.Popen([*again, f"--workdir={tmp_path / 'run'}"], env=environment("prodlda"))
+    killed = forked.Popen([*again, f"--workdir={tmp_path / 'run'}"], env=environment("prodlda"))
     while not (metrics := tmp_path / "run" / "metrics.jsonl").exists() or len(metrics.read_text().splitlines()) < 5:
         assert killed.poll() is None
         time.sleep(0.01)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    done = subprocess.run(
+    done = forked.run(
         [*again, f"--workdir={tmp_path / 'run'}"], env=environment("prodlda"), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr

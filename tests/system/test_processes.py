@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import forked
 from conftest import SMALL, needs_scale, themed_lines
 from etm_jax.config.settings import RunOptions
 from etm_jax.training.distributed import (
@@ -38,7 +39,7 @@ def start(flags: tuple[str, ...], folder: Path, number: int) -> list[subprocess.
     joins = ["--distributed", f"--coordinator=127.0.0.1:{port}", f"--num_processes={number}"]
     root = Path(__file__).parents[2]
     return [
-        subprocess.Popen(
+        forked.Popen(
             [sys.executable, "-m", "etm_jax.train", *flags, f"--workdir={folder}"]
             + ([*joins, f"--process_id={i}"] if number > 1 else []),
             env=os.environ | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(root)},

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+import forked
 from conftest import SMALL, themed_lines
 from etm_jax.cli import flags as cli
 from etm_jax.train import main
@@ -63,7 +64,7 @@ def start(folder: Path, flags: list[str]) -> "subprocess.Popen[bytes]":
     env = os.environ | {"PYTHONPATH": str(ROOT), "JAX_COMPILATION_CACHE_DIR": str(folder.with_name("jax"))}
     argv = [sys.executable, "-m", "etm_jax.train", *flags, f"--workdir={folder}"]
     with folder.with_suffix(".log").open("ab") as log:
-        return subprocess.Popen(argv, env=env, stdout=log, stderr=log)
+        return forked.Popen(argv, env=env, stdout=log, stderr=log)
 
 
 def finish(folder: Path, flags: list[str]) -> None:

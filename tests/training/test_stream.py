@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+import forked
 from conftest import SMALL, needs_scale, themed_lines
 from etm_jax.cli import flags as cli
 from etm_jax.config.corpus_settings import CorpusConfig
@@ -222,7 +223,7 @@ def test_a_killed_command_leaves_no_corpus_and_resumes(prepared, tmp_path):
         *(sys.executable, "-m", "etm_jax.prepare", f"--input={prepared}/docs-*", f"--output={tmp_path}/out"),
         *("--block_docs=16", "--segmenter=whitespace", "--no_below=1", "--no_above=0.6", "--workers=2"),
     ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+    process = forked.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
     while not list((tmp_path / "out").glob(".work-*/*.summary")):
         assert process.poll() is None
         time.sleep(0.01)
@@ -233,7 +234,7 @@ def test_a_killed_command_leaves_no_corpus_and_resumes(prepared, tmp_path):
         assert time.monotonic() < deadline, "its processes go on"
         time.sleep(0.05)
     assert not (tmp_path / "out" / "manifest.json").exists()
-    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    again = forked.run(command, capture_output=True, text=True, check=True)
     assert re.search(r"[1-6] of 6 files were counted by an earlier run", again.stderr)
     ours, theirs = (sorted((place / "out").iterdir()) for place in (prepared, tmp_path))
     assert [path.name for path in ours] == [path.name for path in theirs]
