@@ -4,9 +4,9 @@
     python -m torture.damage --things=model,tensors
 
 A finished run, an edited and an unfinished one, a saved model, a prepared corpus, shards and a .safetensors file are
-made once. Of each, one file at a time is cut to its half, emptied, filled with zeros, given one other bit or one other digit, or
-deleted. What reads it may give the very numbers of the undamaged one, refuse in one line, or give others and say which
-file is to blame. Other numbers without a word, and tracebacks, are failures.
+made once. Of each, one file at a time is cut to its half, emptied, filled with zeros, given one other bit or one other
+digit, or deleted. What reads it may give the very numbers of the undamaged one, refuse in one line, or give others and
+say which file is to blame. Other numbers without a word, and tracebacks, are failures.
 """
 
 import argparse

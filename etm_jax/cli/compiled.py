@@ -1,5 +1,6 @@
 """What XLA has compiled, kept in a folder between runs. Whatever is wrong with that folder, only speed is lost."""
 
+import os
 import platform
 import warnings
 import zlib
@@ -11,45 +12,85 @@ import jax
 
 from etm_jax.util.console import warn
 from etm_jax.util.digests import DIGESTS, FolderDigests, file_digest, file_digests
-from etm_jax.util.disk import free_space
+from etm_jax.util.disk import cache_folder, free_space
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable, replace_text
 
 ENOUGH = 1 << 20
 """Bytes on the disk below which a program is unlikely to find room."""
 
+MOST = 256 << 20
+"""Bytes of the folder that nobody has named; those of a run take a tenth of it."""
+
 
 @contextmanager
-def programs_kept(cache: str) -> Iterator[None]:
-    """Within the block JAX keeps its compiled programs in the folder `cache`, and takes them from there; "" for none.
+def programs_kept(cache: str = "") -> Iterator[None]:
+    """Within the block JAX keeps its compiled programs in the folder `cache`, and takes them from there.
 
-    Those of another processor are in a folder of their own, as its instructions may be missing here. A program whose
-    file has changed since is deleted. Raises UserError where the folder can never be written to.
+    "" stands for a folder among the user's caches, of at most `MOST` bytes, or for what JAX was told by its own
+    JAX_COMPILATION_CACHE_DIR; "none" for none. Those of another processor are in a folder of their own, as its
+    instructions may be missing here. A program whose file has changed since is deleted. Raises UserError where a folder
+    that was named can never be written to.
     """
-    if not cache:
+    folder = _named(cache) if cache else _default()
+    if folder is None:
         yield
         return
-    folder = Path(cache).expanduser() / _processor()
-    check_writable(folder.parent, "compilation_cache")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        warn(f"--compilation_cache={cache} cannot be used ({error.strerror}); programs are compiled again")
-        yield
-        return
-    if free_space(folder) < ENOUGH:
-        warn(f"the disk of --compilation_cache={cache} is full; programs that are not there are compiled each time")
     _drop_changed(folder)
     jax.config.update("jax_compilation_cache_dir", str(folder))
     # JAX's own limit, a second, leaves out most of our programs.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     with warnings.catch_warnings():
         # JAX compiles what it cannot read, and warns of each program, as it does where it cannot write.
         warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
         try:
             yield
         finally:
+            if not cache:
+                sweep(folder.parent)
             _drop_changed(folder)
+
+
+def _named(cache: str) -> Path | None:
+    """The folder for this processor in one that was asked for."""
+    if cache == "none":
+        return None
+    folder = Path(cache).expanduser() / _processor()
+    check_writable(folder.parent, "compilation_cache")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        warn(f"--compilation_cache={cache} cannot be used ({error.strerror}); programs are compiled again")
+        return None
+    if free_space(folder) < ENOUGH:
+        warn(f"the disk of --compilation_cache={cache} is full; programs that are not there are compiled each time")
+    return folder
+
+
+def _default() -> Path | None:
+    """The same among the user's caches. Nobody asked for it: where it cannot be, nothing is said."""
+    if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        return None
+    with suppress(OSError, UserError):
+        folder = cache_folder() / "programs" / _processor()
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK) and free_space(folder) >= MOST:
+            return folder
+    return None
+
+
+def sweep(folder: Path, most: int | None = None) -> None:
+    """Delete what was used longest ago until at most `most` bytes, by default `MOST`, are left, of all processors."""
+    with suppress(OSError):
+        # A file system that does not note when files are read leaves those that were written last.
+        files = [(max(seen.st_atime, seen.st_mtime), seen.st_size, path) for path in folder.rglob("*")
+                 if path.is_file() and (seen := path.stat())]  # fmt: skip
+        left = sum(size for _, size, _ in files)
+        for _, size, path in sorted(files):
+            if left <= (MOST if most is None else most):
+                return
+            path.unlink(missing_ok=True)
+            left -= size
 
 
 def _processor() -> str:

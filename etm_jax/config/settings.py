@@ -239,7 +239,8 @@ class RunOptions:
     )
     compilation_cache: str = setting(
         "",
-        "folder that keeps compiled programs, so that the next run with the same shapes starts sooner",
+        "folder that keeps compiled programs, so that the next run with the same shapes starts sooner; default: "
+        "programs in the user's folder of caches (or in ETM_JAX_CACHE), at most 256 MB; none: none",
         shown="FOLDER",
     )
 

@@ -35,6 +35,18 @@ def given_path(path: object) -> Path:
     return place
 
 
+def cache_folder() -> Path:
+    """What is kept between runs is there: $ETM_JAX_CACHE, else `etm_jax` in the user's folder of caches.
+
+    Raises UserError where the user has no home.
+    """
+    given = os.environ.get("ETM_JAX_CACHE")
+    try:
+        return Path(given or os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / ("" if given else "etm_jax")
+    except RuntimeError as error:
+        raise UserError(f"there is no folder for caches ({error}); set ETM_JAX_CACHE to one") from error
+
+
 @contextmanager
 def written(path: Path) -> Iterator[None]:
     """Turn an OSError while `path` is written into a UserError that names it, and the free space on a full disk."""

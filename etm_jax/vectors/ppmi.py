@@ -5,24 +5,85 @@ Levy, Goldberg and Dagan 2015 (TACL 3); here a word's context is the whole docum
 estimated from more data, have larger weights in the factorisation.
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
 import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.config.settings import VectorsConfig
 from etm_jax.corpus.types import Corpus
 from etm_jax.util.console import note, track, warn
+from etm_jax.util.threads import cores, in_threads
 from etm_jax.vectors.base import SourceVectors
+from etm_jax.vectors.pairs import Pairs
 
-CONTEXT_POWER = 0.75
 FREQUENCY_POWER = 0.5
 """A word's weight is its document frequency to this power. Unweighted, rare words' chance pairs would dominate."""
 
-POWER_ITERATIONS = 3
-MAX_PAIRS = 200_000_000
-"""Upper bound on the pairs of words kept: 8 bytes each, so 1.6 GB. The pairs of 14,000 words always fit."""
+POWER_ITERATIONS, OVERSAMPLES = 3, 10
+"""Of the randomised SVD."""
 
-_BLOCK_ENTRIES = 4_000_000
-_SECONDS_PER_PAIR = 4e-7
+MAX_PAIRS = 200_000_000
+"""Upper bound on the pairs of words that are kept: 8 bytes each, so 1.6 GB. The pairs of 14,000 words always fit."""
+
+MAX_CONTEXTS = 10_000
+"""Words whose pairs with each other are kept where those of all words might be too many."""
+
+FULL = 0.15
+"""Share of pairs that are together in a document from which a full matrix, of 4 bytes a pair, is quicker."""
+
+_ROWS = 512
+"""Of a full matrix, which a thread multiplies at once."""
+
+_ENTRIES = 1_000_000
+"""The same of a sparse one."""
+
+
+class PairMatrix(NamedTuple):
+    """A symmetric matrix of pairs of words: [N, N] float32, full or CSR."""
+
+    values: np.ndarray | sp.csr_matrix
+
+    def times(self, columns: np.ndarray) -> np.ndarray:
+        """Its product with a matrix [N, n] float32, by threads."""
+        columns = np.ascontiguousarray(columns)  # scipy would copy them in each block.
+        return np.concatenate(list(in_threads(lambda rows: rows @ columns, self._blocks())))
+
+    def empty_rows(self) -> np.ndarray:
+        """Which rows hold zeros alone: [N] bool."""
+        if isinstance(self.values, np.ndarray):
+            return np.logical_not(self.values.any(axis=1))
+        return np.diff(self.values.indptr) == 0
+
+    def seconds(self, dim: int) -> float:
+        """About what its product with [N, dim] takes."""
+        if isinstance(self.values, np.ndarray):
+            return 4e-11 * self.values.size * dim / cores()
+        return 4e-10 * self.values.nnz * dim / cores()
+
+    def _blocks(self) -> Sequence[np.ndarray | sp.csr_matrix]:
+        """Its rows, in blocks that share its memory, and do not depend on the number of threads."""
+        values, num_rows = self.values, self.values.shape[0]
+        if isinstance(values, np.ndarray):
+            return [values[low : low + _ROWS] for low in range(0, num_rows, _ROWS)]
+        starts = np.searchsorted(values.indptr, np.arange(0, values.nnz, _ENTRIES), side="right") - 1
+        bounds = [*np.unique(starts).tolist(), num_rows] if values.nnz else [0, num_rows]
+        blocks = []
+        for low, high in pairwise(bounds):
+            first, end = values.indptr[[low, high]]
+            parts = (values.data[first:end], values.indices[first:end], values.indptr[low : high + 1] - first)
+            blocks.append(sp.csr_matrix(parts, (high - low, num_rows)))
+        return blocks
+
+
+class Svd(NamedTuple):
+    """The largest singular values of a matrix [N, N], and their vectors: [N, n], [n], [N, n]."""
+
+    left: np.ndarray
+    singular: np.ndarray
+    right: np.ndarray
 
 
 def ppmi_vectors(counts: sp.csr_matrix, dim: int, seed: int) -> np.ndarray:
@@ -30,95 +91,96 @@ def ppmi_vectors(counts: sp.csr_matrix, dim: int, seed: int) -> np.ndarray:
 
     M is the PPMI matrix and W the diagonal matrix of the words' weights: the result is the best approximation of this
     rank in squared error, where a pair's error is weighted by the squared product of both words' weights. A word that
-    co-occurs with no other has a row of zeros. The same seed gives the same bytes on any number of cores.
-    """
-    from sklearn.utils.extmath import randomized_svd
-    from threadpoolctl import threadpool_limits
-
-    contexts = frequent_contexts(counts)
-    matrix = ppmi_matrix(counts, contexts)
-    in_documents = np.bincount(counts.indices, minlength=counts.shape[1])
-    weight = np.maximum(in_documents, 1).astype(np.float32) ** FREQUENCY_POWER
-    weight /= weight.mean()
-    # In place, since the matrix may take up much of the memory.
-    matrix.data *= np.repeat(weight, np.diff(matrix.indptr))
-    matrix.data *= weight[contexts][matrix.indices]
-    # The library's factorisation reports no progress.
-    if (seconds := matrix.nnz * _SECONDS_PER_PAIR) > 2:
-        note(f"ppmi vectors: factorising {matrix.nnz / 1e6:.0f} million pairs of words, about {seconds:.0f} s")
-    # Rounding depends on the order of summation: one thread gives the same bytes on any number of cores.
-    with threadpool_limits(limits=1):
-        left, singular, _ = randomized_svd(matrix, dim, n_iter=POWER_ITERATIONS, random_state=seed)
-    vectors = (left * np.sqrt(singular) / weight[:, None]).astype(np.float32)
-    vectors[np.diff(matrix.indptr) == 0] = 0
-    return vectors
-
-
-def ppmi_matrix(counts: sp.csr_matrix, contexts: np.ndarray) -> sp.csr_matrix:
-    """Symmetrised PPMI of words and context words. counts: [D, V] CSR → [V, N] CSR float32, zero where i = j.
-
-    contexts: [N], columns of counts.
-
-    With y = log(1 + counts), each document's row divided by the root of its sum, and c = yᵀy without its diagonal,
-    PMI_ij = log c_ij − log r_i − log q_j + log Σr, where r is the row sums of c and q ∝ r^0.75 has their total. The
-    result is the mean of the positive parts of PMI_ij and PMI_ji. c is computed in blocks and never stored as a whole.
-    """
-    # Matrices with the same nonzeros share their index arrays, which saves memory.
-    y = sp.csr_matrix((np.log1p(counts.data.astype(np.float32)), counts.indices, counts.indptr), counts.shape)
-    y = (sp.diags_array(1 / np.sqrt(np.maximum(_row_sums(y), 1)), dtype=np.float32) @ y).tocsr()
-    num_words = y.shape[1]
-    # Row sums of c without c: Σ_d y_di · (row sum of y_d) − y_di², the word with itself.
-    squares = sp.csr_matrix((y.data**2, y.indices, y.indptr), y.shape)
-    r = y.T @ _row_sums(y) - np.asarray(squares.sum(axis=0)).ravel()
-    del squares
-    r = np.maximum(r, np.finfo(np.float32).tiny)
-    log_r = np.log(r).astype(np.float32)
-    log_q = np.float32(CONTEXT_POWER) * log_r - np.float32(np.log(np.sum(r**CONTEXT_POWER)))
-
-    y_contexts = y if len(contexts) == num_words else y[:, contexts]
-    y_words = y.T.tocsr()
-    step = max(1, _BLOCK_ENTRIES // len(contexts))
-    data, indices, lengths = [], [], []
-    for low in track(range(0, num_words, step), "ppmi vectors: pairs of words", unit="blocks"):
-        block = y_words[low : low + step] @ y_contexts
-        rows = np.repeat(np.arange(low, low + block.shape[0]), np.diff(block.indptr))
-        cols = contexts[block.indices]
-        log_c = np.log(block.data)
-        values = np.maximum(log_c - log_r[rows] - log_q[cols], 0)
-        values += np.maximum(log_c - log_r[cols] - log_q[rows], 0)
-        kept = (values > 0) & (rows != cols)
-        data.append(values[kept] / 2)
-        indices.append(block.indices[kept])
-        lengths.append(np.bincount(rows[kept] - low, minlength=block.shape[0]))
-    # One array after the other, so that at most half of the matrix is in memory twice.
-    all_data = np.concatenate(data)
-    data.clear()
-    all_indices = np.concatenate(indices)
-    indices.clear()
-    indptr = np.concatenate([[0], np.cumsum(np.concatenate(lengths))]).astype(all_indices.dtype)
-    return sp.csr_matrix((all_data, all_indices, indptr), shape=(num_words, len(contexts)))
-
-
-def _row_sums(matrix: sp.csr_matrix) -> np.ndarray:
-    """Row sums [N] float64 of a matrix [N, M]."""
-    return np.asarray(matrix.sum(axis=1, dtype=np.float64)).ravel()
-
-
-def frequent_contexts(counts: sp.csr_matrix, max_pairs: int = MAX_PAIRS) -> np.ndarray:
-    """Columns to use as contexts [N]: all, or the most frequent that are certain to have at most `max_pairs` pairs.
-
-    In the second case they are sorted by descending frequency. counts: [D, V].
+    co-occurs with no other has a row of zeros. Where the words are too many, M is that of the most frequent ones, and
+    the others are folded in: of the pairs m of a word with those, m·V/√S is what U·√S would be of their own pairs. The
+    same seed gives the same bytes on any number of cores.
     """
     num_words = counts.shape[1]
-    present = counts.astype(bool)
-    # A word co-occurs with at most as many words as its documents have in total.
-    partners = np.minimum(present.T @ np.diff(counts.indptr).astype(np.int64), num_words)
-    if partners.sum() <= max_pairs:
-        return np.arange(num_words)
+    weight = np.maximum(np.bincount(counts.indices, minlength=num_words), 1).astype(np.float32) ** FREQUENCY_POWER
+    weight /= weight.mean()
+    pairs, contexts = Pairs.of(counts, weight), frequent_contexts(counts)
+    matrix = pair_matrix(pairs, contexts)
+    if (seconds := 8 * matrix.seconds(dim)) > 2:
+        note(f"ppmi vectors: factorising the pairs of {len(contexts):,} words, about {seconds:.0f} s")
+    start = np.random.RandomState(seed).normal(size=(num_words, dim + OVERSAMPLES)).astype(np.float32)
+    left, singular, right = leading(matrix, min(dim, len(contexts)), start[contexts])
+    left[matrix.empty_rows()] = 0
+    vectors = np.zeros((num_words, dim), np.float32)
+    vectors[contexts, : len(singular)] = left * np.sqrt(singular)
+    others = np.setdiff1d(np.arange(num_words), contexts)
+    if len(others):
+        # A singular value that is rounding alone has no direction.
+        kept = singular > len(contexts) * np.finfo(np.float32).eps * singular[0]
+        basis = np.ascontiguousarray(right[:, kept] / np.sqrt(singular[kept]))
+        number, blocks = pairs.rectangle(others, contexts, lambda _, rows: rows @ basis)
+        folded = list(track(blocks, "ppmi vectors: pairs of the other words", number, "blocks"))
+        vectors[np.ix_(others, np.flatnonzero(kept))] = np.concatenate(folded)
+    return vectors / weight[:, None]
+
+
+def pair_matrix(pairs: Pairs, words: np.ndarray) -> PairMatrix:
+    """The pairs of these words with each other. words: [N], columns of the counts."""
+    size, label = len(words), "ppmi vectors: pairs of words"
+    if pairs.density(words) < FULL:
+        number, blocks = pairs.triangle(words, lambda _, rows: rows)
+        parts = list(track(blocks, label, number, "blocks"))
+        lower = sp.vstack(
+            [sp.csr_matrix((p.data, p.indices, p.indptr), (p.shape[0], size)) for p in parts], format="csr"
+        )
+        parts.clear()
+        return PairMatrix((lower + lower.T).tocsr())
+    full = np.zeros((size, size), np.float32)
+
+    def put(low: int, rows: sp.csr_matrix) -> None:
+        full[low : low + rows.shape[0], : rows.shape[1]] = rows.toarray()
+
+    number, written = pairs.triangle(words, put)
+    for _ in track(written, label, number, "blocks"):
+        pass
+    for low in range(0, size, _ROWS):
+        high = low + _ROWS
+        full[low:high, low:high] += full[low:high, low:high].T.copy()
+        full[low:high, high:] = full[high:, low:high].T
+    return PairMatrix(full)
+
+
+def leading(matrix: PairMatrix, number: int, start: np.ndarray) -> Svd:
+    """The `number` largest singular values by a randomised SVD (Halko, Martinsson and Tropp 2011, algorithm 4.4).
+
+    It is that of scikit-learn's `randomized_svd`, whose numbers it gives to rounding, but for the threads.
+    start: random columns, [N, n] with n > number.
+    """
+    from scipy.linalg import lu, qr, svd
+    from threadpoolctl import threadpool_limits
+
+    found = start
+    with threadpool_limits(limits=1):
+        for _ in range(2 * POWER_ITERATIONS):
+            # Cheaper than orthogonal columns, and as far from all being the first.
+            found = lu(matrix.times(found), permute_l=True)[0]
+        basis = qr(matrix.times(found), mode="economic")[0]
+        within, singular, right = svd(matrix.times(basis).T, full_matrices=False)
+        left = basis @ within[:, :number]
+    # Signs, which are free, by the largest entry of each.
+    signs = np.sign(left[np.abs(left).argmax(axis=0), np.arange(number)])
+    return Svd(left * signs, singular[:number], right[:number].T * signs)
+
+
+def frequent_contexts(
+    counts: sp.csr_matrix, max_pairs: int = MAX_PAIRS, max_contexts: int = MAX_CONTEXTS
+) -> np.ndarray:
+    """Columns [N] whose pairs are factorised, by descending frequency: all, or the most frequent.
+
+    counts: [D, V]. All if they are certain to have at most `max_pairs` pairs, otherwise `max_contexts`.
+    """
+    num_words = counts.shape[1]
     by_frequency = np.argsort(-np.asarray(counts.sum(axis=0)).ravel(), kind="stable")
-    fitting = max(1, int(np.searchsorted(np.cumsum(partners[by_frequency]), max_pairs, side="right")))
-    note(f"ppmi vectors: only the {fitting:,} most frequent of {num_words:,} words serve as contexts, to save memory")
-    return by_frequency[:fitting]
+    # A word co-occurs with at most as many words as its documents have in total.
+    partners = np.minimum(counts.astype(bool).T @ np.diff(counts.indptr).astype(np.int64), num_words)
+    if partners.sum() <= max_pairs or num_words <= max_contexts:
+        return by_frequency
+    note(f"ppmi vectors: of {num_words:,} words, the {max_contexts:,} most frequent are factorised, to save memory")
+    return by_frequency[:max_contexts]
 
 
 def check(config: VectorsConfig, counts_of: str | None) -> None:

@@ -14,6 +14,7 @@ from etm_jax.corpus.words.pkuseg.files import ModelFiles
 from etm_jax.corpus.words.pkuseg.tables import Tables
 from etm_jax.util.console import note
 from etm_jax.util.digests import digest, file_digest
+from etm_jax.util.disk import cache_folder
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, replace_file, replace_text
 
@@ -25,7 +26,7 @@ _LOCAL_HEADER = 30  # bytes of a zip member's header before its name
 def load_tables(files: ModelFiles, folder: Path | None = None) -> Tables:
     """The tables of a model, from the file that an earlier call left, else made anew, which takes some 15 s.
 
-    folder: of such files; by default `cache_folder()`. Where it cannot be written to, the tables are not kept. Raises
+    folder: of such files; by default that of caches. Where it cannot be written to, the tables are not kept. Raises
     UserError where the model cannot be read.
     """
     folder = cache_folder() if folder is None else folder
@@ -58,14 +59,6 @@ def load_tables(files: ModelFiles, folder: Path | None = None) -> Tables:
     with contextlib.suppress(UserError):
         replace_text(seen, json.dumps({"tables": path.name, "stamp": _stamp(path), "made_from": digests}))
     return tables
-
-
-def cache_folder() -> Path:
-    """Where tables are kept: $ETM_JAX_CACHE, else `etm_jax` in the user's folder of caches."""
-    given = os.environ.get("ETM_JAX_CACHE")
-    if given:
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "etm_jax"
 
 
 def write_tables(path: Path, tables: Tables) -> None:
