@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from etm_jax.cli import flags as cli
 from etm_jax.config.declaration import setting
+from etm_jax.util.imports import quick_imports
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,12 @@ def main(argv: Sequence[str]) -> None:
 
         show_other(given.workdir, given.state, given.doc_topics, given.labels)
         return
-    from etm_jax.results.metrics_file import write_metrics
+    with quick_imports():
+        from etm_jax.cli.compiled import programs_kept
+        from etm_jax.results.metrics_file import write_metrics
 
-    write_metrics(given.workdir, given.labels)
+    with programs_kept():
+        write_metrics(given.workdir, given.labels)
 
 
 if __name__ == "__main__":

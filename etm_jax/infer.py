@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from etm_jax.cli import flags as cli
 from etm_jax.config.corpus_settings import SEGMENTERS, CorpusConfig
 from etm_jax.config.declaration import setting
+from etm_jax.util.imports import quick_imports
 
 
 def _forms() -> dict[str, str]:
@@ -94,25 +95,28 @@ def main(argv: Sequence[str]) -> None:
     if given is None:
         return
     # JAX takes a second to import, which neither --help nor a mistyped flag should cost.
-    from etm_jax.inference.infer import infer
+    with quick_imports():
+        from etm_jax.cli.compiled import programs_kept
+        from etm_jax.inference.infer import infer
 
-    infer(
-        given.workdir,
-        given.input,
-        given.output,
-        form=given.form,
-        text_field=given.text_field,
-        id_field=given.id_field,
-        delimiter=given.delimiter,
-        follow_links=given.follow_links,
-        encoding=given.encoding,
-        segmenter=given.segmenter,
-        segmenter_model=given.segmenter_model,
-        workers=given.workers,
-        meta_fields=given.meta_fields,
-        meta=given.meta,
-        unfinished=given.unfinished,
-    )
+    with programs_kept():
+        infer(
+            given.workdir,
+            given.input,
+            given.output,
+            form=given.form,
+            text_field=given.text_field,
+            id_field=given.id_field,
+            delimiter=given.delimiter,
+            follow_links=given.follow_links,
+            encoding=given.encoding,
+            segmenter=given.segmenter,
+            segmenter_model=given.segmenter_model,
+            workers=given.workers,
+            meta_fields=given.meta_fields,
+            meta=given.meta,
+            unfinished=given.unfinished,
+        )
 
 
 if __name__ == "__main__":

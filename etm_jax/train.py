@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from etm_jax.cli import flags as cli
+from etm_jax.util.imports import quick_imports
 
 
 def main(argv: Sequence[str]) -> None:
@@ -24,11 +25,13 @@ def main(argv: Sequence[str]) -> None:
     configs, options = cli.parse_models(argv)
     # JAX takes a second to import, which neither --help nor a mistyped flag should cost.
     if len(configs) > 1:
-        from etm_jax.cli.search import search
+        with quick_imports():
+            from etm_jax.cli.search import search
 
         search(configs, options)
     else:
-        from etm_jax.cli.run import run
+        with quick_imports():
+            from etm_jax.cli.run import run
 
         run(configs[0], options)
 

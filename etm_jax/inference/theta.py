@@ -22,39 +22,50 @@ BATCHES_AHEAD = 8
 
 def infer_theta(variables: Variables, batcher: Batcher, spec: Spec) -> np.ndarray:
     """Topic proportions by `theta_step`, in the order of the rows: [D, K], of the parameters' dtype."""
-    num_docs = batcher.num_docs
-    theta = np.empty((num_docs, spec.model.num_topics), jnp.result_type(float))
-    batches = (theta_step(variables, batch, spec) for batch in batcher.epoch())
-    for start, rows in _fetched(batches, batcher.batch_size):
-        real = min(batcher.batch_size, num_docs - start)
-        theta[start : start + real] = rows[:real]
+    theta = np.empty((batcher.num_docs, spec.model.num_topics), jnp.result_type(float))
+    order = _mixed(batcher)
+    batches = (theta_step(variables, batch, spec) for batch in batcher.epoch(order))
+    for rows, found in _fetched(batches, order, batcher.batch_size):
+        theta[rows] = found[: len(rows)]
     return theta
 
 
 def infer_posterior(variables: Variables, batcher: Batcher, spec: Spec) -> Moments:
     """Moments of the posteriors q(δ | x) of all documents; mu and logvar themselves are never kept."""
-    num_docs, moments = batcher.num_docs, Moments(spec.model.num_topics, spec.model.prior_variance)
-    epoch = track(batcher.epoch(), "posteriors", len(batcher), "batches")
+    moments, order = Moments(spec.model.num_topics, spec.model.prior_variance), _mixed(batcher)
+    epoch = track(batcher.epoch(order), "posteriors", len(batcher), "batches")
     batches = (posterior_step(variables, batch, spec) for batch in epoch)
-    for start, (mu, logvar) in _fetched(batches, batcher.batch_size):
-        real = min(batcher.batch_size, num_docs - start)
-        moments.add(mu[:real], logvar[:real])
+    for rows, (mu, logvar) in _fetched(batches, order, batcher.batch_size):
+        moments.add(mu[: len(rows)], logvar[: len(rows)])
     return moments
 
 
-def _fetched(batches: Iterator[Any], batch_size: int) -> Iterator[tuple[int, Any]]:
-    """Yield the result of each batch, after the index of its first row.
+def _mixed(batcher: Batcher) -> np.ndarray:
+    """All rows [D] in the order of an epoch, whose batches are nearly all of the size that training has a program for.
+
+    Documents that stand together are often much alike, and many long ones would need a larger one.
+    """
+    return np.random.default_rng(0).permutation(batcher.num_docs)
+
+
+def _fetched(batches: Iterator[Any], order: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, Any]]:
+    """Yield the rows of each batch, and its result.
 
     Results are fetched some batches late, so that the host packs a batch while the device computes those before it.
     """
     waiting: deque[Any] = deque()
     starts = count(0, batch_size)
+
+    def oldest() -> tuple[np.ndarray, Any]:
+        start = next(starts)
+        return order[start : start + batch_size], jax.device_get(waiting.popleft())
+
     for batch in batches:
         waiting.append(batch)
         if len(waiting) > BATCHES_AHEAD:
-            yield next(starts), jax.device_get(waiting.popleft())
-    for batch in waiting:
-        yield next(starts), jax.device_get(batch)
+            yield oldest()
+    while waiting:
+        yield oldest()
 
 
 def log_px_at(

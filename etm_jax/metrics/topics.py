@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.metrics.evaluator import FittedRun, Measured, Row
+from etm_jax.util.arrays import largest_columns
 
 DUPLICATE_WORDS = 6
 """Two topics that share this many of their ten words are duplicates: a reader would call them one topic."""
@@ -61,7 +62,7 @@ def top_words(beta: np.ndarray, n: int) -> np.ndarray:
     ndarray of shape (K, n), int
         Columns, best first. Ties go to the lower column.
     """
-    return np.argsort(-beta, axis=1, kind="stable")[:, :n]
+    return largest_columns(beta, n)
 
 
 def npmi_coherence(words: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:

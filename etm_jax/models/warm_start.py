@@ -1,13 +1,12 @@
 """Where `default` starts ρ and α: word vectors on a sphere, and the centres of clusters of words and documents."""
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.models.kmeans import best_clustering
 from etm_jax.util.arrays import unit_rows
 
 SCALE = 6**0.5
@@ -82,28 +81,6 @@ def warm_start(
     centres = guided(_directions(np.concatenate([clusters, rest])), directions, seed_words)
     norms = SCALE * _relative_idf(counts) ** rarity
     return WarmStart((norms[:, None] * directions).astype(np.float32), (SCALE * centres).astype(np.float32))
-
-
-def best_clustering(points: np.ndarray, weights: np.ndarray, number: int, restarts: int, seed: int) -> np.ndarray:
-    """Centres of the best of several k-means clusterings of weighted points: [N, L], [N] → [number, L].
-
-    They are those of scikit-learn's `KMeans` with as many restarts. The clusterings share the cores, and each has one
-    thread: sums in another order would round otherwise.
-    """
-    from sklearn.cluster import KMeans, kmeans_plusplus
-    from threadpoolctl import threadpool_limits
-
-    mean, rng = points.mean(axis=0), np.random.RandomState(seed)
-    points = points - mean
-
-    def clustered(start: np.ndarray) -> KMeans:
-        with threadpool_limits(limits=1):
-            return KMeans(number, init=start, n_init=1).fit(points, sample_weight=weights)
-
-    with threadpool_limits(limits=1), ThreadPoolExecutor(os.cpu_count()) as pool:
-        starts = [kmeans_plusplus(points, number, sample_weight=weights, random_state=rng)[0] for _ in range(restarts)]
-        best = min(pool.map(clustered, starts), key=lambda found: found.inertia_)
-    return best.cluster_centers_ + mean
 
 
 def weighted_documents(counts: sp.csr_matrix, directions: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from etm_jax.cli import flags as cli
 from etm_jax.config.declaration import setting
 from etm_jax.report.page.strings import LANGUAGES
+from etm_jax.util.imports import quick_imports
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def main(argv: Sequence[str]) -> None:
     if given is None:
         return
     # JAX takes a second to import, which neither --help nor a mistyped flag should cost.
-    from etm_jax.report.write import FOLDERS, write_report
+    with quick_imports():
+        from etm_jax.report.write import FOLDERS, write_report
 
     folders = [name for name in FOLDERS if getattr(given, name)]
     write_report(

@@ -16,6 +16,7 @@ from etm_jax.results.run import Run
 from etm_jax.util.digests import FolderDigests
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, write_lines
+from etm_jax.util.npz import save_sparse
 from etm_jax.util.reading import read_array, read_object, read_sparse
 from etm_jax.util.tables import TableWriter
 from etm_jax.vectors.file import spelled
@@ -95,7 +96,7 @@ def write_topicwizard(run: Run, folder: Path) -> None:
     texts = [f"{name}: {first}" for name, first in zip(every.ids, every.first_words, strict=True)]
     about = {"corpus": texts, "vocab": run.corpus.vocabulary.words, "topic_names": topic_names(run)}
     (folder / "topic_data.json").write_text(json.dumps(about), encoding="ascii")
-    sp.save_npz(folder / "document_term_matrix.npz", every.counts)
+    save_sparse(folder / "document_term_matrix.npz", every.counts)
     np.save(folder / "document_topic_matrix.npy", run.model.theta.astype(np.float32))
     np.save(folder / "topic_term_matrix.npy", run.model.beta.astype(np.float32))
 

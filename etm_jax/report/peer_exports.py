@@ -19,6 +19,7 @@ from etm_jax.metrics.evaluator import TOP_WORDS
 from etm_jax.metrics.topics import top_words
 from etm_jax.results.run import Run
 from etm_jax.util.files import write_lines
+from etm_jax.util.npz import save_arrays, save_sparse
 from etm_jax.vectors.file import spelled
 
 DIMENSIONS = 200
@@ -47,7 +48,7 @@ def write_octis(run: Run, folder: Path) -> None:
         "test-topic-document-matrix": run.model.theta_test.T,
         "topics": np.array([[words[j] for j in row] for row in top_words(beta, TOP_WORDS)]),
     }
-    np.savez_compressed(folder / "model_output.npz", **output)
+    save_arrays(folder / "model_output.npz", **output)
 
 
 def write_topmost(run: Run, folder: Path) -> None:
@@ -60,7 +61,7 @@ def write_topmost(run: Run, folder: Path) -> None:
     levels = sorted({label for part in (corpus.train, corpus.valid, corpus.test) for label in part.meta.get(LABEL, ())})
     for name, parts in (("train", (corpus.train, corpus.valid)), ("test", (corpus.test,))):
         counts = sp.csr_matrix(sp.vstack([part.counts for part in parts]))
-        sp.save_npz(folder / f"{name}_bow.npz", counts)
+        save_sparse(folder / f"{name}_bow.npz", counts)
         write_lines(folder / f"{name}_texts.txt", _texts(counts, words))
         if levels:
             labels = (levels.index(label) for part in parts for label in part.meta[LABEL])
@@ -69,7 +70,7 @@ def write_topmost(run: Run, folder: Path) -> None:
     if levels:
         write_lines(folder / "label_names.txt", levels)
     rho = np.zeros((len(words), DIMENSIONS), np.float32) if run.model.rho is None else run.model.rho
-    sp.save_npz(folder / "word_embeddings.npz", sp.csr_matrix(rho))
+    save_sparse(folder / "word_embeddings.npz", sp.csr_matrix(rho))
 
 
 def write_uci(run: Run, folder: Path) -> None:

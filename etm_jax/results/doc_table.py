@@ -1,6 +1,7 @@
 """The table of documents and their topics: a row for each row of the input, in its order."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,15 @@ def header(names: Iterable[str], fields: tuple[str, ...]) -> list[str]:
     return ["document", "split", "tokens", "unknown", "topics", "first_words", *topic_columns(names), *fields]
 
 
-def document_rows(model: TopicArrays, corpus: Corpus) -> Iterator[list[object]]:
+class DocumentRow(NamedTuple):
+    """The cells before those of θ, θ as it is written, and the cells after it."""
+
+    cells: list[object]
+    theta: str
+    meta: list[str]
+
+
+def document_rows(model: TopicArrays, corpus: Corpus) -> Iterator[DocumentRow]:
     """A row a document: name, part of the split, words in all, share of them outside the vocabulary, θ, metadata.
 
     Rows are in the order of the input where the corpus has kept it, else train, valid, test. Documents that no part has
@@ -35,22 +44,20 @@ def document_rows(model: TopicArrays, corpus: Corpus) -> Iterator[list[object]]:
     if corpus.left is not None:
         parts.append((EMPTIED, corpus.left, np.broadcast_to(prior_of(model), (len(corpus.left), len(model.beta)))))
     figures = [_figures(documents) for _, documents, _ in parts]
+    # All at once: one by one, fifty numbers a document take longer than all else of a table.
+    joined = ",".join(["%.6f"] * len(model.beta))
     for part, i in _in_order([documents for _, documents, _ in parts]):
         split, documents, theta = parts[part]
         tokens, unknown = figures[part]
-        first = documents.first_words[i]
+        first, shares = documents.first_words[i], theta[i].tolist()
         if split == EMPTIED and not first:
             split = BLANK
-        yield [
-            documents.ids[i],
-            split,
-            int(tokens[i]),
-            "" if unknown is None else f"{unknown[i]:.4f}",
-            largest_topics(theta[i]),
-            first,
-            *(f"{share:.6f}" for share in theta[i].tolist()),
-            *(values[i] for values in documents.meta.values()),
-        ]
+        share = "" if unknown is None else f"{unknown[i]:.4f}"
+        yield DocumentRow(
+            [documents.ids[i], split, int(tokens[i]), share, largest_topics(shares), first],
+            joined % tuple(shares),
+            [values[i] for values in documents.meta.values()],
+        )
 
 
 def prior_of(model: TopicArrays) -> np.ndarray:
@@ -62,10 +69,10 @@ def prior_of(model: TopicArrays) -> np.ndarray:
     return prior / prior.sum()
 
 
-def largest_topics(theta: np.ndarray) -> str:
+def largest_topics(theta: Sequence[float]) -> str:
     """`3:0.62 11:0.20`: the largest topic, and all of at least LEAST_WEIGHT_LISTED, by descending weight."""
-    order = np.argsort(-theta, kind="stable")
-    return " ".join(f"{k}:{theta[k]:.2f}" for i, k in enumerate(order) if i == 0 or theta[k] >= LEAST_WEIGHT_LISTED)
+    listed = sorted((-share, k) for k, share in enumerate(theta) if share >= LEAST_WEIGHT_LISTED)
+    return " ".join(f"{k}:{-share:.2f}" for share, k in listed or [min((-share, k) for k, share in enumerate(theta))])
 
 
 def _in_order(parts: list[Documents]) -> Iterator[tuple[int, int]]:

@@ -1,7 +1,8 @@
 """The export folder, in formats that any program can read: text, CSV, numpy and scipy arrays, no pickle."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from etm_jax.results.doc_table import document_rows, header
 from etm_jax.results.seed_comparison import SeedComparison, SeedResult
 from etm_jax.results.summary import Summary
 from etm_jax.util.console import track
+from etm_jax.util.npz import save_sparse
 from etm_jax.util.own_files import replace_own_files
 from etm_jax.util.tables import TableWriter
 
@@ -53,7 +55,7 @@ def write_export(
             "test_h2": corpus.test_h2,
         }
         for name, matrix in counts.items():
-            sp.save_npz(new / f"{name}.npz", matrix)
+            save_sparse(new / f"{name}.npz", matrix)
         share = summary.share
         by_share = np.argsort(-share, kind="stable")
         _write_csv(
@@ -73,7 +75,9 @@ def write_export(
         if seeds:
             _write_csv(new / "seeds.csv", list(SeedResult._fields), map(_seed_cells, seeds.rows))
         rows = track(document_rows(model, corpus), "doc_topics.csv", total=num_documents, unit="documents")
-        _write_csv(new / "doc_topics.csv", header(names or [""] * len(model.beta), corpus.metadata.names), rows)
+        with _csv(new / "doc_topics.csv", header(names or [""] * len(model.beta), corpus.metadata.names)) as table:
+            for row in rows:
+                table.write(row.cells, row.theta, row.meta)
 
 
 class _Figure(float):
@@ -90,9 +94,14 @@ def _seed_cells(row: SeedResult) -> list[object]:
     return [("" if math.isnan(x) else _Figure(x)) if isinstance(x, float) else x for x in row]
 
 
-def _write_csv(path: Path, header: list[str], rows: Iterable[list[object]]) -> None:
+@contextmanager
+def _csv(path: Path, header: list[str]) -> Iterator[TableWriter]:
     # With a byte order mark spreadsheets read UTF-8; without it they garble Chinese words.
     with path.open("w", encoding="utf-8-sig", newline="") as file:
-        table = TableWriter(file, header)
+        yield TableWriter(file, header)
+
+
+def _write_csv(path: Path, header: list[str], rows: Iterable[list[object]]) -> None:
+    with _csv(path, header) as table:
         for row in rows:
             table.write(row)

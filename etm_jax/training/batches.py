@@ -206,6 +206,10 @@ class Batcher:
         )
         return self._packer.pack(entries, self._packer.largest_tile(entries))
 
+    def abstract(self) -> Batch:
+        """Shapes and types of a usual batch. Not of one on a mesh."""
+        return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), self.take(np.arange(0)))
+
     def _order(self, seed: int, epoch: int) -> np.ndarray:
         return np.random.default_rng([seed, epoch]).permutation(self.num_docs)
 

@@ -50,7 +50,7 @@ class DivergenceCheck:
         """Raise where a bound or a parameter is not finite; warn of the steps that were not applied."""
         nelbos = [bound.nelbo for bound in validated or trained]
         # The last step's loss is that of the parameters before its update.
-        if not (all(math.isfinite(bound.nelbo) for bound in trained + validated) and _all_finite(variables)):
+        if not (all(math.isfinite(bound.nelbo) for bound in trained + validated) and all_finite(variables)):
             documents = "validation documents" if validated else "documents"
             raise self._diverged(f"the nelbo of its {documents} is {sum(nelbos) / len(nelbos):.6g}")
         if self.steps.num_skipped:
@@ -77,5 +77,6 @@ class DivergenceCheck:
 
 
 @jax.jit
-def _all_finite(variables: Variables) -> jax.Array:
+def all_finite(variables: Variables) -> jax.Array:
+    """Whether no number among the variables is nan or infinite: bool."""
     return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(variables)]).all()

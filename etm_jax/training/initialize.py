@@ -1,5 +1,6 @@
 """What a run starts from: its record, and its variables from word vectors, other weights, or its own checkpoint."""
 
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -29,13 +30,19 @@ FEW_WORDS = 4.0
 
 
 def initialize(
-    config: Config, options: RunOptions, corpus: Corpus, resumed: RunRecord | None, weights: SavedModel | None
+    config: Config,
+    options: RunOptions,
+    corpus: Corpus,
+    resumed: RunRecord | None,
+    weights: SavedModel | None,
+    begin: Callable[[RunRecord], None] = lambda _: None,
 ) -> tuple[RunRecord, Variables | None]:
     """What the run is, and the variables that it starts from; None where it resumes from a checkpoint of its own.
 
     resumed: the record of the run that is resumed. weights: the model whose weights a new run starts from. Of several
-    seeds, the variables are a stack of members, which share the word vectors: those of the first seed. Raises UserError
-    where the settings are not for this corpus, or ask for more than the memory holds.
+    seeds, the variables are a stack of members, which share the word vectors: those of the first seed. begin: is called
+    with the record as soon as it is known, or, before the vectors are made, as it will be unless those are of another
+    length. Raises UserError where the settings are not for this corpus, or ask for more than the memory holds.
     """
     if not resumed:
         check_memory(config, corpus)
@@ -60,6 +67,7 @@ def initialize(
                 f"after its {resumed.num_epochs} epochs the run gets {more} more, over which the step size falls once "
                 "again from --learning_rate"
             )
+        begin(longer)
         return longer, None
     if weights:
         _check_vocabulary(weights, corpus, options.ckpt)
@@ -68,10 +76,12 @@ def initialize(
         as_trained = weights.spec().module().tempered(weights.variables, 1 / weights.config.model.temperature)
         variables = _in_precision(as_trained)
         started = record(weights.embed_dim)
+        begin(started)
         _say_overlap(started, corpus)
         return started, variables
-    vectors = None
-    if model_kind(config.model.kind).has_embeddings:
+    has_embeddings, vectors = model_kind(config.model.kind).has_embeddings, None
+    begin(record(config.vectors.embed_dim or 1 if has_embeddings else 0))
+    if has_embeddings:
         found = word_vectors(corpus, config.vectors, config.train.seed)
         console.note(found.describe())
         vectors = found.matrix

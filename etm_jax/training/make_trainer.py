@@ -1,7 +1,8 @@
 """From settings and a prepared corpus to a trainer: what the run is, what it starts from, its batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import jax
 import numpy as np
 
 from etm_jax.config.build import Config
@@ -9,14 +10,20 @@ from etm_jax.config.settings import RunOptions
 from etm_jax.corpus.types import Corpus
 from etm_jax.metrics.coherence import coherence
 from etm_jax.metrics.topics import WORDS_SHOWN, top_words, topic_quality
+from etm_jax.models.batch import Batch
 from etm_jax.ops.mesh import make_mesh
+from etm_jax.training.ahead import Call, CompiledAhead
+from etm_jax.training.batches import Batcher
 from etm_jax.training.checkpoint import Checkpoints, InMemoryCheckpoints
 from etm_jax.training.corpus_batches import corpus_batchers, training_batcher
 from etm_jax.training.distributed import is_main_process
+from etm_jax.training.divergence import all_finite
+from etm_jax.training.ensemble import abstract_states, train_steps
 from etm_jax.training.initialize import initialize
 from etm_jax.training.run_folder import RunFolder
-from etm_jax.training.run_record import RunRecord
+from etm_jax.training.run_record import RunRecord, default_dtype
 from etm_jax.training.saved_model import SavedModel
+from etm_jax.training.steps import Spec, abstract_state, eval_step, posterior_step, theta_step, train_step
 from etm_jax.training.train_setup import Row, TrainSetup
 from etm_jax.training.trainer import Trainer
 
@@ -39,11 +46,24 @@ def make_trainer(
     called with the row of each epoch. stop_on_signals: as of `TrainSetup`. in_memory: the run is never resumed, and its
     checkpoints are not written. Raises UserError as `initialize` does.
     """
-    mesh = make_mesh(options.mesh)
-    record, variables = initialize(config, options, corpus, resumed, weights)
+    mesh, ahead = make_mesh(options.mesh), CompiledAhead()
+    batchers: dict[str, Batcher] = {}
+
+    def begin(record: RunRecord) -> None:
+        batchers.update(corpus_batchers(corpus, config, record.batch_size, mesh))
+        if mesh is None and default_dtype() == "float32":
+            spec, num_seeds = record.spec(), config.train.num_seeds
+            step = train_step if num_seeds == 1 else train_steps
+            programs = (step, eval_step, all_finite, theta_step, posterior_step)
+            ahead.start(lambda: calls(spec, num_seeds, batchers["train"].abstract()), programs)
+
+    try:
+        record, variables = initialize(config, options, corpus, resumed, weights, begin)
+    except BaseException:
+        ahead.close()
+        raise
     if is_main_process():
         folder.start(record, corpus)
-    batchers = corpus_batchers(corpus, config, record.batch_size, mesh)
     return Trainer(
         TrainSetup(
             spec=record.spec(),
@@ -58,8 +78,22 @@ def make_trainer(
             quality=lambda beta: measure_quality(beta, corpus),
             on_epoch=on_epoch,
             stop_on_signals=stop_on_signals,
+            ahead=ahead,
         )
     )
+
+
+def calls(spec: Spec, num_seeds: int, batch: Batch) -> Iterator[Call]:
+    """How a training, and what makes its results, call their programs. batch: shapes of one."""
+    key, one, all_seeds = jax.random.key(0), abstract_state(spec), abstract_states(spec, num_seeds)
+    if num_seeds == 1:
+        yield train_step, (one, batch, key, spec)
+    else:
+        yield train_steps, (all_seeds, batch, jax.random.split(key, num_seeds), spec)
+    yield eval_step, (one.variables, batch, key, spec)
+    yield all_finite, (all_seeds.variables,)
+    yield theta_step, (one.variables, batch, spec)
+    yield posterior_step, (one.variables, batch, spec)
 
 
 def measure_quality(beta: np.ndarray, corpus: Corpus) -> dict[str, float]:

@@ -1,13 +1,14 @@
 """What a training is given, and what it ends with."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from etm_jax.config.settings import TrainConfig
 from etm_jax.models.layers import Variables
+from etm_jax.training.ahead import CompiledAhead
 from etm_jax.training.batches import Batcher
 from etm_jax.training.checkpoint import Checkpoints, InMemoryCheckpoints
 from etm_jax.training.run_folder import RunFolder
@@ -27,7 +28,7 @@ class TrainSetup:
     members where there are several seeds; None to resume from the newest checkpoint. document_names: of the training
     documents; empty for their numbers. quality: from β to metrics by name, every `config.log_quality_every` epochs.
     on_epoch: is called with the row of each epoch. stop_on_signals: SIGINT, SIGTERM and SIGHUP raise `Stopped` once the
-    state is saved.
+    state is saved. ahead: programs that are being compiled.
     """
 
     spec: Spec
@@ -42,6 +43,7 @@ class TrainSetup:
     quality: Callable[[np.ndarray], dict[str, float]] | None = None
     on_epoch: Callable[[Row], None] | None = None
     stop_on_signals: bool = False
+    ahead: CompiledAhead = field(default_factory=CompiledAhead)
 
 
 class TrainResult(NamedTuple):

@@ -12,7 +12,7 @@ from etm_jax.models.layers import Variables
 from etm_jax.models.objective import Sums
 from etm_jax.training.bound import Bound, bounds, evaluate_bound
 from etm_jax.training.distributed import all_gather, is_main_process, is_multiprocess, on_main_process, release_others
-from etm_jax.training.divergence import DivergenceCheck
+from etm_jax.training.divergence import DivergenceCheck, all_finite
 from etm_jax.training.ensemble import abstract_states, as_models, new_states, seeds, train_steps, unstack
 from etm_jax.training.epoch_log import EpochLog, means
 from etm_jax.training.layout import ModelLayout
@@ -21,7 +21,7 @@ from etm_jax.training.optimizer import learning_rate
 from etm_jax.training.plateau import anneal, is_finished
 from etm_jax.training.progress import Progress
 from etm_jax.training.signals import Stopped, StopRequest, deferred
-from etm_jax.training.steps import TrainState, new_state, train_step
+from etm_jax.training.steps import TrainState, eval_step, new_state, train_step
 from etm_jax.training.train_setup import Row, TrainResult, TrainSetup
 from etm_jax.util.console import TrainingMeter, note
 
@@ -59,7 +59,8 @@ class Trainer:
         meter = TrainingMeter(self._steps_before(), setup.num_epochs, len(setup.train))
         log = EpochLog(setup.folder, meter, setup.on_epoch)
         # The meter is closed whatever happens, so that what is printed next has a line of its own.
-        with closing(meter), self._stop_requests() as self.stop:
+        with closing(setup.ahead), closing(meter), self._stop_requests() as self.stop:
+            setup.ahead.wait(self.step)
             while not self.is_finished:
                 epoch, started = self.progress.epoch + 1, time.perf_counter()
 
@@ -79,6 +80,7 @@ class Trainer:
 
                 # Validation, by the same noise after each epoch, so that epochs can be compared.
                 validated = self._validate()
+                setup.ahead.wait(all_finite)
                 check.after_epoch(trained, validated, self.state.variables)
 
                 # How far the run is, and the epoch's row of metrics.
@@ -137,6 +139,7 @@ class Trainer:
         """The bound of the validation documents for each member; none without such documents."""
         if not len(self.setup.valid):
             return []
+        self.setup.ahead.wait(eval_step)
         pairs = zip(self._members(), self.eval_keys, strict=True)
         return [evaluate_bound(member, self.setup.valid, key, self.spec) for member, key in pairs]
 

@@ -30,3 +30,15 @@ def canonical(matrix: Any, dtype: type | None = None, keep_zeros: bool = False) 
     if not keep_zeros:
         csr.eliminate_zeros()
     return csr
+
+
+def largest_columns(scores: np.ndarray, n: int) -> np.ndarray:
+    """Columns of the n largest scores of each row, largest first; ties go to the lower column: [K, V] → [K, n]."""
+    n = min(n, scores.shape[1])
+    least = np.partition(scores, -n, axis=1)[:, -n]
+    found = []
+    # To sort those alone that can be among them takes a tenth of the time of sorting a large vocabulary.
+    for row, bound in zip(scores, least, strict=True):
+        columns = np.flatnonzero(row >= bound)
+        found.append(columns[np.argsort(-row[columns], kind="stable")[:n]])
+    return np.array(found)

@@ -23,16 +23,29 @@ class TableWriter:
 
     def __init__(self, file: TextIO, header: Iterable[str], delimiter: str = ",") -> None:
         """file: opened with newline=""."""
-        self._file, self._csv = file, csv.writer(file) if delimiter == "," else None
+        self._file, self._delimiter, self._csv = file, delimiter, csv.writer(_Line())
         self.write(header)
 
-    def write(self, row: Iterable[object]) -> None:
-        """Add a row."""
+    def write(self, row: Iterable[object], numbers: str = "", more: Iterable[object] = ()) -> None:
+        """Add a row. numbers: cells between `row` and `more` that are joined by the delimiter already."""
+        line = self._joined(row)
+        if numbers:
+            # A cell before them, as an empty one alone would get quotes.
+            line += self._delimiter + numbers + self._joined([0, *more])[1:]
+        self._file.write(line + ("\r\n" if self._delimiter == "," else "\n"))
+
+    def _joined(self, row: Iterable[object]) -> str:
         cells = [spreadsheet_cell(cell) for cell in row]
-        if self._csv is not None:
-            self._csv.writerow(cells)
-        else:
-            self._file.write("\t".join(re.sub(r"[\t\r\n]", " ", str(cell)) for cell in cells) + "\n")
+        if self._delimiter == ",":
+            return str(self._csv.writerow(cells)).removesuffix("\r\n")
+        return "\t".join(re.sub(r"[\t\r\n]", " ", str(cell)) for cell in cells)
+
+
+class _Line:
+    """What a csv.writer writes to, to give back its line."""
+
+    def write(self, line: str) -> str:
+        return line
 
 
 def spreadsheet_cell(value: object) -> object:
@@ -40,7 +53,10 @@ def spreadsheet_cell(value: object) -> object:
 
     A number, and text that is one, such as -3, stays as it is. `cell_text` is the inverse.
     """
-    if not isinstance(value, str) or _NUMBER.fullmatch(value) or not _FORMULA.match(value):
+    # Most cells are numbers, and no formula begins like them.
+    if not isinstance(value, str) or value[:1].isalnum():
+        return value
+    if _NUMBER.fullmatch(value) or not _FORMULA.match(value):
         return value
     return f"'{value}"
 

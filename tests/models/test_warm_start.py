@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from sklearn.cluster import KMeans
 
 from etm_jax.models.warm_start import (
     ENOUGH_DOCUMENTS,
     HALF_WEIGHT,
     MAX_CANDIDATES,
     SCALE,
-    best_clustering,
     warm_start,
     weighted_documents,
 )
@@ -132,16 +130,6 @@ def test_a_rare_word_does_not_move_its_document() -> None:
         return warm_start(np.concatenate([vectors, of_rare]), counts, 5, rarity=0.0, seed=1).alpha
 
     np.testing.assert_allclose(alpha(rare), alpha(rare[rng.permutation(900)]), atol=1e-5)
-
-
-def test_clusterings_that_share_the_cores_are_scikit_learns() -> None:
-    rng = np.random.default_rng(6)
-    points, weights = rng.normal(size=(400, 8)) + 3, rng.random(400)
-    found = best_clustering(points, weights, 7, restarts=6, seed=3)
-    expected = KMeans(7, n_init=6, random_state=3).fit(points, sample_weight=weights).cluster_centers_
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
-    one = KMeans(7, n_init=1, random_state=3).fit(points, sample_weight=weights).cluster_centers_
-    assert np.abs(one - expected).max() > 0.1  # The first is not the best.
 
 
 def test_the_same_document_again_and_again_is_one() -> None:

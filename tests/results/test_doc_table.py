@@ -52,7 +52,7 @@ def test_a_row_in_is_a_row_out_in_the_order_of_the_input(config, tmp_path):
     again = prepare(find_source(config), config, tmp_path / "cache")
     for prepared in (corpus, again):
         assert header(["", ""], prepared.metadata.names)[-3:] == ["topic_0", "topic_1", "source"]
-        rows = list(document_rows(model_of(prepared), prepared))
+        rows = [[*row.cells, *row.theta.split(","), *row.meta] for row in document_rows(model_of(prepared), prepared)]
         assert [row[-1] for row in rows] == [f"s{i}" for i in range(len(TEXTS))]
         assert [row[2] for row in rows] == [len(text.split()) for text in TEXTS]
         assert [row[1] == "blank" for row in rows] == [not text.strip() for text in TEXTS]
@@ -86,7 +86,8 @@ def test_a_corpus_of_an_earlier_version_has_its_rows_by_part(config):
     corpus = prepare(find_source(config), config, None)
     names = ("train", "valid", "test")
     parts = {name: dataclasses.replace(getattr(corpus, name), places=None, tokens=None) for name in names}
-    rows = list(document_rows(model_of(corpus), dataclasses.replace(corpus, left=None, **parts)))
+    of_before = dataclasses.replace(corpus, left=None, **parts)
+    rows = [row.cells for row in document_rows(model_of(corpus), of_before)]
     assert [row[0] for row in rows] == [*corpus.train.ids, *corpus.valid.ids, *corpus.test.ids]
     assert {row[3] for row in rows} == {""}
 

@@ -47,6 +47,19 @@ def test_a_table_without_quotes_has_a_cell_for_each_tab():
     assert out.getvalue() == 'label\tn\n"a b c"\t1\n'
 
 
+def test_numbers_that_are_joined_stand_between_the_cells():
+    for delimiter, end in ((",", "\r\n"), ("\t", "\n")):
+        out = io.StringIO()
+        table = TableWriter(out, ["a", "x", "y", "b"], delimiter)
+        table.write(["=1", "0.5", "0.25", ""])
+        table.write(["=1"], delimiter.join(["0.5", "0.25"]), [""])
+        table.write(["p,q"], "0.5", ["r", "s,t"])
+        _, one, other, last = out.getvalue().split(end)[:4]
+        assert one == other
+        rows = csv.reader(io.StringIO(last), delimiter=delimiter)
+        assert next(rows) == ["p,q", "0.5", "r", "s,t"]
+
+
 def test_names_copied_from_a_table_of_ours_are_those_of_the_documents(tmp_path):
     path = tmp_path / "labels.csv"
     with path.open("w", encoding="utf-8", newline="") as file:

@@ -26,6 +26,7 @@ from etm_jax.util.digests import file_digest
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import replace_folder
 from etm_jax.util.forms import ForeignError, foreign, stamp, stored_format
+from etm_jax.util.npz import save_arrays, save_sparse
 from etm_jax.util.reading import as_object, read_arrays, read_object, read_sparse
 
 COMPUTED = 2
@@ -230,7 +231,7 @@ def _write(corpus: Corpus, folder: Path) -> None:
     parts = {part: getattr(corpus, part) for part in _PARTS}
     counts = {part: documents.counts for part, documents in parts.items()}
     for name, matrix in {**counts, "test_h1": corpus.test_h1, "test_h2": corpus.test_h2}.items():
-        sp.save_npz(folder / f"{name}.npz", matrix)
+        save_sparse(folder / f"{name}.npz", matrix)
     for name, documents in parts.items():
         _save_labels(documents, folder / f"{name}_documents.npz")
     _write_json(vocabulary_to_json(corpus.vocabulary), folder / "vocabulary.json")
@@ -241,7 +242,7 @@ def _write(corpus: Corpus, folder: Path) -> None:
     if corpus.left is not None:
         _save_rows({**parts, _LEFT: corpus.left}, folder)
     if corpus.text is not None:
-        np.savez_compressed(folder / "text.npz", ids=corpus.text.ids, starts=corpus.text.starts)
+        save_arrays(folder / "text.npz", ids=corpus.text.ids, starts=corpus.text.starts)
         _write_json(corpus.text.words, folder / "text_words.json")
     manifest = {
         **stamp(FORMAT),
@@ -271,7 +272,7 @@ def _save_labels(documents: Documents, path: Path) -> None:
     for name, texts in labels.items():
         packed = texts if isinstance(texts, PackedTexts) else PackedTexts.of(texts)
         arrays |= {name: packed.content, f"{name}_starts": packed.starts}
-    np.savez_compressed(path, allow_pickle=False, **arrays)
+    save_arrays(path, **arrays)
 
 
 def _load_labels(folder: Path, part: str, num_fields: int) -> dict[str, PackedTexts]:
@@ -333,12 +334,12 @@ def _with_texts(parts: dict[str, Documents], folder: Path) -> dict[str, Document
 def _save_rows(parts: dict[str, Documents], folder: Path) -> None:
     """Where all documents stood, and how many words they had, with the documents of no part."""
     left = parts[_LEFT]
-    sp.save_npz(folder / f"{_LEFT}.npz", left.counts)
+    save_sparse(folder / f"{_LEFT}.npz", left.counts)
     _save_labels(left, folder / f"{_LEFT}_documents.npz")
     places = {f"{part}_places": documents.places for part, documents in parts.items()}
     tokens = {f"{part}_tokens": documents.tokens for part, documents in parts.items()}
     kept = {name: values for name, values in {**places, **tokens}.items() if values is not None}
-    np.savez_compressed(folder / _ROWS, allow_pickle=False, **kept)
+    save_arrays(folder / _ROWS, **kept)
 
 
 def _with_rows(parts: dict[str, Documents], folder: Path) -> dict[str, Documents]:

@@ -12,7 +12,7 @@ from etm_jax.corpus.store.packed import PackedTexts, Packer
 TEXTS = 256
 """Of a block, which is packed as one: enough to repeat themselves, few enough that one is found at once."""
 
-LEVEL = 6
+LEVEL = 1
 MAX_BLOCK = 1 << 26
 """Bytes that a block may unpack to; a damaged one is not unpacked further."""
 
