@@ -32,6 +32,8 @@ def programs_kept(cache: str = "") -> Iterator[None]:
     instructions may be missing here. A program whose file has changed since is deleted. Raises UserError where a folder
     that was named can never be written to.
     """
+    if cache == "none":
+        jax.config.update("jax_compilation_cache_dir", None)
     folder = _named(cache) if cache else _default()
     if folder is None:
         yield

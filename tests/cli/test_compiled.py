@@ -25,7 +25,7 @@ def settings_of_before():
     jax.experimental.compilation_cache.compilation_cache.reset_cache()
 
 
-def compute(cache: Path) -> list[float]:
+def compute(cache: Path | str) -> list[float]:
     """A program that is compiled anew, or read from the folder."""
     jax.clear_caches()
     jax.experimental.compilation_cache.compilation_cache.reset_cache()
@@ -108,3 +108,47 @@ def test_a_folder_that_cannot_be_one_is_a_mistake(tmp_path):
     with pytest.raises(UserError, match="--compilation_cache"), programs_kept(str(tmp_path / "file")):
         pass
     shutil.rmtree(tmp_path)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A user's own folder of caches, and nothing that JAX was told."""
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    monkeypatch.setenv("ETM_JAX_CACHE", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_programs_are_kept_in_the_users_caches_unless_told_otherwise(home, monkeypatch):
+    right = compute("")
+    assert programs(home / "programs")
+    assert compute("") == right
+    shutil.rmtree(home)
+    assert compute("none") == right
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "elsewhere")
+    assert compute("") == right
+    assert not home.exists()
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_the_users_caches_cannot_be_written_to_nothing_is_said(home, capfd):
+    home.write_text("a file")
+    assert compute("") == compute("none")
+    assert capfd.readouterr().err == ""
+
+
+def test_what_was_used_longest_ago_is_swept(tmp_path):
+    for age, name in enumerate(("newest", "older", "oldest")):
+        path = tmp_path / ("here" if age else "there") / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(bytes(100))
+        os.utime(path, (1e9 - age, 1e9 - age))
+    compiled.sweep(tmp_path, 250)
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["newest", "older"]
+    compiled.sweep(tmp_path, 0)
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_the_users_caches_are_swept_at_the_end(home, monkeypatch):
+    monkeypatch.setattr(compiled, "MOST", 1)
+    compute("")
+    assert not programs(home)
