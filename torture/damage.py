@@ -156,7 +156,8 @@ def make_things(place: Path, wanted: Collection[str] = THINGS) -> dict[str, Thin
     started = trained(*given, f"--ckpt={tensors}")
     things = {
         "run": Thing(run, of_run(run, "--num_epochs=2")),
-        "edited": Thing(edited, of_results(edited) | of_weights(edited)),
+        # Its topics are not those of its weights, which is why nothing converts them.
+        "edited": Thing(edited, of_results(edited) | {name: of_weights(edited)[name] for name in ("infer", "load")}),
         "unfinished": Thing(cut, of_run(cut, "--num_epochs=3") | of_weights(cut, "--unfinished")),
         "cache": Thing(cache, {"train": trained(*given, f"--cache_dir={cache}")}),
         "shards": Thing(shards, {"train": trained(f"--corpus={shards}", *SMALL[:3], *SMALL[6:])}),
