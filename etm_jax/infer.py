@@ -86,6 +86,9 @@ class InferFlags:
     segmenter: str = setting("", "cuts the text; by default as the run's was", choices=SEGMENTERS)
     segmenter_model: str = setting("", "folder of a model of pkuseg's; by default the run's", shown="FOLDER")
     workers: int = setting(0, "processes that cut the text; 0: as many as repay their start", at_least=0)
+    mesh: str = setting(
+        "", "devices as data:4,vocab:2: documents are split over data, words over vocab; default: all devices on data"
+    )
     unfinished: bool = setting(False, "take a run that has not ended as it is, with a warning that names its epoch")
 
 
@@ -116,6 +119,7 @@ def main(argv: Sequence[str]) -> None:
             meta_fields=given.meta_fields,
             meta=given.meta,
             unfinished=given.unfinished,
+            mesh=given.mesh,
         )
 
 

@@ -1,6 +1,7 @@
 """Strict switches for every test, and what several of them share."""
 
 import dataclasses
+import gc
 import importlib.util
 import os
 import sys
@@ -37,6 +38,18 @@ from etm_jax.models.layers import Variables
 from etm_jax.models.noise import Noise, Posterior, draw
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+pytest_plugins = ["quick"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _kept_is_not_searched() -> None:
+    """What is imported, compiled and cached so far is left out of what is searched for garbage.
+
+    It is there to the end, and looking through it takes a third of a second. Reading damaged arrays does so twice.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def words_of(config: CorpusConfig, documents: list[Document], workers: int = 1) -> list[list[str]]:

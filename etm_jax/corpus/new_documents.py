@@ -21,6 +21,7 @@ from etm_jax.corpus.words.cleaning import clean_documents
 from etm_jax.corpus.words.numbering import JoinedTokens, VocabularyNumbers
 from etm_jax.corpus.words.phrases import join_phrases
 from etm_jax.corpus.words.ranges import TokenRanges
+from etm_jax.corpus.words.segment import DOCUMENTS_AT_ONCE as SEGMENTED_AT_ONCE
 from etm_jax.corpus.words.segment import Segmented, segment_documents, segment_stream
 from etm_jax.corpus.words.segmenters import PKUSEG, segmenter_version
 from etm_jax.corpus.words.tokenizer import cleaner
@@ -199,8 +200,8 @@ def _recounted(given: Counted, vocabulary: Vocabulary, fields: Fields) -> Iterat
     moved = sp.csr_matrix((np.ones(len(rows), np.int32), (rows, cols)), shape=(len(given.words), len(vocabulary)))
     parts = {"train": given.train, "valid": given.valid, "test": given.test_h1 + given.test_h2}
     for name, counts in parts.items():
-        for start in range(0, counts.shape[0], DOCUMENTS_AT_ONCE):
-            some = counts[start : start + DOCUMENTS_AT_ONCE]
+        for start in range(0, counts.shape[0], SEGMENTED_AT_ONCE):
+            some = counts[start : start + SEGMENTED_AT_ONCE]
             over_ours = sp.csr_matrix(some @ moved, dtype=np.int32)
             over_ours.sort_indices()
             places = range(start, start + some.shape[0])

@@ -15,6 +15,7 @@ from etm_jax.inference.theta_files import CsvWriter, writer
 from etm_jax.inference.unknown_words import too_many_unknown
 from etm_jax.interop.read import model_files
 from etm_jax.models.topic_edit import topic_columns
+from etm_jax.ops.mesh import make_mesh
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.overlap import check_not_read, given
@@ -37,6 +38,7 @@ def infer(
     meta_fields: str = "",
     meta: str = "",
     unfinished: bool = False,
+    mesh: str = "",
 ) -> None:
     """Write the topic proportions of the documents in `source` by the model in `workdir`, and print a summary.
 
@@ -45,15 +47,15 @@ def infer(
     text_field, id_field, delimiter, encoding, meta_fields, meta: as of training; None stands for what training had,
     where the source has such columns. segmenter, segmenter_model: used instead of the run's.
     follow_links: go where links in a folder lead, outside it too. workers: number of processes; 0 for as many as are
-    worth starting. unfinished: take a run that has not ended as it is. Raises UserError where something cannot be read
-    or written.
+    worth starting. unfinished: take a run that has not ended as it is. mesh: the devices, as --mesh of training says.
+    Raises UserError where something cannot be read or written.
     """
     if Path(output).suffix.lower() == ".npy" and (meta_fields or meta):
         raise UserError(
             f"--output={output} holds proportions alone; with --meta_fields or --meta give a "
             ".csv, .jsonl or .parquet file"
         )
-    model = read_predictor(workdir, unfinished)
+    model = read_predictor(workdir, unfinished, make_mesh(mesh))
     like_the_run = settings_like(model.config.corpus, model.vocabulary, segmenter)
     settings = dataclasses.replace(
         like_the_run,

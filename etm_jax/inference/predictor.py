@@ -1,12 +1,14 @@
 """Applying a trained model to new documents, a batch at a time, for their topic proportions."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import numpy as np
 import scipy.sparse as sp
+from jax.sharding import Mesh
 
 from etm_jax.config.build import Config
 from etm_jax.corpus.inputs import encoder_input
@@ -17,15 +19,20 @@ from etm_jax.interop import read_saved_model
 from etm_jax.interop.native_files import read_vocabulary
 from etm_jax.models.registry import model_kind
 from etm_jax.models.topic_edit import TopicEdit
+from etm_jax.ops.mesh import MeshLayout
 from etm_jax.training.batches import Batcher
 from etm_jax.training.edited_folder import read_edit
+from etm_jax.training.layout import ModelLayout
 from etm_jax.training.run_folder import RunFolder, exported
 from etm_jax.training.saved_model import SavedModel
-from etm_jax.training.steps import beta_step
+from etm_jax.training.steps import beta_step, theta_step
 from etm_jax.util.errors import UserError
 
-SIZES = tuple(2**i for i in range(12, 31))
+SIZES = tuple(n * 2**i for i in range(11, 30) for n in (2, 3))
 """Numbers of nonzeros that a batch is padded to: fixed, so that few programs are compiled for any amount of text."""
+
+AHEAD = 1
+"""Groups of documents that the device has to do while those before them are written."""
 
 
 class Mixtures(NamedTuple):
@@ -43,16 +50,24 @@ class Mixtures(NamedTuple):
 
 
 class Predictor:
-    """Inference with a model that has an encoder. beta: [K, V], the topics, as they were edited if they were."""
+    """Inference with a model that has an encoder. beta: [K, V], the topics, as they were edited if they were.
 
-    def __init__(self, trained: SavedModel, vocabulary: Vocabulary) -> None:
-        self.spec, self.vocabulary, self.config = trained.spec(), vocabulary, trained.config
+    mesh: the devices that documents are sharded over; None for one.
+    """
+
+    def __init__(self, trained: SavedModel, vocabulary: Vocabulary, mesh: Mesh | None = None) -> None:
+        spec = trained.spec()
+        self.vocabulary, self.config = vocabulary, trained.config
         self.metadata, self.origin, self.edit = trained.metadata, trained.origin, trained.edit
-        # Transferred to the device once, for all calls.
-        self.variables = jax.device_put(trained.variables)
-        self.prior = np.asarray(self.spec.with_variables(self.variables).prior_theta())
-        beta = np.asarray(beta_step(self.variables, self.spec))
+        self.prior = np.asarray(spec.with_variables(trained.variables).prior_theta())
+        beta = np.asarray(beta_step(trained.variables, spec))
         self.beta = self.edit.means(beta) if self.edit else beta
+        # Each device computes as many documents at once as one alone would: a product's rounding depends on how many.
+        self._batch_size = DOCUMENTS_AT_ONCE * (mesh.shape["data"] if mesh else 1)
+        layout = ModelLayout(spec, MeshLayout(mesh, self._batch_size, spec.vocab_size) if mesh else None)
+        self.spec, self._mesh_layout = layout.program_spec, layout.mesh_layout
+        # Transferred to the devices once, for all calls.
+        self.variables = layout.shard(trained.variables) if mesh else jax.device_put(trained.variables)
 
     def theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
         """Topic proportions: [D, V] CSR → [D, K] float32; the prior's for a row without words.
@@ -64,12 +79,27 @@ class Predictor:
 
     def fitted_theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
         """The same of the topics as they were fitted, before they were edited."""
+        theta = infer_theta(self.variables, self._batcher(counts, meta), self.spec)
+        return self._with_prior(theta, counts)
+
+    def begin(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]]) -> Callable[[], np.ndarray]:
+        """What waits for `theta` of these documents, which the device has begun to compute when this returns."""
+        found = [theta_step(self.variables, batch, self.spec) for batch in self._batcher(counts, meta).epoch()]
+
+        def theta() -> np.ndarray:
+            fitted = self._with_prior(np.concatenate(jax.device_get(found))[: counts.shape[0]], counts)
+            return self.edit.theta(fitted) if self.edit else fitted
+
+        return theta
+
+    def _batcher(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None) -> Batcher:
         model = self.spec.model
         kind = "tfidf" if model.use_tfidf else model.encoder_input
         inputs = encoder_input(counts, kind, self.vocabulary)
         extras = self.metadata.encode(meta or {}, counts.shape[0])
-        batcher = Batcher(counts, inputs, DOCUMENTS_AT_ONCE, SIZES, extras=extras)
-        theta = infer_theta(self.variables, batcher, self.spec)
+        return Batcher(counts, inputs, self._batch_size, SIZES, layout=self._mesh_layout, extras=extras)
+
+    def _with_prior(self, theta: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
         return np.where(np.diff(counts.indptr)[:, None] == 0, self.prior, theta)
 
 
@@ -95,16 +125,20 @@ class ExportPredictor:
         fitted = self.fitted_theta(counts)
         return self.edit.theta(fitted) if self.edit else fitted
 
+    def begin(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]]) -> Callable[[], np.ndarray]:
+        """What computes `theta`, when it is called."""
+        return lambda: self.theta(counts, meta)
+
     def fitted_theta(self, counts: sp.csr_matrix) -> np.ndarray:
         """The same of the topics as they were fitted, before they were edited."""
         return model_kind(self.config.model.kind).infer_theta(self.arrays, counts).astype(np.float32)
 
 
-def read_predictor(path: str, unfinished: bool = False) -> Predictor | ExportPredictor:
+def read_predictor(path: str, unfinished: bool = False, mesh: Mesh | None = None) -> Predictor | ExportPredictor:
     """Read the model in a run's folder, of any --model, or in a file that `etm_jax.interop.read_saved_model` reads.
 
-    unfinished: whether to take a run that has not ended as it is. Raises UserError where there is no model, it is
-    damaged, has not ended, or has no vocabulary.
+    unfinished: whether to take a run that has not ended as it is. mesh: as of `Predictor`. Raises UserError where there
+    is no model, it is damaged, has not ended, or has no vocabulary.
     """
     folder = RunFolder(Path(path).expanduser())
     record = folder.record()
@@ -116,7 +150,7 @@ def read_predictor(path: str, unfinished: bool = False) -> Predictor | ExportPre
     trained = read_saved_model(path, unfinished=unfinished)
     if trained.vocabulary is None:
         raise UserError(f"--workdir={path} does not hold the words of its columns; give the folder of a run")
-    return Predictor(trained, trained.vocabulary)
+    return Predictor(trained, trained.vocabulary, mesh)
 
 
 def names_of_topics(model: Predictor | ExportPredictor) -> tuple[str, ...]:
@@ -125,6 +159,16 @@ def names_of_topics(model: Predictor | ExportPredictor) -> tuple[str, ...]:
 
 
 def mixtures(model: Predictor | ExportPredictor, documents: Iterable[CountedDocuments]) -> Iterator[Mixtures]:
-    """Yield the topic proportions of documents, a batch at a time."""
+    """Yield the topic proportions of documents, some at a time as they come."""
+    begun: deque[tuple[CountedDocuments, Callable[[], np.ndarray]]] = deque()
+
+    def oldest() -> Mixtures:
+        some, theta = begun.popleft()
+        return Mixtures(some.ids, theta(), some.tokens, some.unknown, some.meta)
+
     for some in documents:
-        yield Mixtures(some.ids, model.theta(some.counts, some.meta), some.tokens, some.unknown, some.meta)
+        begun.append((some, model.begin(some.counts, some.meta)))
+        if len(begun) > AHEAD:
+            yield oldest()
+    while begun:
+        yield oldest()

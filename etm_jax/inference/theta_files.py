@@ -44,9 +44,10 @@ class CsvWriter:
 
     def write(self, some: Mixtures) -> None:
         """Add these documents."""
+        joined = ",".join(["%.6f"] * some.theta.shape[1])
         for doc, tokens, unknown, theta, *meta in _rows(some):
-            shares = (f"{x:.6f}" for x in theta.tolist())
-            self._rows.write([self._shown(doc), tokens, f"{unknown:.4f}", *shares, *map(self._shown, meta)])
+            cells = [self._shown(doc), tokens, f"{unknown:.4f}"]
+            self._rows.write(cells, joined % tuple(theta.tolist()), map(self._shown, meta))
 
     def close(self) -> None:
         """Detach from the file, which stays open."""

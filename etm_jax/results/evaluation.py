@@ -13,11 +13,13 @@ from etm_jax.metrics.topics import top_words
 from etm_jax.models.layers import Variables
 from etm_jax.models.registry import model_kind
 from etm_jax.models.topic_edit import TopicEdit
+from etm_jax.ops.mesh import make_mesh
 from etm_jax.results.label_file import read_labels
 from etm_jax.results.run import Run
 from etm_jax.training.checkpoint import Checkpoints
 from etm_jax.training.corpus_batches import corpus_batchers
 from etm_jax.training.ensemble import abstract_states, as_models
+from etm_jax.training.layout import ModelLayout
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.run_record import RunRecord
 from etm_jax.training.steps import beta_step
@@ -90,7 +92,9 @@ def _fitted(run: Run, labels: Labels | None) -> FittedRun:
     variables, spec = variables or _variables(folder, record, model.beta, edit), record.spec()
     if edit:
         return fitted  # The encoder's dimensions are those of the topics as they were fitted.
-    moments = infer_posterior(variables, corpus_batchers(corpus, record.config, record.batch_size)["train"], spec)
+    batcher = corpus_batchers(corpus, record.config, record.batch_size, make_mesh(""))["train"]
+    layout = ModelLayout(spec, batcher.layout)
+    moments = infer_posterior(layout.shard(variables), batcher, layout.program_spec)
     fitted = fitted._replace(activity=moments.activity, kl=moments.kl_per_topic)
     if kind.is_mixture:
         return fitted
