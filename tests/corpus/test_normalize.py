@@ -119,3 +119,11 @@ def test_tokens_keep_letters_alone(token, expected):
 )
 def test_tokens_keep_digits_on_demand(token, expected):
     assert clean_token(token, digits=True) == expected
+
+
+def test_a_plain_chinese_character_is_what_its_neighbours_make_of_it():
+    """What is passed over at once comes out as what is looked through: a comma has that done."""
+    every = "".join(map(chr, range(0x4E00, 0xA000)))
+    assert normalize(every, True, True) == every
+    assert normalize(f"{every}，", True, True) == f"{every}，"
+    assert unicodedata.is_normalized("NFKC", every)

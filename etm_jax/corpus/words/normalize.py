@@ -62,6 +62,10 @@ _IN_NUMBERS = re.compile(r"(?<=\d)([.,٫٬])(?=\d)")
 """What stands between two digits of a number: 3.14 is not 314."""
 
 
+_PLAIN = re.compile("[一-鿿]+")
+"""Chinese characters that are their own NFKC."""
+
+
 def is_letter(char: str) -> bool:
     """Whether a character is part of cleaned tokens."""
     return bool(char.translate(_LETTERS))
@@ -74,6 +78,8 @@ def normalize(text: str, nfkc: bool, lowercase: bool) -> str:
     lone surrogates become spaces. nfkc: fold full-width and compatibility characters, except ，！？：；（）.
     Applying it twice changes nothing.
     """
+    if _PLAIN.fullmatch(text):  # As are most words that people or other programs have cut.
+        return text
     odd = _suspects().findall(text)
     if not all(char.isspace() or _VISIBLE[ord(char)] == char for char in odd):
         text = text.translate(_VISIBLE)
