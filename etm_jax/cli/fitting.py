@@ -56,6 +56,8 @@ class TrainingFitter:
                 "from; leave out one of the two"
             )
         self._resumed = saved if Checkpoints(folder.checkpoints).epochs() else None
+        if self._resumed:
+            Checkpoints(folder.checkpoints, self._resumed.identity).check_run()
         self._weights: SavedModel | None = None
         if self._resumed is None and options.ckpt:
             self._weights = read_start_weights(options.ckpt, config.model)

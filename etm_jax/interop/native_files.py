@@ -57,7 +57,8 @@ def read_run_weights(path: str, unfinished: bool = False) -> SavedModel:
         Where the folder holds no run with a checkpoint, or the run is damaged or has not ended.
     """
     folder = RunFolder(Path(path).expanduser())
-    record, checkpoints = folder.record(), Checkpoints(folder.checkpoints)
+    record = folder.record()
+    checkpoints = Checkpoints(folder.checkpoints, record.identity if record else None)
     if record is None or not checkpoints.epochs():
         raise UserError(f"{path} holds no run with a checkpoint; give the --workdir of a run, or a file of weights")
     train = record.config.train
@@ -67,8 +68,8 @@ def read_run_weights(path: str, unfinished: bool = False) -> SavedModel:
         far = f"the run in {path} is at epoch {newest} of {record.num_epochs}"
         if not unfinished:
             raise UserError(
-                f"{far}; give its training command again, and let it end, or take it as it is by --unfinished "
-                "(unfinished=True in Python)"
+                f"{far}; give its training command again, and let it end; infer and convert take it as it is by "
+                "--unfinished, and Python by unfinished=True"
             )
         warn(f"{far}: it has not ended")
     best = int(np.argmin(progress.by_seed))

@@ -103,7 +103,7 @@ def _fitted(run: Run, labels: Labels | None) -> FittedRun:
 
 def _variables(folder: RunFolder, record: RunRecord, beta: np.ndarray, edit: TopicEdit | None) -> Variables:
     """The variables of the exported model. Raises UserError where the checkpoint no longer belongs to the export."""
-    checkpoints, spec = Checkpoints(folder.checkpoints), record.spec()
+    checkpoints, spec = Checkpoints(folder.checkpoints, record.identity), record.spec()
     num_seeds = record.config.train.num_seeds
     state, progress = checkpoints.restore(abstract_states(spec, num_seeds), record.exported)
     variables = as_models(state.variables, spec, num_seeds)[int(np.argmin(progress.by_seed))]

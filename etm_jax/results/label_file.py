@@ -23,8 +23,8 @@ def read_labels(corpus: Corpus, path: str, id_field: str = "") -> Labels:
     example = next(iter(corpus.train.ids), "")
     if label_of and not named:
         raise UserError(
-            f"--labels={path}: none of its {len(label_of):,} labels names a document of the run; it names such as "
-            f"{next(iter(label_of))!r}, and the documents are called such as {example!r}, as in export/doc_topics.csv"
+            f"--labels={path}: none of its {len(label_of):,} labels names a document of the run; that file has names "
+            f"such as {next(iter(label_of))!r}, and the run such as {example!r}, as in export/doc_topics.csv"
         )
     if _count_from_0(label_of.keys()) and _count_from_1(names, len(label_of)):
         raise UserError(

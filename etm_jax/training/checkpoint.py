@@ -1,6 +1,8 @@
 """Checkpoints: the state of a run on disk, to resume from, and the same in memory."""
 
 import json
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +14,7 @@ from etm_jax.training.progress import Progress, order
 from etm_jax.training.signals import uninterrupted
 from etm_jax.training.steps import TrainState
 from etm_jax.util.console import warn
-from etm_jax.util.digests import DIGESTS, damage, file_digests
+from etm_jax.util.digests import DIGESTS, FolderDigests, damage, file_digests
 from etm_jax.util.disk import free_space
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, replace_folder, sync_all
@@ -37,8 +39,10 @@ class Checkpoints:
     here; restoring writes nothing.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, identity: Mapping[str, str | int] | None = None) -> None:
+        """identity: of the run, which is written into each, and which those that are restored must have if they have
+        one; None where nothing is restored or saved."""
+        self.folder, self._identity = folder, dict(identity or {})
 
     def save(self, state: TrainState, progress: Progress) -> None:
         """Write the state, and delete the checkpoints that are no longer needed. Does nothing where it is there.
@@ -48,7 +52,8 @@ class Checkpoints:
         place = self.folder / progress.name
         if place.is_dir() and not damage(place):
             return
-        about = json.dumps({**stamp(), "orbax": ORBAX, **progress.to_json(), "arrays": _described(state)})
+        run = {"orbax": ORBAX, "run": self._identity}
+        about = json.dumps({**stamp(), **run, **progress.to_json(), "arrays": _described(state)})
         needed = room_for(state._asdict()) + 2 * len(about)
         if free_space(place) < needed:
             # Told before a byte is written, and in plainer words than those of the library that would fail.
@@ -96,6 +101,22 @@ class Checkpoints:
             name, progress = self._whole([*_by_nelbo(names, progress.nelbos), name], or_older)
         return self._read(name, like), progress
 
+    def check_run(self) -> None:
+        """Raise UserError where a checkpoint is of another run. Those that are damaged say nothing."""
+        for name in self._names():
+            with suppress(*DAMAGED):
+                FolderDigests(self.folder / name).check(_PROGRESS)
+                self._check_run(name, self._about(name))
+
+    def _check_run(self, name: str, about: Mapping[str, Any]) -> None:
+        of_run = about.get("run")
+        if of_run and self._identity and of_run != self._identity:  # Earlier versions did not say.
+            what = ", ".join(key for key in self._identity if of_run.get(key) != self._identity[key])
+            raise UserError(
+                f"the checkpoint {self.folder / name} is of another run (its {what} differs); restore those of this "
+                "run from a backup, or start over in another --workdir"
+            )
+
     def _whole(self, names: list[str], or_older: bool) -> tuple[str, Progress]:
         """The first of these checkpoints, or with `or_older` the first that is whole."""
         damaged: dict[str, str] = {}
@@ -121,6 +142,7 @@ class Checkpoints:
     def _read(self, name: str, like: TrainState) -> TrainState:
         place = self.folder / name
         about = self._about(name)
+        self._check_run(name, about)
         asked = _described(like)
         stored = about.get("arrays", asked)  # The first versions did not say.
         for leaf in sorted(stored.keys() | asked.keys()):
@@ -145,6 +167,7 @@ class Checkpoints:
             stored_format(values)
             progress = Progress.from_json(values, name)
             dict[str, str].items({} if self._is_earlier(name) else values["arrays"])
+            dict[str, str].items(values.get("run", {}))
         except ForeignError as error:
             raise foreign(self.folder / name, values, error) from error
         except DAMAGED:

@@ -73,7 +73,7 @@ def make_trainer(
             valid=batchers["valid"],
             initial=variables,
             folder=folder,
-            checkpoints=InMemoryCheckpoints() if in_memory else Checkpoints(folder.checkpoints),
+            checkpoints=InMemoryCheckpoints() if in_memory else Checkpoints(folder.checkpoints, record.identity),
             document_names=() if corpus.stream else corpus.train.ids,
             quality=lambda beta: measure_quality(beta, corpus),
             on_epoch=on_epoch,

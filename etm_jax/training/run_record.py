@@ -55,6 +55,18 @@ class RunRecord(NamedTuple):
         """Which epoch the run's results are of."""
         return "last" if self.config.train.export_from == "last" else "best"
 
+    @property
+    def identity(self) -> dict[str, str | int]:
+        """What no resumption changes, by which a checkpoint knows its run."""
+        train = self.config.train
+        return {
+            "corpus": self.corpus_digest,
+            "vocabulary": self.vocabulary_hash,
+            "model": self.config.model.kind,
+            "seed": train.seed,
+            "num_seeds": train.num_seeds,
+        }
+
     def settled(self) -> Config:
         """The settings with what became of those that follow from the corpus where they are not given."""
         c = self.config

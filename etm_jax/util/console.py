@@ -33,6 +33,11 @@ def silenced(silent: bool = True) -> Iterator[None]:
         _silent.reset(token)
 
 
+def is_silenced() -> bool:
+    """Whether messages are suppressed here."""
+    return _silent.get()
+
+
 @contextmanager
 def worded(wording: Callable[[str], str]) -> Iterator[None]:
     """Print messages within the block as `wording` has them."""

@@ -14,7 +14,7 @@ from etm_jax.util.errors import UserError
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
     """A folder with two files of its own, and links to them, out of it, and round in a circle."""
-    folders.tell_left.cache_clear()
+    folders._tell_once.cache_clear()
     inside, outside = tmp_path / "corpus", tmp_path / "outside"
     (inside / "sub").mkdir(parents=True)
     outside.mkdir()

@@ -150,3 +150,13 @@ def test_lines_that_metrics_lack_are_told(run, content):
     told = told_by(run.readers["report"])
     assert told.status == 0
     assert f"warning: {path} is damaged, or was changed since the run wrote it: 0 epochs of it can be read" in told.text
+
+
+def test_checkpoints_of_another_run_are_refused_by_all_that_read_them(run):
+    place = run.path.parent
+    given = [f"--corpus={place / 'corpus.csv'}", "--meta_fields=source", *damage.SMALL]
+    damage.command("train", *given, "--num_epochs=2", "--seed=2", f"--workdir={place / 'other'}")
+    shutil.rmtree(run.path / "checkpoints")
+    shutil.copytree(place / "other" / "checkpoints", run.path / "checkpoints")
+    for name in ("train", "infer", "convert", "load", "evaluate", "report"):
+        assert "is of another run (its seed differs)" in error(told_by(run.readers[name])), name

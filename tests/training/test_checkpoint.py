@@ -322,3 +322,18 @@ def test_what_four_devices_wrote_one_reads(checkpoints):
     restored, progress = checkpoints.restore(jax.eval_shape(lambda: wanted))
     assert_same(restored, wanted)
     assert progress == progress_of(1.0)
+
+
+def test_a_checkpoint_of_another_run_is_refused_by_what_differs(tmp_path):
+    ours = {"corpus": "a" * 64, "vocabulary": "b", "model": "etm", "seed": 1}
+    folder = tmp_path / "checkpoints"
+    Checkpoints(folder, ours).save(state_of(1), progress_of(2.0))
+    state, _ = Checkpoints(folder, ours).restore(state_of(0))
+    assert_same(state, state_of(1))
+    # Whoever says nothing of the run asks for nothing, and what an earlier version wrote says nothing.
+    Checkpoints(folder).restore(state_of(0))
+    Checkpoints(tmp_path / "earlier").save(state_of(1), progress_of(2.0))
+    Checkpoints(tmp_path / "earlier", ours).restore(state_of(0))
+    for which in ("last", "best"):
+        with pytest.raises(UserError, match=r"/1 is of another run \(its corpus, seed differs\); restore those"):
+            Checkpoints(folder, {**ours, "corpus": "c", "seed": 2}).restore(state_of(0), which)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from etm_jax.util.console import warn
+from etm_jax.util.console import is_silenced, warn
 from etm_jax.util.errors import UserError
 
 FOLLOW = "--follow_links follows them"
@@ -75,11 +75,15 @@ def check_inside(folder: Path, files: Iterable[Path], follow_links: bool) -> Non
         )
 
 
-@lru_cache(maxsize=64)
 def tell_left(folder: str, left: int) -> None:
     """Say how many links of a folder were left, once however often it is looked at."""
-    if left:
-        warn(f"links in {folder} that lead outside it were left: {left:,}; {FOLLOW}")
+    if left and not is_silenced():
+        _tell_once(folder, left)
+
+
+@lru_cache(maxsize=64)
+def _tell_once(folder: str, left: int) -> None:
+    warn(f"links in {folder} that lead outside it were left: {left:,}; {FOLLOW}")
 
 
 def _before_wildcard(parts: Iterable[str]) -> Iterator[str]:
