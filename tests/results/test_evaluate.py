@@ -172,7 +172,7 @@ def test_labels_are_joined_by_the_runs_own_ids(runs, tmp_path, capsys):
     assert "120 labels, 120 of them name a document" in capsys.readouterr().err
     # Row numbers say nothing of documents that have names: both sides are shown.
     path.write_text("document,label\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(120)), encoding="utf-8")
-    with pytest.raises(UserError, match=r"none of its 120 labels names .* such as '0', .* called such as 'A\d+'"):
+    with pytest.raises(UserError, match=r"none of its 120 labels names .* such as '0', and the run such as 'A\d+'"):
         read_labels(of_ids, str(path), "id")
 
 
@@ -305,7 +305,7 @@ def test_mistakes_are_told_in_one_line(runs, tmp_path, capsys):
     (tmp_path / "other.csv").write_text("document,label\nfirst,a\nsecond,b\n")
     message = refused(capsys, run, f"--labels={tmp_path / 'other.csv'}")
     assert "none of its 2 labels names a document" in message
-    assert "names such as 'first', and the documents are called such as '" in message
+    assert "has names such as 'first', and the run such as '" in message
     # The index of a table in pandas begins at 0.
     (tmp_path / "index.csv").write_text("document,label\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(120)))
     assert "numbers documents from 0" in refused(capsys, run, f"--labels={tmp_path / 'index.csv'}")
