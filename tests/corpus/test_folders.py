@@ -8,6 +8,7 @@ from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.readers import folders
 from etm_jax.corpus.readers.folders import files_named
 from etm_jax.corpus.sources import find_source
+from etm_jax.util.console import silenced
 from etm_jax.util.errors import UserError
 
 
@@ -87,3 +88,13 @@ def test_a_pattern_follows_no_link_out_of_the_folder_before_its_wildcards(corpus
     assert len(files_named(f"{corpus}/*.txt", follow_links=True)[0]) == 3
     # Named itself, it is what was asked for.
     assert len(files_named(f"{corpus}/file.txt", follow_links=False)[0]) == 1
+
+
+def test_what_was_suppressed_once_is_still_told(capsys):
+    """As infer looks at a folder first for the files that it reads, without a word."""
+    folders._tell_once.cache_clear()
+    with silenced():
+        folders.tell_left("news", 3)
+    for _ in range(2):
+        folders.tell_left("news", 3)
+    assert capsys.readouterr().err.count("links in news that lead outside it were left: 3") == 1
