@@ -20,7 +20,7 @@ ENOUGH = 1 << 20
 """Bytes on the disk below which a program is unlikely to find room."""
 
 MOST = 256 << 20
-"""Bytes of the folder that nobody has named; those of a run take a tenth of it."""
+"""Bytes of the folder that nobody has named. The programs of the demo take half a million."""
 
 
 @contextmanager
@@ -34,6 +34,8 @@ def programs_kept(cache: str = "") -> Iterator[None]:
     """
     if cache == "none":
         jax.config.update("jax_compilation_cache_dir", None)
+        yield
+        return
     folder = _named(cache) if cache else _default()
     if folder is None:
         yield
@@ -49,14 +51,12 @@ def programs_kept(cache: str = "") -> Iterator[None]:
             yield
         finally:
             if not cache:
-                sweep(folder.parent)
+                sweep(folder.parent, MOST)
             _drop_changed(folder)
 
 
 def _named(cache: str) -> Path | None:
-    """The folder for this processor in one that was asked for."""
-    if cache == "none":
-        return None
+    """The folder for this processor in one that was asked for; None where it cannot be made now."""
     folder = Path(cache).expanduser() / _processor()
     check_writable(folder.parent, "compilation_cache")
     try:
@@ -81,15 +81,15 @@ def _default() -> Path | None:
     return None
 
 
-def sweep(folder: Path, most: int | None = None) -> None:
-    """Delete what was used longest ago until at most `most` bytes, by default `MOST`, are left, of all processors."""
+def sweep(folder: Path, most: int) -> None:
+    """Delete what was used longest ago until at most `most` bytes are left in a folder and those in it."""
     with suppress(OSError):
         # A file system that does not note when files are read leaves those that were written last.
         files = [(max(seen.st_atime, seen.st_mtime), seen.st_size, path) for path in folder.rglob("*")
                  if path.is_file() and (seen := path.stat())]  # fmt: skip
         left = sum(size for _, size, _ in files)
         for _, size, path in sorted(files):
-            if left <= (MOST if most is None else most):
+            if left <= most:
                 return
             path.unlink(missing_ok=True)
             left -= size

@@ -85,7 +85,8 @@ def make_trainer(
 
 def calls(spec: Spec, num_seeds: int, batch: Batch) -> Iterator[Call]:
     """How a training, and what makes its results, call their programs. batch: shapes of one."""
-    key, one, all_seeds = jax.random.key(0), abstract_state(spec), abstract_states(spec, num_seeds)
+    key, one = jax.random.key(0), abstract_state(spec)
+    all_seeds = one if num_seeds == 1 else abstract_states(spec, num_seeds)
     if num_seeds == 1:
         yield train_step, (one, batch, key, spec)
     else:

@@ -1,6 +1,5 @@
 """All documents of a corpus to tokens, in parallel where that saves time."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -17,6 +16,7 @@ from etm_jax.util.console import note, track
 from etm_jax.util.errors import UserError
 from etm_jax.util.machine import memory_bytes
 from etm_jax.util.processes import process_pool
+from etm_jax.util.threads import cores
 
 DOCUMENTS_AT_ONCE = 4096
 """Of short documents, so many are segmented together at most."""
@@ -63,7 +63,7 @@ def segment_alone(documents: Iterator[Document], config: CorpusConfig) -> Iterat
 def most_processes(segmenter: str) -> int:
     """As many processes as there are cores, and as half of the memory holds models of the segmenter."""
     gigabytes = COSTS[segmenter].gigabytes if segmenter in COSTS else 0.2
-    return max(1, min(_cores(), int(_memory_gigabytes() / 2 / gigabytes)))
+    return max(1, min(cores(), int(_memory_gigabytes() / 2 / gigabytes)))
 
 
 def _plan(documents: Iterator[Document], config: CorpusConfig, cost: Cost) -> tuple[int, int]:
@@ -81,11 +81,6 @@ def _plan(documents: Iterator[Document], config: CorpusConfig, cost: Cost) -> tu
             f"{processes} process{'es' * (processes > 1)}: about {expected:.0f} s"
         )
     return processes, number
-
-
-def _cores() -> int:
-    """Number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory_gigabytes() -> float:
