@@ -198,7 +198,8 @@ class Setting:
         if self.kind is tuple:
             if isinstance(value, list | tuple | np.ndarray) and np.ndim(value) == 1:
                 return tuple(self._plain(part, self.item, value) for part in value)
-            raise self._mistyped(value)
+            # As on the command line, where one of them needs no comma.
+            return self.parsed(value) if isinstance(value, str) else (self._plain(value, self.item, value),)
         return self._plain(value, self.kind, value)
 
     def _plain(self, part: Any, kind: type, value: Any) -> Any:

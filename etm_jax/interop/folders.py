@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from etm_jax.interop.layouts import flatten
 from etm_jax.interop.native_files import fits_settings, nested_parts
 from etm_jax.models.layers import Variables
 from etm_jax.models.topic_edit import TopicEdit
+from etm_jax.training.run_folder import EVALUATION, PAGE
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.util.digests import FolderDigests, file_digest
 from etm_jax.util.disk import check_name
@@ -70,7 +71,7 @@ def save_folder(
     }
     if trained.edit:
         model["edit"] = trained.edit.to_json()
-    with replace_own_files(path, of_before=True) as new:
+    with replace_own_files(path, of_before=True, beside=(EVALUATION, PAGE)) as new:
         np.savez(new / WEIGHTS, allow_pickle=False, **arrays)
         (new / WORDS).write_text(json.dumps(vocabulary_to_json(trained.vocabulary)), encoding="ascii")
         (new / MODEL).write_text(json.dumps(model, indent=2), encoding="ascii")
@@ -92,10 +93,14 @@ def _check_ours(path: Path) -> None:
     if not ours:
         listed = FolderDigests(path).known_or_none()
         model = path / MODEL
-        names = {name for name in listed if not name.startswith(f"{DOCUMENTS}/")}
-        ours = set(FILES) == names and model.is_file() and file_digest(model) not in listed[MODEL]
+        ours = set(FILES) == _own_names(listed) and model.is_file() and file_digest(model) not in listed[MODEL]
     if not ours:
         raise UserError(f"{path} holds something other than a saved model; give another folder")
+
+
+def _own_names(listed: Iterable[str]) -> set[str]:
+    """Of the files that are listed, those of the model itself."""
+    return {name for name in listed if not name.startswith(f"{DOCUMENTS}/")} - {EVALUATION, PAGE}
 
 
 class _NoModelError(UserError):
@@ -133,7 +138,7 @@ def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
         if path.is_file():
             raise _none(path, "it is a file; give the folder that ETM.save wrote")
         model = read_object(path / MODEL)
-        if not _is_model(model) and FolderDigests(path).known_or_none().keys() != set(FILES):
+        if not _is_model(model) and _own_names(FolderDigests(path).known_or_none()) != set(FILES):
             raise _none(path, f"its {MODEL} is another program's")
         stored_format(model)  # Before the digests, which a later version may keep otherwise.
         FolderDigests(path).check(*FILES)

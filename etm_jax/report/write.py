@@ -7,19 +7,20 @@ from typing import Any, NamedTuple
 from etm_jax.corpus.sources import files_trained_on
 from etm_jax.report import exports, peer_exports
 from etm_jax.report.page.contents import contents
-from etm_jax.report.page.html import page
+from etm_jax.report.page.html import is_page, page
 from etm_jax.report.plots import write_plots
 from etm_jax.report.tables.write import write_tables
 from etm_jax.results.evaluation import evaluate
 from etm_jax.results.run import Run
 from etm_jax.results.saved_run import read_measurable
 from etm_jax.results.topic_names import AUTO, read_names
+from etm_jax.training.run_folder import PAGE
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import require
 from etm_jax.util.files import check_writable, replace_text
 from etm_jax.util.overlap import check_not_read, given
-from etm_jax.util.own_files import replace_own_files
+from etm_jax.util.own_files import replace_own_file, replace_own_files
 
 
 class Folder(NamedTuple):
@@ -120,9 +121,9 @@ def write_report(
         if package := FOLDERS[name].package:
             require(package, name, f"--{name}")
     run = read_measurable(Path(workdir).expanduser(), texts=True)
-    place = Path(output).expanduser() if output else run.folder.path / "report.html"
+    place = Path(output).expanduser() if output else run.folder.page
     if place.is_dir():
-        raise UserError(f"--output={place} is a folder; give a file such as {place / 'report.html'}")
+        raise UserError(f"--output={place} is a folder; give a file such as {place / PAGE}")
     check_writable(place.parent, "output" if output else "workdir")
     check_not_read(
         [("--output", place), *((f"--{name}", place.parent / name) for name in folders)],
@@ -143,5 +144,8 @@ def write_report(
         with replace_own_files(place.parent / name) as folder:
             FOLDERS[name].write(run, shown, folder)
         note(f"{place.parent / name}: {FOLDERS[name].about}")
-    replace_text(place, page(shown))
+    if place == run.folder.page:
+        replace_own_file(place, page(shown).encode(), of_before=is_page)
+    else:
+        replace_text(place, page(shown))
     note(f"{place}: {place.stat().st_size / 2**20:.1f} MiB; open it in a browser")

@@ -7,8 +7,9 @@ from etm_jax.corpus.sources import files_trained_on
 from etm_jax.results.evaluation import evaluate
 from etm_jax.results.saved_run import read_measurable
 from etm_jax.util.console import note, show
-from etm_jax.util.files import check_writable, replace_text
+from etm_jax.util.files import check_writable
 from etm_jax.util.overlap import check_not_read, given
+from etm_jax.util.own_files import replace_own_file
 
 
 def write_metrics(workdir: str, labels: str = "") -> None:
@@ -22,7 +23,17 @@ def write_metrics(workdir: str, labels: str = "") -> None:
     check_not_read([("--workdir", path)], [*given("labels", labels), *files_trained_on(run.record.config)])
     evaluation = evaluate(run, labels)
     check_writable(folder, "workdir")
-    replace_text(path, json.dumps(evaluation.to_json(), ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(evaluation.to_json(), ensure_ascii=False, indent=2) + "\n"
+    replace_own_file(path, text.encode(), of_before=_is_evaluation)
     show(evaluation.to_table())
     note("")
     note(f"{path} holds these figures, and those of each topic")
+
+
+def _is_evaluation(content: bytes) -> bool:
+    """Whether a file holds the figures that `write_metrics` wrote, of any version."""
+    try:
+        values = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(values, dict) and values.keys() >= {"num_topics", "of_top_words"}

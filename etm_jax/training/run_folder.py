@@ -3,8 +3,8 @@
 config.json: version, what the corpus really was, and every setting. vocabulary: the words, their hash, phrases and
 segmenter. metadata.json: what documents carry, if anything. metrics.jsonl: a line an epoch. checkpoints/: to resume
 from. export/: the results. SHA256SUMS: the digests of all of these, by which damage and edits are found.
-edit.json: what became of the topics, where they were edited. metrics.json: of etm_jax.evaluate. corpus/: the prepared
-corpus.
+edit.json: what became of the topics, where they were edited. metrics.json: of etm_jax.evaluate. report.html: of
+etm_jax.report. corpus/: the prepared corpus.
 """
 
 import json
@@ -33,6 +33,9 @@ from etm_jax.util.forms import ForeignError, foreign, stamp, stored_format, writ
 from etm_jax.util.reading import as_object, read_array, read_object, read_sparse
 from etm_jax.util.temporary import sweep
 
+EVALUATION, PAGE = "metrics.json", "report.html"
+"""What etm_jax.evaluate and etm_jax.report write into a folder of a run, or of a saved model, beside what is there."""
+
 Change = tuple[Setting, object, object]
 """A setting, what it was and what it is."""
 
@@ -50,7 +53,8 @@ class RunFolder:
         self.edit = path / "edit.json"
         self.metrics = path / "metrics.jsonl"
         self._config = path / "config.json"
-        self.evaluation = path / "metrics.json"
+        self.evaluation = path / EVALUATION
+        self.page = path / PAGE
         self._digests = FolderDigests(path)
 
     @property

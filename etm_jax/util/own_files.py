@@ -3,38 +3,64 @@
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 
 from etm_jax.util.console import warn
 from etm_jax.util.digests import DIGESTS, FolderDigests, file_digest, file_digests
-from etm_jax.util.files import replace_folder
+from etm_jax.util.files import replace_file, replace_folder
 
 
 @contextmanager
-def replace_own_files(path: Path, of_before: bool = False) -> Iterator[Path]:
+def replace_own_files(path: Path, of_before: bool = False, beside: Collection[str] = ()) -> Iterator[Path]:
     """Yield an empty folder to fill; its files take the place of those that were written to `path` before.
 
     The folder gets the digests of what is written, by which that is known the next time. Files that are not ours stay,
     in folders of the modes and times that they had.
     One of ours that was changed since is kept under another name, and so is one of another's that has the name of one
     of ours; a warning names both. of_before: whether a folder without digests is certainly ours, of an earlier version:
-    the caller has to have looked into it, since names alone prove nothing.
-    Raises UserError where it cannot be written.
+    the caller has to have looked into it, since names alone prove nothing. beside: files that `replace_own_file` writes
+    into the folder, which stay. Raises UserError where it cannot be written.
     """
     kept: list[tuple[Path, Path]] = []
     with replace_folder(path) as new:
         yield new
-        (new / DIGESTS).write_text(file_digests(new), encoding="utf-8")
+        text = file_digests(new)
         if path.is_dir():
-            kept = _keep_others(path, new, of_before)
+            listed = FolderDigests(path).known_or_none()
+            text += "".join(f"{one}  {name}\n" for name in beside for one in listed.get(name, ()))
+            kept = _keep_others(path, new, of_before, beside)
+        (new / DIGESTS).write_text(text, encoding="utf-8")
     for name, other in kept:
         warn(f"{path / name} is not as it was written here; it is kept as {path / other}")
 
 
-def _keep_others(old: Path, new: Path, of_before: bool) -> list[tuple[Path, Path]]:
+def replace_own_file(path: Path, content: bytes, of_before: Callable[[bytes], bool]) -> None:
+    """Write one file into a folder that keeps digests, and list it there.
+
+    What is there is replaced where it is as it was written here; else it is kept under another name, which a warning
+    tells. of_before: whether a file that is not listed is certainly ours, of a version that listed none.
+    Raises UserError where it cannot be written.
+    """
+    digests = FolderDigests(path.parent)
+    listed = digests.known_or_none()
+    if path.is_file() and path.read_bytes() != content:
+        written = listed.get(path.name)
+        if not (file_digest(path) in written if written else of_before(path.read_bytes())):
+            other = _other_name(path, path.parent)
+            path.rename(other)
+            warn(f"{path} is not as it was written here; it is kept as {other}")
+    if listed:
+        digests.replace({path.name: content})
+    else:
+        # A folder of a time when none were kept: a list of this file alone would say that the others are not ours.
+        with replace_file(path) as file:
+            file.write(content)
+
+
+def _keep_others(old: Path, new: Path, of_before: bool, beside: Collection[str]) -> list[tuple[Path, Path]]:
     """Link what is not ours into the new folder. Returns the names, old and new, of what had to be renamed.
 
     Linked rather than moved: should the process be killed, all of it is still in the old folder.
@@ -52,7 +78,7 @@ def _keep_others(old: Path, new: Path, of_before: bool) -> list[tuple[Path, Path
             source, target = old / relative, new / relative
             if source.is_dir() and not source.is_symlink() and not target.is_file():
                 continue  # What is in it comes later.
-            written = (known or {}).get(relative.as_posix(), [])
+            written = [] if relative.as_posix() in beside else (known or {}).get(relative.as_posix(), [])
             ours = written and source.is_file() and not source.is_symlink() and file_digest(source) in written
             replaced = target.exists() and (_same(source, target) or (known is None and of_before))
             if relative == Path(DIGESTS) or ours or replaced:

@@ -1,6 +1,8 @@
 """No command and no function writes over what it reads, whatever it is called."""
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from conftest import SMALL, themed_lines
-from etm_jax import convert, evaluate, infer, prepare, train
+from etm_jax import ETM, convert, evaluate, infer, prepare, train
 from etm_jax.cli import flags as cli
 from etm_jax.config.declaration import settings_of
 from etm_jax.config.settings import RunOptions, all_sections
@@ -159,3 +161,69 @@ def test_every_setting_that_names_a_path_says_whether_it_is_read():
     # `files_of` and `model_files` know what is read of the first two; the others are written to.
     assert paths - reads == {"corpus", "ckpt", "cache_dir", "workdir", "compilation_cache"}
     assert reads - paths == {"vectors"}  # file:PATH is one of its choices.
+
+
+PLACES = [(evaluate, "metrics.json", "metrics.changed.json"), (report, "report.html", "report.changed.html")]
+
+
+@pytest.mark.parametrize(("command", "name", "other"), PLACES)
+def test_a_users_file_that_has_the_name_of_a_result_is_kept(
+    command, name, other, trained, monkeypatch, tmp_path, capsys
+):
+    shutil.copytree(trained, tmp_path / "all")
+    monkeypatch.chdir(tmp_path / "all")
+    mine, again = Path("run", name), [command.__name__, RUN]
+    mine.write_text("mine")
+    assert cli.run(command.main, again) == 0
+    assert f"run/{name} is not as it was written here; it is kept as run/{other}" in capsys.readouterr().err
+    assert Path("run", other).read_text() == "mine"
+    written = mine.read_bytes()
+    assert cli.run(command.main, again) == 0  # Its own it replaces, without a word.
+    assert "kept as" not in capsys.readouterr().err
+    assert mine.read_bytes() == written
+    mine.write_bytes(written + b"\n")  # One that the user added to.
+    assert cli.run(command.main, again) == 0
+    second = other.replace("changed", "changed2")
+    assert f"it is kept as run/{second}" in capsys.readouterr().err
+    assert {path.name for path in Path("run").glob("*.changed*")} == {other, second}
+    assert subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd="run", check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("command", "name", "other"), PLACES)
+def test_results_of_a_version_that_listed_none_are_replaced(
+    command, name, other, trained, monkeypatch, tmp_path, capsys
+):
+    shutil.copytree(trained, tmp_path / "all")
+    monkeypatch.chdir(tmp_path / "all")
+    digests, before = Path("run", "SHA256SUMS"), Path("run", "SHA256SUMS").read_bytes()
+    assert cli.run(command.main, [command.__name__, RUN]) == 0
+    mine = Path("run", name)
+    mine.write_bytes(mine.read_bytes() + b"\n")
+    digests.write_bytes(before)
+    assert cli.run(command.main, [command.__name__, RUN]) == 0
+    assert not Path("run", other).exists()
+    digests.unlink()  # A run of a time when no digests were kept gets none, which would not be those of its parts.
+    assert cli.run(command.main, [command.__name__, RUN]) == 0
+    assert not digests.exists()
+    assert "kept as" not in capsys.readouterr().err
+
+
+def test_a_saved_models_results_stay_when_it_is_saved_again(tmp_path, capsys):
+    texts = themed_lines()
+    model = ETM(num_topics=2, num_epochs=1, vectors="random", no_above=1.0).fit(texts)
+    place = tmp_path / "model"
+    model.save(place, documents=True)
+    (place / "report.html").write_text("mine")
+    for command, name in ((evaluate, "metrics.json"), (report, "report.html")):
+        assert cli.run(command.main, [name, f"--workdir={place}"]) == 0
+    kept = {name: (place / name).read_bytes() for name in ("metrics.json", "report.html", "report.changed.html")}
+    model.save(place, documents=True)
+    model.save(place)
+    assert {name: (place / name).read_bytes() for name in kept} == kept
+    assert not (place / "documents").exists()
+    capsys.readouterr()
+    assert ETM.load(place).num_topics == 2
+    model.save(place, documents=True)
+    for command, name in ((evaluate, "metrics.json"), (report, "report.html")):
+        assert cli.run(command.main, [name, f"--workdir={place}"]) == 0
+    assert "kept as" not in capsys.readouterr().err

@@ -19,6 +19,10 @@ OF_TABLES_ALONE = "period_of_document"
 """What the tables of a run need of its contents, and no page shows."""
 
 
+_MARKS = b'<p class="eyebrow">', b'<dl id="cards">', b'<script type="application/json" id="data">'
+"""What every page has had since the first."""
+
+
 def page(contents: dict[str, Any]) -> str:
     """The page as HTML that needs no other file. contents: of `etm_jax.report.page.contents`.
 
@@ -45,6 +49,11 @@ def page(contents: dict[str, Any]) -> str:
         out += [filled[name], after]
     # A document's name may contain a lone surrogate, which has no UTF-8.
     return "".join(out).encode("utf-8", "replace").decode("utf-8")
+
+
+def is_page(content: bytes) -> bool:
+    """Whether a file is a page that `page` wrote, of any version."""
+    return all(mark in content for mark in _MARKS)
 
 
 def json_in_page(text: str) -> str:
