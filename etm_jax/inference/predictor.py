@@ -1,7 +1,8 @@
 """Applying a trained model to new documents, a batch at a time, for their topic proportions."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,14 +26,15 @@ from etm_jax.training.edited_folder import read_edit
 from etm_jax.training.layout import ModelLayout
 from etm_jax.training.run_folder import RunFolder, exported
 from etm_jax.training.saved_model import SavedModel
-from etm_jax.training.steps import beta_step, theta_step
+from etm_jax.training.steps import beta_step, beta_to_infer, theta_step
 from etm_jax.util.errors import UserError
+from etm_jax.util.threads import cores
 
 SIZES = tuple(n * 2**i for i in range(11, 30) for n in (2, 3))
 """Numbers of nonzeros that a batch is padded to: fixed, so that few programs are compiled for any amount of text."""
 
-AHEAD = 1
-"""Groups of documents that the device has to do while those before them are written."""
+MOST_THREADS = 8
+"""Groups of documents that are inferred at once at most: what reads and writes them is one thread."""
 
 
 class Mixtures(NamedTuple):
@@ -66,8 +68,11 @@ class Predictor:
         self._batch_size = DOCUMENTS_AT_ONCE * (mesh.shape["data"] if mesh else 1)
         layout = ModelLayout(spec, MeshLayout(mesh, self._batch_size, spec.vocab_size) if mesh else None)
         self.spec, self._mesh_layout = layout.program_spec, layout.mesh_layout
+        # On a processor a batch uses one core. Several devices need their programs in one order.
+        self.threads = 1 if mesh else min(cores(), MOST_THREADS)
         # Transferred to the devices once, for all calls.
         self.variables = layout.shard(trained.variables) if mesh else jax.device_put(trained.variables)
+        self._fitted_beta = beta_to_infer(self.variables, self.spec)
 
     def theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
         """Topic proportions: [D, V] CSR → [D, K] float32; the prior's for a row without words.
@@ -82,15 +87,12 @@ class Predictor:
         theta = infer_theta(self.variables, self._batcher(counts, meta), self.spec)
         return self._with_prior(theta, counts)
 
-    def begin(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]]) -> Callable[[], np.ndarray]:
-        """What waits for `theta` of these documents, which the device has begun to compute when this returns."""
-        found = [theta_step(self.variables, batch, self.spec) for batch in self._batcher(counts, meta).epoch()]
-
-        def theta() -> np.ndarray:
-            fitted = self._with_prior(np.concatenate(jax.device_get(found))[: counts.shape[0]], counts)
-            return self.edit.theta(fitted) if self.edit else fitted
-
-        return theta
+    def theta_in_order(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]]) -> np.ndarray:
+        """The same in batches of documents that stand together, as they come. Threads may call it at once."""
+        batches = self._batcher(counts, meta).epoch()
+        found = [theta_step(self.variables, batch, self.spec, self._fitted_beta) for batch in batches]
+        fitted = self._with_prior(np.concatenate(jax.device_get(found))[: counts.shape[0]], counts)
+        return self.edit.theta(fitted) if self.edit else fitted
 
     def _batcher(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None) -> Batcher:
         model = self.spec.model
@@ -118,6 +120,7 @@ class ExportPredictor:
         edit: TopicEdit | None = None,
     ) -> None:
         self.arrays, self.vocabulary, self.config, self.origin = arrays, vocabulary, config, origin
+        self.threads = 1
         self.edit, self.beta = edit, edit.means(arrays["beta"]) if edit else arrays["beta"]
 
     def theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
@@ -125,9 +128,9 @@ class ExportPredictor:
         fitted = self.fitted_theta(counts)
         return self.edit.theta(fitted) if self.edit else fitted
 
-    def begin(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]]) -> Callable[[], np.ndarray]:
-        """What computes `theta`, when it is called."""
-        return lambda: self.theta(counts, meta)
+    def theta_in_order(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]]) -> np.ndarray:
+        """The same."""
+        return self.theta(counts, meta)
 
     def fitted_theta(self, counts: sp.csr_matrix) -> np.ndarray:
         """The same of the topics as they were fitted, before they were edited."""
@@ -160,15 +163,21 @@ def names_of_topics(model: Predictor | ExportPredictor) -> tuple[str, ...]:
 
 def mixtures(model: Predictor | ExportPredictor, documents: Iterable[CountedDocuments]) -> Iterator[Mixtures]:
     """Yield the topic proportions of documents, some at a time as they come."""
-    begun: deque[tuple[CountedDocuments, Callable[[], np.ndarray]]] = deque()
+    begun: deque[tuple[CountedDocuments, Future[np.ndarray]]] = deque()
 
     def oldest() -> Mixtures:
         some, theta = begun.popleft()
-        return Mixtures(some.ids, theta(), some.tokens, some.unknown, some.meta)
+        return Mixtures(some.ids, theta.result(), some.tokens, some.unknown, some.meta)
 
-    for some in documents:
-        begun.append((some, model.begin(some.counts, some.meta)))
-        if len(begun) > AHEAD:
-            yield oldest()
-    while begun:
-        yield oldest()
+    with ThreadPoolExecutor(model.threads, "infer") as pool:
+        try:
+            for some in documents:
+                begun.append((some, pool.submit(model.theta_in_order, some.counts, some.meta)))
+                # One is waiting for each that is computed, while those before them are written.
+                if len(begun) > 2 * model.threads:
+                    yield oldest()
+            while begun:
+                yield oldest()
+        finally:
+            for _, theta in begun:
+                theta.cancel()

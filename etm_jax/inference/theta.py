@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from etm_jax.metrics.posterior import Moments
 from etm_jax.models.layers import Variables
 from etm_jax.training.batches import Batcher
-from etm_jax.training.steps import Spec, log_px_step, posterior_step, theta_step
+from etm_jax.training.steps import Spec, beta_to_infer, log_px_step, posterior_step, theta_step
 from etm_jax.util.console import track
 
 BATCHES_AHEAD = 8
@@ -24,7 +24,8 @@ def infer_theta(variables: Variables, batcher: Batcher, spec: Spec) -> np.ndarra
     """Topic proportions by `theta_step`, in the order of the rows: [D, K], of the parameters' dtype."""
     theta = np.empty((batcher.num_docs, spec.model.num_topics), jnp.result_type(float))
     order = _mixed(batcher)
-    batches = (theta_step(variables, batch, spec) for batch in batcher.epoch(order))
+    beta = beta_to_infer(variables, spec)
+    batches = (theta_step(variables, batch, spec, beta) for batch in batcher.epoch(order))
     for rows, found in _fetched(batches, order, batcher.batch_size):
         theta[rows] = found[: len(rows)]
     return theta

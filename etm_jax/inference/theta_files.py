@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 
 from etm_jax.inference.predictor import Mixtures
+from etm_jax.util.decimals import six_decimals
 from etm_jax.util.errors import one_line
 from etm_jax.util.extras import require
 from etm_jax.util.files import replace_file
@@ -44,10 +45,11 @@ class CsvWriter:
 
     def write(self, some: Mixtures) -> None:
         """Add these documents."""
-        joined = ",".join(["%.6f"] * some.theta.shape[1])
-        for doc, tokens, unknown, theta, *meta in _rows(some):
-            cells = [self._shown(doc), tokens, f"{unknown:.4f}"]
-            self._rows.write(cells, joined % tuple(theta.tolist()), map(self._shown, meta))
+        rows = zip(_rows(some), six_decimals(some.theta), strict=True)
+        self._rows.write_all(
+            ([self._shown(doc), tokens, f"{unknown:.4f}"], theta, [self._shown(value) for value in meta])
+            for (doc, tokens, unknown, _, *meta), theta in rows
+        )
 
     def close(self) -> None:
         """Detach from the file, which stays open."""
@@ -130,7 +132,7 @@ FORMATS: dict[str, type[CsvWriter] | type[JsonWriter] | type[ArrayWriter] | type
 
 def _rows(some: Mixtures) -> Iterator[tuple[Any, ...]]:
     """For each document its name, number of words, share of unknown words, θ, and a value for each field."""
-    return zip(some.ids, some.tokens, some.unknown, some.theta, *some.meta.values(), strict=True)
+    return zip(some.ids, some.tokens.tolist(), some.unknown.tolist(), some.theta, *some.meta.values(), strict=True)
 
 
 @contextmanager

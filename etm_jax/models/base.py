@@ -223,8 +223,10 @@ class TopicModel(TopicModelKind, Module):
         """softmax(δ), behind a linear layer where the variant has one. delta: [B, K] → [B, K]."""
         return jax.nn.softmax(self.theta_layer(delta) if self.config.theta_layer else delta, axis=-1)
 
-    def infer(self, batch: Batch) -> jax.Array:
+    def infer(self, batch: Batch, beta: jax.Array | None = None) -> jax.Array:
         """Topic proportions of new documents, at the mean of the posterior: [B, K].
+
+        beta: the topics, where they are known already: [K, V].
 
         With `infer_steps`, at the mode of the document's own posterior where the prior is N(μ, `infer_variance`·I),
         about the encoder's mean μ. Under the model's prior, the mode takes a short document's few words for more than
@@ -235,7 +237,8 @@ class TopicModel(TopicModelKind, Module):
         if c.infer_steps == 0:
             return self.theta(mu)
         counts = jnp.asarray(batch.counts) * self.informativeness(batch.pattern) if c.infer_sif else batch.counts
-        mode, _ = refine(mu, self.beta(), counts, batch.pattern, mu, c.infer_variance, c.infer_steps)
+        beta = self.beta() if beta is None else beta
+        mode, _ = refine(mu, beta, counts, batch.pattern, mu, c.infer_variance, c.infer_steps)
         return jax.nn.softmax(mode, axis=-1)
 
     def informativeness(self, pattern: sparse.Pattern) -> sparse.Array:

@@ -40,19 +40,19 @@ def refine(
     is r − nθ − (δ − m)/s², and the curvature nθ(1 − θ) − Σ_w x_w z_w (1 − z_w) + 1/s², which max(r, nθ) + 1/s² bounds.
     """
     delta, beta, counts, centre = jax.lax.stop_gradient((delta, beta, jnp.asarray(counts), centre))
-    by_word = beta.T
-    squares = by_word**2
+    rows = sparse.word_rows(beta.T, pattern)
+    squares = rows**2
     length = sparse.sum_rows(counts[..., None], pattern)
 
     def step(_: int, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         delta = carry[0]
         theta = jax.nn.softmax(delta, axis=-1)
-        px = sparse.sddmm(theta, by_word, pattern)
+        px = sparse.dot_rows(theta, rows, pattern)
         # A word that no topic holds in this precision says nothing about θ.
         inverse = jnp.where(px > 0, 1 / jnp.maximum(px, jnp.finfo(px.dtype).tiny), 0)
-        explained = theta * sparse.spmm(counts * inverse, pattern, by_word)
+        explained = theta * sparse.weigh_rows(counts * inverse, rows, pattern)
         # The square of a smaller one's inverse is infinite; left out, the curvature is the smaller, and has its least.
-        squared = theta**2 * sparse.spmm(counts * jnp.where(px > 1e-15, inverse, 0) ** 2, pattern, squares)
+        squared = theta**2 * sparse.weigh_rows(counts * jnp.where(px > 1e-15, inverse, 0) ** 2, squares, pattern)
         expected = length * theta
         gradient = explained - expected - (delta - centre) / variance
         bound = jnp.maximum(explained, expected) + 1 / variance

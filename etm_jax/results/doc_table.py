@@ -1,6 +1,6 @@
 """The table of documents and their topics: a row for each row of the input, in its order."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -8,8 +8,12 @@ import numpy as np
 from etm_jax.corpus.types import Corpus, Documents
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.models.topic_edit import topic_columns
+from etm_jax.util.decimals import six_decimals
 
 LEAST_WEIGHT_LISTED = 0.05
+
+ROWS_AT_ONCE = 4096
+"""Documents whose θ is turned into text at once."""
 
 BLANK, EMPTIED = "blank", "emptied"
 """In the column split: a document without text; one that the filters left with too few words."""
@@ -44,18 +48,16 @@ def document_rows(model: TopicArrays, corpus: Corpus) -> Iterator[DocumentRow]:
     if corpus.left is not None:
         parts.append((EMPTIED, corpus.left, np.broadcast_to(prior_of(model), (len(corpus.left), len(model.beta)))))
     figures = [_figures(documents) for _, documents, _ in parts]
-    # All at once: one by one, fifty numbers a document take longer than all else of a table.
-    joined = ",".join(["%.6f"] * len(model.beta))
-    for part, i in _in_order([documents for _, documents, _ in parts]):
-        split, documents, theta = parts[part]
+    for part, i, theta, written in _in_order([(documents, theta) for _, documents, theta in parts]):
+        split, documents, _ = parts[part]
         tokens, unknown = figures[part]
-        first, shares = documents.first_words[i], theta[i].tolist()
+        first = documents.first_words[i]
         if split == EMPTIED and not first:
             split = BLANK
         share = "" if unknown is None else f"{unknown[i]:.4f}"
         yield DocumentRow(
-            [documents.ids[i], split, int(tokens[i]), share, largest_topics(shares), first],
-            joined % tuple(shares),
+            [documents.ids[i], split, int(tokens[i]), share, largest_topics(theta), first],
+            written,
             [values[i] for values in documents.meta.values()],
         )
 
@@ -69,19 +71,26 @@ def prior_of(model: TopicArrays) -> np.ndarray:
     return prior / prior.sum()
 
 
-def largest_topics(theta: Sequence[float]) -> str:
-    """`3:0.62 11:0.20`: the largest topic, and all of at least LEAST_WEIGHT_LISTED, by descending weight."""
-    listed = sorted((-share, k) for k, share in enumerate(theta) if share >= LEAST_WEIGHT_LISTED)
-    return " ".join(f"{k}:{-share:.2f}" for share, k in listed or [min((-share, k) for k, share in enumerate(theta))])
+def largest_topics(theta: np.ndarray) -> str:
+    """`3:0.62 11:0.20`: the largest topic, and all of at least LEAST_WEIGHT_LISTED, by weight. theta: [K]."""
+    listed = np.flatnonzero(theta >= LEAST_WEIGHT_LISTED).tolist() or [int(theta.argmax())]
+    return " ".join(f"{k}:{-share:.2f}" for share, k in sorted((-float(theta[k]), k) for k in listed))
 
 
-def _in_order(parts: list[Documents]) -> Iterator[tuple[int, int]]:
-    """The number of the part and the row in it, of each document."""
-    part = np.repeat(np.arange(len(parts)), [len(documents) for documents in parts])
-    row = np.concatenate([np.arange(len(documents)) for documents in parts])
-    places = [documents.places for documents in parts if documents.places is not None]
+def _in_order(parts: list[tuple[Documents, np.ndarray]]) -> Iterator[tuple[int, int, np.ndarray, str]]:
+    """Of each document the number of its part, its row there, its θ [K], and that as text. parts: with θ [D, K]."""
+    part = np.repeat(np.arange(len(parts)), [len(documents) for documents, _ in parts])
+    row = np.concatenate([np.arange(len(documents)) for documents, _ in parts])
+    places = [documents.places for documents, _ in parts if documents.places is not None]
     order = np.argsort(np.concatenate(places), kind="stable") if len(places) == len(parts) else np.arange(len(row))
-    yield from zip(part[order].tolist(), row[order].tolist(), strict=True)
+    for start in range(0, len(order), ROWS_AT_ONCE):
+        some = order[start : start + ROWS_AT_ONCE]
+        found: dict[int, Iterator[tuple[np.ndarray, str]]] = {}
+        for number in np.unique(part[some]).tolist():
+            theta = parts[number][1][row[some][part[some] == number]]
+            found[number] = zip(theta, six_decimals(theta), strict=True)
+        for number, i in zip(part[some].tolist(), row[some].tolist(), strict=True):
+            yield number, i, *next(found[number])
 
 
 def _figures(documents: Documents) -> tuple[np.ndarray, np.ndarray | None]:

@@ -239,13 +239,16 @@ def static_sizes(lengths: np.ndarray, batch_size: int) -> tuple[int, ...]:
 
 
 def _pattern(entries: Entries, num_rows: int, num_cols: int, size: int, places: np.ndarray | None = None) -> Pattern:
-    per_row, per_col = np.bincount(entries.rows, minlength=num_rows), np.bincount(entries.cols, minlength=num_cols)
+    row_starts = np.concatenate([[0], np.cumsum(np.bincount(entries.rows, minlength=num_rows))]).astype(np.int32)
+    # scipy counts where sorting would compare.
+    places_by_row = np.arange(len(entries.cols), dtype=np.int32)
+    by_column = sp.csr_matrix((places_by_row, entries.cols, row_starts), shape=(num_rows, num_cols)).tocsc()
     return Pattern(
         cols=_padded(entries.cols, size, np.int32),
         rows=_padded(entries.rows, size, np.int32),
-        row_starts=np.concatenate([[0], np.cumsum(per_row)]).astype(np.int32),
-        order=_padded(np.argsort(entries.cols, kind="stable"), size, np.int32),
-        col_starts=np.concatenate([[0], np.cumsum(per_col)]).astype(np.int32),
+        row_starts=row_starts,
+        order=_padded(by_column.data, size, np.int32),
+        col_starts=by_column.indptr.astype(np.int32, copy=False),
         places=None if places is None else _padded(places, size, np.int32),
     )
 

@@ -23,7 +23,15 @@ from etm_jax.training.initialize import initialize
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.run_record import RunRecord, default_dtype
 from etm_jax.training.saved_model import SavedModel
-from etm_jax.training.steps import Spec, abstract_state, eval_step, posterior_step, theta_step, train_step
+from etm_jax.training.steps import (
+    Spec,
+    abstract_state,
+    beta_to_infer,
+    eval_step,
+    posterior_step,
+    theta_step,
+    train_step,
+)
 from etm_jax.training.train_setup import Row, TrainSetup
 from etm_jax.training.trainer import Trainer
 
@@ -93,7 +101,8 @@ def calls(spec: Spec, num_seeds: int, batch: Batch) -> Iterator[Call]:
         yield train_steps, (all_seeds, batch, jax.random.split(key, num_seeds), spec)
     yield eval_step, (one.variables, batch, key, spec)
     yield all_finite, (all_seeds.variables,)
-    yield theta_step, (one.variables, batch, spec)
+    beta = jax.eval_shape(lambda variables: beta_to_infer(variables, spec), one.variables)
+    yield theta_step, (one.variables, batch, spec, beta)
     yield posterior_step, (one.variables, batch, spec)
 
 

@@ -205,9 +205,9 @@ def eval_step(variables: Variables, batch: Batch, key: jax.Array, spec: Spec) ->
 
 
 @partial(jax.jit, static_argnames="spec")
-def theta_step(variables: Variables, batch: Batch, spec: Spec) -> jax.Array:
-    """Topic proportions of new documents, as of `TopicModel.infer`: [B, K]."""
-    return spec.with_variables(variables).infer(batch)
+def theta_step(variables: Variables, batch: Batch, spec: Spec, beta: jax.Array | None = None) -> jax.Array:
+    """Topic proportions of new documents, as of `TopicModel.infer`: [B, K]. beta: of `beta_to_infer`."""
+    return spec.with_variables(variables).infer(batch, beta)
 
 
 @partial(jax.jit, static_argnames="spec")
@@ -227,3 +227,8 @@ def log_px_step(variables: Variables, theta: jax.Array, spec: Spec) -> jax.Array
 def beta_step(variables: Variables, spec: Spec) -> jax.Array:
     """The topics: [K, V], rows sum to 1."""
     return spec.with_variables(variables).beta()
+
+
+def beta_to_infer(variables: Variables, spec: Spec) -> jax.Array | None:
+    """What `theta_step` would make of the topics for each batch again: [K, V]; None where it needs no topics."""
+    return beta_step(variables, spec) if spec.model.infer_steps else None

@@ -6,7 +6,7 @@ https://owasp.org/www-community/attacks/CSV_Injection
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TextIO
 
 # Spreadsheets drop blanks and quotes before a formula, and read the wide forms of its first character like the narrow.
@@ -26,13 +26,20 @@ class TableWriter:
         self._file, self._delimiter, self._csv = file, delimiter, csv.writer(_Line())
         self.write(header)
 
-    def write(self, row: Iterable[object], numbers: str = "", more: Iterable[object] = ()) -> None:
+    def write(self, row: Iterable[object], numbers: str = "", more: Collection[object] = ()) -> None:
         """Add a row. numbers: cells between `row` and `more` that are joined by the delimiter already."""
-        line = self._joined(row)
-        if numbers:
-            # A cell before them, as an empty one alone would get quotes.
-            line += self._delimiter + numbers + self._joined([0, *more])[1:]
-        self._file.write(line + ("\r\n" if self._delimiter == "," else "\n"))
+        self.write_all([(row, numbers, more)])
+
+    def write_all(self, rows: Iterable[tuple[Iterable[object], str, Collection[object]]]) -> None:
+        """Add rows at once, of each what `write` takes."""
+        end, lines = "\r\n" if self._delimiter == "," else "\n", []
+        for row, numbers, more in rows:
+            line = self._joined(row)
+            if numbers:
+                # A cell before them, as an empty one alone would get quotes.
+                line += self._delimiter + numbers + (self._joined([0, *more])[1:] if more else "")
+            lines.append(line + end)
+        self._file.write("".join(lines))
 
     def _joined(self, row: Iterable[object]) -> str:
         cells = [spreadsheet_cell(cell) for cell in row]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 import forked
 from conftest import SMALL, THEMES, themed_lines
@@ -19,13 +20,13 @@ from etm_jax import train
 from etm_jax.cli import flags as cli
 from etm_jax.cli.run import run
 from etm_jax.config.corpus_settings import CorpusConfig
-from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE, read_new, segmented, settings_like
+from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE, CountedDocuments, read_new, segmented, settings_like
 from etm_jax.corpus.types import Document, Vocabulary
 from etm_jax.corpus.words.segment import DOCUMENTS_AT_ONCE as SEGMENTED_AT_ONCE
 from etm_jax.corpus.words.segmenters import segmenter_version
 from etm_jax.corpus.words.unicode_words import EARLIER_WORDS
 from etm_jax.infer import main
-from etm_jax.inference.predictor import AHEAD, Mixtures, Predictor, mixtures
+from etm_jax.inference.predictor import Mixtures, Predictor, mixtures
 from etm_jax.inference.theta_files import FORMATS, writer
 from etm_jax.inference.unknown_words import too_many_unknown
 from etm_jax.interop import read_saved_model, to_safetensors
@@ -197,10 +198,28 @@ def test_no_more_text_is_read_than_is_needed(trained: Path, monkeypatch) -> None
 
     monkeypatch.setattr("etm_jax.corpus.new_documents.documents_in", endless)
     settings = settings_like(model.config.corpus, model.vocabulary)
-    found = mixtures(Predictor(model, model.vocabulary), read_new("-", "lines", settings, model.vocabulary))
+    predictor = Predictor(model, model.vocabulary)
+    found = mixtures(predictor, read_new("-", "lines", settings, model.vocabulary))
     assert len(next(found).ids) == SEGMENTED_AT_ONCE
-    # The device has one group to do while the one before it is written.
-    assert read == (1 + AHEAD) * SEGMENTED_AT_ONCE
+    # Each thread has one group to do and one that waits, while the one before them is written.
+    assert read == (1 + 2 * predictor.threads) * SEGMENTED_AT_ONCE
+    found.close()
+
+
+def test_theta_does_not_depend_on_the_number_of_threads(trained: Path) -> None:
+    model = read_saved_model(str(trained))
+    assert model.vocabulary is not None
+    rng = np.random.default_rng(0)
+    rows = sp.csr_matrix(rng.poisson(0.2, (3000, len(model.vocabulary))), dtype=np.int32)
+    groups = [rows[start : start + 300] for start in range(0, 3000, 300)]
+    documents = [CountedDocuments([""] * 300, some, np.full(300, 9), {}) for some in groups]
+    found = []
+    for threads in (1, 3, 8):
+        predictor = Predictor(model, model.vocabulary)
+        predictor.threads = threads
+        found.append(np.concatenate([some.theta for some in mixtures(predictor, documents)]))
+    assert found[0].tobytes() == found[1].tobytes() == found[2].tobytes()
+    assert len(found[0]) == 3000
 
 
 def test_lda_gives_its_documents_the_topics_that_it_exported(trained: Path, tmp_path: Path) -> None:

@@ -12,7 +12,16 @@ from conftest import draw_noise, planted_counts
 from etm_jax.config.build import make_config
 from etm_jax.models.layers import init_variables
 from etm_jax.training.batches import Batcher
-from etm_jax.training.steps import Spec, beta_step, eval_step, new_state, theta_step, train_step, update_step
+from etm_jax.training.steps import (
+    Spec,
+    beta_step,
+    beta_to_infer,
+    eval_step,
+    new_state,
+    theta_step,
+    train_step,
+    update_step,
+)
 
 V, K, L = 60, 3, 8
 
@@ -46,6 +55,20 @@ def test_training_compiles_once_a_static_size(variant):
             met.add(len(batch.counts))
             state, _ = train_step(state, batch, jax.random.key(0), spec)
     assert train_step._cache_size() - before == len(met) <= len(batcher.sizes)
+
+
+def test_topics_that_are_known_are_those_that_a_step_would_make():
+    batcher, spec = batcher_of(), spec_of("default")
+    variables = fresh(spec).variables
+    batch = batcher.take(np.arange(40))
+    topics = beta_to_infer(variables, spec)
+    np.testing.assert_allclose(topics, beta_step(variables, spec), rtol=1e-6)
+    known = theta_step(variables, batch, spec, topics)
+    np.testing.assert_allclose(known, theta_step(variables, batch, spec), rtol=2e-5, atol=1e-7)
+    others = np.random.default_rng(0).dirichlet(np.full(topics.shape[1], 0.05), len(topics)).astype(np.float32)
+    others = theta_step(variables, batch, spec, others)
+    assert np.abs(known - others).max() > 1e-3
+    assert beta_to_infer(variables, spec_of("paper")) is None
 
 
 def test_padding_documents_changes_nothing():
