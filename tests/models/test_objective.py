@@ -238,3 +238,18 @@ def test_overlap_by_hand():
     assert topic_overlap(same) == pytest.approx(1.0, rel=1e-5)
     apart = jnp.array([[1.0, 0.0], [0.0, 1.0]])
     assert topic_overlap(apart) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_overlap_has_the_gradient_of_its_formula():
+    beta = np.random.default_rng(0).dirichlet(np.full(30, 5.0), 4)
+
+    def formula(flat: np.ndarray) -> float:
+        root = np.sqrt(flat.reshape(4, 30))
+        shared = root @ root.T
+        return float((shared**2).sum() - (np.diagonal(shared) ** 2).sum()) / 4
+
+    small = 1e-6 * np.eye(beta.size)
+    expected = [(formula(beta.ravel() + h) - formula(beta.ravel() - h)) / 2e-6 for h in small]
+    with jax.enable_x64(True):
+        found = jax.grad(topic_overlap)(jnp.asarray(beta))
+    np.testing.assert_allclose(np.ravel(found), expected, rtol=1e-5)
