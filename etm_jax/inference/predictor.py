@@ -15,7 +15,7 @@ from etm_jax.config.build import Config
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE, CountedDocuments
 from etm_jax.corpus.types import Vocabulary
-from etm_jax.inference.theta import infer_theta
+from etm_jax.inference.theta import infer_theta, inference_threads
 from etm_jax.interop import read_saved_model
 from etm_jax.interop.native_files import read_vocabulary
 from etm_jax.models.registry import model_kind
@@ -26,15 +26,11 @@ from etm_jax.training.edited_folder import read_edit
 from etm_jax.training.layout import ModelLayout
 from etm_jax.training.run_folder import RunFolder, exported
 from etm_jax.training.saved_model import SavedModel
-from etm_jax.training.steps import beta_step, beta_to_infer, theta_step
+from etm_jax.training.steps import beta_step, beta_to_infer
 from etm_jax.util.errors import UserError
-from etm_jax.util.threads import cores
 
 SIZES = tuple(n * 2**i for i in range(11, 30) for n in (2, 3))
 """Numbers of nonzeros that a batch is padded to: fixed, so that few programs are compiled for any amount of text."""
-
-MOST_THREADS = 8
-"""Groups of documents that are inferred at once at most: what reads and writes them is one thread."""
 
 
 class Mixtures(NamedTuple):
@@ -68,8 +64,7 @@ class Predictor:
         self._batch_size = DOCUMENTS_AT_ONCE * (mesh.shape["data"] if mesh else 1)
         layout = ModelLayout(spec, MeshLayout(mesh, self._batch_size, spec.vocab_size) if mesh else None)
         self.spec, self._mesh_layout = layout.program_spec, layout.mesh_layout
-        # On a processor a batch uses one core. Several devices need their programs in one order.
-        self.threads = 1 if mesh else min(cores(), MOST_THREADS)
+        self.threads = inference_threads(self._mesh_layout)
         # Transferred to the devices once, for all calls.
         self.variables = layout.shard(trained.variables) if mesh else jax.device_put(trained.variables)
         self._fitted_beta = beta_to_infer(self.variables, self.spec)
@@ -82,16 +77,19 @@ class Predictor:
         fitted = self.fitted_theta(counts, meta)
         return self.edit.theta(fitted) if self.edit else fitted
 
-    def fitted_theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
-        """The same of the topics as they were fitted, before they were edited."""
-        theta = infer_theta(self.variables, self._batcher(counts, meta), self.spec)
+    def fitted_theta(
+        self,
+        counts: sp.csr_matrix,
+        meta: Mapping[str, Sequence[str]] | None = None,
+        order: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """The same of the topics as they were fitted, before they were edited. order: as of `infer_theta`."""
+        theta = infer_theta(self.variables, self._batcher(counts, meta), self.spec, order, self._fitted_beta)
         return self._with_prior(theta, counts)
 
     def theta_in_order(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]]) -> np.ndarray:
         """The same in batches of documents that stand together, as they come. Threads may call it at once."""
-        batches = self._batcher(counts, meta).epoch()
-        found = [theta_step(self.variables, batch, self.spec, self._fitted_beta) for batch in batches]
-        fitted = self._with_prior(np.concatenate(jax.device_get(found))[: counts.shape[0]], counts)
+        fitted = self.fitted_theta(counts, meta, np.arange(counts.shape[0]))
         return self.edit.theta(fitted) if self.edit else fitted
 
     def _batcher(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None) -> Batcher:

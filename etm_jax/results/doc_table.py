@@ -48,7 +48,7 @@ def document_rows(model: TopicArrays, corpus: Corpus) -> Iterator[DocumentRow]:
     if corpus.left is not None:
         parts.append((EMPTIED, corpus.left, np.broadcast_to(prior_of(model), (len(corpus.left), len(model.beta)))))
     figures = [_figures(documents) for _, documents, _ in parts]
-    for part, i, theta, written in _in_order([(documents, theta) for _, documents, theta in parts]):
+    for part, i, largest, written in _in_order([(documents, theta) for _, documents, theta in parts]):
         split, documents, _ = parts[part]
         tokens, unknown = figures[part]
         first = documents.first_words[i]
@@ -56,7 +56,7 @@ def document_rows(model: TopicArrays, corpus: Corpus) -> Iterator[DocumentRow]:
             split = BLANK
         share = "" if unknown is None else f"{unknown[i]:.4f}"
         yield DocumentRow(
-            [documents.ids[i], split, int(tokens[i]), share, largest_topics(theta), first],
+            [documents.ids[i], split, int(tokens[i]), share, largest, first],
             written,
             [values[i] for values in documents.meta.values()],
         )
@@ -71,24 +71,36 @@ def prior_of(model: TopicArrays) -> np.ndarray:
     return prior / prior.sum()
 
 
-def largest_topics(theta: np.ndarray) -> str:
-    """`3:0.62 11:0.20`: the largest topic, and all of at least LEAST_WEIGHT_LISTED, by weight. theta: [K]."""
-    listed = np.flatnonzero(theta >= LEAST_WEIGHT_LISTED).tolist() or [int(theta.argmax())]
-    return " ".join(f"{k}:{-share:.2f}" for share, k in sorted((-float(theta[k]), k) for k in listed))
+def largest_topics(theta: np.ndarray) -> list[str]:
+    """`3:0.62 11:0.20`: the largest topic, and all of at least LEAST_WEIGHT_LISTED, by descending weight.
+
+    theta: [D, K] → D.
+    """
+    listed = theta >= LEAST_WEIGHT_LISTED
+    listed[np.arange(len(theta)), theta.argmax(axis=1)] = True
+    rows, topics = np.nonzero(listed)
+    order = np.lexsort((topics, -theta[rows, topics], rows))
+    shares = theta[rows, topics][order].tolist()
+    cells = [f"{k}:{share:.2f}" for k, share in zip(topics[order].tolist(), shares, strict=True)]
+    ends = np.cumsum(listed.sum(axis=1)).tolist()
+    return [" ".join(cells[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def _in_order(parts: list[tuple[Documents, np.ndarray]]) -> Iterator[tuple[int, int, np.ndarray, str]]:
-    """Of each document the number of its part, its row there, its θ [K], and that as text. parts: with θ [D, K]."""
+def _in_order(parts: list[tuple[Documents, np.ndarray]]) -> Iterator[tuple[int, int, str, str]]:
+    """Of each document the number of its part, its row there, its `largest_topics`, and θ as text.
+
+    parts: with θ [D, K].
+    """
     part = np.repeat(np.arange(len(parts)), [len(documents) for documents, _ in parts])
     row = np.concatenate([np.arange(len(documents)) for documents, _ in parts])
     places = [documents.places for documents, _ in parts if documents.places is not None]
     order = np.argsort(np.concatenate(places), kind="stable") if len(places) == len(parts) else np.arange(len(row))
     for start in range(0, len(order), ROWS_AT_ONCE):
         some = order[start : start + ROWS_AT_ONCE]
-        found: dict[int, Iterator[tuple[np.ndarray, str]]] = {}
+        found: dict[int, Iterator[tuple[str, str]]] = {}
         for number in np.unique(part[some]).tolist():
             theta = parts[number][1][row[some][part[some] == number]]
-            found[number] = zip(theta, six_decimals(theta), strict=True)
+            found[number] = zip(largest_topics(theta), six_decimals(theta), strict=True)
         for number, i in zip(part[some].tolist(), row[some].tolist(), strict=True):
             yield number, i, *next(found[number])
 

@@ -249,7 +249,7 @@ def test_a_model_is_given_it_of_new_documents_too(trained, monkeypatch):
     import etm_jax.inference.predictor as predictor
 
     model, batches = read_predictor(str(trained)), []
-    monkeypatch.setattr(predictor, "infer_theta", lambda _, batcher, __: batches.append(next(batcher.epoch())) or 0)
+    monkeypatch.setattr(predictor, "infer_theta", lambda _, batcher, *__: batches.append(next(batcher.epoch())) or 0)
     counts = load_corpus(cached(trained)).train.counts[:2]
     model.theta(counts, {"source": ["agency", "unknown"], "day": ["1970-01-02", ""], "more": ["x", "y"]})
     extras = {name: values[:2] for name, values in batches[0].extras.items()}
