@@ -138,7 +138,7 @@ def _update_all(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tu
         return batch_loss(trained | fixed, constants, batch, noise, spec)
 
     (value, sums), grads = jax.value_and_grad(loss, has_aux=True)(trained)
-    finite = _all_finite((value, sums, grads))
+    finite = are_finite((value, sums, grads))
     return *_applied(params, grads, state.opt_state, state.lr_scale, finite, spec), sums, finite
 
 
@@ -163,7 +163,7 @@ def _update_fused(
 
     gradient = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
     (value, sums), (grads, product_grad) = gradient(trained, reading.product)
-    finite = _all_finite((value, sums, grads, product_grad))
+    finite = are_finite((value, sums, grads, product_grad))
     rest, opt_state = _applied(rest, grads, rest_opt_state, state.lr_scale, finite, spec)
     inputs = batch.inputs if noise.visible is None else batch.inputs * noise.visible
     weights = fused_adam.adam_step(
@@ -202,8 +202,11 @@ def _applied(
     return jax.lax.cond(finite, moved, lambda params, _, opt_state: (params, opt_state), params, grads, opt_state)
 
 
-def _all_finite(tree: object) -> jax.Array:
-    return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()
+def are_finite(tree: object) -> jax.Array:
+    """Whether no number in a tree of arrays of floats is nan or infinite: bool scalar."""
+    # 0 times what is not finite is nan. A sum takes XLA's CPU code half the time that `isfinite` and `all` take, and
+    # its compiler a sixth.
+    return jnp.array([(0 * leaf).sum() == 0 for leaf in jax.tree.leaves(tree)]).all()
 
 
 @partial(jax.jit, static_argnames="spec", donate_argnames="state")
