@@ -6,6 +6,7 @@ zll17/Neural_Topic_Models as `etm_jax.parity.torch_models` renders it, operation
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -93,23 +94,28 @@ def drawn_counts(vocab_size: int, num_docs: int) -> sp.csr_matrix:
 
 
 class Trainer:
-    """Our trainer on these counts, from weights drawn at random."""
+    """Our trainer on these counts, from weights drawn at random. Its step is compiled before those are, as in a run."""
 
     def __init__(self, counts: sp.csr_matrix) -> None:
         import jax
 
         from etm_jax.config.build import make_config
         from etm_jax.models.layers import init_variables
+        from etm_jax.training.ahead import CompiledAhead
         from etm_jax.training.batches import Batcher
-        from etm_jax.training.steps import Spec, new_state, train_step
+        from etm_jax.training.steps import Spec, abstract_state, new_state, train_step
 
         c = make_config("ntm", {"num_topics": TOPICS, "batch_size": BATCH})
         steps = -(-counts.shape[0] // BATCH)
         self.spec = Spec(c.model, c.objective, c.optimizer, counts.shape[1], 300, steps, train_rho=False)
         self.key = jax.random.key(0)
-        self.state = new_state(init_variables(self.key, self.spec.module()), self.spec)
         self.batcher = Batcher(counts, counts.astype(np.float32), BATCH)
         self.train_step = train_step
+        call = (abstract_state(self.spec), self.batcher.abstract(), self.key, self.spec)
+        with closing(CompiledAhead()) as ahead:
+            ahead.start(lambda: [(train_step, call)], [train_step])
+            ahead.wait(train_step)
+        self.state = new_state(init_variables(self.key, self.spec.module()), self.spec)
 
     def train(self, batches: Iterable[Any]) -> None:
         import jax

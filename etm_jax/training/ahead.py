@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from etm_jax.util.machine import return_freed_memory
+
 Call = tuple[Any, tuple[Any, ...]]
 """A function of `jax.jit`, and the arguments of a call, of which `jax.ShapeDtypeStruct` is enough."""
 
@@ -25,6 +27,7 @@ class CompiledAhead:
         def compiled(program: Any) -> None:
             if program in found.result():
                 program.lower(*found.result()[program]).compile()
+                return_freed_memory()
 
         self._compiled = {program: self._pool.submit(compiled, program) for program in programs}
 

@@ -1,7 +1,7 @@
 """Minibatches of sparse rows, padded to a few static sizes so that `jit` compiles once a size."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -224,13 +224,14 @@ def tile_lengths(counts: sp.csr_matrix, layout: MeshLayout | None = None) -> np.
     return np.asarray(by_column.max(axis=1))
 
 
-def static_sizes(lengths: np.ndarray, batch_size: int) -> tuple[int, ...]:
-    """Ascending numbers of nonzeros to pad a batch to. lengths: [D] nonzeros of each document.
+def static_sizes(lengths: np.ndarray, batch_size: int, others: Sequence[np.ndarray] = ()) -> tuple[int, ...]:
+    """Ascending numbers of nonzeros to pad a batch to. lengths: [D] nonzeros of each document to train on; others: of
+    documents that batches of the same sizes are made of.
 
-    The first holds nearly every random batch (its mean and five standard deviations), the last holds the longest
-    `batch_size` documents at once, and those between grow by half.
+    The first holds nearly every random batch of training (its mean and five standard deviations), the last holds the
+    longest `batch_size` documents of all at once, and those between grow by half.
     """
-    worst = int(np.sort(lengths)[::-1][:batch_size].sum())
+    worst = int(np.sort(np.concatenate([lengths, *others]))[::-1][:batch_size].sum())
     typical = lengths.mean() * batch_size + 5 * lengths.std() * np.sqrt(batch_size) if len(lengths) else 0
     sizes = [_round_up(min(typical, worst))]
     while sizes[-1] < worst:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import scipy.sparse as sp
 from jax.sharding import Mesh
 
@@ -33,8 +32,9 @@ def corpus_batchers(corpus: Corpus, config: Config, batch_size: int, mesh: Mesh 
         "test_h1": (corpus.test_h1, corpus.test),
     }
     layout = MeshLayout(mesh, batch_size, len(corpus.vocabulary)) if mesh else None
-    lengths = np.concatenate([tile_lengths(counts, layout) for counts, _ in parts.values()])
-    sizes = static_sizes(lengths, layout.docs_per_row if layout else batch_size)
+    # What is usual is for training to say: halves of documents, as of a test, are shorter.
+    lengths, *others = (tile_lengths(counts, layout) for counts, _ in parts.values())
+    sizes = static_sizes(lengths, layout.docs_per_row if layout else batch_size, others)
     reads = _encoder_input(corpus, config)
     return {
         name: Batcher(

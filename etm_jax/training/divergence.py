@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 import jax
-import jax.numpy as jnp
 
 from etm_jax.models.layers import Variables
 from etm_jax.models.objective import Sums
@@ -12,7 +11,7 @@ from etm_jax.training.bound import Bound
 from etm_jax.training.checkpoint import Checkpoints
 from etm_jax.training.ensemble import unstack
 from etm_jax.training.nonfinite import CHECKED_TOGETHER, NonfiniteSteps, what_is_nonfinite
-from etm_jax.training.steps import Spec
+from etm_jax.training.steps import Spec, are_finite
 from etm_jax.training.train_setup import TrainSetup
 from etm_jax.util.console import warn
 from etm_jax.util.errors import UserError
@@ -79,4 +78,4 @@ class DivergenceCheck:
 @jax.jit
 def all_finite(variables: Variables) -> jax.Array:
     """Whether no number among the variables is nan or infinite: bool."""
-    return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(variables)]).all()
+    return are_finite(variables)

@@ -53,6 +53,16 @@ def test_sizes_hold_the_longest_documents_and_are_few():
     assert list(sizes) == sorted(set(sizes))
 
 
+def test_the_usual_size_is_that_of_the_documents_to_train_on():
+    """Shorter ones that come with them, such as halves, would make it too small, and a second program compiled."""
+    lengths, halves = np.full(1000, 40), np.full(1000, 20)
+    assert static_sizes(lengths, 256, [halves]) == static_sizes(lengths, 256)
+    # Longer ones are held too, each size half as large again as the one before, at most.
+    longer = static_sizes(lengths, 256, [halves * 5])
+    assert longer[0] == static_sizes(lengths, 256)[0]
+    assert longer[-1] >= 256 * 100
+
+
 def test_inputs_of_another_sparsity_are_refused():
     with pytest.raises(ValueError, match="sparsity"):
         Batcher(sp.eye(3, format="csr"), sp.csr_matrix((3, 3)), 2)
