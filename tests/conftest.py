@@ -13,10 +13,15 @@ from types import SimpleNamespace
 
 # Compiling takes far longer than what the tests then compute: it is done quickly, and what took a moment is kept, for
 # subprocesses too. `XLA_FLAGS= pytest` compiles as users' programs are compiled. Workers share the processors.
-QUICKLY = ["--xla_backend_optimization_level=0", "--xla_llvm_disable_expensive_passes=true"]
+QUICKLY = [
+    "--xla_backend_optimization_level=0",
+    "--xla_llvm_disable_expensive_passes=true",
+    # In one piece: the programs are small, and preparing up to 32 parts of each takes a fifth of compiling.
+    "--xla_cpu_parallel_codegen_split_count=1",
+]
 if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):
     # Newer ones have no other way to compile what is fused, and end where they are told to take it.
-    QUICKLY.append("--xla_cpu_use_fusion_emitters=false")
+    QUICKLY += ["--xla_cpu_use_fusion_emitters=false", "--xla_llvm_force_inline_before_split=false"]
 os.environ.setdefault("XLA_FLAGS", " ".join(QUICKLY))
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")

@@ -15,6 +15,14 @@ import forked
 
 SLOW = Path(__file__).with_name("slow.txt")
 SECONDS = 0.2
+LONGEST = (
+    "system/test_tutorials.py::test_a_tutorial_does_what_it_says",
+    "system/test_notebook.py::test_a_new_machine_goes_on_and_ends_with_the_same_bytes",
+    "system/test_hostile.py::test_a_fuzzer_finds_nothing_in_two_thousand_inputs",
+    "experiments/test_recovery.py::test_the_experiment_shows_them_found_and_the_control_without",
+    "experiments/test_recovery.py::test_etm_finds_the_topics_that_documents_were_drawn_from",
+)
+"""What takes more than twenty seconds each comes first: begun last, one of them would keep a single processor busy."""
 
 taken: dict[str, float] = defaultdict(float)
 """Seconds of the processors: the most that a test took with any parameters."""
@@ -34,7 +42,8 @@ def name_of(item: pytest.Item) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is slow, where that is asked for."""
+    """Begin with what takes longest, which one process then does; leave out what is slow, where that is asked for."""
+    items.sort(key=lambda item: name_of(item) not in LONGEST)
     if not config.getoption("--quick"):
         return
     slow = set(SLOW.read_text("ascii").split())

@@ -152,15 +152,19 @@ def _peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def fuzz(names: list[str], seconds: int, mebibytes: int, findings: Path) -> dict[str, Any]:
-    """Fuzz readers together in a process of their own; how often, and what it found."""
+def fuzz(names: list[str], seconds: int, mebibytes: int, findings: Path, runs: int = -1) -> dict[str, Any]:
+    """Fuzz readers together in a process of their own; how often, and what it found.
+
+    seconds: 0 for as long as `runs` inputs take, of which those that leave every file as it was are the first. runs: -1
+    for as many as there is time for.
+    """
     findings.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as place:
         command = [sys.executable, "-m", "torture.fuzz", f"--here={place}", f"--readers={','.join(names)}"]
         command += [f"--mebibytes={mebibytes}", "--", f"-max_total_time={seconds}", f"-timeout={SECONDS_UNTIL_HUNG}"]
         command += [f"-max_len={MAX_BYTES}", f"-artifact_prefix={findings}/", "-seed=1", "-rss_limit_mb=4096"]
-        command += ["-print_final_stats=1", "-verbosity=1"]
+        command += ["-print_final_stats=1", "-verbosity=1", f"-runs={runs}"]
         env = os.environ | {"JAX_PLATFORMS": "cpu", "TQDM_DISABLE": "1"}
         done = subprocess.run(
             [*OWN_PEAK, *command], capture_output=True, text=True, errors="replace", env=env, check=False
