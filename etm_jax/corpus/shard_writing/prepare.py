@@ -13,6 +13,7 @@ from etm_jax.corpus.filter_report import format_phrases, format_report, report_w
 from etm_jax.corpus.shard_writing import local
 from etm_jax.corpus.shard_writing.advertisements import with_advertisements
 from etm_jax.corpus.shard_writing.job import BLOCK_DOCS, Job, make_job
+from etm_jax.corpus.shard_writing.passes import num_counted
 from etm_jax.corpus.shard_writing.phrase_sample import with_phrases
 from etm_jax.corpus.shard_writing.pipeline import BeamRunner
 from etm_jax.corpus.shard_writing.plan import Plan
@@ -90,8 +91,8 @@ def prepare_files(
 def prepare_shards(job: Job, folder: Path, runner: Runner = local.run) -> Manifest:
     """Prepare `job` into `folder`, and return its manifest.
 
-    A folder that already holds the result of the same job is left as it is. Unfinished work of the same job is resumed
-    by `local.run`; unfinished work of another job is deleted. Raises UserError where the folder holds anything else.
+    A folder that already holds the result of the same job is left as it is. Unfinished work of the same job is resumed,
+    whatever ran it; unfinished work of another job is deleted. Raises UserError where the folder holds anything else.
     """
     check_installed()
     check_writable(folder, "output")
@@ -117,6 +118,8 @@ def prepare_shards(job: Job, folder: Path, runner: Runner = local.run) -> Manife
             work.mkdir(exist_ok=True)
         make_ready(job.config)
         job = with_phrases(with_advertisements(job, work), work)
+        if done := num_counted(job, work):
+            note(f"{done:,} of {len(job.files):,} files were counted by an earlier run")
         plan, summary, shards = runner(job, work)
         if blank := summary.cleaning.blank:
             note(
