@@ -139,7 +139,7 @@ def infer_parts(
         stage = Stage("inferring", "parts", partial(range, len(job.files)), partial(_make_part, job, work=work))
         processes = min(reading.workers or _most_processes(job), len(job.files))
         if beam:
-            beam.run([stage], processes, lambda: f"{_num_done(work):,} of {len(job.files):,} parts are made")
+            beam.run([stage], processes, partial(_progress, job, work), lambda: _num_done(work) == len(job.files))
         else:
             _run_local(stage, processes)
         tally = _finish(folder, work, job)
@@ -271,6 +271,11 @@ def _run_local(stage: Stage, processes: int) -> None:
 def _num_done(work: Path) -> int:
     """How many parts are made."""
     return len(list(work.glob("*.json")))
+
+
+def _progress(job: PartsJob, work: Path) -> str:
+    """The same for people."""
+    return f"{_num_done(work):,} of {len(job.files):,} parts are made"
 
 
 def _finish(folder: Path, work: Path, job: PartsJob) -> Tally:

@@ -39,10 +39,13 @@ class Beam:
         require("apache_beam", "scale", "--runner=beam")
         self._options = shlex.split(options)
 
-    def run(self, stages: Sequence[Stage], processes: int, progress: Callable[[], str]) -> None:
+    def run(
+        self, stages: Sequence[Stage], processes: int, progress: Callable[[], str], is_done: Callable[[], bool]
+    ) -> None:
         """Run all stages. processes: of this machine, where no options say more. progress: what to show now and then.
 
-        Raises UserError where a piece does, and where the engine gives up a piece whose workers were killed.
+        is_done: whether the results of all pieces are there. Raises UserError where a piece does, and where the engine
+        gives up: not all of them say so.
         """
         # Beam warns on import of cloud services whose packages are missing, and logs each error twice. Errors that end
         # the pipeline are raised here in any case.
@@ -55,11 +58,24 @@ class Beam:
         try:
             quiet = PipelineOptions(given, default_sdk_harness_log_level="CRITICAL")
             with _shown(progress), Pipeline(options=quiet) as pipeline:
+                _silence_dask()
                 _build(pipeline, stages)
         except Exception as error:
             if message := _message(error):
                 raise UserError(message) from error
             raise
+        if not is_done():  # The DaskRunner ends without an error where the scheduler is lost.
+            raise UserError(
+                "the engine of --runner=beam ended the pipeline before all was done, as where its scheduler or master "
+                "is lost; the same command goes on with what is not done"
+            )
+
+
+def _silence_dask() -> None:
+    """Keep Dask, where a runner has imported it, from logging what is told here in a line, as the loss of a scheduler."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _message(error: Exception) -> str:

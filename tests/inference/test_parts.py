@@ -276,7 +276,7 @@ def test_a_stage_begins_when_the_one_before_is_done_though_one_has_no_pieces(tmp
     if runner:
         runner(stages)
     else:
-        Beam("--direct_running_mode=in_memory").run(stages, 1, lambda: "")
+        Beam("--direct_running_mode=in_memory").run(stages, 1, lambda: "", lambda: True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a0", "a1", "a2", "c0", "c1"]
     assert {"a0", "a1", "a2"} <= set((tmp_path / "c1").read_text().split())
 
@@ -296,4 +296,11 @@ def _fail(error: Exception, number: int) -> None:
 def test_an_error_of_a_piece_is_one_line(error: Exception, message: str) -> None:
     stage = Stage("a", "pieces", partial(range, 1), partial(_fail, error))
     with pytest.raises(UserError, match=message):
-        Beam("--direct_running_mode=in_memory").run([stage], 1, lambda: "")
+        Beam("--direct_running_mode=in_memory").run([stage], 1, lambda: "", lambda: True)
+
+
+def test_a_pipeline_that_ends_too_early_is_one_line(tmp_path: Path) -> None:
+    """As Dask's does where the scheduler is lost."""
+    stage = Stage("a", "pieces", partial(range, 1), partial(_leave, tmp_path, "a"))
+    with pytest.raises(UserError, match="ended the pipeline before all was done"):
+        Beam("--direct_running_mode=in_memory").run([stage], 1, lambda: "", lambda: False)

@@ -41,6 +41,14 @@ def stages_of(job: Job, work: Path) -> list[Stage]:
     ]
 
 
+def is_done(job: Job, work: Path) -> bool:
+    """Whether all stages have left what they were to leave."""
+    if num_counted(job, work) < len(job.files) or not (work / "plan.json").exists():
+        return False
+    plan, _ = _plan(work / "plan.json")
+    return all(_record(work, *place).exists() for place in places(plan))
+
+
 def results(job: Job, work: Path) -> tuple[Plan, Summary, list[Written]]:
     """What all stages left in the folder `work`."""
     plan, _ = _plan(work / "plan.json")

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from etm_jax.corpus.shard_writing.job import Job
-from etm_jax.corpus.shard_writing.passes import progress, results, stages_of
+from etm_jax.corpus.shard_writing.passes import is_done, progress, results, stages_of
 from etm_jax.corpus.shard_writing.plan import Plan
 from etm_jax.corpus.shard_writing.summary import Summary
 from etm_jax.corpus.shard_writing.writing import Written
@@ -24,5 +24,5 @@ class BeamRunner:
     def __call__(self, job: Job, work: Path) -> tuple[Plan, Summary, list[Written]]:
         """Write all shards into the folder `work`."""
         processes = min(job.config.workers or most_processes(job.config.segmenter), len(job.files))
-        self._beam.run(stages_of(job, work), processes, partial(progress, job, work))
+        self._beam.run(stages_of(job, work), processes, partial(progress, job, work), partial(is_done, job, work))
         return results(job, work)
