@@ -3,8 +3,8 @@
     pip install 'dask[distributed]==2026.8.0'
     python -m benchmarks.cluster
 
-Prepares the news of `inews` and infers the topics of a model of them, by one local process and by Beam's DaskRunner, then
-again with a worker killed in the middle, and compares the bytes. The table goes into docs/scaling.md. Seconds of
+Prepares the news of `inews` and infers the topics of a model of them, by one local process and by Beam's DaskRunner,
+then again with a worker killed in the middle, and compares the bytes. The table goes into docs/scaling.md. Seconds of
 processors are those of all processes together, fresh ones in each row, with their imports.
 
 Needs:   the extras scale, zh, corpora and parquet, and Dask, which no extra brings.
@@ -22,7 +22,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +161,7 @@ def main() -> None:
         f"{datetime.datetime.now(tz=datetime.UTC).date().isoformat()}, with a load of {load:.0f}"
     )
     text = "\n\n".join([markdown(rows, header, "<<<>>"), "    python -m benchmarks.cluster", told])
-    print(text, version("dask"))
+    print(text)
     write_between(PAGE, "cluster", "Cluster", text)
 
 

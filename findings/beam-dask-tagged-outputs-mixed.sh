@@ -72,4 +72,5 @@ if __name__ == "__main__":
     assert not there and state == "DONE", "both ends are run now"
     print("As described: outputs are mixed, and one end is run")
 PY
-"$work/venv/bin/python" seen.py
+# Dask logs each worker that comes and goes.
+"$work/venv/bin/python" seen.py 2>log || { cat log >&2; exit 1; }

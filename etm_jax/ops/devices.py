@@ -24,7 +24,7 @@ def no_devices() -> str:
 def one_thread() -> None:
     """Let XLA compute with one thread on CPUs, in this process and in those that it starts, unless it has begun.
 
-    XLA divides loops among as many threads as there are cores, and rounds otherwise at the ends of each share: θ has
-    other last bits on one core than on two. Processes that share work by documents lose nothing by it.
+    XLA adds up in another order where there are more cores (findings/jax-cpu-sum-by-cores.sh): θ has other last bits on
+    one core than on two. Processes that share work by documents lose nothing by it.
     """
     os.environ["NPROC"] = "1"  # Where XLA looks first for the number of cores.

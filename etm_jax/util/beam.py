@@ -72,7 +72,7 @@ class Beam:
 
 
 def _silence_dask() -> None:
-    """Keep Dask, where a runner has imported it, from logging what is told here in a line, as the loss of a scheduler."""
+    """Keep Dask, where a runner has imported it, from logging what is told here in a line, as a lost scheduler."""
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] == "distributed":
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)

@@ -108,15 +108,25 @@ def test_every_runner_makes_the_same_bytes(trained: Path, files: Path, made: Pat
     assert bytes_of(inferred(trained, files / "docs-*", tmp_path / "theta", *more)) == bytes_of(made)
 
 
-def test_workers_of_beam_on_other_cores_make_the_same_bytes(trained: Path, files: Path, tmp_path: Path) -> None:
-    """Fresh processes: one command may use one core, the other starts two processes of Beam on all of them."""
+def test_processes_of_beam_make_the_same_bytes(trained: Path, files: Path, made: Path, tmp_path: Path) -> None:
+    """By two processes of its own, as the command runs it without --beam_options."""
     command = [sys.executable, "-m", "etm_jax.infer", f"--workdir={trained}", f"--input={files}/docs-*"]
-    one = min(os.sched_getaffinity(0))
-    alone = subprocess.Popen([*command, f"--output={tmp_path}/alone/", "--workers=1"])
-    os.sched_setaffinity(alone.pid, {one})
-    forked.run([*command, f"--output={tmp_path}/beam/", "--runner=beam", "--workers=2"], check=True)
-    assert alone.wait() == 0
-    assert bytes_of(tmp_path / "alone") == bytes_of(tmp_path / "beam")
+    forked.run([*command, f"--output={tmp_path}/theta/", "--runner=beam", "--workers=2"], check=True)
+    assert bytes_of(tmp_path / "theta") == bytes_of(made)
+
+
+def test_with_one_thread_no_bit_depends_on_the_cores() -> None:
+    """Of a sum that XLA adds up in another order where it finds more cores."""
+    code = (
+        "import os, sys; cores = sorted(os.sched_getaffinity(0)); os.sched_setaffinity(0, cores[: int(sys.argv[1])])\n"
+        "from etm_jax.ops.devices import one_thread; one_thread()\n"
+        "import jax, numpy as np; x = np.random.default_rng(0).normal(size=(1000, 300)).astype(np.float32)\n"
+        "print(np.asarray(jax.jit(lambda x: x.sum(axis=0))(x)).tobytes().hex())"
+    )
+    environment = {**os.environ, "XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"}
+    run_on = partial(subprocess.run, capture_output=True, text=True, check=True, env=environment)
+    one, all_of_them = (run_on([sys.executable, "-c", code, number]).stdout for number in ("1", "1000"))
+    assert one == all_of_them != ""
 
 
 @needs_scale
@@ -267,7 +277,7 @@ def _leave(folder: Path, name: str, number: int) -> None:
     (folder / f"{name}{number}").write_text(" ".join(sorted(path.name for path in folder.iterdir())))
 
 
-@pytest.mark.parametrize("runner", [partial(run_stages, processes=1), partial(run_stages, processes=2), None])
+@pytest.mark.parametrize("runner", [partial(run_stages, processes=1), None])
 def test_a_stage_begins_when_the_one_before_is_done_though_one_has_no_pieces(tmp_path: Path, runner: Callable | None):
     def stage(name: str, pieces: int) -> Stage:
         return Stage(name, "pieces", partial(range, pieces), partial(_leave, tmp_path, name))
