@@ -45,13 +45,13 @@ def is_done(job: Job, work: Path) -> bool:
     """Whether all stages have left what they were to leave."""
     if num_counted(job, work) < len(job.files) or not (work / "plan.json").exists():
         return False
-    plan, _ = _plan(work / "plan.json")
+    plan = _read_plan(work)
     return all(_record(work, *place).exists() for place in places(plan))
 
 
 def results(job: Job, work: Path) -> tuple[Plan, Summary, list[Written]]:
     """What all stages left in the folder `work`."""
-    plan, _ = _plan(work / "plan.json")
+    plan = _read_plan(work)
     written = [Written.from_json(_read(_record(work, *place))) for place in places(plan)]
     return plan, _summary(job, work), written
 
@@ -140,13 +140,13 @@ def _shard_file(number: int, work: Path) -> None:
 
 def _shards(work: Path, last: bool) -> list[int]:
     """The places in `places` of the shards that are the last of their part, or of all others."""
-    plan, _ = _plan(work / "plan.json")
+    plan = _read_plan(work)
     return [place for place, (part, number) in enumerate(places(plan)) if (number == plan.shards[part] - 1) == last]
 
 
 def _write_shard(job: Job, place: int, work: Path) -> None:
     """Write a shard from all files; the last shard of a part also takes the documents left over from the others."""
-    plan, _ = _plan(work / "plan.json")
+    plan = _plan(work / "plan.json")[0]
     part, number = places(plan)[place]
     leftover = work / f"{part}.{number}.left"
     # By Beam, earlier versions left records of shards without what those left over.
@@ -174,8 +174,13 @@ def _record(work: Path, part: int, number: int) -> Path:
 @lru_cache(maxsize=1)
 def _plan(path: Path) -> tuple[Plan, dict[str, int]]:
     """The plan that an earlier step wrote, and the column of each word."""
-    plan = Plan(**_read(path))
+    plan = _read_plan(path.parent)
     return plan, columns_of(plan)
+
+
+def _read_plan(work: Path) -> Plan:
+    """The plan alone, which is held no longer than it is used."""
+    return Plan(**_read(work / "plan.json"))
 
 
 def _read(path: Path) -> Any:
