@@ -8,15 +8,24 @@ share of them that the model does not know, and its topic proportions, which sum
 topic_1 NAME for a topic that etm_jax.edit gave a name. A document without one known word gets those of the prior, and
 its share is 1. Each row of a table has its row, in the order of the input; one without text has 0 words and the share
 1. The text is read piece by piece, so that its size does not matter.
+
+Of many files, or of the shards of etm_jax.prepare, each gives a Parquet file, its part, in a folder. Parts are made by
+several processes, or wherever Apache Beam runs, and are the same bytes; given again after it was stopped, the command
+goes on with the parts that are not yet made. Documents without --id_field are called by their file and number. (extras:
+scale, parquet)
+
+    python -m etm_jax.infer --workdir=runs/demo --input='docs-*.jsonl.gz' --output=theta/
+    python -m etm_jax.infer --workdir=runs/demo --input=prepared --output=theta/ --runner=beam
 """
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from etm_jax.cli import flags as cli
 from etm_jax.config.corpus_settings import SEGMENTERS, CorpusConfig
 from etm_jax.config.declaration import setting
+from etm_jax.util.errors import UserError
 from etm_jax.util.imports import quick_imports
 
 
@@ -37,7 +46,8 @@ class InferFlags:
     input: str = setting(
         "",
         "the documents, in any form that --corpus of etm_jax.train takes: .txt with one a line, .jsonl, .csv, .tsv, "
-        "each .gz too, .xlsx, a folder of .txt files, a folder of counts; or -, standard input",
+        "each .gz too, .xlsx, a folder of .txt files, a folder of counts or of shards; or -, standard input. Of "
+        "--output=FOLDER/ a pattern of files with a document a line, or a folder of shards",
         shown="FILE",
         required=True,
     )
@@ -79,13 +89,27 @@ class InferFlags:
     )
     output: str = setting(
         "",
-        ".csv, .jsonl, .npy (the proportions alone) or .parquet (extra: parquet); without it, CSV goes to the screen",
+        ".csv, .jsonl, .npy (the proportions alone) or .parquet (extra: parquet); or a folder, new or empty, with a "
+        "stroke behind it, for a .parquet file of each file of --input; without it, CSV goes to the screen",
         shown="FILE",
-        endings=(".csv", ".jsonl", ".npy", ".parquet"),
+        endings=(".csv", ".jsonl", ".npy", ".parquet", "/"),
     )
     segmenter: str = setting("", "cuts the text; by default as the run's was", choices=SEGMENTERS)
     segmenter_model: str = setting("", "folder of a model of pkuseg's; by default the run's", shown="FOLDER")
-    workers: int = setting(0, "processes that cut the text; 0: as many as repay their start", at_least=0)
+    workers: int = setting(
+        0,
+        "processes that cut the text; 0: as many as repay their start. Of --output=FOLDER/ processes that make parts; "
+        "0: on CPUs as many as there are cores, else one",
+        at_least=0,
+    )
+    runner: str = setting(
+        "local",
+        "what makes the parts of --output=FOLDER/: processes of this machine, or an Apache Beam pipeline",
+        choices=("local", "beam"),
+    )
+    beam_options: str = setting(
+        "", "of Beam, as '--runner=FlinkRunner --flink_master=…'; without them it runs on this machine"
+    )
     mesh: str = setting(
         "", "devices as data:4,vocab:2: documents are split over data, words over vocab; default: all devices on data"
     )
@@ -100,27 +124,28 @@ def main(argv: Sequence[str]) -> None:
     # JAX takes a second to import, which neither --help nor a mistyped flag should cost.
     with quick_imports():
         from etm_jax.cli.compiled import programs_kept
-        from etm_jax.inference.infer import infer
+        from etm_jax.inference.infer import Reading, infer
+        from etm_jax.inference.parts import infer_parts
 
+    reading = Reading(**{one.name: getattr(given, one.name) for one in fields(Reading)})
+    if not given.output.endswith("/") and (given.runner == "beam" or given.beam_options):
+        raise UserError("--runner=beam makes a folder of parts; give one as --output=FOLDER/, with the stroke")
+    if given.beam_options and given.runner != "beam":
+        raise UserError("--beam_options is for --runner=beam; give both, or leave it out")
     with programs_kept():
-        infer(
-            given.workdir,
-            given.input,
-            given.output,
-            form=given.form,
-            text_field=given.text_field,
-            id_field=given.id_field,
-            delimiter=given.delimiter,
-            follow_links=given.follow_links,
-            encoding=given.encoding,
-            segmenter=given.segmenter,
-            segmenter_model=given.segmenter_model,
-            workers=given.workers,
-            meta_fields=given.meta_fields,
-            meta=given.meta,
-            unfinished=given.unfinished,
-            mesh=given.mesh,
-        )
+        if given.output.endswith("/"):
+            infer_parts(
+                given.workdir,
+                given.input,
+                given.output,
+                reading,
+                runner=given.runner,
+                beam_options=given.beam_options,
+                unfinished=given.unfinished,
+                mesh=given.mesh,
+            )
+        else:
+            infer(given.workdir, given.input, given.output, reading, unfinished=given.unfinished, mesh=given.mesh)
 
 
 if __name__ == "__main__":

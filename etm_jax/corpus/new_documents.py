@@ -4,25 +4,24 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.fields import NO_FIELDS, Fields, fields_of
 from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.readers.decode import STDIN
 from etm_jax.corpus.readers.named import NAMED
-from etm_jax.corpus.sources import documents_in, files_of, find_source
-from etm_jax.corpus.types import Counted, Document, Source, TokenStream, Vocabulary
+from etm_jax.corpus.recounted import CountedDocuments, by_field, check_shards, recounted, recounted_shard
+from etm_jax.corpus.shards.draws import PARTS
+from etm_jax.corpus.sources import documents_in, file_documents, files_of, find_source
+from etm_jax.corpus.types import Document, Source, TokenStream, Vocabulary
 from etm_jax.corpus.words.bags import bags_of_words
 from etm_jax.corpus.words.cleaning import clean_documents
 from etm_jax.corpus.words.numbering import JoinedTokens, VocabularyNumbers
 from etm_jax.corpus.words.phrases import join_phrases
 from etm_jax.corpus.words.ranges import TokenRanges
-from etm_jax.corpus.words.segment import DOCUMENTS_AT_ONCE as SEGMENTED_AT_ONCE
-from etm_jax.corpus.words.segment import Segmented, segment_documents, segment_stream
+from etm_jax.corpus.words.segment import Segmented, segment_alone, segment_documents, segment_stream
 from etm_jax.corpus.words.segmenters import PKUSEG, segmenter_version
 from etm_jax.corpus.words.tokenizer import cleaner
 from etm_jax.corpus.words.tokens import GIVEN, cleans_tokens
@@ -31,24 +30,6 @@ from etm_jax.util.console import note, silenced, track, warn
 from etm_jax.util.errors import UserError
 
 DOCUMENTS_AT_ONCE = 512
-
-
-class CountedDocuments(NamedTuple):
-    """Some documents over a model's V words. ids: D of them; counts: [D, V] CSR int32.
-
-    tokens: [D] int64, a document's words in all, those that are not the model's included. meta: by field, D values.
-    """
-
-    ids: list[str]
-    counts: sp.csr_matrix
-    tokens: np.ndarray
-    meta: dict[str, list[str]]
-
-    @property
-    def unknown(self) -> np.ndarray:
-        """The share of a document's words that the model does not know: [D] float64; 1 of a document without words."""
-        known = np.asarray(self.counts.sum(axis=1, dtype=np.int64)).ravel()
-        return 1 - known / np.maximum(self.tokens, 1)
 
 
 def settings_like(config: CorpusConfig, vocabulary: Vocabulary, segmenter: str = "") -> CorpusConfig:
@@ -97,6 +78,24 @@ def read_new(name: str, form: str, settings: CorpusConfig, vocabulary: Vocabular
     fields.check_joined(joined, number, example)
 
 
+def read_file(path: Path, name: str, settings: CorpusConfig, vocabulary: Vocabulary) -> Iterator[CountedDocuments]:
+    """The documents of one file out of several, a few at a time, the same in whatever process they are read.
+
+    settings: as of `read_new`, with the --form of all files. name: of the file, before the
+    names of documents that no --id_field names. Raises UserError where it cannot be read.
+    """
+
+    def documents() -> Iterator[Document]:
+        for document in file_documents(path, settings)():
+            yield document if settings.id_field else dataclasses.replace(document, id=f"{name}:{document.id}")
+
+    cleaned = clean_documents(documents(), settings, vocabulary.advertisements)
+    try:
+        yield from counted(segment_alone(cleaned, settings), settings, vocabulary, fields_of(settings))
+    except UserError as error:
+        raise UserError(str(error).replace("--corpus", "--input")) from error
+
+
 def files_of_new(name: str, settings: CorpusConfig) -> list[Path]:
     """The files that `read_new` reads documents from. Raises UserError where there are none."""
     if name == str(STDIN):
@@ -121,9 +120,12 @@ def _read(name: str, form: str, config: CorpusConfig, vocabulary: Vocabulary) ->
             return
         source = find_source(config)
         if source.prepared:
-            raise UserError(f"--corpus={name} holds counts over the words of its own; give the text that it came from")
-        if source.counted:
-            yield from _recounted(source.counted(), vocabulary, fields)
+            manifest = check_shards(source.prepared, fields)
+            paths = [path for part in PARTS for path in manifest.paths(source.prepared, part)]
+            for path in track(paths, "reading", unit="shards"):
+                yield from recounted_shard(path, vocabulary, fields)
+        elif source.counted:
+            yield from recounted(source.counted(), vocabulary, fields)
         else:
             assert source.documents is not None
             yield from counted(segmented(source.documents, config, vocabulary), config, vocabulary, fields)
@@ -182,33 +184,6 @@ def counted(
         else:
             columns, is_word = numbering.columns(tokens)
             starts, words = tokens.documents, np.diff(np.concatenate([[0], np.cumsum(is_word)])[tokens.documents])
-        meta = _by_field(fields, [fields.values(document.meta, document.id) for document in documents])
+        meta = by_field(fields, [fields.values(document.meta, document.id) for document in documents])
         counts = bags_of_words(starts, columns, len(vocabulary))
         yield CountedDocuments([document.id for document in documents], counts, words, meta)
-
-
-def _by_field(fields: Fields, values: list[list[str]]) -> dict[str, list[str]]:
-    """values: of each document, one for each field."""
-    return {name: [of_document[i] for of_document in values] for i, name in enumerate(fields.names)}
-
-
-def _recounted(given: Counted, vocabulary: Vocabulary, fields: Fields) -> Iterator[CountedDocuments]:
-    """A corpus of counts: its words by their names in the columns of the model."""
-    column = {word: j for j, word in enumerate(vocabulary.words)}
-    known = [(i, column[word]) for i, word in enumerate(given.words) if word in column]
-    rows, cols = np.array(known, np.int64).reshape(-1, 2).T
-    moved = sp.csr_matrix((np.ones(len(rows), np.int32), (rows, cols)), shape=(len(given.words), len(vocabulary)))
-    parts = {"train": given.train, "valid": given.valid, "test": given.test_h1 + given.test_h2}
-    for name, counts in parts.items():
-        for start in range(0, counts.shape[0], SEGMENTED_AT_ONCE):
-            some = counts[start : start + SEGMENTED_AT_ONCE]
-            over_ours = sp.csr_matrix(some @ moved, dtype=np.int32)
-            over_ours.sort_indices()
-            places = range(start, start + some.shape[0])
-            names = given.names.get(name)
-            ids = [names[i] if names else f"{name}-{i}" for i in places]
-            own = given.meta.get(name, {})
-            tokens = np.asarray(some.sum(axis=1, dtype=np.int64)).ravel()
-            values = [{field: of_part[i] for field, of_part in own.items()} for i in places]
-            meta = _by_field(fields, list(map(fields.values, values, ids)))
-            yield CountedDocuments(ids, over_ours, tokens, meta)

@@ -1,16 +1,18 @@
 """Topic proportions of new documents, from files to files: what `etm_jax.infer` does."""
 
-import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
+from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.columns_of_training import COLUMNS, with_columns_of_training
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.new_documents import files_of_new, read_new, settings_like
 from etm_jax.corpus.sources import files_trained_on
-from etm_jax.inference.predictor import Mixtures, mixtures, names_of_topics, read_predictor
+from etm_jax.inference.predictor import ExportPredictor, Mixtures, Predictor, mixtures, names_of_topics, read_predictor
 from etm_jax.inference.theta_files import CsvWriter, writer
 from etm_jax.inference.unknown_words import too_many_unknown
 from etm_jax.interop.read import model_files
@@ -21,70 +23,92 @@ from etm_jax.util.errors import UserError
 from etm_jax.util.overlap import check_not_read, given
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How new documents are read.
+
+    form: what they are in, as --form of training says. text_field, id_field, delimiter, encoding, meta_fields, meta: as
+    of training; None stands for what training had, where the source has such columns. segmenter, segmenter_model: used
+    instead of the run's. follow_links: go where links in a folder lead, outside it too. workers: number of processes; 0
+    for as many as are worth starting.
+    """
+
+    form: str = ""
+    text_field: str | None = None
+    id_field: str | None = None
+    delimiter: str | None = None
+    follow_links: bool = False
+    encoding: str = "utf-8"
+    segmenter: str = ""
+    segmenter_model: str = ""
+    workers: int = 0
+    meta_fields: str = ""
+    meta: str = ""
+
+    def settings(self, model: Predictor | ExportPredictor) -> CorpusConfig:
+        """The settings to read by, but for `COLUMNS`, which are as by default."""
+        like_the_run = settings_like(model.config.corpus, model.vocabulary, self.segmenter)
+        return replace(
+            like_the_run,
+            title_field="",
+            **COLUMNS,
+            follow_links=self.follow_links,
+            encoding=self.encoding,
+            workers=self.workers,
+            segmenter_model=self.segmenter_model or like_the_run.segmenter_model,
+            meta_fields=self.meta_fields,
+            meta=self.meta,
+            form=self.form,
+        )
+
+    def with_columns(self, name: str, settings: CorpusConfig, model: Predictor | ExportPredictor) -> CorpusConfig:
+        """The settings with the columns by which `name` is read. Raises UserError where the file cannot be read."""
+        said = {column: value for column in COLUMNS if (value := getattr(self, column)) is not None}
+        return with_columns_of_training(name, settings, said, model.config.corpus)
+
+    def check_output(
+        self, output: Path, inputs: Iterable[Path], workdir: str, model: Predictor | ExportPredictor
+    ) -> None:
+        """Raise UserError where the output would be written over something that is read."""
+        check_not_read(
+            [("--output", output)],
+            [
+                *(("--workdir", path) for path in model_files(workdir)),
+                *(("--input", path) for path in inputs),
+                *given("meta", self.meta),
+                *given("segmenter_model", self.segmenter_model),
+                *files_trained_on(model.config),
+            ],
+        )
+
+
 def infer(
     workdir: str,
     source: str,
-    output: str = "",
+    output: str,
+    reading: Reading,
     *,
-    form: str = "",
-    text_field: str | None = None,
-    id_field: str | None = None,
-    delimiter: str | None = None,
-    follow_links: bool = False,
-    encoding: str = "utf-8",
-    segmenter: str = "",
-    segmenter_model: str = "",
-    workers: int = 0,
-    meta_fields: str = "",
-    meta: str = "",
     unfinished: bool = False,
     mesh: str = "",
 ) -> None:
     """Write the topic proportions of the documents in `source` by the model in `workdir`, and print a summary.
 
-    source: anything that --corpus of training accepts, or `-` for standard input. form: what it holds, as --form of
-    training says. output: a file, whose suffix determines the format; if empty, CSV is written to standard output.
-    text_field, id_field, delimiter, encoding, meta_fields, meta: as of training; None stands for what training had,
-    where the source has such columns. segmenter, segmenter_model: used instead of the run's.
-    follow_links: go where links in a folder lead, outside it too. workers: number of processes; 0 for as many as are
-    worth starting. unfinished: take a run that has not ended as it is. mesh: the devices, as --mesh of training says.
-    Raises UserError where something cannot be read or written.
+    source: anything that --corpus of training accepts, or `-` for standard input. output: a file, whose suffix
+    determines the format; if empty, CSV is written to standard output. unfinished: take a run that has not ended as it
+    is. mesh: the devices, as --mesh of training says. Raises UserError where something cannot be read or written.
     """
-    if Path(output).suffix.lower() == ".npy" and (meta_fields or meta):
+    if Path(output).suffix.lower() == ".npy" and (reading.meta_fields or reading.meta):
         raise UserError(
             f"--output={output} holds proportions alone; with --meta_fields or --meta give a "
             ".csv, .jsonl or .parquet file"
         )
     model = read_predictor(workdir, unfinished, make_mesh(mesh))
-    like_the_run = settings_like(model.config.corpus, model.vocabulary, segmenter)
-    settings = dataclasses.replace(
-        like_the_run,
-        title_field="",
-        **COLUMNS,
-        follow_links=follow_links,
-        encoding=encoding,
-        workers=workers,
-        segmenter_model=segmenter_model or like_the_run.segmenter_model,
-        meta_fields=meta_fields,
-        meta=meta,
-        form=form,
-    )
-    check_not_read(
-        [("--output", Path(output or "/dev/stdout").expanduser())],
-        [
-            *(("--workdir", path) for path in model_files(workdir)),
-            *(("--input", path) for path in files_of_new(source, settings)),
-            *given("meta", meta),
-            *given("segmenter_model", segmenter_model),
-            *files_trained_on(model.config),
-        ],
-    )
-    asked = {"text_field": text_field, "id_field": id_field, "delimiter": delimiter}
-    said = {name: value for name, value in asked.items() if value is not None}
-    settings = with_columns_of_training(source, settings, said, model.config.corpus)
+    settings = reading.settings(model)
+    reading.check_output(Path(output or "/dev/stdout").expanduser(), files_of_new(source, settings), workdir, model)
+    settings = reading.with_columns(source, settings, model)
     note(f"topics of {model.origin}")
     tally = Tally()
-    documents = tally.counting(mixtures(model, read_new(source, form, settings, model.vocabulary)))
+    documents = tally.counting(mixtures(model, read_new(source, reading.form, settings, model.vocabulary)))
     topics, fields = topic_columns(names_of_topics(model)), fields_of(settings).names
     if output:
         with writer(Path(output).expanduser(), topics, fields) as out:
@@ -114,6 +138,11 @@ class Tally:
             self.without += int((some.unknown == 1).sum())
             self.tokens += int(some.tokens.sum())
             self.unknown += float(some.unknown @ some.tokens)
+
+    def add(self, other: Mapping[str, Any]) -> None:
+        """Add the counts that another has, by name."""
+        for name in vars(self):
+            setattr(self, name, getattr(self, name) + other[name])
 
     def tell(self, output: str, workdir: str) -> None:
         """Print the counts on stderr, with a warning where far more words are unknown than to the run in workdir."""

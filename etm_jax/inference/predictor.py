@@ -1,10 +1,12 @@
 """Applying a trained model to new documents, a batch at a time, for their topic proportions."""
 
+import hashlib
+import json
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -13,7 +15,9 @@ from jax.sharding import Mesh
 
 from etm_jax.config.build import Config
 from etm_jax.corpus.inputs import encoder_input
-from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE, CountedDocuments
+from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE
+from etm_jax.corpus.recounted import CountedDocuments
+from etm_jax.corpus.store.cache import vocabulary_to_json
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.inference.theta import infer_theta, inference_threads
 from etm_jax.interop import read_saved_model
@@ -152,6 +156,22 @@ def read_predictor(path: str, unfinished: bool = False, mesh: Mesh | None = None
     if trained.vocabulary is None:
         raise UserError(f"--workdir={path} does not hold the words of its columns; give the folder of a run")
     return Predictor(trained, trained.vocabulary, mesh)
+
+
+def model_digest(model: Predictor | ExportPredictor) -> str:
+    """SHA-256 of all that decides what a model makes of documents."""
+    edit = model.edit.to_json() if model.edit else None
+    told: list[Any] = [vocabulary_to_json(model.vocabulary), model.config.to_json(), edit]
+    if isinstance(model, Predictor):
+        told.append(model.metadata.to_json())
+        arrays = jax.device_get(model.variables)
+    else:
+        arrays = dict(model.arrays)
+    found = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
+    for place, array in jax.tree.leaves_with_path(arrays):
+        found.update(f"{jax.tree_util.keystr(place)} {array.dtype} {array.shape}".encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
 
 
 def names_of_topics(model: Predictor | ExportPredictor) -> tuple[str, ...]:

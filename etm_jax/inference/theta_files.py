@@ -136,12 +136,12 @@ def _rows(some: Mixtures) -> Iterator[tuple[Any, ...]]:
 
 
 @contextmanager
-def writer(path: Path, topics: Sequence[str], fields: Sequence[str] = ()) -> Iterator[Writer]:
+def writer(path: Path, topics: Sequence[str], fields: Sequence[str] = (), tidy: bool = True) -> Iterator[Writer]:
     """Yield the writer for the suffix of `path`, from FORMATS. `path` is replaced only once the file is complete.
 
-    topics: names of the K columns of θ. fields: names of the documents' metadata fields.
+    topics: names of the K columns of θ. fields: names of the documents' metadata fields. tidy: as of `replace_file`.
     """
     # Closed while its file is open, whatever happens: a library's writer that is left open is closed as it is
     # collected, and then writes to a closed file. What an error leaves behind replaces nothing.
-    with replace_file(path) as file, closing(FORMATS[path.suffix.lower()](file, topics, fields)) as out:
+    with replace_file(path, tidy) as file, closing(FORMATS[path.suffix.lower()](file, topics, fields)) as out:
         yield out

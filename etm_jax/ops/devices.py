@@ -1,4 +1,4 @@
-"""Whether JAX finds devices at all."""
+"""Whether JAX finds devices at all, and how many threads it computes with on CPUs."""
 
 import os
 import sys
@@ -19,3 +19,12 @@ def no_devices() -> str:
             f"JAX finds no device for JAX_PLATFORMS={wanted} here; unset that to take what there is, or install JAX "
             "for it, as BUILD.md says (for a GPU of NVIDIA's jax[cuda12])"
         )
+
+
+def one_thread() -> None:
+    """Let XLA compute with one thread on CPUs, in this process and in those that it starts, unless it has begun.
+
+    XLA adds up in another order where there are more cores (findings/jax-cpu-sum-by-cores.sh): θ has other last bits on
+    one core than on two. Processes that share work by documents lose nothing by it.
+    """
+    os.environ["NPROC"] = "1"  # Where XLA looks first for the number of cores.

@@ -390,7 +390,7 @@ def test_what_is_done_is_not_done_again_and_other_things_are_left_alone(pattern,
 
 def test_files_counted_before_are_not_counted_again(pattern, prepared, tmp_path, monkeypatch):
     """Stopped in the second pass, then in the last step: the same bytes in the end."""
-    from etm_jax.corpus.shard_writing import local, writing
+    from etm_jax.corpus.shard_writing import passes, writing
 
     job, counted = make_job(pattern, CONFIG, block_docs=8, num_shards=3), []
 
@@ -400,7 +400,7 @@ def test_files_counted_before_are_not_counted_again(pattern, prepared, tmp_path,
             raise KeyboardInterrupt
         yield from blocks_of(file, job, *more)
 
-    monkeypatch.setattr(local, "blocks_of", counting)
+    monkeypatch.setattr(passes, "blocks_of", counting)
     with pytest.raises(KeyboardInterrupt):
         prepare_shards(job, tmp_path / "out")
     assert not (tmp_path / "out" / "manifest.json").exists()

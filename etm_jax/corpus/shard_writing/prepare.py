@@ -1,7 +1,6 @@
 """Files to a folder of shards: what `etm_jax.prepare --input --output` does."""
 
 import json
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from etm_jax.corpus.filter_report import format_phrases, format_report, report_w
 from etm_jax.corpus.shard_writing import local
 from etm_jax.corpus.shard_writing.advertisements import with_advertisements
 from etm_jax.corpus.shard_writing.job import BLOCK_DOCS, Job, make_job
+from etm_jax.corpus.shard_writing.passes import num_counted
 from etm_jax.corpus.shard_writing.phrase_sample import with_phrases
 from etm_jax.corpus.shard_writing.pipeline import BeamRunner
 from etm_jax.corpus.shard_writing.plan import Plan
@@ -25,18 +25,11 @@ from etm_jax.corpus.words.tokenizer import make_ready
 from etm_jax.corpus.words.tokens import given_warnings
 from etm_jax.corpus.words.unicode_words import segmenter_named
 from etm_jax.util.console import note, warn
-from etm_jax.util.disk import written
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable
-from etm_jax.util.lock import NAME as LOCK
 from etm_jax.util.lock import locked
 from etm_jax.util.overlap import check_not_read
-from etm_jax.util.temporary import sweep
-
-WORK = ".work-"
-"""Prefix of the folder, inside the output folder, that holds unfinished work."""
-
-_IS_WORK = re.compile(re.escape(WORK) + "[0-9a-f]{16}")
+from etm_jax.util.work_folder import work_folder
 
 Runner = Callable[[Job, Path], tuple[Plan, Summary, list[Written]]]
 
@@ -90,8 +83,8 @@ def prepare_files(
 def prepare_shards(job: Job, folder: Path, runner: Runner = local.run) -> Manifest:
     """Prepare `job` into `folder`, and return its manifest.
 
-    A folder that already holds the result of the same job is left as it is. Unfinished work of the same job is resumed
-    by `local.run`; unfinished work of another job is deleted. Raises UserError where the folder holds anything else.
+    A folder that already holds the result of the same job is left as it is. Unfinished work of the same job is resumed,
+    whatever ran it; unfinished work of another job is deleted. Raises UserError where the folder holds anything else.
     """
     check_installed()
     check_writable(folder, "output")
@@ -105,18 +98,11 @@ def prepare_shards(job: Job, folder: Path, runner: Runner = local.run) -> Manife
                 )
             note(f"{folder} was already prepared from these files with these settings")
             return manifest
-        sweep(folder, alone=True)
-        work = folder / f"{WORK}{job.request[:16]}"
-        for path in folder.iterdir():
-            is_work = _IS_WORK.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
-            if is_work and path != work:
-                shutil.rmtree(path)
-            elif not (is_work or path.name in (LOCK, VOCABULARY) or path.suffix == SUFFIX):
-                raise UserError(f"--output={folder} holds {path.name}; give a folder that is new or empty")
-        with written(work):
-            work.mkdir(exist_ok=True)
+        work = work_folder(folder, job.request, lambda name: name == VOCABULARY or name.endswith(SUFFIX))
         make_ready(job.config)
         job = with_phrases(with_advertisements(job, work), work)
+        if done := num_counted(job, work):
+            note(f"{done:,} of {len(job.files):,} files were counted by an earlier run")
         plan, summary, shards = runner(job, work)
         if blank := summary.cleaning.blank:
             note(

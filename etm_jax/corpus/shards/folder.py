@@ -1,5 +1,6 @@
 """A folder of shards as a corpus: what fits into memory, and a stream of the rest."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def read_corpus(folder: Path, texts: bool = False) -> Corpus:
     check_installed()
     manifest = Manifest.read(folder)
     manifest.check_files(folder)
-    vocabulary = _vocabulary(folder, manifest)
+    vocabulary = read_vocabulary(folder, manifest)
     parts = {name: _documents(folder, manifest, name, most, vocabulary, texts) for name, most in MAX_DOCUMENTS.items()}
     test_h1, test_h2 = halves(parts["test"].counts, manifest.settings["split_seed"])
     return Corpus(
@@ -56,7 +57,7 @@ def read_corpus(folder: Path, texts: bool = False) -> Corpus:
     )
 
 
-def _vocabulary(folder: Path, manifest: Manifest) -> Vocabulary:
+def read_vocabulary(folder: Path, manifest: Manifest) -> Vocabulary:
     """The vocabulary of the folder. Raises UserError where it is damaged, or not that of the manifest."""
     path = folder / VOCABULARY
     try:
@@ -68,6 +69,19 @@ def _vocabulary(folder: Path, manifest: Manifest) -> Vocabulary:
     return vocabulary
 
 
+def blocks_of_shard(path: Path, num_words: int) -> Iterator[Rows]:
+    """The blocks of a shard in order. Raises UserError where it is damaged, or of other than `num_words` words."""
+    for record in read_records(path):
+        try:
+            rows = Rows.from_bytes(record)
+        except ValueError as error:
+            raise damaged(path, error) from error
+        if rows.counts.shape[1] != num_words:
+            found = rows.counts.shape[1]
+            raise damaged(path, ValueError(f"its vocabulary has {found} words instead of {num_words}"))
+        yield rows
+
+
 def _documents(
     folder: Path, manifest: Manifest, part: str, most: int, vocabulary: Vocabulary, texts: bool
 ) -> Documents:
@@ -77,16 +91,9 @@ def _documents(
     for path in manifest.paths(folder, part):
         if not left:
             break
-        for record in read_records(path):
-            try:
-                rows = Rows.from_bytes(record)
-            except ValueError as error:
-                raise damaged(path, error) from error
-            if rows.counts.shape[1] != len(vocabulary):
-                found, wanted = rows.counts.shape[1], len(vocabulary)
-                raise damaged(path, ValueError(f"its vocabulary has {found} words instead of {wanted}"))
-            rows = rows if texts else rows.without(TEXT)
-            blocks.append(rows.take(np.arange(min(left, len(rows)))))
+        for rows in blocks_of_shard(path, len(vocabulary)):
+            kept = rows if texts else rows.without(TEXT)
+            blocks.append(kept.take(np.arange(min(left, len(kept)))))
             left -= len(blocks[-1])
             if not left:
                 break
