@@ -125,7 +125,6 @@ def main(argv: Sequence[str]) -> None:
     with quick_imports():
         from etm_jax.cli.compiled import programs_kept
         from etm_jax.inference.infer import Reading, infer
-        from etm_jax.inference.parts import infer_parts
 
     reading = Reading(**{one.name: getattr(given, one.name) for one in fields(Reading)})
     if not given.output.endswith("/") and (given.runner == "beam" or given.beam_options):
@@ -134,6 +133,8 @@ def main(argv: Sequence[str]) -> None:
         raise UserError("--beam_options is for --runner=beam; give both, or leave it out")
     with programs_kept():
         if given.output.endswith("/"):
+            from etm_jax.inference.parts import infer_parts
+
             infer_parts(
                 given.workdir,
                 given.input,
