@@ -5,7 +5,7 @@
 
 Prepares the news of `inews` and infers the topics of a model of them, by one local process and by Beam's DaskRunner,
 then again with a worker killed in the middle, and compares the bytes. The table goes into docs/scaling.md. Seconds of
-processors are those of all processes together, fresh ones in each row, with their imports.
+processors are those of all processes together; those of fresh ones hold their imports and what they compile.
 
 Needs:   the extras scale, zh, corpora and parquet, and Dask, which no extra brings.
 Runtime: ten minutes on 2 cores.
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +82,24 @@ def seconds(pid: int) -> float:
     """Seconds of processors of a process, of all that it has started, and of those of them that have ended."""
     try:
         told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return 0.0
-    return sum(map(int, told[11:15])) / TICK + sum(seconds(int(child)) for child in children)
+    return sum(map(int, told[11:15])) / TICK + sum(seconds(child) for child in children_of(pid))
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started, by any of its threads."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found += map(int, task.read_text().split())
+    return found
+
+
+def worker_of(nanny: int) -> int:
+    """The process that computes for a nanny of Dask, which has another one for shared memory."""
+    [worker] = [pid for pid in children_of(nanny) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return worker
 
 
 def run(command: list[str], folder: Path, log: str, meanwhile: Callable[[], None] = lambda: None) -> float:
@@ -100,8 +114,9 @@ def run(command: list[str], folder: Path, log: str, meanwhile: Callable[[], None
     return after.children_user + after.children_system - before.children_user - before.children_system
 
 
-def by_dask(command: list[str], folder: Path, log: str, kill_after: str = "", many: int = 0) -> tuple[float, float]:
-    """Run a command on fresh workers: seconds of processors, of the command and the cluster, and of the clock.
+def by_dask(members: list[subprocess.Popen], command: list[str], folder: Path, log: str, kill_after: str = "",
+            many: int = 0) -> tuple[float, float]:  # fmt: skip
+    """Run a command on a cluster: seconds of processors, of the command and the cluster, and of the clock.
 
     kill_after: a worker's process is killed when so `many` files of this pattern are there.
     """
@@ -110,14 +125,11 @@ def by_dask(command: list[str], folder: Path, log: str, kill_after: str = "", ma
         while kill_after and len(list(folder.glob(kill_after))) < many:
             time.sleep(0.1)
         if kill_after:
-            # The worker is the child of its nanny that computes; the other one keeps track of shared memory.
-            children = Path(f"/proc/{members[1].pid}/task/{members[1].pid}/children").read_text().split()
-            os.kill(max(map(int, children), key=seconds), signal.SIGKILL)
+            os.kill(worker_of(members[1].pid), signal.SIGKILL)
 
-    with cluster(folder) as members:
-        begun, before = time.monotonic(), sum(seconds(member.pid) for member in members)
-        used = run([*command, "--runner=beam", f"--beam_options={OPTIONS}"], folder, log, kill)
-        return used + sum(seconds(member.pid) for member in members) - before, time.monotonic() - begun
+    begun, before = time.monotonic(), sum(seconds(member.pid) for member in members)
+    used = run([*command, "--runner=beam", f"--beam_options={OPTIONS}"], folder, log, kill)
+    return used + sum(seconds(member.pid) for member in members) - before, time.monotonic() - begun
 
 
 def same(one: Path, other: Path) -> bool:
@@ -132,15 +144,22 @@ def measured(folder: Path) -> tuple[list[tuple[Any, ...]], int]:
     rows: list[tuple[Any, ...]] = []
 
     def compare(task: str, command: list[str], pattern: str, many: int) -> None:
-        outputs = [f"{folder}/{task}-{how}/" for how in ("local", "dask", "killed")]
-        begun = time.monotonic()
-        local = run([*command, f"--output={outputs[0]}", "--workers=1"], folder, f"{task}.log")
-        rows.append((task, "local, one process", "", f"{local / number * 1e3:.2f}", f"{time.monotonic() - begun:.0f}"))
-        for output, how, kill_after in ((outputs[1], "Dask", ""), (outputs[2], "Dask, a worker killed", pattern)):
-            inside = f"{Path(output).name}/.work-*/{kill_after}" if kill_after else ""
-            used, took = by_dask([*command, f"--output={output}"], folder, f"{task}.log", inside, many)
-            equal = "equal" if same(Path(outputs[0]), Path(output)) else "DIFFERENT"
+        def row(how: str, used: float, took: float, output: str = "") -> None:
+            equal = ("equal" if same(folder / f"{task}-local", folder / output) else "DIFFERENT") if output else ""
             rows.append((task, how, equal, f"{used / number * 1e3:.2f}", f"{took:.0f}"))
+
+        begun = time.monotonic()
+        local = run([*command, f"--output={folder}/{task}-local/", "--workers=1"], folder, f"{task}.log")
+        row("local, one process", local, time.monotonic() - begun)
+        with cluster(folder) as members:
+            for name, how in (("fresh", "Dask, fresh workers"), ("again", "Dask, the same workers again")):
+                given = [*command, f"--output={folder}/{task}-{name}/"]
+                row(how, *by_dask(members, given, folder, f"{task}.log"), f"{task}-{name}")
+            given = [*command, f"--output={folder}/{task}-killed/"]
+            inside = f"{task}-killed/.work-*/{pattern}"
+            row(
+                "Dask, a worker killed", *by_dask(members, given, folder, f"{task}.log", inside, many), f"{task}-killed"
+            )
 
     inputs = f"--input={folder}/docs-*.jsonl.gz"
     compare("prepare", ["etm_jax.prepare", inputs, "--segmenter=rjieba"], "*.summary", FILES // 2)
