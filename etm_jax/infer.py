@@ -18,9 +18,11 @@ scale, parquet)
     python -m etm_jax.infer --workdir=runs/demo --input=prepared --output=theta/ --runner=beam
 """
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from etm_jax.cli import flags as cli
 from etm_jax.config.corpus_settings import SEGMENTERS, CorpusConfig
@@ -129,6 +131,11 @@ def main(argv: Sequence[str]) -> None:
     reading = Reading(**{one.name: getattr(given, one.name) for one in fields(Reading)})
     if not given.output.endswith("/") and (given.runner == "beam" or given.beam_options):
         raise UserError("--runner=beam makes a folder of parts; give one as --output=FOLDER/, with the stroke")
+    if not given.output.endswith("/") and re.search(r"[*?]", given.input) and not Path(given.input).exists():
+        raise UserError(
+            f"--input={given.input} is a pattern; give --output=FOLDER/, with the stroke, for a part of each file, or a "
+            "folder of the files as --input"
+        )
     if given.beam_options and given.runner != "beam":
         raise UserError("--beam_options is for --runner=beam; give both, or leave it out")
     with programs_kept():

@@ -218,6 +218,7 @@ def test_what_is_done_is_left_and_what_is_another_is_refused(
             ("--output=theta.csv", "--runner=beam"),
             "--runner=beam makes a folder of parts; give one as --output=FOLDER/",
         ),
+        (("--output=theta.csv",), "docs-* is a pattern; give --output=FOLDER/, with the stroke"),
         (("--output=theta/", "--beam_options=--x"), "--beam_options is for --runner=beam"),
         (("--output=theta/", "--input=none-*"), "--input=none-* names no file"),
         (("--output=theta/", "--input=-"), "--input=-: a folder of parts takes files"),
