@@ -133,8 +133,8 @@ def main(argv: Sequence[str]) -> None:
         raise UserError("--runner=beam makes a folder of parts; give one as --output=FOLDER/, with the stroke")
     if not given.output.endswith("/") and re.search(r"[*?]", given.input) and not Path(given.input).exists():
         raise UserError(
-            f"--input={given.input} is a pattern; give --output=FOLDER/, with the stroke, for a part of each file, or a "
-            "folder of the files as --input"
+            f"--input={given.input} is a pattern; give --output=FOLDER/, with the stroke, for a part of each file, or "
+            "a folder of the files as --input"
         )
     if given.beam_options and given.runner != "beam":
         raise UserError("--beam_options is for --runner=beam; give both, or leave it out")
