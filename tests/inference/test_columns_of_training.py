@@ -4,12 +4,12 @@ import csv
 import dataclasses
 import io
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import forked
 from conftest import SMALL, themed_lines
 from etm_jax.cli import flags as cli
 from etm_jax.cli.run import run
@@ -121,12 +121,10 @@ def test_a_table_of_the_same_form_needs_no_flag(tmp_path: Path) -> None:
     assert found == inferred(new, *columns)
     other = table(tmp_path / "other.csv", "nr^abstract", [["b1", "海洋 船"]])
     command = [sys.executable, "-m", "etm_jax.infer", f"--workdir={tmp_path / 'run'}"]
-    failed = subprocess.run([*command, f"--input={other}"], capture_output=True, text=True, encoding="utf-8")
+    failed = forked.run([*command, f"--input={other}"], capture_output=True, text=True, encoding="utf-8")
     assert failed.returncode == 2
     assert failed.stdout == ""
     assert "error: --text_field='title' is not in" in failed.stderr
     assert "its columns are nr, abstract; give one of them" in failed.stderr
-    piped = subprocess.run(
-        [*command, "--input=-", "--form=csv"], input=new.read_bytes(), capture_output=True, check=True
-    )
+    piped = forked.run([*command, "--input=-", "--form=csv"], input=new.read_bytes(), capture_output=True, check=True)
     assert piped.stdout.decode("utf-8-sig").splitlines()[1].startswith("b1,3,")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import forked
 from conftest import SMALL, themed_lines
 from etm_jax.cli import flags as cli
 from etm_jax.cli.run import run
@@ -27,9 +27,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def called(devices: bool, command: str, *argv: str) -> str:
-    """What the command says. In a fresh Python, as XLA reads how many devices there are when it starts."""
+    """What the command says. In a process of its own, as XLA reads how many devices there are when it begins."""
     flags = f"{os.environ['XLA_FLAGS']} {DEVICES}" if devices else os.environ["XLA_FLAGS"]
-    done = subprocess.run(
+    done = forked.run(
         [sys.executable, "-m", f"etm_jax.{command}", *argv],
         env=os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
         capture_output=True,

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 from importlib.util import find_spec
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import forked
 from conftest import SMALL, themed_lines
 
 MISSING = [
@@ -65,7 +65,7 @@ def cell_with(notebook, text: str):
 def unbroken(folder: Path) -> bytes:
     """The topics of a run that nothing stopped."""
     argv = [sys.executable, "-m", "etm_jax.train", *flags(folder).split(), f"--workdir={folder / 'unbroken'}"]
-    subprocess.run(argv, cwd=ROOT, check=True, capture_output=True)
+    forked.run(argv, cwd=ROOT, check=True, capture_output=True)
     return (folder / "unbroken" / "export" / "beta.npy").read_bytes()
 
 
