@@ -175,6 +175,17 @@ def themed_lines(num_docs: int = 120, seed: int = 0) -> list[str]:
     ]
 
 
+def train_on_themes(folder: Path) -> Path:
+    """The folder of a run on three themes, whose text is lines.txt in `folder`."""
+    from etm_jax.cli import flags
+    from etm_jax.cli.run import run
+
+    corpus = folder / "lines.txt"
+    corpus.write_text("\n".join(themed_lines()) + "\n", encoding="utf-8")
+    run(*flags.parse(["train", f"--corpus={corpus}", *SMALL, f"--workdir={folder / 'run'}"]))
+    return folder / "run"
+
+
 @pytest.fixture
 def lines_file(tmp_path: Path) -> Path:
     """A corpus of one document a line."""

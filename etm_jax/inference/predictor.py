@@ -19,7 +19,7 @@ from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE
 from etm_jax.corpus.recounted import CountedDocuments
 from etm_jax.corpus.store.cache import vocabulary_to_json
 from etm_jax.corpus.types import Vocabulary
-from etm_jax.inference.theta import infer_theta, inference_threads
+from etm_jax.inference.theta import infer_theta
 from etm_jax.interop import read_saved_model
 from etm_jax.interop.native_files import read_vocabulary
 from etm_jax.models.registry import model_kind
@@ -35,6 +35,9 @@ from etm_jax.util.errors import UserError
 
 SIZES = tuple(n * 2**i for i in range(11, 30) for n in (2, 3))
 """Numbers of nonzeros that a batch is padded to: fixed, so that few programs are compiled for any amount of text."""
+
+AHEAD = 2
+"""Groups of documents that are computed, or wait for it, while one before them is written."""
 
 
 class Mixtures(NamedTuple):
@@ -68,7 +71,6 @@ class Predictor:
         self._batch_size = DOCUMENTS_AT_ONCE * (mesh.shape["data"] if mesh else 1)
         layout = ModelLayout(spec, MeshLayout(mesh, self._batch_size, spec.vocab_size) if mesh else None)
         self.spec, self._mesh_layout = layout.program_spec, layout.mesh_layout
-        self.threads = inference_threads(self._mesh_layout)
         # Transferred to the devices once, for all calls.
         self.variables = layout.shard(trained.variables) if mesh else jax.device_put(trained.variables)
         self._fitted_beta = beta_to_infer(self.variables, self.spec)
@@ -92,7 +94,7 @@ class Predictor:
         return self._with_prior(theta, counts)
 
     def theta_in_order(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]]) -> np.ndarray:
-        """The same in batches of documents that stand together, as they come. Threads may call it at once."""
+        """The same in batches of documents that stand together, as they come."""
         fitted = self.fitted_theta(counts, meta, np.arange(counts.shape[0]))
         return self.edit.theta(fitted) if self.edit else fitted
 
@@ -122,7 +124,6 @@ class ExportPredictor:
         edit: TopicEdit | None = None,
     ) -> None:
         self.arrays, self.vocabulary, self.config, self.origin = arrays, vocabulary, config, origin
-        self.threads = 1
         self.edit, self.beta = edit, edit.means(arrays["beta"]) if edit else arrays["beta"]
 
     def theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
@@ -187,15 +188,10 @@ def mixtures(model: Predictor | ExportPredictor, documents: Iterable[CountedDocu
         some, theta = begun.popleft()
         return Mixtures(some.ids, theta.result(), some.tokens, some.unknown, some.meta)
 
-    with ThreadPoolExecutor(model.threads, "infer") as pool:
-        try:
-            for some in documents:
-                begun.append((some, pool.submit(model.theta_in_order, some.counts, some.meta)))
-                # One is waiting for each that is computed, while those before them are written.
-                if len(begun) > 2 * model.threads:
-                    yield oldest()
-            while begun:
+    with ThreadPoolExecutor(1, "infer") as pool:
+        for some in documents:
+            begun.append((some, pool.submit(model.theta_in_order, some.counts, some.meta)))
+            if len(begun) > AHEAD:
                 yield oldest()
-        finally:
-            for _, theta in begun:
-                theta.cancel()
+        while begun:
+            yield oldest()

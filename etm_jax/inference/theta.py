@@ -13,17 +13,13 @@ import scipy.sparse as sp
 
 from etm_jax.metrics.posterior import Moments
 from etm_jax.models.layers import Variables
-from etm_jax.ops.mesh import MeshLayout
 from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, beta_to_infer, log_px_step, posterior_step, theta_step
 from etm_jax.util.console import track
 from etm_jax.util.threads import cores
 
 BATCHES_AHEAD = 8
-"""Batches queued on the device while the host packs the next."""
-
-MOST_THREADS = 8
-"""Threads that infer at once at most: what reads and writes documents is one thread."""
+"""Batches that are computed, or queued on the device, while the host packs the next."""
 
 
 def infer_theta(
@@ -32,30 +28,24 @@ def infer_theta(
     """Topic proportions by `theta_step`: [D, K], of the parameters' dtype, a row for each of the batcher's.
 
     order: [D], the rows as they come into batches; mixed where it is not given, as `_mixed` says. beta: of
-    `beta_to_infer`, where it is known. Threads may call this at once.
+    `beta_to_infer`, where it is known.
     """
     theta = np.empty((batcher.num_docs, spec.model.num_topics), jnp.result_type(float))
     order = _mixed(batcher) if order is None else order
     beta = beta_to_infer(variables, spec) if beta is None else beta
-    several = batcher.batch_size * BATCHES_AHEAD
+    # On a processor a batch uses one core. Several devices need their programs in one order, from one thread.
+    threads = min(cores(), BATCHES_AHEAD) if batcher.layout is None else 1
+    several = batcher.batch_size * (BATCHES_AHEAD // threads)
     parts = [order[start : start + several] for start in range(0, len(order), several)]
 
     def infer(rows: np.ndarray) -> None:
         found = [theta_step(variables, batch, spec, beta) for batch in batcher.epoch(rows)]
         theta[rows] = np.concatenate(jax.device_get(found))[: len(rows)]
 
-    with ThreadPoolExecutor(inference_threads(batcher.layout), "infer") as pool:
+    with ThreadPoolExecutor(threads, "infer") as pool:
         for _ in pool.map(infer, parts):
             pass
     return theta
-
-
-def inference_threads(layout: MeshLayout | None) -> int:
-    """How many batches may be computed at once.
-
-    On a processor each uses one core. Several devices need their programs in one order, from one thread.
-    """
-    return min(cores(), MOST_THREADS) if layout is None else 1
 
 
 def infer_posterior(variables: Variables, batcher: Batcher, spec: Spec) -> Moments:

@@ -15,7 +15,7 @@ import pytest
 import scipy.sparse as sp
 
 import forked
-from conftest import SMALL, THEMES, themed_lines
+from conftest import SMALL, THEMES, themed_lines, train_on_themes
 from etm_jax import train
 from etm_jax.cli import flags as cli
 from etm_jax.cli.run import run
@@ -26,7 +26,8 @@ from etm_jax.corpus.words.segment import DOCUMENTS_AT_ONCE as SEGMENTED_AT_ONCE
 from etm_jax.corpus.words.segmenters import segmenter_version
 from etm_jax.corpus.words.unicode_words import EARLIER_WORDS
 from etm_jax.infer import main
-from etm_jax.inference.predictor import Mixtures, Predictor, mixtures
+from etm_jax.inference import theta as inference
+from etm_jax.inference.predictor import AHEAD, Mixtures, Predictor, mixtures
 from etm_jax.inference.theta_files import FORMATS, writer
 from etm_jax.inference.unknown_words import too_many_unknown
 from etm_jax.interop import read_saved_model, to_safetensors
@@ -37,12 +38,7 @@ TOPICS = ("topic_0", "topic_1", "topic_2")
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
-    """The folder of a run on three themes."""
-    folder = tmp_path_factory.mktemp("infer")
-    corpus = folder / "lines.txt"
-    corpus.write_text("\n".join(themed_lines()) + "\n", encoding="utf-8")
-    run(*cli.parse(["train", f"--corpus={corpus}", *SMALL, f"--workdir={folder / 'run'}"]))
-    return folder / "run"
+    return train_on_themes(tmp_path_factory.mktemp("infer"))
 
 
 def inferred(trained: Path, source: Path | str, output: Path, *more: str) -> Path:
@@ -201,22 +197,21 @@ def test_no_more_text_is_read_than_is_needed(trained: Path, monkeypatch) -> None
     predictor = Predictor(model, model.vocabulary)
     found = mixtures(predictor, read_new("-", "lines", settings, model.vocabulary))
     assert len(next(found).ids) == SEGMENTED_AT_ONCE
-    # Each thread has one group to do and one that waits, while the one before them is written.
-    assert read == (1 + 2 * predictor.threads) * SEGMENTED_AT_ONCE
+    assert read == (1 + AHEAD) * SEGMENTED_AT_ONCE
     found.close()
 
 
-def test_theta_does_not_depend_on_the_number_of_threads(trained: Path) -> None:
+def test_theta_does_not_depend_on_the_number_of_threads(trained: Path, monkeypatch) -> None:
     model = read_saved_model(str(trained))
     assert model.vocabulary is not None
     rng = np.random.default_rng(0)
     rows = sp.csr_matrix(rng.poisson(0.2, (3000, len(model.vocabulary))), dtype=np.int32)
-    groups = [rows[start : start + 300] for start in range(0, 3000, 300)]
-    documents = [CountedDocuments([""] * 300, some, np.full(300, 9), {}) for some in groups]
+    groups = [rows[start : start + 1500] for start in range(0, 3000, 1500)]  # Of three batches each.
+    documents = [CountedDocuments([""] * 1500, some, np.full(1500, 9), {}) for some in groups]
     found = []
     for threads in (1, 3, 8):
+        monkeypatch.setattr(inference, "cores", lambda threads=threads: threads)
         predictor = Predictor(model, model.vocabulary)
-        predictor.threads = threads
         found.append(np.concatenate([some.theta for some in mixtures(predictor, documents)]))
     assert found[0].tobytes() == found[1].tobytes() == found[2].tobytes()
     assert len(found[0]) == 3000

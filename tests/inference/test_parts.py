@@ -8,15 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import forked
-from conftest import SMALL, needs_scale, themed_lines
+from conftest import needs_scale, themed_lines, train_on_themes
 from etm_jax.cli import flags as cli
-from etm_jax.cli.run import run
 from etm_jax.infer import main
 from etm_jax.inference import parts
 from etm_jax.prepare import main as prepare_main
@@ -25,20 +25,16 @@ from etm_jax.util.errors import UserError
 from etm_jax.util.stages import Stage, run_stages
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
-pytest.importorskip("apache_beam", reason="apache_beam is not installed")
 
+needs_beam = pytest.mark.skipif(not find_spec("apache_beam"), reason="apache_beam is not installed (extra: scale)")
 IN_MEMORY = ("--runner=beam", "--beam_options=--direct_running_mode=in_memory")
+BY_BEAM = pytest.param(IN_MEMORY, marks=needs_beam)
 SIZES = (90, 700, 1)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
-    """The folder of a run on three themes."""
-    folder = tmp_path_factory.mktemp("parts")
-    corpus = folder / "lines.txt"
-    corpus.write_text("\n".join(themed_lines()) + "\n", encoding="utf-8")
-    run(*cli.parse(["train", f"--corpus={corpus}", *SMALL, f"--workdir={folder / 'run'}"]))
-    return folder / "run"
+    return train_on_themes(tmp_path_factory.mktemp("parts"))
 
 
 @pytest.fixture(scope="module")
@@ -103,11 +99,12 @@ def test_a_part_is_what_the_command_makes_of_its_file_alone(trained: Path, files
         assert part.read_bytes() == alone.read_bytes()
 
 
-@pytest.mark.parametrize("more", [("--workers=2",), IN_MEMORY])
+@pytest.mark.parametrize("more", [("--workers=2",), BY_BEAM])
 def test_every_runner_makes_the_same_bytes(trained: Path, files: Path, made: Path, tmp_path: Path, more) -> None:
     assert bytes_of(inferred(trained, files / "docs-*", tmp_path / "theta", *more)) == bytes_of(made)
 
 
+@needs_beam
 def test_processes_of_beam_make_the_same_bytes(trained: Path, files: Path, made: Path, tmp_path: Path) -> None:
     """By two processes of its own, as the command runs it without --beam_options."""
     command = [sys.executable, "-m", "etm_jax.infer", f"--workdir={trained}", f"--input={files}/docs-*"]
@@ -130,7 +127,7 @@ def test_with_one_thread_no_bit_depends_on_the_cores() -> None:
 
 
 @needs_scale
-@pytest.mark.parametrize("more", [("--workers=1",), IN_MEMORY])
+@pytest.mark.parametrize("more", [("--workers=1",), BY_BEAM])
 def test_shards_have_a_part_each_as_one_command_makes_of_all(trained: Path, files: Path, tmp_path: Path, more) -> None:
     prepared = tmp_path / "prepared"
     shards = ["--shards=2", "--block_docs=8", "--segmenter=whitespace", "--no_below=1", "--no_above=1", "--workers=1"]
@@ -152,7 +149,7 @@ def test_shards_have_a_part_each_as_one_command_makes_of_all(trained: Path, file
         np.testing.assert_allclose(ours, [by_name[row["document"]][f"topic_{k}"] for k in range(3)], atol=2e-6)
 
 
-@pytest.mark.parametrize("more", [(), IN_MEMORY])
+@pytest.mark.parametrize("more", [(), BY_BEAM])
 def test_parts_made_before_a_kill_are_not_made_again(
     trained: Path, files: Path, made: Path, tmp_path: Path, monkeypatch, more
 ) -> None:
@@ -224,7 +221,9 @@ def test_what_is_done_is_left_and_what_is_another_is_refused(
         (("--output=theta/", "--input=-"), "--input=-: a folder of parts takes files"),
         (("--output=theta/", "--input={files}"), "a folder of parts takes files"),
         (("--output=theta/", "--input={files}/bad.txt"), "bad.txt is not utf-8"),
-        (("--output=theta/", "--input={files}/bad.txt", *IN_MEMORY), "bad.txt is not utf-8"),
+        pytest.param(
+            ("--output=theta/", "--input={files}/bad.txt", *IN_MEMORY), "bad.txt is not utf-8", marks=needs_beam
+        ),
         (("--output=theta/", "--meta={files}/other.csv"), "names none of the 791 documents"),
         (("--output=theta/", "--meta_fields=nosuch"), "nosuch"),
         (("--output={files}/", "--input={files}/docs-*"), "would be written over what is read"),
