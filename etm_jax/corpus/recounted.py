@@ -12,7 +12,7 @@ from etm_jax.corpus.fields import Fields
 from etm_jax.corpus.shards.folder import blocks_of_shard, read_vocabulary
 from etm_jax.corpus.shards.manifest import Manifest
 from etm_jax.corpus.shards.records import check_installed
-from etm_jax.corpus.shards.rows import TEXT, joined
+from etm_jax.corpus.shards.rows import TEXT, Rows, joined
 from etm_jax.corpus.types import Counted, Vocabulary
 from etm_jax.corpus.words.segment import DOCUMENTS_AT_ONCE
 from etm_jax.util.errors import UserError
@@ -46,9 +46,8 @@ def recounted(given: Counted, vocabulary: Vocabulary, fields: Fields) -> Iterato
             places = range(start, start + some.shape[0])
             names = given.names.get(name)
             ids = [names[i] if names else f"{name}-{i}" for i in places]
-            own = given.meta.get(name, {})
-            yield _documents(ids, some, moved, {field: [of_part[i] for i in places] for field, of_part in own.items()},
-                             fields)  # fmt: skip
+            own = {field: [values[i] for i in places] for field, values in given.meta.get(name, {}).items()}
+            yield _documents(ids, some, moved, own, fields)
 
 
 def recounted_shard(path: Path, vocabulary: Vocabulary, fields: Fields) -> Iterator[CountedDocuments]:
@@ -58,16 +57,23 @@ def recounted_shard(path: Path, vocabulary: Vocabulary, fields: Fields) -> Itera
     """
     words = _words(path.parent)
     moved = _moved(words, vocabulary)
-    held = []
-    for block in blocks_of_shard(path, len(words)):
-        held.append(block.without(TEXT))
-        # Blocks of a shard are of one size, or the last one: what is held is as large whoever reads it.
-        if sum(map(len, held)) >= DOCUMENTS_AT_ONCE:
-            rows, held = joined(held), []
-            yield _documents(list(rows.ids), rows.counts, moved, rows.labels, fields)
-    if held:
-        rows = joined(held)
+    for rows in _together(block.without(TEXT) for block in blocks_of_shard(path, len(words))):
         yield _documents(list(rows.ids), rows.counts, moved, rows.labels, fields)
+
+
+def _together(blocks: Iterable[Rows]) -> Iterator[Rows]:
+    """Blocks of a shard, as many joined as have DOCUMENTS_AT_ONCE.
+
+    That is the same whoever reads them, as all blocks but the last are of one size.
+    """
+    held: list[Rows] = []
+    for block in blocks:
+        held.append(block)
+        if sum(map(len, held)) >= DOCUMENTS_AT_ONCE:
+            yield joined(held)
+            held = []
+    if held:
+        yield joined(held)
 
 
 def check_shards(folder: Path, fields: Fields) -> Manifest:

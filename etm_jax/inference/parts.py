@@ -159,7 +159,6 @@ def _make_job(
 ) -> PartsJob:
     """The job for the files or shards that `source` names. Raises UserError where there are none."""
     settings = dataclasses.replace(reading.settings(model), names_by_line=False, corpus="", corpus_fallback="")
-    versions = {name: version(name) for name in ("jax", "numpy", "pyarrow")}
     folder = Path(source).expanduser()
     counted = is_prepared(folder)
     if counted:
@@ -179,9 +178,17 @@ def _make_job(
         form = form_of(files[0].path, settings)
         settings = dataclasses.replace(settings, form=form if settings.form or not FORMATS[form].suffixes else "name")
         warn_of_version(settings, model.vocabulary)
-        versions["segmenter"] = segmenter_version(settings.segmenter, settings.segmenter_model)
+    versions = _versions(settings, counted=counted)
     meta_sha256 = file_digest(Path(settings.meta).expanduser()) if settings.meta else ""
     return PartsJob(workdir, unfinished, mesh, digest, versions, files, settings, counted, meta_sha256)
+
+
+def _versions(settings: CorpusConfig, *, counted: bool) -> dict[str, str]:
+    """The versions here of what computes, by name; counts need no segmenter."""
+    found = {name: version(name) for name in ("jax", "numpy", "pyarrow")}
+    if not counted:
+        found["segmenter"] = segmenter_version(settings.segmenter, settings.segmenter_model)
+    return found
 
 
 def _make_part(job: PartsJob, number: int, work: Path) -> None:
@@ -223,8 +230,7 @@ def _check_unchanged(file: InputFile) -> None:
 
 def _model(job: PartsJob) -> Predictor | ExportPredictor:
     """The model of a job, which a process reads once. Raises UserError where it, or what computes, is another here."""
-    here = {name: segmenter_version(job.settings.segmenter, job.settings.segmenter_model) if name == "segmenter"
-            else version(name) for name in job.versions}  # fmt: skip
+    here = _versions(job.settings, counted=job.counted)
     if differ := [name for name in here if here[name] != job.versions[name]]:
         name = differ[0]
         raise UserError(
