@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from etm_jax.util.console import warn
-from etm_jax.util.digests import DIGESTS, FolderDigests, file_digest, file_digests
+from etm_jax.util.digests import DIGESTS, FolderDigests, digest, file_digest, file_digests
 from etm_jax.util.files import replace_file, replace_folder
 
 
@@ -46,9 +46,9 @@ def replace_own_file(path: Path, content: bytes, of_before: Callable[[bytes], bo
     """
     digests = FolderDigests(path.parent)
     listed = digests.known_or_none()
-    if path.is_file() and path.read_bytes() != content:
+    if path.is_file() and (there := path.read_bytes()) != content:
         written = listed.get(path.name)
-        if not (file_digest(path) in written if written else of_before(path.read_bytes())):
+        if not (digest(there) in written if written else of_before(there)):
             other = _other_name(path, path.parent)
             path.rename(other)
             warn(f"{path} is not as it was written here; it is kept as {other}")
