@@ -13,10 +13,10 @@ import scipy.sparse as sp
 
 from etm_jax.metrics.posterior import Moments
 from etm_jax.models.layers import Variables
+from etm_jax.ops.devices import num_threads
 from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, beta_to_infer, log_px_step, posterior_step, theta_step
 from etm_jax.util.console import track
-from etm_jax.util.threads import cores
 
 BATCHES_AHEAD = 8
 """Batches that are computed, or queued on the device, while the host packs the next."""
@@ -34,7 +34,7 @@ def infer_theta(
     order = _mixed(batcher) if order is None else order
     beta = beta_to_infer(variables, spec) if beta is None else beta
     # On a processor a batch uses one core. Several devices need their programs in one order, from one thread.
-    threads = min(cores(), BATCHES_AHEAD) if batcher.layout is None else 1
+    threads = min(num_threads(), BATCHES_AHEAD) if batcher.layout is None else 1
     several = batcher.batch_size * (BATCHES_AHEAD // threads)
     parts = [order[start : start + several] for start in range(0, len(order), several)]
 

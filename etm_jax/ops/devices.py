@@ -3,6 +3,11 @@
 import os
 import sys
 
+from etm_jax.util.threads import cores
+
+_CORES = "NPROC"
+"""Where XLA looks first for the number of cores."""
+
 
 def no_devices() -> str:
     """What to say where JAX is in use and finds no device of the kind that JAX_PLATFORMS names; else nothing."""
@@ -27,4 +32,10 @@ def one_thread() -> None:
     XLA adds up in another order where there are more cores (findings/jax-cpu-sum-by-cores.sh): θ has other last bits on
     one core than on two. Processes that share work by documents lose nothing by it.
     """
-    os.environ["NPROC"] = "1"  # Where XLA looks first for the number of cores.
+    os.environ[_CORES] = "1"
+
+
+def num_threads() -> int:
+    """How many threads XLA computes with on CPUs: the cores of this process, but for what `one_thread` has said."""
+    told = os.environ.get(_CORES, "")
+    return int(told) if told.isdecimal() and int(told) else cores()

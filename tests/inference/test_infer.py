@@ -210,7 +210,7 @@ def test_theta_does_not_depend_on_the_number_of_threads(trained: Path, monkeypat
     documents = [CountedDocuments([""] * 1500, some, np.full(1500, 9), {}) for some in groups]
     found = []
     for threads in (1, 3, 8):
-        monkeypatch.setattr(inference, "cores", lambda threads=threads: threads)
+        monkeypatch.setattr(inference, "num_threads", lambda threads=threads: threads)
         predictor = Predictor(model, model.vocabulary)
         found.append(np.concatenate([some.theta for some in mixtures(predictor, documents)]))
     assert found[0].tobytes() == found[1].tobytes() == found[2].tobytes()

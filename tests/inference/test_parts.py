@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,7 @@ from conftest import needs_scale, themed_lines, train_on_themes
 from etm_jax.cli import flags as cli
 from etm_jax.infer import main
 from etm_jax.inference import parts
+from etm_jax.ops import devices
 from etm_jax.prepare import main as prepare_main
 from etm_jax.util.beam import Beam
 from etm_jax.util.errors import UserError
@@ -30,6 +31,14 @@ needs_beam = pytest.mark.skipif(not find_spec("apache_beam"), reason="apache_bea
 IN_MEMORY = ("--runner=beam", "--beam_options=--direct_running_mode=in_memory")
 BY_BEAM = pytest.param(IN_MEMORY, marks=needs_beam)
 SIZES = (90, 700, 1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _threads_of_other_tests() -> Iterator[None]:
+    """Let no other test compute with one thread because these have asked for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NPROC", "")
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +119,15 @@ def test_processes_of_beam_make_the_same_bytes(trained: Path, files: Path, made:
     command = [sys.executable, "-m", "etm_jax.infer", f"--workdir={trained}", f"--input={files}/docs-*"]
     forked.run([*command, f"--output={tmp_path}/theta/", "--runner=beam", "--workers=2"], check=True)
     assert bytes_of(tmp_path / "theta") == bytes_of(made)
+
+
+def test_threads_are_as_many_as_cores_but_where_one_was_asked_for(monkeypatch) -> None:
+    monkeypatch.setattr(devices, "cores", lambda: 6)
+    for told, expected in (("", 6), ("0", 6), ("many", 6), ("3", 3)):
+        monkeypatch.setenv("NPROC", told)
+        assert devices.num_threads() == expected
+    devices.one_thread()
+    assert devices.num_threads() == 1
 
 
 def test_with_one_thread_no_bit_depends_on_the_cores() -> None:
