@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from etm_jax.models.batch import Batch
 from etm_jax.models.layers import Variables
 from etm_jax.models.objective import Sums
 from etm_jax.training.bound import Bound, bounds, evaluate_bound
@@ -22,6 +23,7 @@ from etm_jax.training.plateau import anneal, is_finished
 from etm_jax.training.progress import Progress
 from etm_jax.training.signals import Stopped, StopRequest, deferred
 from etm_jax.training.steps import TrainState, eval_step, new_state, train_step
+from etm_jax.training.together import groups, steps_together, train_group
 from etm_jax.training.train_setup import Row, TrainResult, TrainSetup
 from etm_jax.util.console import TrainingMeter, note
 
@@ -45,6 +47,7 @@ class Trainer:
         self.spec = self.layout.program_spec
         self.divergence = DivergenceCheck(setup, self.spec, keys)
         self.stop = StopRequest()
+        self.together = 1
         self.state: TrainState
         self.progress: Progress
 
@@ -56,6 +59,8 @@ class Trainer:
         """
         setup, config, check = self.setup, self.setup.config, self.divergence
         self._start()
+        steps_left = setup.num_epochs * len(setup.train) - self._steps_before()
+        self.together = steps_together(steps_left, config.num_seeds, setup.train.layout is not None)
         meter = TrainingMeter(self._steps_before(), setup.num_epochs, len(setup.train))
         log = EpochLog(setup.folder, meter, setup.on_epoch)
         # The meter is closed whatever happens, so that what is printed next has a line of its own.
@@ -68,11 +73,11 @@ class Trainer:
                 sums = [Sums(*map(jnp.asarray, of_step)) for of_step in self.progress.step_sums]
                 docs_left = max(1, setup.train.num_docs - len(sums) * setup.train.batch_size)
                 check.start_epoch(epoch)
-                for batch in setup.train.shuffled(config.seed, epoch, first_step=len(sums)):
-                    self.state, step_sums = self.step(self.state, batch, self.key, self.spec)
-                    sums.append(step_sums)
-                    meter.step()
-                    check.after_step(sums, self.state.variables)
+                for group in groups(setup.train.shuffled(config.seed, epoch, first_step=len(sums)), self.together):
+                    for step_sums in self._train(group):
+                        sums.append(step_sums)
+                        meter.step()
+                        check.after_step(sums, self.state.variables)
                     self._stop_within_epoch(sums)
                 check.after_steps(sums, self.state.variables)
                 trained = bounds(check.steps.applied(sums), self.spec.objective.kl_weight)
@@ -125,6 +130,14 @@ class Trainer:
             complete = f"was already complete, {self.progress.epoch} epochs: nothing is trained"
             resumes = f"resumes after {self._describe_progress()}"
             note(f"the run in {setup.folder.path} {complete if self.is_finished else resumes}")
+
+    def _train(self, group: list[Batch]) -> list[Sums]:
+        """Take the steps of a group of batches. Several seeds, which are mapped over, have groups of one."""
+        if self.step is train_step:
+            self.state, sums = train_group(self.state, group, self.key, self.spec, self.together)
+            return sums
+        self.state, step_sums = self.step(self.state, *group, self.key, self.spec)
+        return [step_sums]
 
     def _steps_before(self) -> int:
         return self.progress.epoch * len(self.setup.train) + len(self.progress.step_sums)
