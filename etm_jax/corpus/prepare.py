@@ -41,7 +41,7 @@ from etm_jax.corpus.words.vocabulary import (
     word_frequencies,
 )
 from etm_jax.util.arrays import canonical
-from etm_jax.util.console import note, warn
+from etm_jax.util.console import note, warn, working_on
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED, check_writable
 
@@ -182,85 +182,86 @@ def _from_documents(source: Source, config: CorpusConfig, version: str, digest: 
     phrases = None
     if config.phrases:
         phrases, stream = learn_phrases(stream, config, stopwords)
-    frequencies = word_frequencies(stream)
-    ids, first_words = kept.ids.packed(), kept.first_words.packed()
-    texts = kept.texts.compressed() if kept.texts else None
-    meta = dict(zip(fields.names, (values.packed() for values in kept.meta), strict=True))
-    check_read(source.name, config, len(ids), len(stream.ids), len(blank.found))
-    if config.id_field:
-        check_different(ids, config.id_field)
-    fields.check_joined(sum(map(fields.has_row, ids)), len(ids), ids[0])
-    all_words = frozenset(stream.words)
-    words_before, stopwords_found = len(all_words), len(stopwords & all_words)
-    if config.user_words:
-        tell_found(user_dict_of(config.user_words), in_script(config.script), all_words)
-    if told := merged.message():
-        note(told)
-    for warning in given_warnings(stream.words, config):
-        warn(warning)
+    with working_on("counting the words"):
+        frequencies = word_frequencies(stream)
+        ids, first_words = kept.ids.packed(), kept.first_words.packed()
+        texts = kept.texts.compressed() if kept.texts else None
+        meta = dict(zip(fields.names, (values.packed() for values in kept.meta), strict=True))
+        check_read(source.name, config, len(ids), len(stream.ids), len(blank.found))
+        if config.id_field:
+            check_different(ids, config.id_field)
+        fields.check_joined(sum(map(fields.has_row, ids)), len(ids), ids[0])
+        all_words = frozenset(stream.words)
+        words_before, stopwords_found = len(all_words), len(stopwords & all_words)
+        if config.user_words:
+            tell_found(user_dict_of(config.user_words), in_script(config.script), all_words)
+        if told := merged.message():
+            note(told)
+        for warning in given_warnings(stream.words, config):
+            warn(warning)
 
-    words = filter_words(frequencies, config, stopwords)
-    counts = count_matrix(stream, words)
-    train, valid, test = split_documents(_lengths(counts), config.valid_share, config.test_share, config.split_seed)
+        words = filter_words(frequencies, config, stopwords)
+        counts = count_matrix(stream, words)
+        train, valid, test = split_documents(_lengths(counts), config.valid_share, config.test_share, config.split_seed)
 
-    # A word of no training document could be learnt from nothing. Leaving it out may empty a document.
-    columns = by_frequency(_doc_freq(counts, train), words)
-    counts = sp.csr_matrix(counts[:, columns])
-    counts.sort_indices()
-    lengths = _lengths(counts)
-    valid, test = valid[lengths[valid] >= 1], test[lengths[test] >= 2]
+        # A word of no training document could be learnt from nothing. Leaving it out may empty a document.
+        columns = by_frequency(_doc_freq(counts, train), words)
+        counts = sp.csr_matrix(counts[:, columns])
+        counts.sort_indices()
+        lengths = _lengths(counts)
+        valid, test = valid[lengths[valid] >= 1], test[lengths[test] >= 2]
 
-    left = np.concatenate([train, valid, test])
-    rows_of = {"train": train, "valid": valid, "test": test, "": np.setdiff1d(np.arange(len(lengths)), left)}
-    places, tokens = blank.places_of_others(len(lengths)), np.diff(stream.starts)
-    parts = {
-        name: Documents(
-            counts[rows],
-            ids.take(rows),
-            first_words.take(rows),
-            {field: values.take(rows) for field, values in meta.items()},
-            texts.take(rows) if texts else None,
-            places[rows],
-            tokens[rows],
+        left = np.concatenate([train, valid, test])
+        rows_of = {"train": train, "valid": valid, "test": test, "": np.setdiff1d(np.arange(len(lengths)), left)}
+        places, tokens = blank.places_of_others(len(lengths)), np.diff(stream.starts)
+        parts = {
+            name: Documents(
+                counts[rows],
+                ids.take(rows),
+                first_words.take(rows),
+                {field: values.take(rows) for field, values in meta.items()},
+                texts.take(rows) if texts else None,
+                places[rows],
+                tokens[rows],
+            )
+            for name, rows in rows_of.items()
+        }
+        # Millions of documents are held once.
+        del counts, ids, first_words, meta
+        test_h1, test_h2 = halves(parts["test"].counts, config.split_seed)
+        return Corpus(
+            name=source.name,
+            digest=digest,
+            vocabulary=_vocabulary(
+                [words[j] for j in columns],
+                parts["train"].counts,
+                version,
+                advertisements=tuple(sorted(cleaning.advertisements)),
+                phrases=phrases,
+                user_words=config.user_words,
+            ),
+            train=parts["train"],
+            valid=parts["valid"],
+            test=parts["test"],
+            test_h1=test_h1,
+            test_h2=test_h2,
+            text=select_stream(stream, train),
+            report=FilterReport(
+                docs_before=len(lengths),
+                docs_after=len(left),
+                tokens_before=len(stream.ids),
+                tokens_after=int(lengths[left].sum()),
+                words_before=words_before,
+                words_after=len(columns),
+                median_length_before=float(np.median(np.diff(stream.starts))),
+                median_length_after=float(np.median(lengths[left])),
+                cleaned=cleaning.tally.by_rule,
+                stopwords=len(stopwords),
+                stopwords_found=stopwords_found,
+            ),
+            metadata=metadata_of({n: ValueTally.of(values) for n, values in parts["train"].meta.items()}, fields.title),
+            left=left_out(parts[""], blank.found, fields),
         )
-        for name, rows in rows_of.items()
-    }
-    # Millions of documents are held once.
-    del counts, ids, first_words, meta
-    test_h1, test_h2 = halves(parts["test"].counts, config.split_seed)
-    return Corpus(
-        name=source.name,
-        digest=digest,
-        vocabulary=_vocabulary(
-            [words[j] for j in columns],
-            parts["train"].counts,
-            version,
-            advertisements=tuple(sorted(cleaning.advertisements)),
-            phrases=phrases,
-            user_words=config.user_words,
-        ),
-        train=parts["train"],
-        valid=parts["valid"],
-        test=parts["test"],
-        test_h1=test_h1,
-        test_h2=test_h2,
-        text=select_stream(stream, train),
-        report=FilterReport(
-            docs_before=len(lengths),
-            docs_after=len(left),
-            tokens_before=len(stream.ids),
-            tokens_after=int(lengths[left].sum()),
-            words_before=words_before,
-            words_after=len(columns),
-            median_length_before=float(np.median(np.diff(stream.starts))),
-            median_length_after=float(np.median(lengths[left])),
-            cleaned=cleaning.tally.by_rule,
-            stopwords=len(stopwords),
-            stopwords_found=stopwords_found,
-        ),
-        metadata=metadata_of({n: ValueTally.of(values) for n, values in parts["train"].meta.items()}, fields.title),
-        left=left_out(parts[""], blank.found, fields),
-    )
 
 
 def _from_counts(source: Source, config: CorpusConfig, digest: str) -> Corpus:

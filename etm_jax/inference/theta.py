@@ -43,7 +43,7 @@ def infer_theta(
         theta[rows] = np.concatenate(jax.device_get(found))[: len(rows)]
 
     with ThreadPoolExecutor(threads, "infer") as pool:
-        for _ in pool.map(infer, parts):
+        for _ in track(pool.map(infer, parts), f"topic proportions, {several:,} documents each", len(parts), "parts"):
             pass
     return theta
 

@@ -4,10 +4,11 @@ All that is printed goes through here, so that no name and no word can command a
 """
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Any, TypeVar
 
 from etm_jax.util.errors import one_line
@@ -97,6 +98,18 @@ def track(items: Iterable[T], label: str, total: int | None = None, unit: str = 
         yield item
 
 
+@contextmanager
+def working_on(what: str) -> Iterator[None]:
+    """Say what the block does where it takes longer than two seconds; nobody knows how long."""
+    saying = threading.Timer(SECONDS_BEFORE_FIRST_LINE, copy_context().run, (note, what))
+    saying.daemon = True
+    saying.start()
+    try:
+        yield
+    finally:
+        saying.cancel()
+
+
 class TrainingMeter:
     """Progress of training: a bar on a terminal or in a notebook; in a log a line per epoch, and every ten seconds.
 
@@ -133,8 +146,8 @@ class TrainingMeter:
         if self.bar is not None:
             self.bar.update()
         elif time.monotonic() - self.last_line > SECONDS_BETWEEN_LINES:
-            epochs, steps = divmod(self.first_step + self.steps, self.steps_per_epoch)
-            self._line(f"epoch {epochs + 1}/{self.num_epochs}  step {steps}/{self.steps_per_epoch}")
+            epochs, steps = divmod(self.first_step + self.steps - 1, self.steps_per_epoch)
+            self._line(f"epoch {epochs + 1}/{self.num_epochs}  step {steps + 1}/{self.steps_per_epoch}")
 
     def epoch(self, epoch: int, metrics: str) -> None:
         """Report that an epoch has ended. metrics: of the epoch, as text."""

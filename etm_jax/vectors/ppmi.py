@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from etm_jax.config.settings import VectorsConfig
 from etm_jax.corpus.types import Corpus
-from etm_jax.util.console import note, track, warn
+from etm_jax.util.console import note, track, warn, working_on
 from etm_jax.util.threads import cores, in_threads
 from etm_jax.vectors.base import SourceVectors
 from etm_jax.vectors.pairs import Pairs
@@ -98,7 +98,8 @@ def ppmi_vectors(counts: sp.csr_matrix, dim: int, seed: int) -> np.ndarray:
     num_words = counts.shape[1]
     weight = np.maximum(np.bincount(counts.indices, minlength=num_words), 1).astype(np.float32) ** FREQUENCY_POWER
     weight /= weight.mean()
-    pairs, contexts = Pairs.of(counts, weight), frequent_contexts(counts)
+    with working_on("ppmi vectors: in how many documents each word is"):
+        pairs, contexts = Pairs.of(counts, weight), frequent_contexts(counts)
     matrix = pair_matrix(pairs, contexts)
     if (seconds := 8 * matrix.seconds(dim)) > 2:
         note(f"ppmi vectors: factorising the pairs of {len(contexts):,} words, about {seconds:.0f} s")

@@ -1,6 +1,8 @@
 """What a person sees: tables, times, progress."""
 
 import io
+import sys
+import threading
 
 import pytest
 
@@ -116,3 +118,31 @@ def test_a_long_epoch_shows_that_it_moves(clock, capsys):
     for _ in clock(6.0, 6.0, 6.0):
         meter.step()
     assert capsys.readouterr().err == "epoch 1/1  step 2/4  12 s left\n"
+
+
+def test_the_last_step_of_an_epoch_is_that_epochs(clock, capsys):
+    meter = console.TrainingMeter(first_step=0, num_epochs=2, steps_per_epoch=2)
+    for _ in clock(0.1, 60.0):
+        meter.step()
+    assert capsys.readouterr().err.startswith("epoch 1/2  step 2/2")
+
+
+def test_what_takes_long_is_named_and_what_does_not_is_not(monkeypatch, capsys):
+    with console.working_on("counting"):
+        pass
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(console, "SECONDS_BEFORE_FIRST_LINE", 0.0)
+    said = threading.Event()
+    monkeypatch.setattr(console, "note", lambda what: (print(what, file=sys.stderr), said.set()))
+    with console.working_on("counting"):
+        assert said.wait(60)
+    assert capsys.readouterr().err == "counting\n"
+
+
+def test_what_takes_long_is_silent_where_messages_are(monkeypatch, capsys):
+    monkeypatch.setattr(console, "SECONDS_BEFORE_FIRST_LINE", 0.0)
+    asked = threading.Event()
+    monkeypatch.setattr(console, "one_line", lambda line: asked.set() or line)
+    with console.silenced(), console.working_on("counting"):
+        assert not asked.wait(0.2)
+    assert capsys.readouterr().err == ""
