@@ -11,44 +11,21 @@ Runtime: a minute on 2 cores.
 """
 
 import argparse
-import statistics
 import sys
-import time
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
+from benchmarks import ceilings_default
 from benchmarks.run import PAGE, time_of
+from benchmarks.timing import Piece, host_seconds_of, seconds_of
 from benchmarks.training import BATCH, CORPUS, TOPICS, Trainer, counts_of
 from etm_jax.cli import flags as cli
 from experiments.tables import machine, markdown, write_between
 
-REPETITIONS = 9
 HEADER = ("case", "piece", "time", "memory traffic", "share of its ceiling", "operations", "share of its ceiling")
-
-
-class Piece(NamedTuple):
-    """A part of the step. megabytes: that must move at least; megaflops: additions and multiplications of matrices."""
-
-    name: str
-    seconds: float
-    megabytes: float = 0.0
-    megaflops: float = 0.0
-
-
-def seconds_of(call: Callable[[], Any]) -> float:
-    """The median time of a call, once it is compiled."""
-    import jax
-
-    jax.block_until_ready(call())
-    times = []
-    for _ in range(REPETITIONS):
-        started = time.perf_counter()
-        jax.block_until_ready(call())
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
 
 
 def ceilings() -> tuple[float, float]:
@@ -85,7 +62,9 @@ def pieces(counts: sp.csr_matrix) -> list[Piece]:
     nnz = int(batch.pattern.row_starts[-1])
     params = state.variables.params
     kernel = params["hidden_0"]["kernel"]
-    found = [Piece("cutting the batch, on the host", _host(lambda: ours.batcher.take(rows)), 5 * 4 * nnz / 1e6)]
+    found = [
+        Piece("cutting the batch, on the host", host_seconds_of(lambda: ours.batcher.take(rows)), 5 * 4 * nnz / 1e6)
+    ]
 
     product = jax.jit(lambda w: sparse.spmm(batch.inputs, batch.pattern, w))
     found.append(Piece("x·W, first layer", seconds_of(lambda: product(kernel)), 4 * width * (nnz + BATCH) / 1e6))
@@ -143,15 +122,6 @@ def pieces(counts: sp.csr_matrix) -> list[Piece]:
     return [*found, Piece("the whole step", seconds_of(whole))]
 
 
-def _host(call: Callable[[], Any]) -> float:
-    times = []
-    for _ in range(REPETITIONS):
-        started = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
-
-
 def main(argv: Sequence[str]) -> None:
     """Measure, print the table, and keep it."""
     argparse.ArgumentParser(
@@ -159,12 +129,13 @@ def main(argv: Sequence[str]) -> None:
     ).parse_args(argv[1:])
     traffic, arithmetic = ceilings()
     lines = []
-    for case, counts in (
-        ("People's Daily", counts_of(CORPUS)),
-        ("V = 100,000", counts_of(drawn=100_000)),
-        ("V = 300,000", counts_of(drawn=300_000)),
+    for case, found in (
+        ("report, People's Daily", lambda: pieces(counts_of(CORPUS))),
+        ("report, V = 100,000", lambda: pieces(counts_of(drawn=100_000))),
+        ("report, V = 300,000", lambda: pieces(counts_of(drawn=300_000))),
+        ("default, People's Daily", ceilings_default.pieces),
     ):
-        for i, piece in enumerate(pieces(counts)):
+        for i, piece in enumerate(found()):
             by_traffic, by_arithmetic = piece.megabytes / piece.seconds, piece.megaflops / piece.seconds
             lines.append(
                 (

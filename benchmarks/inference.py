@@ -38,7 +38,8 @@ def rows() -> list[Row]:
     ]
 
 
-def _prepared(variant: str, **given: Any) -> tuple[Any, Any]:
+def prepared(variant: str, **given: Any) -> tuple[Any, Any]:
+    """The settings of a variant and the corpus. given: by name of a setting, in place of those that all sides have."""
     from etm_jax.config.build import make_config
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source
@@ -55,7 +56,7 @@ def our_theta_of(variant: str, **given: Any) -> tuple[Any, Callable[[Any], np.nd
     from etm_jax.training.batches import Batcher
     from etm_jax.training.initialize import initialize
 
-    config, corpus = _prepared(variant, **given)
+    config, corpus = prepared(variant, **given)
     record, variables = initialize(config, RunOptions(), corpus, None, None)
     assert variables is not None
     spec = record.spec()
@@ -108,7 +109,7 @@ def _bags(counts: Any, number: int) -> list[list[tuple[int, int]]]:
 
 def torch_counts() -> Callable[[], Figures]:
     """The first documents, one by one."""
-    _, corpus = _prepared("ntm")
+    _, corpus = prepared("ntm")
     theta, bags = torch_theta_of(len(corpus.vocabulary)), _bags(corpus.train.counts, ONE_BY_ONE)
 
     def timed() -> Figures:
@@ -125,7 +126,7 @@ def lda_counts() -> Callable[[], Figures]:
     """tomotopy's inference of the test documents, by a model of fifty sweeps; its documents are made beforehand."""
     from etm_jax.models.lda import tomotopy_model, tomotopy_theta
 
-    _, corpus = _prepared("default")
+    _, corpus = prepared("default")
     model = tomotopy_model(corpus.train.counts, TOPICS, seed=1)
     model.train(50, workers=0)
     counts = corpus.test.counts
