@@ -1,15 +1,17 @@
 """Prepare short documents and train an epoch on them, ever more of them; how much memory and time it takes.
 
 python -m torture.load --documents=50000,500000,5000000 --output=torture/results/load.json
+python -m torture.load --documents=1000000 --words=100
 
 The documents are drawn by LDA's process (`etm_jax.foundations.simulate`), ten words each on average, and are a text
 file, a document a line. What is measured is the command that a person would give, from the text to the exported
-results.
+results: its seconds and memory, when it has said what (which tells its stages apart), and those of the processor.
 """
 
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -23,10 +25,12 @@ from etm_jax.foundations.simulate import draw_counts
 
 VOCAB_SIZE, NUM_TOPICS = 10_000, 50
 AT_ONCE = 100_000
+LINE_CHARS = 60
+"""Of a printed line, that are kept."""
 
 
-def write_documents(path: Path, num_docs: int, seed: int = 1) -> None:
-    """A text file of so many documents, each of one to a dozen and more words between blanks."""
+def write_documents(path: Path, num_docs: int, num_words: int = 10, seed: int = 1) -> None:
+    """A text file of so many documents between blanks, each of one word and on average of num_words."""
     rng = np.random.default_rng(seed)
     # Words as frequent as words are: β around a law of Zipf's.
     zipf = 1 / np.arange(10, VOCAB_SIZE + 10)
@@ -37,7 +41,7 @@ def write_documents(path: Path, num_docs: int, seed: int = 1) -> None:
         for start in range(0, num_docs, AT_ONCE):
             some = min(AT_ONCE, num_docs - start)
             theta = rng.dirichlet(np.full(NUM_TOPICS, 0.1), some)
-            counts = draw_counts(rng, theta, beta, 1 + rng.poisson(9, some))
+            counts = draw_counts(rng, theta, beta, 1 + rng.poisson(num_words - 1, some))
             for first, last in zip(counts.indptr[:-1], counts.indptr[1:], strict=True):
                 row = np.repeat(counts.indices[first:last], counts.data[first:last])
                 file.write(" ".join([words[j] for j in row]) + "\n")
@@ -46,26 +50,46 @@ def write_documents(path: Path, num_docs: int, seed: int = 1) -> None:
 def measured(corpus: Path, workdir: Path) -> dict[str, Any]:
     """Train an epoch on a corpus in a process of its own: its seconds, its peak of resident memory, and its curve.
 
-    rises: seconds and MiB, whenever there were two hundredths more than ever before.
+    rises: seconds and MiB, whenever there were two hundredths more than ever before. said: seconds, MiB and the
+    beginning of each line that it printed, but for those of tables.
     """
     command = [sys.executable, "-m", "etm_jax.train", f"--corpus={corpus}", f"--workdir={workdir}"]
     command += ["--segmenter=whitespace", "--num_epochs=1"]
-    begun = time.monotonic()
-    with (workdir.parent / f"{workdir.name}.log").open("w+") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+    begun, used = time.monotonic(), _processor_seconds()
+    file = workdir.parent / f"{workdir.name}.log"
+    with file.open("w") as log, file.open() as told:
+        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         curve: list[tuple[float, int]] = []
-        peak = 0
-        while process.poll() is None:
+        said: list[tuple[float, int, str]] = []
+        peak, ended = 0, False
+        while not ended:
+            ended = process.poll() is not None
             time.sleep(0.05)
-            resident = _resident_mib(process.pid)
+            resident, now = _resident_mib(process.pid), round(time.monotonic() - begun, 1)
+            said += [
+                (now, resident, line.replace(f"{workdir.parent}/", "")[:LINE_CHARS].rstrip())
+                for line in told
+                if line[0].isalpha()
+            ]
             if not curve or resident > 1.02 * curve[-1][1]:
-                curve.append((round(time.monotonic() - begun, 1), resident))
+                curve.append((now, resident))
             peak = max(peak, resident)
-        log.seek(0)
-        told = log.read()
     if process.returncode:
-        raise SystemExit(told[-3000:])
-    return {"seconds": round(time.monotonic() - begun), "peak_mib": peak, "rises": curve}
+        raise SystemExit(file.read_text()[-3000:])
+    return {
+        "seconds": round(time.monotonic() - begun, 1),
+        "processor_seconds": round(_processor_seconds() - used, 1),
+        "peak_mib": peak,
+        "said": said,
+        "rises": curve,
+    }
+
+
+def _processor_seconds() -> float:
+    """Of all processes that were started here and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _resident_mib(process: int) -> int:
@@ -80,6 +104,7 @@ def main() -> int:
     """Measure each number of documents, and say what came out."""
     parser = argparse.ArgumentParser(prog="python -m torture.load", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--documents", default="50000,500000,5000000", help="default: 50000,500000,5000000")
+    parser.add_argument("--words", type=int, default=10, help="of a document, on average; default: 10")
     parser.add_argument("--output", type=Path, help="a file for the figures")
     parser.add_argument("--folder", type=Path, help="where the corpora and runs lie; default: a temporary one")
     given = parser.parse_args()
@@ -87,8 +112,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=given.folder) as place:
         for num_docs in map(int, given.documents.split(",")):
             corpus = Path(place) / f"{num_docs}.txt"
-            write_documents(corpus, num_docs)
-            row = {"documents": num_docs, "text_mib": corpus.stat().st_size >> 20}
+            write_documents(corpus, num_docs, given.words)
+            row = {"documents": num_docs, "words": given.words, "text_mib": corpus.stat().st_size >> 20}
             row |= measured(corpus, Path(place) / str(num_docs))
             print(f"{num_docs:>10,} documents: {row['peak_mib']:,} MiB at most, {row['seconds']:,} s", flush=True)
             rows.append(row)
