@@ -14,6 +14,7 @@ from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.util.console import track
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import require
+from etm_jax.util.threads import libraries
 
 ITERATIONS = {"gensim": 20, "tomotopy": 500}
 """What --lda_iterations=0 means: passes over the documents, and sweeps of the sampler."""
@@ -63,13 +64,11 @@ class LDA(TopicModelKind):
 
         Raises UserError as `check` does.
         """
-        from threadpoolctl import threadpool_limits
-
         cls.check(config, ckpt="")
         fit_topics = {"gensim": gensim_topics, "tomotopy": tomotopy_topics}[config.lda.lda_engine]
         num_topics, seed = config.model.num_topics, config.train.seed
         # Sums in another order round otherwise: one thread, for the same bytes everywhere.
-        with threadpool_limits(limits=1):
+        with libraries().limit(limits=1):
             topics = fit_topics(corpus.train.counts, num_topics, cls.num_iterations(config), seed)
             return TopicArrays(
                 beta=topics.beta,

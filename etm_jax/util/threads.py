@@ -1,10 +1,15 @@
 """Work that threads share, whose result does not depend on how many there are."""
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -15,6 +20,22 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def libraries() -> "ThreadpoolController":
+    """The libraries in this process that have threads of their own (BLAS, OpenMP), to be limited.
+
+    Looking through all that is loaded takes milliseconds, and a run asks dozens of times: it is done once, and again
+    after something has been imported, which may have brought another library.
+    """
+    return _libraries(len(sys.modules))
+
+
+@lru_cache(maxsize=1)
+def _libraries(_modules: int) -> "ThreadpoolController":
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 def in_threads(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
     """Yield function(item) for each of the items, in their order.
 
@@ -22,17 +43,15 @@ def in_threads(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
     in each of ours, since sums in another order would round otherwise. Two results a core are kept at most until they
     are asked for.
     """
-    from threadpoolctl import ThreadpoolController
-
-    libraries = ThreadpoolController()
+    found = libraries()
 
     def limited(item: S) -> T:
         # For OpenMP, whose limits are those of the thread that sets them.
-        with libraries.limit(limits=1):
+        with found.limit(limits=1):
             return function(item)
 
     ahead: deque[Future[T]] = deque()
-    with libraries.limit(limits=1), ThreadPoolExecutor(cores()) as pool:
+    with found.limit(limits=1), ThreadPoolExecutor(cores()) as pool:
         try:
             for item in items:
                 ahead.append(pool.submit(limited, item))

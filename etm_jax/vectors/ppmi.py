@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from etm_jax.config.settings import VectorsConfig
 from etm_jax.corpus.types import Corpus
 from etm_jax.util.console import note, track, warn, working_on
-from etm_jax.util.threads import cores, in_threads
+from etm_jax.util.threads import cores, in_threads, libraries
 from etm_jax.vectors.base import SourceVectors
 from etm_jax.vectors.pairs import Pairs
 
@@ -152,10 +152,9 @@ def leading(matrix: PairMatrix, number: int, start: np.ndarray) -> Svd:
     start: random columns, [N, n] with n > number.
     """
     from scipy.linalg import lu, qr, svd
-    from threadpoolctl import threadpool_limits
 
     found = start
-    with threadpool_limits(limits=1):
+    with libraries().limit(limits=1):
         for _ in range(2 * POWER_ITERATIONS):
             # Cheaper than orthogonal columns, and as far from all being the first.
             found = lu(matrix.times(found), permute_l=True)[0]

