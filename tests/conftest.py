@@ -32,6 +32,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from contexts import share_contexts
 from etm_jax import ETM
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.types import Document, TokenStream
@@ -43,6 +44,10 @@ from etm_jax.models.layers import Variables
 from etm_jax.models.noise import Noise, Posterior, draw
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+share_contexts()
+# Python looks for garbage after every 700 objects that it has not freed: after a whole module, with all that is traced
+# and compiled in it, is soon enough. What is to be gone sooner is collected where it is.
+gc.set_threshold(20_000, 20, 20)
 
 pytest_plugins = ["quick"]
 

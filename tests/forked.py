@@ -26,9 +26,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from contexts import share_contexts
+
 OTHERS = (
-    "absl.flags", "flax.linen", "jax", "optax", "orbax.checkpoint", "regex", "scipy.optimize", "scipy.spatial",
-    "sklearn.cluster", "sklearn.utils.extmath", "tqdm",
+    "absl.flags", "flax.linen", "jax", "jax.experimental.sparse", "optax", "orbax.checkpoint", "regex",
+    "scipy.optimize", "scipy.spatial", "sklearn.cluster", "sklearn.utils.extmath", "tqdm",
 )  # fmt: skip
 """What a run imports. Nothing of etm_jax: that is under test, and looks at the environment."""
 
@@ -148,6 +150,7 @@ def serve(channel: socket.socket) -> dict[str, Any] | None:
     """Fork for each request until there are no more: None then, and the request in the process that is to do it."""
     for name in OTHERS:
         importlib.import_module(name)
+    share_contexts()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What is shared with the processes to come is not to be touched by their collectors of garbage.
     gc.collect()
