@@ -24,8 +24,8 @@ from etm_jax.training.distributed import (
     is_multiprocess,
 )
 
-EPOCHS = 20
-FLAGS = (*SMALL, f"--num_epochs={EPOCHS}", "--checkpoint_every=5")
+EPOCHS, KEPT = 10, 2
+FLAGS = (*SMALL, f"--num_epochs={EPOCHS}", f"--checkpoint_every={KEPT}")
 
 LOST = (75, -signal.SIGABRT)
 """What a process ends with where another is gone: our own status, or the abort of JAX's runtime, whichever is first."""
@@ -115,7 +115,7 @@ def killed(place, flags) -> Path:
     folder = place / "killed"
     processes = start(flags, folder, 2)
     deadline = time.monotonic() + 120
-    while not (folder / "checkpoints" / "5").exists():
+    while not (folder / "checkpoints" / str(KEPT)).exists():
         assert time.monotonic() < deadline
         assert [process.poll() for process in processes] == [None, None]
         time.sleep(0.01)
@@ -142,12 +142,12 @@ def test_a_signal_to_one_saves_the_state_of_all(place, flags):
     folder = place / "stopped"
     processes = start(flags, folder, 2)
     deadline = time.monotonic() + 120
-    while not (folder / "checkpoints" / "5").exists():
+    while not (folder / "checkpoints" / str(KEPT)).exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
     processes[1].send_signal(signal.SIGTERM)
     assert [status for status, _, _ in ended(processes)] == [143, 143]
-    assert max(int(path.name.partition("+")[0]) for path in (folder / "checkpoints").iterdir()) >= 5
+    assert max(int(path.name.partition("+")[0]) for path in (folder / "checkpoints").iterdir()) >= KEPT
 
 
 def test_what_the_first_refuses_ends_the_others_too(place, two):
