@@ -34,6 +34,9 @@ OTHERS = (
 )  # fmt: skip
 """What a run imports. Nothing of etm_jax: that is under test, and looks at the environment."""
 
+BYTECODE = Path(__file__).parents[1] / ".pytest_cache" / "bytecode"
+"""Where the processes keep theirs if Python is told to write none beside the sources."""
+
 JAX_SETTINGS: dict[str, Callable[[str], Any]] = {
     "JAX_COMPILATION_CACHE_DIR": str,
     "JAX_ENABLE_X64": lambda value: bool(int(value)),
@@ -151,6 +154,9 @@ def serve(channel: socket.socket) -> dict[str, Any] | None:
     for name in OTHERS:
         importlib.import_module(name)
     share_contexts()
+    if sys.dont_write_bytecode:
+        # Each process would compile all of etm_jax for itself, which takes most of a second.
+        sys.dont_write_bytecode, sys.pycache_prefix = False, str(BYTECODE)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What is shared with the processes to come is not to be touched by their collectors of garbage.
     gc.collect()
