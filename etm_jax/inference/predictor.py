@@ -30,7 +30,7 @@ from etm_jax.training.edited_folder import read_edit
 from etm_jax.training.layout import ModelLayout
 from etm_jax.training.run_folder import RunFolder, exported
 from etm_jax.training.saved_model import SavedModel
-from etm_jax.training.steps import beta_step, beta_to_infer
+from etm_jax.training.steps import beta_step, beta_to_infer, prior_step
 from etm_jax.util.errors import UserError
 
 SIZES = tuple(n * 2**i for i in range(11, 30) for n in (2, 3))
@@ -64,7 +64,7 @@ class Predictor:
         spec = trained.spec()
         self.vocabulary, self.config = vocabulary, trained.config
         self.metadata, self.origin, self.edit = trained.metadata, trained.origin, trained.edit
-        self.prior = np.asarray(spec.with_variables(trained.variables).prior_theta())
+        self.prior = np.asarray(prior_step(trained.variables, spec))
         beta = np.asarray(beta_step(trained.variables, spec))
         self.beta = self.edit.means(beta) if self.edit else beta
         # Each device computes as many documents at once as one alone would: a product's rounding depends on how many.

@@ -111,8 +111,14 @@ class ETM(TopicModel):
         """
         if temperature == 1:
             return variables
-        alpha, background = variables.params["alpha"] / temperature, variables.constants["background"] / temperature
-        return Variables(variables.params | {"alpha": alpha}, variables.constants | {"background": background})
+        # By numpy, here and in `_warm`: JAX would compile a program for each operation, for arrays that are small.
+        alpha, background = np.asarray(variables.params["alpha"]), np.asarray(variables.constants["background"])
+        # As XLA divides by a number that it knows.
+        inverse = np.reciprocal(alpha.dtype.type(temperature))
+        return Variables(
+            variables.params | {"alpha": jnp.asarray(alpha * inverse)},
+            variables.constants | {"background": jnp.asarray(background * inverse)},
+        )
 
     @needs_no_parameters
     def initial(self, key: jax.Array, start: Start) -> Variables:
@@ -159,15 +165,19 @@ class ETM(TopicModel):
     def _warm(self, params: Params, warm: WarmStart) -> Params:
         """Topics that differ from the first step on, and an encoder that can already tell them apart."""
         c = self.config
-        heads = {
-            "mu": {"kernel": params["mu"]["kernel"] * 0.1, "bias": jnp.zeros_like(params["mu"]["bias"])},
+        mu, logvar = (jax.tree.map(np.asarray, params[name]) for name in ("mu", "logvar"))
+        given = {
+            "mu": {"kernel": mu["kernel"] * 0.1, "bias": np.zeros_like(mu["bias"])},
             "logvar": {
-                "kernel": params["logvar"]["kernel"] * 0.1,
-                "bias": jnp.full_like(params["logvar"]["bias"], np.log(c.prior_variance) - 1),
+                "kernel": logvar["kernel"] * 0.1,
+                "bias": np.full_like(logvar["bias"], np.log(c.prior_variance) - 1),
             },
+            "rho": warm.rho,
+            "alpha": warm.alpha,
         }
-        skip = {"skip_topics": jnp.asarray(unit_rows(warm.alpha), jnp.float32).T} if c.skip else {}
-        return params | heads | {"rho": jnp.asarray(warm.rho), "alpha": jnp.asarray(warm.alpha)} | skip
+        if c.skip:
+            given["skip_topics"] = np.ascontiguousarray(unit_rows(warm.alpha).astype(np.float32).T)
+        return params | jax.tree.map(jnp.asarray, given)
 
     @classmethod
     def collapse_advice(cls, config: Config, num_docs: int) -> Iterator[str]:

@@ -14,7 +14,7 @@ from etm_jax.results.summary import completion
 from etm_jax.training.batches import Batcher
 from etm_jax.training.ensemble import seeds
 from etm_jax.training.layout import ModelLayout
-from etm_jax.training.steps import Spec, beta_step
+from etm_jax.training.steps import Spec, beta_step, prior_step
 from etm_jax.training.train_setup import TrainResult
 from etm_jax.util.console import track
 
@@ -58,7 +58,7 @@ def _topic_arrays(trained: TrainResult, batchers: dict[str, Batcher]) -> TopicAr
         activity=infer_posterior(variables, batchers["train"], layout.program_spec).activity,
         **{f"theta_{part}": values for part, values in theta.items()},
         own={name: np.asarray((params | constants)[name]) for name in spec.module().exports},
-        prior=np.asarray(spec.with_variables(trained.variables).prior_theta()),
+        prior=np.asarray(prior_step(trained.variables, spec)),
     )
 
 

@@ -243,6 +243,12 @@ def log_px_step(variables: Variables, theta: jax.Array, spec: Spec) -> jax.Array
 
 
 @partial(jax.jit, static_argnames="spec")
+def prior_step(variables: Variables, spec: Spec) -> jax.Array:
+    """What is known of a document without a known word, as of `TopicModel.prior_theta`: [K]."""
+    return spec.with_variables(variables).prior_theta()
+
+
+@partial(jax.jit, static_argnames="spec")
 def beta_step(variables: Variables, spec: Spec) -> jax.Array:
     """The topics: [K, V], rows sum to 1."""
     return spec.with_variables(variables).beta()

@@ -159,10 +159,10 @@ class Trainer:
     def _row(self, trained: list[Bound], validated: list[Bound]) -> Row:
         """The metrics of the epoch that has ended, but for its speed."""
         setup, epoch = self.setup, self.progress.epoch
-        spec, last_step = self.spec, self.state.step - 1
-        rate = learning_rate(spec.optimizer, spec.num_steps, last_step, spec.first_step)
-        lr = float(rate * self.state.lr_scale)
-        row: Row = {"epoch": epoch, "step": int(self.state.step), "lr": lr, **means(trained)}
+        spec, step, lr_scale = self.spec, np.asarray(self.state.step), np.asarray(self.state.lr_scale)
+        rate = learning_rate(spec.optimizer, spec.num_steps, step - np.int32(1), spec.first_step)
+        lr = float(np.asarray(rate) * lr_scale)
+        row: Row = {"epoch": epoch, "step": int(step), "lr": lr, **means(trained)}
         if validated:
             row |= means(validated, "valid_")
         if skipped := self.divergence.steps.num_skipped:
