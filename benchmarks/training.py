@@ -104,7 +104,9 @@ class Trainer:
         from etm_jax.training.ahead import CompiledAhead
         from etm_jax.training.batches import Batcher
         from etm_jax.training.steps import Spec, abstract_state, new_state, train_step
+        from etm_jax.util.machine import keep_freed_memory
 
+        keep_freed_memory()
         c = make_config("ntm", {"num_topics": TOPICS, "batch_size": BATCH})
         steps = -(-counts.shape[0] // BATCH)
         self.spec = Spec(c.model, c.objective, c.optimizer, counts.shape[1], 300, steps, train_rho=False)

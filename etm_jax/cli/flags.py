@@ -21,6 +21,7 @@ from etm_jax.ops.devices import no_devices
 from etm_jax.training.signals import Stopped, signals_raise
 from etm_jax.util.console import note, show
 from etm_jax.util.errors import UserError
+from etm_jax.util.machine import keep_freed_memory
 from etm_jax.util.reading import read_bounded
 from etm_jax.util.streams import standard_streams
 
@@ -56,6 +57,7 @@ def run(
     head, has had enough, nothing is said, and the status is 141.
     """
     argv = list(sys.argv if argv is None else argv)
+    keep_freed_memory()
     # As it ends, Python would look for cycles among all that was imported: half a second.
     atexit.register(gc.freeze)
     with standard_streams():

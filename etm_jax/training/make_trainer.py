@@ -34,6 +34,7 @@ from etm_jax.training.steps import (
 )
 from etm_jax.training.train_setup import Row, TrainSetup
 from etm_jax.training.trainer import Trainer
+from etm_jax.util.machine import keep_freed_memory
 
 
 def make_trainer(
@@ -54,6 +55,7 @@ def make_trainer(
     called with the row of each epoch. stop_on_signals: as of `TrainSetup`. in_memory: the run is never resumed, and its
     checkpoints are not written. Raises UserError as `initialize` does.
     """
+    keep_freed_memory()
     mesh, ahead = make_mesh(options.mesh), CompiledAhead()
     batchers: dict[str, Batcher] = {}
 

@@ -1,10 +1,14 @@
 """What this machine has, and what it gets back."""
 
 import ctypes
+import os
+import platform
+import subprocess
+import sys
 
 import pytest
 
-from etm_jax.util.machine import return_freed_memory
+from etm_jax.util.machine import keep_freed_memory, return_freed_memory
 
 
 @pytest.mark.parametrize("error", [OSError, TypeError, AttributeError])
@@ -14,6 +18,35 @@ def test_another_malloc_than_glibcs_keeps_what_it_holds(monkeypatch, error: type
 
     monkeypatch.setattr(ctypes, "CDLL", absent)
     return_freed_memory()
+    keep_freed_memory()
+
+
+FAULTS = """
+import ctypes, resource, sys
+from etm_jax.util.machine import keep_freed_memory
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+for _ in range(20):
+    b"x" * int(sys.argv[2])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+"""
+"""Twenty blocks of 64 MiB, one after the other: how many pages the system had to map."""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="its malloc is not glibc's")
+def test_a_large_block_that_was_freed_is_used_again() -> None:
+    mapped = [
+        int(
+            subprocess.run(
+                [sys.executable, "-c", FAULTS, how, str(2**26)], capture_output=True, text=True, check=True
+            ).stdout
+        )
+        for how in ("", "kept")
+    ]
+    pages = 20 * 2**26 // os.sysconf("SC_PAGE_SIZE")
+    if mapped[0] < pages // 2:
+        pytest.skip("the system maps more than a page at a time")
+    assert mapped[1] < mapped[0] // 4
 
 
 def test_freed_memory_can_be_given_back_at_any_time() -> None:
