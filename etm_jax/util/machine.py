@@ -13,7 +13,8 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """mallopt's names for them, in glibc's malloc.h."""
 
 KEPT_BYTES = 2**27
-"""A block up to so large is used again by malloc, and twice as much may be free before it gives any back."""
+"""A block up to so large is used again by malloc, which gives back what is free beyond that. Twice as much saves no
+time more, and takes 120 MiB in the demo."""
 
 
 def keep_freed_memory() -> None:
@@ -29,7 +30,7 @@ def keep_freed_memory() -> None:
         return
     # An older glibc knows no threshold above 32 MiB and leaves it as it is.
     set_option(_MMAP_THRESHOLD, KEPT_BYTES)
-    set_option(_TRIM_THRESHOLD, 2 * KEPT_BYTES)
+    set_option(_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def return_freed_memory() -> None:
