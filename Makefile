@@ -73,7 +73,7 @@ check: lint ## check the code and run the quick tests, two thirds of all: for wh
 	@$(PY) -m pytest -q -n 2 --dist worksteal --quick
 
 test: lint ## check the code and run every test
-	@echo 'Testing: twenty to twenty-five minutes on 2 cores.'
+	@echo 'Testing: about eighteen minutes on 2 cores.'
 	@$(PY) -m pytest -q -n 3 --dist worksteal
 
 test-matrix: ## run every test on Python 3.11, 3.12 and 3.13, with three versions of JAX (ONLY=3.13: one of them)
