@@ -28,9 +28,9 @@ def keep_freed_memory() -> None:
         set_option = ctypes.CDLL(None).mallopt
     except (OSError, TypeError, AttributeError):  # not glibc; on Windows None is no library
         return
-    # An older glibc knows no threshold above 32 MiB and leaves it as it is.
-    set_option(_MMAP_THRESHOLD, KEPT_BYTES)
-    set_option(_TRIM_THRESHOLD, KEPT_BYTES)
+    # Each ends malloc's own adapting of both, which begins at 128 KiB: one without the other would be worse than none.
+    if set_option(_MMAP_THRESHOLD, KEPT_BYTES):
+        set_option(_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def return_freed_memory() -> None:

@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,6 +20,16 @@ def test_another_malloc_than_glibcs_keeps_what_it_holds(monkeypatch, error: type
     monkeypatch.setattr(ctypes, "CDLL", absent)
     return_freed_memory()
     keep_freed_memory()
+
+
+@pytest.mark.parametrize("accepted, asked", [(1, [-3, -1]), (0, [-3])])
+def test_a_malloc_that_refuses_so_large_blocks_goes_on_adapting(monkeypatch, accepted: int, asked: list[int]) -> None:
+    """As mallopt answers, 1 or 0: the other option alone would leave it with its threshold of the start, 128 KiB."""
+    options = []
+    malloc = SimpleNamespace(mallopt=lambda option, _: options.append(option) or accepted)
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: malloc)
+    keep_freed_memory()
+    assert options == asked
 
 
 FAULTS = """
