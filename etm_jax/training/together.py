@@ -1,6 +1,6 @@
 """Steps that an accelerator takes together: starting a program there takes longer than a small step does."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import jax
@@ -9,6 +9,8 @@ import numpy as np
 from etm_jax.models.batch import Batch
 from etm_jax.models.objective import Sums
 from etm_jax.training.steps import Spec, TrainState, train_step
+
+Step = Callable[[TrainState, Batch, jax.Array, Spec], tuple[TrainState, Sums]]
 
 TOGETHER = 16
 """Steps of one program: docs/performance.md has what they take on a GPU, by one, 8 and 16."""
@@ -39,17 +41,18 @@ def groups(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
 
 
 def train_group(
-    state: TrainState, group: list[Batch], key: jax.Array, spec: Spec, size: int
+    step: Step, state: TrainState, group: list[Batch], key: jax.Array, spec: Spec, size: int
 ) -> tuple[TrainState, list[Sums]]:
-    """What `train_step` does for each batch in turn: the state after the last, and the sums of each.
+    """What `step` does for each batch in turn: the state after the last, and the sums of each.
 
-    Only groups of `size` are one program: others would each need one of their own.
+    step: `train_step`, or `train_steps` of several seeds. size: of `steps_together`. Only groups of so many batches are
+    one program: others would each need one of their own.
     """
     if size > 1 and len(group) == size:
         return _scanned(state, jax.tree.map(lambda *parts: np.stack(parts), *group), key, spec)
     sums = []
     for batch in group:
-        state, of_step = train_step(state, batch, key, spec)
+        state, of_step = step(state, batch, key, spec)
         sums.append(of_step)
     return state, sums
 

@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from etm_jax.models.batch import Batch
 from etm_jax.models.layers import Variables
 from etm_jax.models.objective import Sums
 from etm_jax.training.bound import Bound, bounds, evaluate_bound
@@ -47,7 +46,6 @@ class Trainer:
         self.spec = self.layout.program_spec
         self.divergence = DivergenceCheck(setup, self.spec, keys)
         self.stop = StopRequest()
-        self.together = 1
         self.state: TrainState
         self.progress: Progress
 
@@ -60,7 +58,7 @@ class Trainer:
         setup, config, check = self.setup, self.setup.config, self.divergence
         self._start()
         steps_left = setup.num_epochs * len(setup.train) - self._steps_before()
-        self.together = steps_together(steps_left, config.num_seeds, setup.train.layout is not None)
+        together = steps_together(steps_left, config.num_seeds, setup.train.layout is not None)
         meter = TrainingMeter(self._steps_before(), setup.num_epochs, len(setup.train))
         log = EpochLog(setup.folder, meter, setup.on_epoch)
         # The meter is closed whatever happens, so that what is printed next has a line of its own.
@@ -73,8 +71,9 @@ class Trainer:
                 sums = [Sums(*map(jnp.asarray, of_step)) for of_step in self.progress.step_sums]
                 docs_left = max(1, setup.train.num_docs - len(sums) * setup.train.batch_size)
                 check.start_epoch(epoch)
-                for group in groups(setup.train.shuffled(config.seed, epoch, first_step=len(sums)), self.together):
-                    for step_sums in self._train(group):
+                for group in groups(setup.train.shuffled(config.seed, epoch, first_step=len(sums)), together):
+                    self.state, of_group = train_group(self.step, self.state, group, self.key, self.spec, together)
+                    for step_sums in of_group:
                         sums.append(step_sums)
                         meter.step()
                         check.after_step(sums, self.state.variables)
@@ -130,14 +129,6 @@ class Trainer:
             complete = f"was already complete, {self.progress.epoch} epochs: nothing is trained"
             resumes = f"resumes after {self._describe_progress()}"
             note(f"the run in {setup.folder.path} {complete if self.is_finished else resumes}")
-
-    def _train(self, group: list[Batch]) -> list[Sums]:
-        """Take the steps of a group of batches. Several seeds, which are mapped over, have groups of one."""
-        if self.step is train_step:
-            self.state, sums = train_group(self.state, group, self.key, self.spec, self.together)
-            return sums
-        self.state, step_sums = self.step(self.state, *group, self.key, self.spec)
-        return [step_sums]
 
     def _steps_before(self) -> int:
         return self.progress.epoch * len(self.setup.train) + len(self.progress.step_sums)

@@ -9,7 +9,7 @@ from conftest import planted_counts
 from etm_jax.models.layers import init_variables
 from etm_jax.training import together, trainer
 from etm_jax.training.batches import Batcher
-from etm_jax.training.steps import Spec, new_state
+from etm_jax.training.steps import Spec, new_state, train_step
 from etm_jax.training.together import groups, steps_together, train_group
 
 
@@ -35,7 +35,7 @@ def test_steps_by_one_program_are_those_one_by_one():
     ends = []
     for size in (1, 4):
         state = new_state(init_variables(jax.random.key(0), spec.module()), spec)
-        ends.append(train_group(state, group, key, spec, size))
+        ends.append(train_group(train_step, state, group, key, spec, size))
     (one_by_one, sums), (together_, sums_together) = ends
     assert int(together_.step) == int(one_by_one.step) == 4
     assert len(sums) == len(sums_together) == 4
