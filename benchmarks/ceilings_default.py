@@ -5,11 +5,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from benchmarks.quality import PEOPLES_DAILY, TOPICS
 from benchmarks.timing import Piece, host_seconds_of, seconds_of
-
-NUM_TOPICS = 50
-CORPUS = {"corpus": "peoples_daily", "no_above": 0.02}
-"""The demo's."""
 
 
 def pieces() -> list[Piece]:
@@ -31,7 +28,7 @@ def pieces() -> list[Piece]:
     from etm_jax.training.initialize import initialize
     from etm_jax.training.steps import new_state, train_step
 
-    config, corpus = prepared("default", **CORPUS, num_topics=NUM_TOPICS, vectors="ppmi")
+    config, corpus = prepared("default", **PEOPLES_DAILY, num_topics=TOPICS, vectors="ppmi")
     record, variables = initialize(config, RunOptions(), corpus, None, None)
     assert variables is not None
     spec, key, counts = record.spec(), jax.random.key(0), sp.csr_matrix(corpus.train.counts)
@@ -39,7 +36,7 @@ def pieces() -> list[Piece]:
     rows = np.random.default_rng(0).permutation(counts.shape[0])[: record.batch_size]
     batch, params = batcher.take(rows), variables.params
     model = spec.with_variables(variables)
-    docs, topics, dim, words = record.batch_size, NUM_TOPICS, spec.embed_dim, spec.vocab_size
+    docs, topics, dim, words = record.batch_size, TOPICS, spec.embed_dim, spec.vocab_size
     nnz, steps = int(batch.pattern.row_starts[-1]), spec.objective.refine_steps
 
     def with_topics(params: Any) -> jax.Array:
