@@ -8,6 +8,7 @@ from typing import Any
 
 from etm_jax.config.corpus_settings import MAX_SEED, CorpusConfig
 from etm_jax.config.declaration import NOT_HERE, Setting, by_name, settings_of
+from etm_jax.config.formula import parse_formula
 from etm_jax.config.models import LdaConfig, ModelCard, model_card
 from etm_jax.config.settings import (
     SECTIONS,
@@ -173,6 +174,8 @@ def _check_together(config: Config) -> None:
             f"--valid_share={c.valid_share} is out of range; give less, so that with --test_share={c.test_share} "
             "documents are left to train on"
         )
+    if m.prevalence:
+        parse_formula(m.prevalence)
     for flag, steps in (("infer_steps", m.infer_steps), ("refine_steps", refine_steps)):
         if steps and m.theta_layer:
             raise UserError(

@@ -77,6 +77,7 @@ WITHOUT_EMBEDDINGS: dict[str, Any] = {
     "refine_steps": 0,
     "infer_steps": 0,
     "infer_sif": 0.0,
+    "prevalence": "",
 }
 """What holds for a model without ρ and α, to which these settings mean nothing, whatever a flagfile for ETM says."""
 

@@ -90,6 +90,20 @@ class ModelConfig:
         at_least=0,
         below=1,
     )
+    prevalence: str = setting(
+        "",
+        "formula by which metadata move the prior of a document's topics, as '~ source + s(date, 5)'",
+        shown="FORMULA",
+        models=("etm",),
+        before="",
+    )
+    prevalence_variance: float = setting(
+        1.0,
+        "variance of the prior of each coefficient of --prevalence, for columns of variance 1",
+        above=0,
+        models=("etm",),
+        before=1.0,
+    )
     infer_steps: int = setting(
         10, "Newton steps at test from the encoder's δ to a better one near it; 0: none", at_least=0, zero="none"
     )
@@ -142,6 +156,13 @@ class OptimizerConfig:
     lr_schedule: str = setting("cosine", "how the step size falls", choices=("cosine", "constant"))
     rho_lr: float = setting(0.35, "step size of ρ, as a multiple of --learning_rate", at_least=0)
     alpha_lr: float = setting(0.7, "step size of α, as a multiple of --learning_rate", at_least=0)
+    prevalence_lr: float = setting(
+        10.0,
+        "step size of the coefficients of --prevalence, as a multiple of --learning_rate",
+        at_least=0,
+        models=("etm",),
+        before=10.0,
+    )
     weight_decay: float = setting(0.0, "L2 penalty in the gradient; decoupled for adamw", at_least=0)
     clip_norm: float = setting(0.0, "largest norm of the gradient; 0: unbounded", at_least=0)
 

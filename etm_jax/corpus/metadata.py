@@ -18,11 +18,13 @@ import datetime
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
+
+from etm_jax.util.errors import UserError
 
 Kind = Literal["number", "date", "category", "text"]
 
@@ -44,13 +46,22 @@ _WEEK = re.compile(r"\s*(\d{4})(?:年?\W?[Ww](\d{2})(?:-?([1-7]))?|年?\s?第?\s
 _LARGEST = float(np.finfo(np.float32).max)
 
 
+QUANTILES = 21
+"""Of the values of a field that a model reads: the least, those with 5%, 10%, … below them, and the largest."""
+
+
 @dataclass(frozen=True)
 class MetaColumn:
-    """One field. levels: of a category, its values in the documents to train on, sorted."""
+    """One field. levels: of a category, its values in the documents to train on, sorted.
+
+    quantiles: of the numbers or dates (days) in the documents to train on, `QUANTILES` of them, for a field that a
+    model reads; else none.
+    """
 
     name: str
     kind: Kind
     levels: tuple[str, ...] = ()
+    quantiles: tuple[float, ...] = ()
 
     def encode(self, values: Iterable[str]) -> np.ndarray:
         """The numbers that values stand for, as the table above says: D values → [D] float32 or int32."""
@@ -87,18 +98,61 @@ class Metadata:
             column.name: column.encode(meta.get(column.name, none)) for column in self.columns if column.kind != "text"
         }
 
+    def of_model(self, names: Iterable[str], train: Mapping[str, Iterable[str]]) -> "Metadata":
+        """The fields that a model reads, with the quantiles of their values in documents to train on.
+
+        train: by field, those values. Raises UserError where a field is not there, is text, or has no values.
+        """
+        known = {column.name: column for column in self.columns}
+        found = []
+        for name in names:
+            if name not in known:
+                there = f"their fields are {', '.join(known)}" if known else "they came without metadata"
+                raise UserError(
+                    f"the model reads the metadata field {name!r}, which the documents do not have: {there}; "
+                    f"--meta_fields={','.join([*known, name])} takes it along, from the corpus or from --meta=FILE"
+                )
+            column = known[name]
+            values = column.encode(train[name]) if column.kind != "text" else np.empty(0)
+            present = values[~np.isnan(values)] if column.kind != "category" else values[values != MISSING_CODE]
+            if not len(present):
+                what = "has too many values to be read as categories" if column.kind == "text" else "has no values"
+                raise UserError(f"the metadata field {name!r}, which the model reads, {what}; leave it out")
+            if column.kind != "category":
+                quantiles = np.quantile(present.astype(np.float64), np.linspace(0, 1, QUANTILES))
+                column = replace(column, quantiles=tuple(quantiles.tolist()))
+            found.append(column)
+        return Metadata(tuple(found))
+
+    def with_quantiles(self, other: "Metadata") -> "Metadata":
+        """The same fields, those that `other` has too as they are there."""
+        known = {column.name: column for column in other.columns}
+        return Metadata(tuple(known.get(column.name, column) for column in self.columns))
+
+    def only(self, names: Iterable[str]) -> "Metadata":
+        """The fields of these names, in their order."""
+        known = {column.name: column for column in self.columns}
+        return Metadata(tuple(known[name] for name in names if name in known))
+
     def describe(self) -> str:
         """`date (dates), source (12 categories)`."""
         return ", ".join(column.describe() for column in self.columns)
 
     def to_json(self) -> list[dict[str, Any]]:
         """Plain values."""
-        return [{"name": column.name, "kind": column.kind, "levels": list(column.levels)} for column in self.columns]
+        return [
+            {"name": column.name, "kind": column.kind, "levels": list(column.levels)}
+            | ({"quantiles": list(column.quantiles)} if column.quantiles else {})
+            for column in self.columns
+        ]
 
     @classmethod
     def from_json(cls, values: list[dict[str, Any]]) -> "Metadata":
         """The inverse of `to_json`. Raises ValueError where they are something else."""
-        columns = tuple(MetaColumn(one["name"], one["kind"], tuple(one["levels"])) for one in values)
+        columns = tuple(
+            MetaColumn(one["name"], one["kind"], tuple(one["levels"]), tuple(map(float, one.get("quantiles", ()))))
+            for one in values
+        )
         for column, one in zip(columns, values, strict=True):
             texts = (column.name, *column.levels)
             if column.kind not in get_args(Kind) or not all(isinstance(text, str) for text in texts):
@@ -107,6 +161,8 @@ class Metadata:
                 raise ValueError(f"the levels of {column.name!r} are none")
             if any(a >= b for a, b in zip(column.levels, column.levels[1:], strict=False)):
                 raise ValueError(f"the levels of {column.name!r} are not sorted")
+            if len(column.quantiles) not in (0, QUANTILES) or not np.isfinite(column.quantiles).all():
+                raise ValueError(f"the quantiles of {column.name!r} are none")
         if len({column.name for column in columns}) != len(columns):
             raise ValueError("two of its fields have the same name")
         return cls(columns)

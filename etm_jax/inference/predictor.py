@@ -106,6 +106,8 @@ class Predictor:
         return Batcher(counts, inputs, self._batch_size, SIZES, layout=self._mesh_layout, extras=extras)
 
     def _with_prior(self, theta: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
+        if self.spec.metadata.columns:  # Where the prior is each document's own, the model has seen to it.
+            return theta
         return np.where(np.diff(counts.indptr)[:, None] == 0, self.prior, theta)
 
 

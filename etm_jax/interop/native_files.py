@@ -77,9 +77,8 @@ def read_run_weights(path: str, unfinished: bool = False) -> SavedModel:
     of_seed = f" of seed {seeds(train)[best]}" if train.num_seeds > 1 else ""
     origin = f"{path} after epoch {progress.epoch}{of_seed}, of {record.num_epochs} epochs, of corpus {record.corpus}"
     variables = as_models(state.variables, record.spec(), train.num_seeds)[best]
-    return SavedModel(
-        record.config, jax.device_get(variables), vocabulary, origin, _read_metadata(folder), read_edit(folder)
-    )
+    metadata = _read_metadata(folder).with_quantiles(record.metadata)
+    return SavedModel(record.config, jax.device_get(variables), vocabulary, origin, metadata, read_edit(folder))
 
 
 def read_vocabulary(folder: RunFolder) -> Vocabulary:

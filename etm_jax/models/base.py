@@ -15,6 +15,7 @@ import numpy as np
 
 from etm_jax.config.build import Config
 from etm_jax.config.settings import ModelConfig, ObjectiveConfig, OptimizerConfig
+from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.types import Corpus
 from etm_jax.models import noise as noises
 from etm_jax.models.batch import Batch
@@ -60,6 +61,11 @@ class TopicModelKind:
     is_mixture: ClassVar[bool] = True
     fits_itself: ClassVar[bool] = False
     exports: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def fields_read(cls, config: ModelConfig) -> tuple[str, ...]:
+        """Names of the metadata fields that the model's loss or inference reads."""
+        return ()
 
     @classmethod
     def collapse_advice(cls, config: Config, num_docs: int) -> Iterator[str]:
@@ -145,7 +151,7 @@ class TopicModel(TopicModelKind, Module):
     """A topic model that is trained by gradient steps on −ELBO; a subclass adds `beta`, its own parameters and terms.
 
     It is a pure function of its variables: `model.bind(variables._asdict())` gives the methods below their parameters.
-    embed_dim: L, 0 for a model without embeddings.
+    embed_dim: L, 0 for a model without embeddings. metadata: what the fields are that `fields_read` names.
     """
 
     config: ModelConfig
@@ -153,6 +159,7 @@ class TopicModel(TopicModelKind, Module):
     embed_dim: int = 0
     objective: ObjectiveConfig = ObjectiveConfig()
     seed_words: Columns = ()
+    metadata: Metadata = Metadata()
 
     # Parameters
 
@@ -233,7 +240,7 @@ class TopicModel(TopicModelKind, Module):
         they are; the encoder has seen which topics go with them. With `infer_sif`, a word counts the less, the more of
         the text it is: common words come in bursts, which say more of a document's style than of its topics.
         """
-        c, mu = self.config, self.encode(self.read(batch)).mu
+        c, mu = self.config, self.encode(self.read(batch)).mu + self.prior_mean(batch)
         if c.infer_steps == 0:
             return self.theta(mu)
         counts = jnp.asarray(batch.counts) * self.informativeness(batch.pattern) if c.infer_sif else batch.counts
@@ -248,6 +255,10 @@ class TopicModel(TopicModelKind, Module):
     def word_weights(self) -> jax.Array:
         """What each word of the vocabulary counts in `infer`: [V], in (0, 1]."""
         return jnp.ones(self.vocab_size)
+
+    def prior_mean(self, batch: Batch) -> jax.Array | float:
+        """The mean of the prior of δ, which the encoder's mean counts from: [B, K], or 0 for all documents alike."""
+        return 0.0
 
     def prior_theta(self) -> jax.Array:
         """Topic proportions at the mean of the prior, δ = 0: [K]. What is known of a document without a known word."""
@@ -287,14 +298,17 @@ class TopicModel(TopicModelKind, Module):
 
         With `refine_steps`, the posterior's mean is refined before it is sampled from, straight through.
         """
+        # What is encoded is δ less the mean of its prior, as q(δ − m | x): the KL term has no part in m.
         posterior, beta, gap = self.encode(reading, noise), None, None
+        mean = self.prior_mean(batch)
         if (steps := self.objective.refine_steps) > 0:
-            mu, beta, prior_variance = posterior.mu, self.beta(), self.config.prior_variance
-            refined, curvature = refine(mu, beta, batch.counts, batch.pattern, 0.0, prior_variance, steps)
+            fixed_mean = jax.lax.stop_gradient(mean)
+            mu, beta, prior_variance = posterior.mu + fixed_mean, self.beta(), self.config.prior_variance
+            refined, curvature = refine(mu, beta, batch.counts, batch.pattern, mean, prior_variance, steps)
             gap = amortization_gap(mu, refined, curvature)
             # The refined value, with the encoder's gradient.
-            posterior = posterior._replace(mu=refined + (mu - jax.lax.stop_gradient(mu)))
-        theta = self.theta(reparameterize(posterior, noise.eps))
+            posterior = posterior._replace(mu=refined - fixed_mean + (mu - jax.lax.stop_gradient(mu)))
+        theta = self.theta(mean + reparameterize(posterior, noise.eps))
         return Output(posterior, theta, self.beta() if beta is None else beta, gap)
 
     def reconstruction(self, out: Output, batch: Batch, noise: Noise) -> jax.Array:

@@ -11,10 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from etm_jax.config.build import Config
-from etm_jax.config.settings import OptimizerConfig
-from etm_jax.models.base import Reading, Start, TopicModel
+from etm_jax.config.formula import parse_formula
+from etm_jax.config.settings import ModelConfig, OptimizerConfig
+from etm_jax.models import prevalence
+from etm_jax.models.base import Output, Reading, Start, TopicModel
+from etm_jax.models.batch import Batch
 from etm_jax.models.layers import Params, Variables, declare, init_variables, needs_no_parameters, torch_range
 from etm_jax.models.noise import Noise, Posterior
+from etm_jax.models.prevalence import design_of
 from etm_jax.models.warm_start import WarmStart, warm_start
 from etm_jax.ops import sparse
 from etm_jax.ops.mesh import NEVER, VocabAxis
@@ -46,6 +50,16 @@ class ETM(TopicModel):
             self.rho_bias = self.param("rho_bias", declare(half_width, VocabAxis(-1)), (v,))
             self.alpha_bias = self.param("alpha_bias", declare(half_width), (k,))
         self.background = self.constant("background", VocabAxis(-1, NEVER), (v,))
+        if c.prevalence:
+            num_columns = len(design_of(c.prevalence, self.metadata).column_names)
+            self.gamma = self.param("gamma", declare(0.0), (1 + num_columns, k))
+            self.column_mean = self.constant("column_mean", None, (num_columns,))
+            self.column_deviation = self.constant("column_deviation", None, (num_columns,))
+            self.num_docs = self.constant("num_docs", None, ())
+
+    @classmethod
+    def fields_read(cls, config: ModelConfig) -> tuple[str, ...]:
+        return parse_formula(config.prevalence).fields if config.prevalence else ()
 
     @needs_no_parameters
     def fixed(self, train_rho: bool) -> frozenset[str]:
@@ -54,7 +68,8 @@ class ETM(TopicModel):
 
     @needs_no_parameters
     def step_scales(self, config: OptimizerConfig) -> dict[str, float]:
-        return {"rho": config.rho_lr, "alpha": config.alpha_lr}
+        scales = {"rho": config.rho_lr, "alpha": config.alpha_lr}
+        return scales | {"gamma": config.prevalence_lr} if self.config.prevalence else scales
 
     @staticmethod
     def sizes(params: Params) -> tuple[int, int]:
@@ -77,6 +92,32 @@ class ETM(TopicModel):
         if not self.config.skip:
             return posterior
         return posterior._replace(mu=posterior.mu + reading.vectors @ self.skip_topics)
+
+    def prior_mean(self, batch: Batch) -> jax.Array | float:
+        """γ₀ + Γᵀx with `prevalence`, x the document's metadata: [B, K]."""
+        if not self.config.prevalence:
+            return super().prior_mean(batch)
+        design = design_of(self.config.prevalence, self.metadata)
+        columns = prevalence.scaled(design, batch.extras, self.column_mean, self.column_deviation)
+        return prevalence.prior_mean(self.gamma, columns)
+
+    def infer(self, batch: Batch, beta: jax.Array | None = None) -> jax.Array:
+        theta = super().infer(batch, beta)
+        if not self.config.prevalence:
+            return theta
+        # Of a document without words only its metadata is known.
+        has_words = sparse.sum_rows(jnp.asarray(batch.counts)[:, None], batch.pattern) > 0
+        return jnp.where(has_words, theta, self.theta(jnp.asarray(self.prior_mean(batch))))
+
+    def prior_theta(self) -> jax.Array:
+        return self.theta(self.gamma[:1])[0] if self.config.prevalence else super().prior_theta()
+
+    def terms_of(self, out: Output, batch: Batch, noise: Noise) -> dict[str, jax.Array]:
+        terms, c = super().terms_of(out, batch, noise), self.config
+        if c.prevalence:
+            a_doc = prevalence.coefficient_loss(self.gamma, c.prevalence_variance, c.prior_variance, self.num_docs)
+            terms["coefficients"] = a_doc * (batch.real.sum() if self.objective.reduction == "sum" else 1)
+        return terms
 
     def beta(self) -> jax.Array:
         """softmax_v(ρ_v·α_k + b_v): [K, V].
@@ -130,7 +171,13 @@ class ETM(TopicModel):
             warm = warm_start(
                 start.vectors, counts, self.config.num_topics, self.config.rarity, start.seed, start.seed_words
             )
-        return self.initial_from(key, start.corpus.vocabulary.term_freq, start.vectors, warm, start.seed_words)
+        term_freq = start.corpus.vocabulary.term_freq
+        variables = self.initial_from(key, term_freq, start.vectors, warm, start.seed_words)
+        if not self.config.prevalence:
+            return variables
+        scaling = prevalence.measure(design_of(self.config.prevalence, self.metadata), start.corpus)
+        names = ("column_mean", "column_deviation", "num_docs")
+        return variables._replace(constants=variables.constants | dict(zip(names, scaling, strict=True)))
 
     @needs_no_parameters
     def initial_from(

@@ -58,7 +58,9 @@ def initialize(
     if resumed:
         # What follows from the corpus stays as the run began, also under a version with another rule for it.
         longer = record(resumed.embed_dim)._replace(
-            overlap_weight=resumed.overlap_weight, restarted_after=resumed.restarted_after
+            overlap_weight=resumed.overlap_weight,
+            restarted_after=resumed.restarted_after,
+            metadata=resumed.metadata,
         )
         if longer.num_epochs > resumed.num_epochs and config.optimizer.lr_schedule == "cosine":
             longer = longer._replace(restarted_after=resumed.num_epochs)

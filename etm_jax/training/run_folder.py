@@ -20,6 +20,7 @@ from etm_jax.config.build import Config
 from etm_jax.config.declaration import Setting, by_name
 from etm_jax.config.settings import ModelConfig, RunOptions
 from etm_jax.corpus.counts import as_counts
+from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.store.cache import vocabulary_to_json
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.registry import model_kind
@@ -85,6 +86,7 @@ class RunFolder:
             kept = {name: run.get(name, later[name]) if name in later else run[name] for name in RunRecord._fields[1:]}
             # JSON has no tuples.
             kept["seed_words"] = tuple(map(tuple, kept["seed_words"]))
+            kept["metadata"] = Metadata.from_json(run.get("metadata", []))
             for name in (
                 "vocab_size",
                 "num_docs",
@@ -131,7 +133,7 @@ class RunFolder:
         """Write a run's record, its words and its documents' metadata; remove what a killed run left of a corpus."""
         self.path.mkdir(parents=True, exist_ok=True)
         sweep(self.corpus)
-        run = record._asdict()
+        run = record._asdict() | {"metadata": record.metadata.to_json()}
         values = {**stamp(), "run": run, "config": run.pop("config").to_json()}
         contents = {
             self._config.name: json.dumps(values, ensure_ascii=False, indent=2),

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from etm_jax.config.build import Config
 from etm_jax.config.settings import ObjectiveConfig, RunOptions, TrainConfig
+from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.registry import model_kind
 from etm_jax.training.steps import Spec
@@ -31,7 +32,7 @@ class RunRecord(NamedTuple):
     where JAX was set to compute in that. epoch_steps: of a corpus of shards; 0 for one in memory, which has as many as
     its documents need. overlap_weight: of `ObjectiveConfig`, with what its default comes to for this corpus.
     restarted_after: the epochs after which the run had ended and was given more, so that its step size began to fall
-    anew; 0 if it was not.
+    anew; 0 if it was not. metadata: the fields of documents that the model reads.
     """
 
     config: Config
@@ -49,6 +50,7 @@ class RunRecord(NamedTuple):
     epoch_steps: int = 0
     overlap_weight: float = 0.0
     restarted_after: int = 0
+    metadata: Metadata = Metadata()
 
     @property
     def exported(self) -> Literal["last", "best"]:
@@ -91,6 +93,7 @@ class RunRecord(NamedTuple):
             first_step=self.restarted_after * epoch_steps,
             train_rho=self.config.vectors.train_rho,
             seed_words=self.seed_words,
+            metadata=self.metadata,
         )
 
 
@@ -103,7 +106,7 @@ def trained_record(
     seed_words: tuple[tuple[int, ...], ...],
     embed_dim: int,
 ) -> RunRecord:
-    """The record of a run that is trained step by step."""
+    """The record of a run that is trained step by step. Raises UserError where documents lack what the model reads."""
     vocab_size, nnz = len(corpus.vocabulary), corpus.stream.nnz if corpus.stream else corpus.train.counts.nnz
     return RunRecord(
         config=config,
@@ -120,6 +123,7 @@ def trained_record(
         seed_words=seed_words,
         dtype=default_dtype(),
         overlap_weight=overlap_weight_for(config.objective, corpus.num_train, nnz, config.model.num_topics),
+        metadata=corpus.metadata.of_model(model_kind(config.model.kind).fields_read(config.model), corpus.train.meta),
     )
 
 

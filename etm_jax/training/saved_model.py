@@ -55,7 +55,13 @@ class SavedModel(NamedTuple):
     def spec(self) -> Spec:
         """What the compiled programs that apply the model depend on. It has no training steps: num_steps is 1."""
         c = self.config
-        rho_moves = c.vectors.train_rho
         return Spec(
-            c.model, c.objective, c.optimizer, self.vocab_size, self.embed_dim, num_steps=1, train_rho=rho_moves
+            c.model,
+            c.objective,
+            c.optimizer,
+            self.vocab_size,
+            self.embed_dim,
+            num_steps=1,
+            train_rho=c.vectors.train_rho,
+            metadata=self.metadata.only(gradient_model(c.model.kind).fields_read(c.model)),
         )

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from etm_jax.config.settings import ModelConfig, ObjectiveConfig, OptimizerConfig
+from etm_jax.corpus.metadata import Metadata
 from etm_jax.models.base import TopicModel
 from etm_jax.models.batch import Batch
 from etm_jax.models.layers import Params, Variables, init_variables, vocab_axis
@@ -25,6 +26,7 @@ class Spec(NamedTuple):
 
     seed_words: the columns that `etm_jax.models.objective.seed_loss` draws topics to; empty for none. first_step: that
     from which the step size falls, until num_steps; beyond 0 where a run that had ended was given more epochs.
+    metadata: the fields of documents that the model reads.
     """
 
     model: ModelConfig
@@ -36,11 +38,12 @@ class Spec(NamedTuple):
     train_rho: bool
     seed_words: Columns = ()
     first_step: int = 0
+    metadata: Metadata = Metadata()
 
     def module(self) -> TopicModel:
         """The model without its variables."""
         kind = gradient_model(self.model.kind)
-        return kind(self.model, self.vocab_size, self.embed_dim, self.objective, self.seed_words)
+        return kind(self.model, self.vocab_size, self.embed_dim, self.objective, self.seed_words, self.metadata)
 
     def with_variables(self, variables: Variables) -> TopicModel:
         """The model with its variables, whose methods can be called."""
