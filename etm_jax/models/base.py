@@ -30,7 +30,7 @@ from etm_jax.models.layers import (
     needs_no_parameters,
 )
 from etm_jax.models.noise import DropoutLayer, Noise, Posterior, reparameterize
-from etm_jax.models.objective import kl_divergence, reconstruction, seed_loss, topic_overlap
+from etm_jax.models.objective import kl_divergence, log_px_nonzero, reconstruction, seed_loss, topic_overlap
 from etm_jax.models.refine import amortization_gap, refine
 from etm_jax.models.seed_words import Columns
 from etm_jax.models.topic_arrays import TopicArrays
@@ -66,6 +66,17 @@ class TopicModelKind:
     def fields_read(cls, config: ModelConfig) -> tuple[str, ...]:
         """Names of the metadata fields that the model's loss or inference reads."""
         return ()
+
+    @classmethod
+    def check_fields(cls, config: ModelConfig, metadata: Metadata) -> None:
+        """Raise UserError where these fields, which `fields_read` names, do not serve the model."""
+
+    @classmethod
+    def group_of(cls, config: ModelConfig, metadata: Metadata, extras: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """Which of its documents are to stand together in batches: [D], numbers of groups; None for a model that
+        takes all alike. extras: by field [D].
+        """
+        return None
 
     @classmethod
     def collapse_advice(cls, config: Config, num_docs: int) -> Iterator[str]:
@@ -136,7 +147,7 @@ class Reading(NamedTuple):
 
 
 class Output(NamedTuple):
-    """One pass. theta: [B, K], of a sample from the posterior; beta: [K, V], the topics.
+    """One pass. theta: [B, K], of a sample from the posterior; beta: of `TopicModel.beta_of`.
 
     gap: [B], the amortization gap in nats, where the posterior was refined; None where it was not.
     """
@@ -244,8 +255,8 @@ class TopicModel(TopicModelKind, Module):
         if c.infer_steps == 0:
             return self.theta(mu)
         counts = jnp.asarray(batch.counts) * self.informativeness(batch.pattern) if c.infer_sif else batch.counts
-        beta = self.beta() if beta is None else beta
-        mode, _ = refine(mu, beta, counts, batch.pattern, mu, c.infer_variance, c.infer_steps)
+        rows = self.word_rows(self.beta_of(batch) if beta is None else beta, batch)
+        mode, _ = refine(mu, rows, counts, batch.pattern, mu, c.infer_variance, c.infer_steps)
         return jax.nn.softmax(mode, axis=-1)
 
     def informativeness(self, pattern: sparse.Pattern) -> sparse.Array:
@@ -270,11 +281,32 @@ class TopicModel(TopicModelKind, Module):
         """The topics: [K, V], rows sum to 1."""
         raise NotImplementedError
 
+    def beta_of(self, batch: Batch) -> jax.Array:
+        """The topics as the documents of a batch have them: [K, V], or an array of such where they differ."""
+        return self.beta()
+
+    def one_beta(self, beta: jax.Array) -> jax.Array:
+        """Of `beta_of` one set of topics, for what is said of topics without documents: [K, V]."""
+        return beta
+
+    def word_rows(self, beta: jax.Array, batch: Batch) -> jax.Array:
+        """The probability of each nonzero's word in the topics of its document: [N, K]. beta: of `beta_of`."""
+        return sparse.word_rows(beta.T, batch.pattern)
+
     def log_px(self, theta: jax.Array) -> jax.Array:
         """Logarithm of p(w | θ) of every word: [B, K] → [B, V], nats."""
         return jnp.log(theta @ self.beta())
 
     # Training
+
+    @property
+    def topics_vary(self) -> bool:
+        """Whether documents differ in the words of their topics, by their metadata, so that θβ is not p(w | θ)."""
+        return False
+
+    def log_px_nonzero(self, theta: jax.Array, beta: jax.Array, batch: Batch) -> jax.Array:
+        """log p(w | θ) at the nonzeros: [B, K] → [N], nats. beta: of `beta_of`."""
+        return log_px_nonzero(theta, beta, batch.pattern, self.objective.likelihood_eps)
 
     @needs_no_parameters
     def dropout_layers(self) -> list[DropoutLayer]:
@@ -303,13 +335,14 @@ class TopicModel(TopicModelKind, Module):
         mean = self.prior_mean(batch)
         if (steps := self.objective.refine_steps) > 0:
             fixed_mean = jax.lax.stop_gradient(mean)
-            mu, beta, prior_variance = posterior.mu + fixed_mean, self.beta(), self.config.prior_variance
-            refined, curvature = refine(mu, beta, batch.counts, batch.pattern, mean, prior_variance, steps)
+            mu, beta, prior_variance = posterior.mu + fixed_mean, self.beta_of(batch), self.config.prior_variance
+            rows = self.word_rows(jax.lax.stop_gradient(beta), batch)
+            refined, curvature = refine(mu, rows, batch.counts, batch.pattern, mean, prior_variance, steps)
             gap = amortization_gap(mu, refined, curvature)
             # The refined value, with the encoder's gradient.
             posterior = posterior._replace(mu=refined - fixed_mean + (mu - jax.lax.stop_gradient(mu)))
         theta = self.theta(mean + reparameterize(posterior, noise.eps))
-        return Output(posterior, theta, self.beta() if beta is None else beta, gap)
+        return Output(posterior, theta, self.beta_of(batch) if beta is None else beta, gap)
 
     def reconstruction(self, out: Output, batch: Batch, noise: Noise) -> jax.Array:
         """−log p(x | θ) by the chosen criterion: [B], nats."""
@@ -332,9 +365,9 @@ class TopicModel(TopicModelKind, Module):
         if out.gap is not None:
             terms["amortization_gap"] = out.gap
         if self.objective.overlap_weight:
-            terms["overlap"] = topic_overlap(out.beta)
+            terms["overlap"] = topic_overlap(self.one_beta(out.beta))
         if self.seed_words:
-            terms["seed"] = seed_loss(out.beta, self.seed_words)
+            terms["seed"] = seed_loss(self.one_beta(out.beta), self.seed_words)
         return terms
 
     # For flax
@@ -349,7 +382,7 @@ class TopicModel(TopicModelKind, Module):
             zeros, zeros, jnp.zeros(2, jnp.int32), zeros, jnp.zeros(self.vocab_size + 1, jnp.int32)
         )
         extras: dict[str, sparse.Array] = _AnyField()
-        batch = Batch(jnp.zeros(1), jnp.zeros(1), pattern, jnp.zeros(1), extras)
+        batch = Batch(jnp.zeros(1), jnp.zeros(1), pattern, jnp.zeros(1), extras, present=zeros)
         return batch, Noise(jnp.zeros((1, self.config.num_topics)))
 
     def with_variables(self, variables: Variables) -> Self:

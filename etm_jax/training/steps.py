@@ -246,6 +246,13 @@ def log_px_step(variables: Variables, theta: jax.Array, spec: Spec) -> jax.Array
 
 
 @partial(jax.jit, static_argnames="spec")
+def log_px_nonzero_step(variables: Variables, theta: jax.Array, batch: Batch, spec: Spec) -> jax.Array:
+    """The same at the nonzeros of a batch, by the topics as its documents have them: [B, K] → [N], nats."""
+    model = spec.with_variables(variables)
+    return model.log_px_nonzero(theta, model.beta_of(batch), batch)
+
+
+@partial(jax.jit, static_argnames="spec")
 def prior_step(variables: Variables, spec: Spec) -> jax.Array:
     """What is known of a document without a known word, as of `TopicModel.prior_theta`: [K]."""
     return spec.with_variables(variables).prior_theta()
