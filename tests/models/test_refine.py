@@ -60,12 +60,7 @@ def test_a_step_climbs() -> None:
     batch, start = batch_of(counts), jnp.zeros((8, K))
     rows = rows_of(topics(), batch)
     heights = [
-        float(
-            log_posterior(
-                refine(jnp.zeros((8, K)), rows_of(topics(), batch), batch.counts, batch.pattern, 0.0, PRIOR, n)[0],
-                counts,
-            )
-        )
+        float(log_posterior(refine(start, rows, batch.counts, batch.pattern, 0.0, PRIOR, n)[0], counts))
         for n in (0, 1, 2, 4, 8, 16)
     ]
     assert all(low < high for low, high in itertools.pairwise(heights))
