@@ -8,7 +8,7 @@ Shapes: B documents of a batch, V words, K topics, L embedding size, N nonzeros,
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,10 @@ import numpy as np
 
 from etm_jax.config.settings import ModelConfig, OptimizerConfig
 from etm_jax.corpus.metadata import Metadata
-from etm_jax.models.base import Output, Start
+from etm_jax.models.base import Output
 from etm_jax.models.batch import Batch
 from etm_jax.models.etm import ETM
+from etm_jax.models.kind import Start
 from etm_jax.models.layers import Variables, declare, needs_no_parameters
 from etm_jax.models.noise import Noise
 from etm_jax.models.objective import log_px_nonzero
@@ -30,7 +31,7 @@ from etm_jax.ops import sparse
 class DETM(ETM):
     """p(w | θ, t) = Σ_k θ_k β_kw^(t), β_k^(t) = softmax(ρ(α_k + d_k^(t)) + b), δ ~ N(η_t, s²I)."""
 
-    exports: ClassVar[tuple[str, ...]] = (*ETM.exports, "drift", "eta")
+    exports: ClassVar[tuple[str, ...]] = (*ETM.exports, "alpha_time", "eta")
 
     def setup(self) -> None:
         super().setup()
@@ -47,9 +48,8 @@ class DETM(ETM):
         """The periods."""
         return self.axis_of(self.config, self.metadata)
 
-    @staticmethod
-    def axis_of(config: ModelConfig, metadata: Metadata) -> TimeAxis:
-        """The periods of a model. metadata: with the field that it reads."""
+    @classmethod
+    def axis_of(cls, config: ModelConfig, metadata: Metadata) -> TimeAxis:
         column = next(column for column in metadata.columns if column.name == config.own.time_field)
         return time_axis(column, config.own.time_bin)
 
@@ -68,6 +68,13 @@ class DETM(ETM):
     def period_of(self, batch: Batch) -> jax.Array:
         """The place of each document's period: [B]; T for a document without a date."""
         return self.axis.period_of(batch.extras[self.config.own.time_field])
+
+    @classmethod
+    def exported(cls, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """alpha_time: [T, K, L], of which alpha is the mean over time; eta: [T, K]."""
+        alpha_time = np.asarray(values["alpha"]) + np.asarray(values["drift"])
+        own = super().exported({**values, "alpha_time": alpha_time})
+        return own | {"alpha": alpha_time.mean(axis=0)}
 
     # Parameters
 

@@ -57,7 +57,7 @@ def _topic_arrays(trained: TrainResult, batchers: dict[str, Batcher]) -> TopicAr
         beta=np.asarray(beta_step(trained.variables, spec)),
         activity=infer_posterior(variables, batchers["train"], layout.program_spec).activity,
         **{f"theta_{part}": values for part, values in theta.items()},
-        own={name: np.asarray((params | constants)[name]) for name in spec.module().exports},
+        own=spec.module().exported(params | constants),
         prior=np.asarray(prior_step(trained.variables, spec)),
     )
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from etm_jax.config.build import Config
 from etm_jax.config.settings import RunOptions
 from etm_jax.corpus.types import Corpus
-from etm_jax.models.base import Start
+from etm_jax.models.kind import Start
 from etm_jax.models.layers import Variables
 from etm_jax.models.registry import model_kind
 from etm_jax.models.seed_words import Columns, read_seed_words
