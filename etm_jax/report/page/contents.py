@@ -18,11 +18,13 @@ from etm_jax.metrics.topic_tree import overlap
 from etm_jax.metrics.topics import representative_documents, topic_shares
 from etm_jax.report.page.choices import WEIGHTS, choices_of, ranked_words, start_of
 from etm_jax.report.page.groups import groups_of
+from etm_jax.report.page.moving import columns_of, moved, moving_of
 from etm_jax.report.page.relations import flattened, tree_of
 from etm_jax.report.page.strings import page_language
 from etm_jax.report.page.texts import dates_of, parts_of, prepared_dates, texts_of
 from etm_jax.report.palette import colours_apart
 from etm_jax.results.evaluation import Evaluation
+from etm_jax.results.over_time import OverTime
 from etm_jax.results.run import Run
 from etm_jax.util.console import silenced
 
@@ -65,7 +67,7 @@ def contents(
     by_relevance: bool = False,
 ) -> dict[str, Any]:
     """The data of a run's page: settings, metrics, topics, words, documents, map, tree, time, training. Numbers are
-    rounded.
+    rounded. `moving` is None where the model's topics do not move over time.
 
     date_field: the field of the metadata, or of the corpus' file, that holds the documents' dates; empty to find one.
     names_of_topics: what to call topics in place of their first words. page_lang: of `strings.LANGUAGES`; empty for
@@ -91,7 +93,8 @@ def contents(
 
     shared = overlap(model.beta)
     tree = tree_of(shared)
-    columns = _searchable(corpus.vocabulary.term_freq, ranked)
+    motion = moved(run)
+    columns = _searchable(corpus.vocabulary.term_freq, np.union1d(ranked, columns_of(motion)))
     place = {int(j): i for i, j in enumerate(columns)}
     names = corpus.vocabulary.words
     of_word = _topics_of_words(model.beta, share)
@@ -131,7 +134,7 @@ def contents(
         found, cosine = nearest(model.alpha, model.rho[columns], NEAREST)
         for topic, row_found, row_cosine in zip(topics, found, cosine, strict=True):
             topic["near"] = [[int(j), round(float(c), 3)] for j, c in zip(row_found, row_cosine, strict=True)]
-    time, period_of_document = _over_time(theta, every, dates)
+    time, period_of_document = _over_time(theta, every, dates) if dates or not motion else _by_axis(motion)
     listed = _listed(len(every))
     opening = [shown(row[name]) for name in first]
     together = [pair for one in opening for pair in combinations(one["topics"][::2], 2)]
@@ -154,6 +157,7 @@ def contents(
         "similarity": {"order": tree.order, "joints": _joints(tree.joints), "overlap": _overlaps(shared, tree.order)},
         "time": time,
         "period_of_document": period_of_document,
+        "moving": moving_of(motion, share, model.own, place) if motion else None,
         "groups": groups_of(theta, every, corpus.metadata),
         "training": {name: [row.get(name) for row in run.epochs] for name in ("epoch", *CURVES)},
         "first": opening,
@@ -248,6 +252,19 @@ def _over_time(
     return time, of_document.tolist()
 
 
+def _by_axis(motion: OverTime) -> tuple[dict[str, Any], list[int]]:
+    """As `_over_time`, by the periods of the model itself, without those that no document is of."""
+    there = np.flatnonzero(motion.documents)
+    rank = np.append(np.where(motion.documents > 0, np.cumsum(motion.documents > 0) - 1, -1), -1)
+    time = {
+        "unit": "period",
+        "bins": [motion.axis.names[t] for t in there],
+        "documents": motion.documents[there].tolist(),
+        "shares": [_rounded(row, 4) for row in np.nan_to_num(motion.shares.mean[there]).T],
+    }
+    return time, rank[motion.place].tolist()
+
+
 def _run(run: Run, evaluation: Evaluation, lang: str) -> dict[str, Any]:
     """What the head of the page says of the run."""
     corpus, record = run.corpus, run.record
@@ -291,9 +308,9 @@ def _filtering(run: Run) -> list[list[Any]] | None:
 def _settings(run: Run) -> list[list[Any]]:
     """Rows of section, flag, what it came to, and whether what was given differs from the variant's."""
     config, rows = run.record.config, []
-    usual, settled = VARIANTS[config.variant], run.record.settled()
+    usual, settled = VARIANTS[config.variant], run.record.settled().sections()
     for section, s, value in config.settings():
-        came_to = getattr(getattr(settled, section), s.name)
+        came_to = getattr(settled[section], s.name)
         shown = "" if came_to is None else s.text(came_to) if value is not None else f"{came_to:.3g}"
         rows.append([section, s.flag, shown, value != usual.get(s.name, s.default)])
     return rows
