@@ -19,6 +19,7 @@ from etm_jax.metrics.topics import representative_documents, topic_shares
 from etm_jax.report.page.choices import WEIGHTS, choices_of, ranked_words, start_of
 from etm_jax.report.page.groups import groups_of
 from etm_jax.report.page.moving import columns_of, moved, moving_of
+from etm_jax.report.page.branches import branches_of, hierarchy_of
 from etm_jax.report.page.relations import flattened, tree_of
 from etm_jax.report.page.strings import page_language
 from etm_jax.report.page.texts import dates_of, parts_of, prepared_dates, texts_of
@@ -65,6 +66,7 @@ def contents(
     names_of_topics: Mapping[int, str] | None = None,
     page_lang: str = "",
     by_relevance: bool = False,
+    cut: int = 0,
 ) -> dict[str, Any]:
     """The data of a run's page: settings, metrics, topics, words, documents, map, tree, time, training. Numbers are
     rounded. `moving` is None where the model's topics do not move over time.
@@ -72,7 +74,8 @@ def contents(
     date_field: the field of the metadata, or of the corpus' file, that holds the documents' dates; empty to find one.
     names_of_topics: what to call topics in place of their first words. page_lang: of `strings.LANGUAGES`; empty for
     that of the corpus, or English where it is another. by_relevance: whether topics show their most relevant words, not
-    the most probable ones. Raises UserError where `date_field` has no dates.
+    the most probable ones. cut: how many branches the tree is cut into at first; 0 for at most `MOST_FAMILIES`. Raises
+    UserError where `date_field` has no dates, and where `cut` is more than there are topics.
     """
     config, corpus, model = run.record.config, run.corpus, run.model
     with silenced():
@@ -92,7 +95,8 @@ def contents(
         dates = dates_of(every.ids, config.corpus, date_field)
 
     shared = overlap(model.beta)
-    tree = tree_of(shared)
+    joined = hierarchy_of(run, share, names_of_topics or {})
+    tree = tree_of(joined.links)
     motion = moved(run)
     columns = _searchable(corpus.vocabulary.term_freq, np.union1d(ranked, columns_of(motion)))
     place = {int(j): i for i, j in enumerate(columns)}
@@ -154,7 +158,12 @@ def contents(
             "of": len(names),
         },
         "map": _map(run, words, place),
-        "similarity": {"order": tree.order, "joints": _joints(tree.joints), "overlap": _overlaps(shared, tree.order)},
+        "similarity": {
+            "order": tree.order,
+            "joints": _joints(tree.joints),
+            "overlap": _overlaps(shared, tree.order),
+            **branches_of(joined, cut),
+        },
         "time": time,
         "period_of_document": period_of_document,
         "moving": moving_of(motion, share, model.own, place) if motion else None,
