@@ -26,7 +26,10 @@ from etm_jax.util.errors import UserError
 
 Reader: TypeAlias = Callable[[Path, CorpusConfig, Collection[Path]], Bags]
 
-FOLDERS: dict[str, tuple[Callable[[Path], list[Path]], Reader]] = {"octis": (octis_files, read_octis), "topmost": (topmost_files, read_topmost)}
+FOLDERS: dict[str, tuple[Callable[[Path], list[Path]], Reader]] = {
+    "octis": (octis_files, read_octis),
+    "topmost": (topmost_files, read_topmost),
+}
 """Folders of other programs by form: their files, none where a folder is none, and their reader."""
 
 

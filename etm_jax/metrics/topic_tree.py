@@ -95,7 +95,10 @@ def cuts(links: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def branches(links: np.ndarray, number: int) -> np.ndarray:
-    """The branch that each topic is in where the tree is cut into so many: [K] nodes, of `cuts`. number: from 1 to K."""
+    """The branch that each topic is in where the tree is cut into so many: [K] nodes, as of `cuts`.
+
+    Raises ValueError where the number is not from 1 to K.
+    """
     num_topics = len(links) + 1
     if not 1 <= number <= num_topics:
         raise ValueError(f"{number} branches of {num_topics} topics")

@@ -58,13 +58,13 @@ class ReportFlags:
     )
     hierarchy: bool = setting(
         False,
-        "write hierarchy/ beside the page: the tree of topics, each node with its topics, share and words, the branches "
-        "at every level, and documents' proportions of the branches at one",
+        "write hierarchy/ beside the page: the tree of topics, each node with its topics, share and words, the "
+        "branches at every level, and documents' proportions of the branches at one",
     )
     hierarchy_cut: int = setting(
         0,
-        "branches that the tree of topics is cut into, on the page at first and in hierarchy/doc_branches.csv; 0: 8, or "
-        "fewer topics",
+        "branches that the tree of topics is cut into, on the page at first and in hierarchy/doc_branches.csv; 0: 8, "
+        "or as many as there are topics",
         at_least=0,
         zero="8",
     )

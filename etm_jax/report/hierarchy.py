@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from etm_jax.metrics.topics import topic_shares
-from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.models.topic_edit import topic_columns
 from etm_jax.report.page.branches import hierarchy_of
 from etm_jax.results.doc_table import document_rows, prior_of
@@ -33,8 +32,8 @@ def write_hierarchy(run: Run, shown: dict[str, Any], folder: Path) -> None:
 
     Notes
     -----
-    hierarchy.csv has a row a node, `HierarchyNode`. levels.csv has a row for each number of branches, with the node that
-    each topic is in. doc_branches.csv is doc_topics.csv with the branches at the cut in place of the topics.
+    hierarchy.csv has a row a node, `HierarchyNode`. levels.csv has a row for each number of branches, with the node
+    that each topic is in. doc_branches.csv is doc_topics.csv with the branches at the cut in place of the topics.
     """
     names = [topic["name"] for topic in shown["topics"]]
     share = topic_shares(run.model.theta_train, run.corpus.train.counts)
@@ -77,10 +76,14 @@ def _cells(node: HierarchyNode) -> list[object]:
 
 def _write_documents(run: Run, found: Hierarchy, cut: int, path: Path) -> None:
     nodes, model = found.at(cut), run.model
-    parts = {name: found.theta(getattr(model, name), cut) for name in TopicArrays._fields if name.startswith("theta_")}
-    prior = found.theta(prior_of(model)[None], cut)[0]
-    # Of β its number of rows is read alone.
-    summed = TopicArrays(beta=np.zeros((len(nodes), 0)), prior=prior, **parts)
+    summed = model._replace(
+        # Of β its number of rows is read alone.
+        beta=np.zeros((len(nodes), 0)),
+        theta_train=found.theta(model.theta_train, cut),
+        theta_valid=found.theta(model.theta_valid, cut),
+        theta_test=found.theta(model.theta_test, cut),
+        prior=found.theta(prior_of(model)[None], cut)[0],
+    )
     branches = [f"branch_{node.node} {node.name}" for node in nodes]
     before = ["document", "split", "tokens", "unknown", "branches", "first_words"]
     with _open(path) as file:

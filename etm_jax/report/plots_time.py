@@ -1,6 +1,7 @@
 """Plots of topics that move: words of a topic by period, and its share by period with an interval."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ def moving_words(moving: dict[str, Any], words: Sequence[str], labels: Sequence[
     """The probabilities of the words of a topic that rise or fall most, by period, a topic a panel.
 
     moving: of `etm_jax.report.page.moving.moving_of`; words: on the page; labels: of the topics. Each line has its word
-    at its end, and those words stand apart.
+    at its end.
     """
     from matplotlib import pyplot as plt
 
@@ -30,10 +31,8 @@ def moving_words(moving: dict[str, Any], words: Sequence[str], labels: Sequence[
         ends = apart([path[-1] for _, path in lines], 0.095 * highest, 1.04 * highest)
         for (word, path), end, colour in zip(lines, ends, FAMILIES, strict=False):
             axis.plot(path, color=colour, linewidth=1.7)
-            axis.annotate(
-                words[word], (len(path) - 1, path[-1]), (1.03, end), ("axes fraction", "data"), color=colour,
-                fontsize=8, va="center", arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkB": 0},
-            )  # fmt: skip
+            beside = axis.get_yaxis_transform()
+            axis.text(1.03, end, words[word], transform=beside, color=colour, fontsize=8.5, va="center_baseline")
         axis.set_ylim(0, 1.08 * highest)
         _finish(axis, labels[int(topic)], periods)
     figure.supylabel(say("figure.moving"), fontsize=10, color=SOFT)
@@ -69,7 +68,7 @@ def apart(heights: Sequence[float], gap: float, top: float) -> list[float]:
     """Heights that are `gap` from each other at least, in the same order, near the given ones, and below `top`."""
     order = np.argsort(heights, kind="stable")
     placed = np.array(heights, float)
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in pairwise(order):
         placed[after] = max(placed[after], placed[before] + gap)
     limit = top
     for i in order[::-1]:

@@ -33,9 +33,7 @@ class DocumentRow(NamedTuple):
     meta: list[str]
 
 
-def document_rows(
-    model: TopicArrays, corpus: Corpus, numbers: Sequence[int] | None = None
-) -> Iterator[DocumentRow]:
+def document_rows(model: TopicArrays, corpus: Corpus, numbers: Sequence[int] | None = None) -> Iterator[DocumentRow]:
     """A row a document: name, part of the split, words in all, share of them outside the vocabulary, θ, metadata.
 
     Rows are in the order of the input where the corpus has kept it, else train, valid, test. Documents that no part has

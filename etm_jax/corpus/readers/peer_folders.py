@@ -116,11 +116,13 @@ def _names_of_times(path: Path) -> dict[str, str]:
     try:
         numbers = read_object(path)
     except DAMAGED as error:
-        raise UserError(f"{path} is no JSON object of the numbers of times ({error}); correct it, or remove it") from error
+        raise UserError(
+            f"{path} is no JSON object of the numbers of times ({error}); correct it, or remove it"
+        ) from error
     named = {str(number): name.strip() for name, number in numbers.items() if type(number) is int}
     if len(named) < len(numbers) or not all(named.values()):
         raise UserError(
-            f"{path} does not give each time a number of its own, as {{\"2012\": 0}} does; correct it, or remove it"
+            f'{path} does not give each time a number of its own, as {{"2012": 0}} does; correct it, or remove it'
         )
     return named
 

@@ -16,10 +16,10 @@ from etm_jax.metrics.group_shares import shares_of
 from etm_jax.metrics.neighbours import nearest
 from etm_jax.metrics.topic_tree import overlap
 from etm_jax.metrics.topics import representative_documents, topic_shares
+from etm_jax.report.page.branches import branches_of, hierarchy_of
 from etm_jax.report.page.choices import WEIGHTS, choices_of, ranked_words, start_of
 from etm_jax.report.page.groups import groups_of
 from etm_jax.report.page.moving import columns_of, moved, moving_of
-from etm_jax.report.page.branches import branches_of, hierarchy_of
 from etm_jax.report.page.relations import flattened, tree_of
 from etm_jax.report.page.strings import page_language
 from etm_jax.report.page.texts import dates_of, parts_of, prepared_dates, texts_of

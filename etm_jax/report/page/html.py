@@ -7,7 +7,20 @@ from typing import Any
 
 from etm_jax.report.page.strings import Strings
 
-SCRIPTS = ("common", "head", "topics", "word", "search", "map", "similarity", "curves", "moving", "groups", "documents", "start")
+SCRIPTS = (
+    "common",
+    "head",
+    "topics",
+    "word",
+    "search",
+    "map",
+    "similarity",
+    "curves",
+    "moving",
+    "groups",
+    "documents",
+    "start",
+)
 """Parts of one script, in this order: the first has what all use, the last one runs the others."""
 
 

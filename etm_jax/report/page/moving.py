@@ -46,9 +46,7 @@ def moving_of(found: OverTime, share: np.ndarray, own: Mapping[str, np.ndarray],
         "documents": found.documents[kept].tolist(),
         "topics": [_of_topic(found, k, kept, place) for k in range(len(share))],
         "paths": {
-            str(k): [
-                [place[j], np.round(path[kept, i].astype(np.float64), 6).tolist()] for i, j in enumerate(lines[k])
-            ]
+            str(k): [[place[j], np.round(path[kept, i].astype(np.float64), 6).tolist()] for i, j in enumerate(lines[k])]
             for k, path in paths(own, lines).items()
         },
     }
