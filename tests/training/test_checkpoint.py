@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import forked
 from etm_jax.config.build import make_config
 from etm_jax.models.layers import Variables, init_variables
 from etm_jax.training.checkpoint import Checkpoints
@@ -311,7 +312,7 @@ Checkpoints(Path(sys.argv[1])).save(state, Progress(1, [float("inf"), 1.0], [1.0
 def test_what_four_devices_wrote_one_reads(checkpoints):
     assert len(jax.devices()) == 1
     env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", SHARDED, checkpoints.folder], env=env, check=True)
+    forked.run([sys.executable, "-c", SHARDED, checkpoints.folder], env=env, check=True)
     rho = np.random.default_rng(1).normal(size=(8, 6)).astype(np.float32)
     wanted = TrainState(
         step=jnp.int32(3),
