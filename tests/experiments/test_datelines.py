@@ -1,6 +1,7 @@
 """The days of undated paragraphs, from the datelines of some."""
 
 import datetime
+import itertools
 
 import pytest
 
@@ -26,6 +27,6 @@ def test_days_never_fall_and_a_slip_moves_none() -> None:
     texts = [f"新华社北京1月{day}日电" if i % 4 == 0 else "无" for day in range(1, 11) for i in range(40)]
     texts[44] = "新华社北京1月28日电"
     found = list(printed(Document(str(i), text) for i, text in enumerate(texts)).values())
-    assert all(a <= b for a, b in zip(found, found[1:], strict=False))
+    assert all(a <= b for a, b in itertools.pairwise(found))
     apart = [abs((date - FIRST).days - (1 + i // 40)) for i, date in enumerate(found)]
     assert max(apart) <= 1
