@@ -57,6 +57,9 @@ def test_it_is_optaxs_adam(rows: int, decay: float, monkeypatch, float64) -> Non
         ("paper", {"dropout": 0.5}),
         ("default", {"read_rho": False, "skip": False}),
         ("default", {"kind": "gsm", "thinning": 0.5}),
+        ("ntm", {"adam_moments": "compact"}),
+        ("paper", {"adam_moments": "compact", "lr_schedule": "cosine"}),
+        ("default", {"adam_moments": "compact", "kind": "gsm"}),
     ],
 )
 def test_fused_or_by_optax_it_is_the_same_step(variant: str, given: dict, monkeypatch, float64) -> None:
