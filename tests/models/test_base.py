@@ -132,6 +132,13 @@ def test_initialisation_is_torch_linears():
     assert np.abs(variables.params["rho"]).max() == pytest.approx(1 / np.sqrt(L), rel=0.05)
 
 
+def test_many_initial_values_are_never_there_twice(monkeypatch):
+    monkeypatch.setattr(layers, "DRAW_LIMIT", 2**18)
+    config = make_config("ntm", {"num_topics": K, "hidden": (64, 8)}).model
+    compiled = init_variables.lower(jax.random.key(0), ETM(config, 20_001, 30)).compile().memory_analysis()
+    assert compiled.temp_size_in_bytes < 20_001 * 64 * 4 / 2
+
+
 def test_many_initial_values_are_drawn_in_parts_that_differ(monkeypatch):
     class Plain(layers.Module):
         def setup(self):

@@ -92,8 +92,9 @@ def test_an_encoder_that_reads_rho_has_no_such_kernel() -> None:
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere the whole layer is one block")
-def test_no_second_copy_of_the_weights_is_made() -> None:
-    spec = spec_of("ntm", vocab_size=40_000, hidden=(256, 8))
+@pytest.mark.parametrize("moments", ["full", "compact"])
+def test_no_second_copy_of_the_weights_is_made(moments: str) -> None:
+    spec = spec_of("ntm", vocab_size=40_000, hidden=(256, 8), adam_moments=moments)
     counts = planted_counts(B, 40_000, K)
     batch = Batcher(counts, counts.astype(np.float32), B).take(np.arange(B))
     state = new_state(init_variables(jax.random.key(0), spec.module()), spec)
