@@ -143,7 +143,8 @@ class OptimizerConfig:
         "what adam and adamw keep of matrices with a row or a column for each word",
         choices={
             "full": "two numbers a weight",
-            "compact": "the first moment in bfloat16 and one second moment a word, a quarter of the memory",
+            "compact": "the first in bfloat16 and one second moment a word: a quarter of the memory, for steps that "
+            "are not Adam's and topics that can be worse",
         },
         before="full",
     )

@@ -24,6 +24,11 @@ WHOLE_BYTES = 2**24
 B1, B2, EPS = 0.9, 0.999, 1e-8
 """Adam's, as optax and torch have them."""
 
+LARGEST_MOVE = (1 - B1) / (1 - B2) ** 0.5
+"""Of a weight in a step, in step sizes: Adam's own bound (section 2.1). With one second moment a word it is kept by
+clipping: of a gradient that is all in one of H weights the move would be up to √H times as large.
+"""
+
 T = TypeVar("T")
 
 
@@ -132,6 +137,7 @@ def _by_blocks(
         if size < vocab_size:
             mu, nu = jax.lax.optimization_barrier((mu, nu))
         step = (first(of(mu)) / unbias1) / (jnp.sqrt(of(nu) / unbias2) + EPS)
+        step = jnp.clip(step, -LARGEST_MOVE, LARGEST_MOVE) if is_compact else step
         return Weights(with_block(all_of.kernel, jnp.where(finite, old - rate * step, old)), mu, nu)
 
     whole, rest = divmod(vocab_size, rows)

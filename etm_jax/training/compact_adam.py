@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from etm_jax.ops import compact_moments
-from etm_jax.ops.fused_adam import B1, B2, EPS
+from etm_jax.ops.fused_adam import B1, B2, EPS, LARGEST_MOVE
 from etm_jax.ops.mesh import AxisOf
 
 
@@ -37,7 +37,8 @@ def scale_by_compact_adam(axis_of: AxisOf) -> optax.GradientTransformation:
 
         def step(axis: int | None, grad: jax.Array, mu: jax.Array, nu: jax.Array) -> jax.Array:
             first = mu if axis is None else compact_moments.from_bits(mu, grad.dtype)
-            return (first / (1 - B1**count)) / (jnp.sqrt(nu / (1 - B2**count)) + EPS)
+            move = (first / (1 - B1**count)) / (jnp.sqrt(nu / (1 - B2**count)) + EPS)
+            return move if axis is None else jnp.clip(move, -LARGEST_MOVE, LARGEST_MOVE)
 
         return by_leaf(step, grads, mu, nu), optax.ScaleByAdamState(count, mu, nu)
 

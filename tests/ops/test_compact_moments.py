@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from conftest import planted_counts
 from etm_jax.ops import compact_moments, fused_adam
-from etm_jax.ops.fused_adam import B1, B2, EPS, Weights, adam_step
+from etm_jax.ops.fused_adam import B1, B2, EPS, LARGEST_MOVE, Weights, adam_step
 from etm_jax.ops.mesh import VocabAxis
 from etm_jax.training.batches import Batcher
 from etm_jax.training.compact_adam import scale_by_compact_adam
@@ -98,10 +98,27 @@ def test_steps_are_those_of_the_formula_in_any_blocks(rows: int, decay: float, m
         grad = counts.T @ behind + decay * kernel
         first = (B1 * first + (1 - B1) * grad).astype(np.float32).astype(ml_dtypes.bfloat16).astype(np.float64)
         second = B2 * second + (1 - B2) * (grad**2).mean(axis=1, keepdims=True)
-        kernel = kernel - 0.03 * (first / (1 - B1**count)) / (np.sqrt(second / (1 - B2**count)) + EPS)
+        move = (first / (1 - B1**count)) / (np.sqrt(second / (1 - B2**count)) + EPS)
+        kernel = kernel - 0.03 * np.clip(move, -LARGEST_MOVE, LARGEST_MOVE)
     np.testing.assert_allclose(ours.kernel, kernel, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(ours.nu, second, rtol=1e-12)
     np.testing.assert_array_equal(compact_moments.from_bits(ours.mu, jnp.dtype("float64")), first)
+
+
+def test_no_weight_moves_by_more_than_adams_bound() -> None:
+    """A gradient of 1 in one of 16 weights has a mean square of 1/16: the move would be 4 step sizes."""
+    np.testing.assert_allclose(LARGEST_MOVE, 0.1 / 0.001**0.5, rtol=1e-12)
+    grad = np.zeros((2, 16), np.float32)
+    grad[0, 3], grad[1] = 1, 1
+    one_word_each = sp.csr_matrix(np.eye(2, dtype=np.int32))
+    batch = Batcher(one_word_each, one_word_each.astype(np.float32), 2).take(np.arange(2))
+    after = step_of(weights_of(np.zeros((2, 16), np.float32)), batch, grad, rate=0.5)
+    wanted = np.zeros((2, 16))
+    wanted[0, 3], wanted[1] = -0.5 * LARGEST_MOVE, -0.5 * 1.0009765625
+    np.testing.assert_allclose(after.kernel, wanted, rtol=2e-5)
+    rule = scale_by_compact_adam(lambda path: VocabAxis(-2))
+    moves, _ = rule.update({"words": jnp.asarray(grad)}, rule.init({"words": jnp.asarray(grad)}))
+    np.testing.assert_allclose(-0.5 * moves["words"], wanted, rtol=2e-5)
 
 
 def test_words_in_another_order_have_the_same_moments() -> None:
