@@ -115,6 +115,12 @@ def _by_blocks(
     def first(mu: jax.Array) -> jax.Array:
         return compact_moments.from_bits(mu, weights.kernel.dtype) if is_compact else mu
 
+    def kept(mu: jax.Array) -> jax.Array:
+        return compact_moments.to_bits(mu) if is_compact else mu
+
+    def square(grad: jax.Array) -> jax.Array:
+        return compact_moments.mean_square(grad, axis=-2) if is_compact else grad**2
+
     def block(start: jax.Array | int, size: int, all_of: Weights) -> Weights:
         def of(array: jax.Array) -> jax.Array:
             return jax.lax.dynamic_slice(array, (start, 0), (size, array.shape[1]))
@@ -129,11 +135,8 @@ def _by_blocks(
         # things twice rather than keep them, would need the old moments once more and copy both arrays for each block.
         # From jax 0.12 on it sees through that without the barrier; the barrier alone does not keep it from copying.
         old_mu, old_nu, old = of(all_of.mu), of(all_of.nu), of(all_of.kernel)
-        new_mu = B1 * first(old_mu) + (1 - B1) * of_block
-        square = compact_moments.mean_square(of_block, axis=-2) if is_compact else of_block**2
-        new_mu = compact_moments.to_bits(new_mu) if is_compact else new_mu
-        mu = with_block(all_of.mu, jnp.where(finite, new_mu, old_mu))
-        nu = with_block(all_of.nu, jnp.where(finite, B2 * old_nu + (1 - B2) * square, old_nu))
+        mu = with_block(all_of.mu, jnp.where(finite, kept(B1 * first(old_mu) + (1 - B1) * of_block), old_mu))
+        nu = with_block(all_of.nu, jnp.where(finite, B2 * old_nu + (1 - B2) * square(of_block), old_nu))
         if size < vocab_size:
             mu, nu = jax.lax.optimization_barrier((mu, nu))
         step = (first(of(mu)) / unbias1) / (jnp.sqrt(of(nu) / unbias2) + EPS)
