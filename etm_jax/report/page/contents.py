@@ -291,9 +291,9 @@ def _filtering(run: Run) -> list[list[Any]] | None:
 def _settings(run: Run) -> list[list[Any]]:
     """Rows of section, flag, what it came to, and whether what was given differs from the variant's."""
     config, rows = run.record.config, []
-    usual, settled = VARIANTS[config.variant], run.record.settled()
+    usual, settled = VARIANTS[config.variant], run.record.settled().sections()
     for section, s, value in config.settings():
-        came_to = getattr(getattr(settled, section), s.name)
+        came_to = getattr(settled[section], s.name)
         shown = "" if came_to is None else s.text(came_to) if value is not None else f"{came_to:.3g}"
         rows.append([section, s.flag, shown, value != usual.get(s.name, s.default)])
     return rows
