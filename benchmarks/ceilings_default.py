@@ -48,8 +48,8 @@ def pieces() -> list[Piece]:
     probe = jax.random.normal(key, beta.shape)
     noise = jax.jit(lambda: spec.module().draw_noise(key, batch))
     read = jax.jit(lambda: model.read(batch).vectors)
-    rows = sparse.word_rows(beta.T, batch.pattern)
-    newton = jax.jit(lambda d: refine(d, rows, batch.counts, batch.pattern, 0.0, spec.model.prior_variance, steps))
+    of_words = sparse.word_rows(beta.T, batch.pattern)
+    newton = jax.jit(lambda d: refine(d, of_words, batch.counts, batch.pattern, 0.0, spec.model.prior_variance, steps))
     made = jax.jit(jax.grad(lambda params: (with_topics(params) * probe).sum()))
     overlap = jax.jit(jax.grad(topic_overlap))
     likelihood = jax.jit(

@@ -77,7 +77,7 @@ class DynamicConfig:
         shown="UNIT",
     )
     drift_variance: float = setting(
-        0.005, "variance of a step that a topic's embedding takes to the next period, in each direction", above=0
+        0.02, "variance of a step that a topic's embedding takes to the next period, in each direction", above=0
     )
     eta_variance: float = setting(
         0.1, "variance of a step that the prior mean of a topic's δ takes to the next period", above=0

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from etm_jax.config.build import Config
 from etm_jax.config.settings import ModelConfig, OptimizerConfig
 from etm_jax.corpus.metadata import Metadata
 from etm_jax.models.base import Output
@@ -26,6 +27,7 @@ from etm_jax.models.objective import log_px_nonzero
 from etm_jax.models.time_axis import TimeAxis, time_axis
 from etm_jax.models.walk import walk_loss, with_mean
 from etm_jax.ops import sparse
+from etm_jax.util.errors import UserError
 
 
 class DETM(ETM):
@@ -41,6 +43,13 @@ class DETM(ETM):
         self.num_docs = self.constant("num_docs", None, ())
 
     # Time
+
+    @classmethod
+    def check(cls, config: Config, ckpt: str) -> None:
+        if not config.model.own.time_field:
+            raise UserError(
+                "--model=detm needs --time_field=FIELD, the metadata field with documents' dates or periods"
+            )
 
     @property
     @needs_no_parameters
@@ -107,7 +116,7 @@ class DETM(ETM):
 
     def beta_at(self, periods: jax.Array) -> jax.Array:
         """The topics in some periods: [P] places → [P, K, V]; T is that of all time."""
-        alpha = self.alpha + with_mean(self.drift)[periods]
+        alpha = self.alpha[None] + with_mean(self.drift)[periods]
         return self._beta_at(alpha.reshape(-1, self.embed_dim)).reshape(len(periods), self.config.num_topics, -1)
 
     def _beta_at(self, alpha: jax.Array) -> jax.Array:

@@ -100,7 +100,7 @@ class TopicModelKind:
 
     @classmethod
     def check(cls, config: Config, ckpt: str) -> None:
-        """Raise UserError where a model that fits itself cannot be fitted with these settings.
+        """Raise UserError where a model cannot be fitted with these settings, as is known before the corpus is read.
 
         ckpt: the weights that the run is to start from, or empty.
         """

@@ -46,7 +46,7 @@ class TimeAxis(NamedTuple):
         values = jnp.asarray(values)
         starts = jnp.asarray(self.starts[1:], values.dtype)
         # Counted, not searched: T is small, and NaN is before everything.
-        place = (values[:, None] >= starts).sum(axis=1)
+        place = (values[:, None] >= starts[None]).sum(axis=1)
         return jnp.where(jnp.isnan(values), len(self), place).astype(jnp.int32)
 
 

@@ -47,7 +47,7 @@ class GroupPlan:
     @property
     def most_present(self) -> int:
         """The groups that any batch has, at most, as a power of two: few different numbers, so that few programs."""
-        return 1 << (max((len(present) for _, present, _ in self._blocks), default=1) - 1).bit_length()
+        return _power_of_two(max((len(present) for _, present, _ in self._blocks), default=1))
 
     def in_order(self) -> Iterator[GroupedBatch]:
         """All documents, group by group."""
@@ -65,7 +65,15 @@ class GroupPlan:
 
 
 def padded(present: np.ndarray, size: int) -> np.ndarray:
-    """The groups of a batch, the last again where there are fewer than `size`: [P] int32; 0 for none at all."""
+    """The groups of a batch, the last again where there are fewer than `size`: [P] int32; 0 for none at all.
+
+    Where there are more, P is the next power of two.
+    """
+    size = size if len(present) <= size else _power_of_two(len(present))
     found = np.full(size, present[-1] if len(present) else 0, np.int32)
     found[: len(present)] = present
     return found
+
+
+def _power_of_two(number: int) -> int:
+    return 1 << (number - 1).bit_length()

@@ -76,9 +76,8 @@ class Spec(NamedTuple):
 
     def transformation(self) -> optax.GradientTransformation:
         """The update rule of the parameters."""
-        return make_optimizer(
-            self.optimizer, self.num_steps, self.fixed, self.module().step_scales(self.optimizer), self.first_step
-        )
+        scales = self.module().step_scales(self.optimizer)
+        return make_optimizer(self.optimizer, self.num_steps, self.fixed, scales, self.first_step, self.vocab_axis)
 
 
 class TrainState(NamedTuple):
