@@ -1,5 +1,7 @@
 """The tree of topics as data: a tree by hand, its cuts, proportions, names; topics that are one, alike, or unused."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -88,7 +90,7 @@ def test_cuts_are_nested_and_reducing_takes_the_same_branches():
         np.testing.assert_array_equal(nodes, branches(links, number))
         several = [np.flatnonzero(nodes == node).tolist() for node in np.unique(nodes)]
         assert most_alike(beta, number) == sorted(group for group in several if len(group) > 1)
-    for fewer, more in zip(levels, levels[1:], strict=False):
+    for fewer, more in pairwise(levels):
         assert all(len(set(fewer[more == node].tolist())) == 1 for node in set(more.tolist()))
 
 

@@ -86,5 +86,6 @@ function moving(k) {
       turned(every[k].rises, say("moving.rises")),
       turned(every[k].falls, say("moving.falls")),
     ),
+    el("p", { class: "note" }, say("moving.note")),
   );
 }

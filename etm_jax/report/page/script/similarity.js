@@ -152,6 +152,7 @@ function drawCut(cut) {
     slider.setAttribute("aria-valuetext", output.textContent);
     cut(number);
   };
+  part("similarity", ".cut").hidden = false;
   slider.max = topics.length;
   slider.value = data.similarity.cut;
   slider.addEventListener("input", () => tell(Number(slider.value)));
