@@ -174,7 +174,7 @@ def trained(folder: Path, *more: str) -> Path:
 @pytest.fixture(scope="module")
 def moving_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("moving")
-    return trained(folder, "--n_topic=2", "--num_epochs=12", "--no_above=1.0", "--drift_lr=1")
+    return trained(folder, "--n_topic=2", "--num_epochs=30", "--no_above=1.0", "--drift_lr=2", "--drift_variance=1")
 
 
 def test_new_documents_have_the_topics_of_their_dates(
