@@ -78,6 +78,7 @@ WITHOUT_EMBEDDINGS: dict[str, Any] = {
     "infer_steps": 0,
     "infer_sif": 0.0,
     "prevalence": "",
+    "content": "",
 }
 """What holds for a model without ρ and α, to which these settings mean nothing, whatever a flagfile for ETM says."""
 

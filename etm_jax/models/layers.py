@@ -153,11 +153,14 @@ def init_variables(key: jax.Array, module: Module) -> Variables:
     """
     declared = _declarations(module)
     leaves, structure = jax.tree.flatten(declared.params, is_leaf=_is_declared)
-    sizes = [leaf.value.size for leaf in leaves]
+    # What starts at 0 is not drawn: with it or without, the others start alike.
+    sizes = [leaf.value.size if leaf.half_width else 0 for leaf in leaves]
     ends = list(itertools.accumulate(sizes))
     parts = jnp.split(_uniform(key, ends[-1]), ends[:-1])
     values = [
         jnp.asarray(leaf.half_width, part.dtype) * part.reshape(leaf.value.shape)
+        if leaf.half_width
+        else jnp.zeros(leaf.value.shape, part.dtype)
         for leaf, part in zip(leaves, parts, strict=True)
     ]
     constants = jax.tree.map(
