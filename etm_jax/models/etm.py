@@ -155,7 +155,7 @@ class ETM(TopicModel):
             terms["coefficients"] = a_doc * (batch.real.sum() if self.objective.reduction == "sum" else 1)
         if c.content:
             a_doc = content.content_loss(
-                self.group_alpha, self.group_words, c.content_weight, self.group_spread, self.group_docs
+                self.group_alpha, self.group_words, self.rho, c.content_weight, self.group_spread, self.group_docs
             )
             terms["content"] = a_doc * (batch.real.sum() if self.objective.reduction == "sum" else 1)
         return terms

@@ -86,6 +86,9 @@ def _fitted(run: Run, labels: Labels | None) -> FittedRun:
         words=top_words(model.beta, TOP_WORDS),
         labels=labels,
     )
+    if shifts := model.shifts:
+        log_px = shifts.log_px(model.theta_test_h1, model.beta, corpus.test_h2, corpus.test.meta)
+        fitted = fitted._replace(log_px=log_px)
     kind = model_kind(record.config.model.kind)
     if kind.fits_itself:
         return fitted

@@ -9,6 +9,7 @@ from etm_jax.corpus.types import Corpus
 from etm_jax.inference.theta import infer_posterior, infer_theta, log_px_at
 from etm_jax.models.layers import Variables
 from etm_jax.models.topic_arrays import TopicArrays
+from etm_jax.results.group_words import shifts_of
 from etm_jax.results.seed_comparison import SeedComparison, compare_seeds
 from etm_jax.results.summary import completion
 from etm_jax.training.batches import Batcher
@@ -22,7 +23,7 @@ from etm_jax.util.console import track
 class FitResult(NamedTuple):
     """A fitted model.
 
-    log_px: log p(w | θ) at the nonzeros of the test documents' second halves; None where that is log θβ. epoch: the
+    log_px: log p(w | θ) at the nonzeros of the test documents' second halves; None where that is log θβ in all documents. epoch: the
     epoch of the topics, for display; empty for a model without epochs. seeds: the comparison of several seeds, where
     `topics` are those of the best one.
     """
@@ -59,11 +60,14 @@ def _topic_arrays(trained: TrainResult, batchers: dict[str, Batcher]) -> TopicAr
         **{f"theta_{part}": values for part, values in theta.items()},
         own={name: np.asarray((params | constants)[name]) for name in spec.module().exports},
         prior=np.asarray(prior_step(trained.variables, spec)),
+        shifts=shifts_of(trained.variables, spec),
     )
 
 
 def _log_px(variables: Variables, theta: np.ndarray, corpus: Corpus, batch_size: int, spec: Spec) -> np.ndarray | None:
     """`log_px` as in `FitResult`. theta: [T, K], of the first halves."""
+    if shifts := shifts_of(variables, spec):
+        return shifts.log_px(theta, np.asarray(beta_step(variables, spec)), corpus.test_h2, corpus.test.meta)
     return None if spec.module().is_mixture else log_px_at(variables, theta, corpus.test_h2, batch_size, spec)
 
 
