@@ -112,11 +112,11 @@ class ModelConfig:
         before="",
     )
     content_weight: float = setting(
-        3.0,
+        2.0,
         "standard deviations that a word's count in a group of --content is off before the word counts as its own",
         above=0,
         models=("etm",),
-        before=3.0,
+        before=2.0,
     )
     infer_steps: int = setting(
         10, "Newton steps at test from the encoder's δ to a better one near it; 0: none", at_least=0, zero="none"

@@ -13,6 +13,9 @@ from etm_jax.corpus.metadata import MetaColumn
 from etm_jax.metrics.perplexity import mixture_log_px
 from etm_jax.metrics.topics import top_words
 
+LEAST_CHANGE = 0.1
+"""Of log p, from which a group says a word more or less: all others change a little, as probabilities sum to 1."""
+
 
 class Marked(NamedTuple):
     """What a group makes of a topic, as columns of words. top: the most probable ones.
@@ -64,14 +67,15 @@ class WordShifts(NamedTuple):
         """The n words of each kind for each topic and group: [K][G]. beta: [K, V].
 
         Words count by β̄ |log β_kg − log β_k|, β̄ the mean of both: what the change of a word means in the topic's text.
-        A change of a share that nobody meets is none, however large.
+        A change of a share that nobody meets is none, however large; nor is one of less than LEAST_CHANGE.
         """
         plain, found = beta.astype(np.float64), []
         tiny = np.finfo(np.float64).tiny
         log_plain = np.log(np.maximum(plain, tiny))
         for group in range(len(self.levels)):
             words = self.beta(plain, group)
-            weighted = (words + plain) / 2 * (np.log(np.maximum(words, tiny)) - log_plain)
+            change = np.log(np.maximum(words, tiny)) - log_plain
+            weighted = np.where(np.abs(change) < LEAST_CHANGE, 0, (words + plain) / 2 * change)
             top, more, less = (top_words(rows, n) for rows in (words, weighted, -weighted))
             found.append(
                 [

@@ -262,7 +262,7 @@ class TopicModel(TopicModelKind, Module):
         return 0.0
 
     def topic_weights(self, batch: Batch, beta: jax.Array) -> jax.Array | float:
-        """What `refine` weighs the topics' words by in each document: [B, K], or 1 where all documents have the same."""
+        """What `refine` weighs the topics' words by in each document: [B, K], or 1 where all have the same words."""
         return 1.0
 
     def prior_theta(self) -> jax.Array:

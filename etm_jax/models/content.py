@@ -148,7 +148,7 @@ def group_terms(beta: jax.Array, shifts: jax.Array, codes: sparse.Array, pattern
 
 def _member(codes: sparse.Array, shifts: jax.Array) -> jax.Array:
     """[B, G], 1 at a document's group."""
-    return (jnp.asarray(codes)[:, None] == jnp.arange(shifts.shape[1])).astype(shifts.dtype)
+    return (jnp.asarray(codes)[:, None] == jnp.arange(shifts.shape[1])[None]).astype(shifts.dtype)
 
 
 def content_loss(
@@ -156,9 +156,9 @@ def content_loss(
 ) -> jax.Array:
     """−log of the prior of a and b a document, up to a constant: scalar, nats.
 
-    b_gv ~ Laplace of scale 1 / (weight · spread_gv), as `measure` says. a_g has a density ∝ exp(−DIRECTION_WEIGHT · r_g
-    |a_g|), the group lasso's, r_g = √(Σ_v spread_gv² |ρ_v|²): the length of the likelihood's gradient by a_g that chance
-    brings about where there is no difference.
+    b_gv ~ Laplace of scale 1 / (weight · spread_gv), as `measure` says. a_g has the density of a group lasso, ∝
+    exp(−DIRECTION_WEIGHT · r_g |a_g|), r_g = √(Σ_v spread_gv² |ρ_v|²): the length of the likelihood's gradient by a_g
+    that chance brings about where there is no difference.
     """
     reach = jnp.sqrt((jax.lax.stop_gradient(rho) ** 2).sum(axis=1) @ spread**2)
     # At 0 the root has no derivative.

@@ -23,9 +23,9 @@ from etm_jax.util.console import track
 class FitResult(NamedTuple):
     """A fitted model.
 
-    log_px: log p(w | θ) at the nonzeros of the test documents' second halves; None where that is log θβ in all documents. epoch: the
-    epoch of the topics, for display; empty for a model without epochs. seeds: the comparison of several seeds, where
-    `topics` are those of the best one.
+    log_px: log p(w | θ) at the nonzeros of the test documents' second halves; None where that is log θβ in all
+    documents. epoch: the epoch of the topics, for display; empty for a model without epochs. seeds: the comparison of
+    several seeds, where `topics` are those of the best one.
     """
 
     topics: TopicArrays
