@@ -101,6 +101,7 @@ WITHOUT_EMBEDDINGS: dict[str, Any] = {
     "infer_steps": 0,
     "infer_sif": 0.0,
     "prevalence": "",
+    "content": "",
 }
 """What holds for a model without ρ and α, to which these settings mean nothing, whatever a flagfile for ETM says."""
 
@@ -168,7 +169,7 @@ register_model(
         "the dynamic embedded topic model: topics that move over the periods of --time_field",
         implementation="etm_jax.models.detm:DETM",
         settings=DynamicConfig,
-        forced={"prevalence": "", "criterion": "cross_entropy", "renormalize": False},
+        forced={"prevalence": "", "content": "", "criterion": "cross_entropy", "renormalize": False},
     )
 )
 register_model(
