@@ -14,9 +14,11 @@ from etm_jax.cli import flags as cli
 from etm_jax.config.build import make_config
 from etm_jax.corpus.metadata import MetaColumn, Metadata
 from etm_jax.edit import main as edit_main
+from etm_jax.estimator import ETM as ETM_of_python
 from etm_jax.evaluate import main as evaluate_main
 from etm_jax.inference.predictor import read_predictor
 from etm_jax.interop import read_saved_model
+from etm_jax.interop.native_files import from_safetensors, to_safetensors
 from etm_jax.metrics.perplexity import completion_perplexity, perplexity_of
 from etm_jax.metrics.word_shifts import WordShifts
 from etm_jax.models import content
@@ -255,6 +257,23 @@ def test_new_documents_have_the_words_of_their_group(folder):
     assert not np.array_equal(known, unknown)
     empty = predictor.theta(sp.csr_matrix((1, counts.shape[1]), dtype=np.int32), {"source": ["b"]})
     np.testing.assert_allclose(empty[0], predictor.prior, rtol=1e-6)
+
+
+def test_python_has_the_topics_of_groups(folder):
+    model = ETM_of_python.load(folder / "run")
+    topics = model.topics_by_group()
+    assert list(topics) == ["a", "b", "c"]
+    yacht = model.vocab_.index("yacht")
+    assert (topics["b"][:, yacht] > topics["a"][:, yacht]).all()
+    np.testing.assert_allclose(topics["c"].sum(axis=1), 1)
+
+
+def test_a_file_of_the_weights_comes_back_bit_for_bit(folder, tmp_path):
+    trained = read_saved_model(str(folder / "run"))
+    to_safetensors(tmp_path / "model.safetensors", trained)
+    back = from_safetensors(tmp_path / "model.safetensors")
+    jax.tree.map(np.testing.assert_array_equal, back.variables, jax.tree.map(np.asarray, trained.variables))
+    assert back.spec().metadata == trained.spec().metadata
 
 
 def test_merged_topics_keep_the_words_of_groups(folder):
