@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+import etm_jax
 from conftest import SMALL, draw_noise
 from etm_jax.cli import flags as cli
 from etm_jax.config.build import make_config
 from etm_jax.corpus.metadata import MetaColumn, Metadata
 from etm_jax.edit import main as edit_main
-from etm_jax.estimator import ETM as ETM_of_python
 from etm_jax.evaluate import main as evaluate_main
 from etm_jax.inference.predictor import read_predictor
 from etm_jax.interop import read_saved_model
@@ -260,7 +260,7 @@ def test_new_documents_have_the_words_of_their_group(folder):
 
 
 def test_python_has_the_topics_of_groups(folder):
-    model = ETM_of_python.load(folder / "run")
+    model = etm_jax.ETM.load(folder / "run")
     topics = model.topics_by_group()
     assert list(topics) == ["a", "b", "c"]
     yacht = model.vocab_.index("yacht")
