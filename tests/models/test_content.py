@@ -1,6 +1,8 @@
 """Topics whose words differ by group of documents: by hand, against every word of every group, and in a whole run."""
 
 import csv
+import json
+import re
 from pathlib import Path
 
 import jax
@@ -25,6 +27,7 @@ from etm_jax.models import content
 from etm_jax.models.etm import ETM
 from etm_jax.models.layers import Variables, init_variables
 from etm_jax.ops.mesh import MeshLayout
+from etm_jax.report.__main__ import main as report_main
 from etm_jax.results.run import read_run
 from etm_jax.train import main as train_main
 from etm_jax.training.batches import Batcher
@@ -257,6 +260,17 @@ def test_new_documents_have_the_words_of_their_group(folder):
     assert not np.array_equal(known, unknown)
     empty = predictor.theta(sp.csr_matrix((1, counts.shape[1]), dtype=np.int32), {"source": ["b"]})
     np.testing.assert_allclose(empty[0], predictor.prior, rtol=1e-6)
+
+
+def test_the_page_sets_groups_side_by_side(folder):
+    page = folder / "page.html"
+    assert cli.run(report_main, ["report", f"--workdir={folder / 'run'}", f"--output={page}"]) == 0
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
+    data = json.loads(found[1])
+    assert data["content"] == {"field": "source", "levels": ["a", "b", "c"]}
+    for topic in data["topics"]:
+        more = [{data["words"]["text"][j] for j in row[1]} for row in topic["by_group"]]
+        assert ["yacht" in words for words in more] == [False, True, False]
 
 
 def test_python_has_the_topics_of_groups(folder):
