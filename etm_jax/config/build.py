@@ -115,8 +115,8 @@ def make_config(variant: str = "default", given: Mapping[str, Any] | None = None
     dim_is_given = given.get("embed_dim") is not None
     if not dim_is_given:
         given.pop("embed_dim", None)
-    merged = VARIANTS[variant] | given
-    card = model_card(merged.get("kind", ModelConfig.kind))
+    card = model_card((VARIANTS[variant] | given).get("kind", ModelConfig.kind))
+    merged = VARIANTS[variant] | dict(card.variants.get(variant, {})) | given
     _check_one_seed(card, merged)
     merged = dict(card.defaults) | merged | _unread(card) | dict(card.forced)
     if not dim_is_given and _has_own_dim(merged.get("vectors")):

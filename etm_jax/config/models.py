@@ -34,7 +34,7 @@ class ModelCard:
     whose flags come with it; the model finds them as `own` of its `ModelConfig`. defaults: by name of a setting, what
     it is unless it is given or a variant says otherwise. forced: what it is whatever is given. reads: of the settings
     of vectors, model, objective, optimizer and training those that it reads, where it does not read all; the others
-    keep their defaults, whatever is given.
+    keep their defaults, whatever is given. variants: by name of a variant, what it sets otherwise for this model.
     """
 
     name: str
@@ -44,6 +44,20 @@ class ModelCard:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     forced: Mapping[str, Any] = field(default_factory=dict)
     reads: frozenset[str] | None = None
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DynamicConfig:
+    """What --model=detm alone reads."""
+
+    time_field: str = setting("", "metadata field with the date of each document", shown="FIELD")
+    time_bin: str = setting("month", "length of a period", choices=("day", "week", "month", "quarter", "year"))
+    walk_variance: float = setting(
+        0.005, "variance of a topic's step from one period to the next, in each number of its vector", above=0
+    )
+    eta_hidden_size: int = setting(200, "units of the LSTM that reads the words of the periods", at_least=1)
+    eta_layers: int = setting(3, "layers of that LSTM", at_least=1)
 
 
 @dataclass(frozen=True)
@@ -80,6 +94,11 @@ WITHOUT_EMBEDDINGS: dict[str, Any] = {
     "prevalence": "",
 }
 """What holds for a model without ρ and α, to which these settings mean nothing, whatever a flagfile for ETM says."""
+
+AS_PUBLISHED: dict[str, Any] = {
+    name: value for name, value in WITHOUT_EMBEDDINGS.items() if name not in ("vectors", "train_rho")
+} | {"criterion": "cross_entropy", "renormalize": False, "reduction": "mean", "theta_layer": False, "thinning": 0.0}
+"""What holds for the dynamic model as published, which has no place for anything else."""
 
 _CARDS: dict[str, ModelCard] = {}
 _imported: set[str] = set()
@@ -159,6 +178,16 @@ register_model(
             "likelihood_eps": 0.0,
             "renormalize": False,
         },
+    )
+)
+register_model(
+    ModelCard(
+        "detm",
+        "the dynamic embedded topic model, whose topics change from one period of time to the next",
+        implementation="etm_jax.models.detm_paper:StructuredDETM",
+        settings=DynamicConfig,
+        forced=AS_PUBLISHED,
+        variants={"paper": {"num_epochs": 400}},
     )
 )
 register_model(

@@ -8,6 +8,7 @@ import ast
 import contextlib
 import importlib.metadata
 import importlib.util
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,17 @@ from torch import Tensor, nn
 
 from etm_jax.config.build import Config
 from etm_jax.models.registry import model_kind
-from etm_jax.parity.torch_models import EVAE, VAE, DiengETM, Masks, Pass, kl_divergence, reconstruction
+from etm_jax.parity.torch_models import (
+    EVAE,
+    VAE,
+    DiengDETM,
+    DiengETM,
+    Masks,
+    Pass,
+    WalkSizes,
+    kl_divergence,
+    reconstruction,
+)
 from etm_jax.util.errors import UserError
 
 REPORT_EPS, TOPMOST_EPS = 1e-6, 1e-12
@@ -32,31 +43,60 @@ PACKAGES = {"embedded-topic-model": "1.2.1", "topmost": "1.0.2"}
 class TorchBatch(NamedTuple):
     """A batch.
 
-    counts, inputs: [B, V], where the encoder reads the inputs; eps: [B, K]; masks: as in `models.noise.Noise`.
+    counts, inputs: [B, V], where the encoder reads the inputs; eps: [B, K]; masks: as in `models.noise.Noise`. dated:
+    what the dynamic model reads besides.
     """
 
     counts: Tensor
     inputs: Tensor
     eps: Tensor
     masks: Masks
+    dated: "Dated | None" = None
+
+    def double(self) -> "TorchBatch":
+        """The same in float64."""
+        masks = [None if mask is None else mask.double() for mask in self.masks]
+        dated = self.dated and self.dated.double()
+        return TorchBatch(self.counts.double(), self.inputs.double(), self.eps.double(), masks, dated)
+
+
+class Dated(NamedTuple):
+    """What the dynamic model reads besides: periods [B], words [T, V] of all documents to train on, of which there are
+    num_docs, and the noise of its walks, alpha [T, K, L] and eta [T, K].
+    """
+
+    periods: Tensor
+    words: Tensor
+    num_docs: int
+    alpha: Tensor
+    eta: Tensor
+
+    def double(self) -> "Dated":
+        """The same in float64."""
+        return self._replace(words=self.words.double(), alpha=self.alpha.double(), eta=self.eta.double())
 
 
 class Shape(NamedTuple):
-    """The sizes of a model: V, widths of hidden layers, K, L, and widths of the decoder's hidden layers."""
+    """The sizes of a model: V, widths of hidden layers, K, L, and widths of the decoder's hidden layers.
+
+    walk: of the dynamic model.
+    """
 
     vocab_size: int
     hidden: tuple[int, ...]
     num_topics: int
     embed_dim: int
     decoder_hidden: tuple[int, ...] = (512,)
+    walk: WalkSizes | None = None
 
 
 class Judge(NamedTuple):
     """A model in torch.
 
     run: from a batch to quantities by name, with their autograd graph: mu, logvar and theta [B, K], beta [K, V], log_px
-    [B, V], and the scalars recon, kl and loss. fixed: parameters outside the module's state, by the names that they
-    would have in it.
+    [B, V], and the scalars recon, kl and loss; of the dynamic model beta [T, K, V], alpha [T, K, L], eta [T, K] and the
+    scalars kl_alpha and kl_eta too. fixed: parameters outside the module's state, by the names that they would have in
+    it.
     """
 
     name: str
@@ -78,6 +118,8 @@ def rendering(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
     """Our own rendering in torch of the variant and model that `config` names."""
     encode_dims = (shape.vocab_size, *shape.hidden, shape.num_topics)
     module: nn.Module
+    if shape.walk is not None:
+        return _dated_rendering(config, shape, dtype)
     if not _is_mixture(config):
         module = VAE(encode_dims, (shape.num_topics, *shape.decoder_hidden, shape.vocab_size))
     elif config.variant == "ntm":
@@ -87,6 +129,82 @@ def rendering(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
     module.to(dtype)
     _fix_rho(module, config)
     return Judge("our rendering", module, lambda batch: _quantities(module(*_inputs(batch)), batch, config), {})
+
+
+def _dated_rendering(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
+    assert shape.walk is not None
+    module = DiengDETM(*_dieng_sizes(shape), shape.embed_dim, shape.walk, config.objective.likelihood_eps).to(dtype)
+    _fix_rho(module, config)
+
+    def run(batch: TorchBatch) -> dict[str, Tensor]:
+        assert batch.dated is not None
+        periods, words, num_docs, *noise = batch.dated
+        out = module(batch.counts, batch.inputs, periods, words, (*noise, batch.eps), batch.masks)
+        recon, kl = -(batch.counts * out.log_px).sum(1).mean(), out.kl.mean()
+        loss = (recon + kl) * num_docs + out.kl_alpha + out.kl_eta
+        return out._asdict() | {"recon": recon, "kl": kl, "loss": loss}
+
+    return Judge("our rendering", module, run, {})
+
+
+def topmost_detm(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
+    """TopMost's DETM, which differs from adjidieng/DETM by the constant inside the logarithm alone."""
+    assert shape.walk is not None
+    file = importlib.metadata.distribution("topmost").locate_file("topmost/models/dynamic/DETM.py")
+    vocab_size, hidden, num_topics = _dieng_sizes(shape)
+    num_periods, units, layers, variance = shape.walk
+    module = _class_from(Path(str(file)), "DETM", {})(
+        vocab_size,
+        num_periods,
+        0,
+        None,
+        num_topics,
+        en_units=hidden,
+        eta_hidden_size=units,
+        rho_size=shape.embed_dim,
+        eta_nlayers=layers,
+        delta=variance,
+        enc_drop=config.model.dropout,
+    ).to(dtype)
+    # It is made and never called; float64 knows no `num_batches_tracked`.
+    del module.decoder_bn
+
+    def run(batch: TorchBatch) -> dict[str, Tensor]:
+        dated = batch.dated
+        assert dated is not None
+        module.rnn_inp, module.train_size = dated.words, dated.num_docs
+        module.t_drop = _Given(batch.masks[-1:])
+
+        def drawn() -> Iterator[Tensor]:
+            return itertools.chain(dated.alpha, dated.eta, [batch.eps])
+
+        def draws() -> contextlib.AbstractContextManager[Any]:
+            by_shape: dict[tuple[int, ...], list[Tensor]] = {}
+            for eps in drawn():
+                by_shape.setdefault(tuple(eps.shape), []).append(eps)
+            left = {size: iter(found) for size, found in by_shape.items()}
+            return mock.patch.object(torch, "randn_like", side_effect=lambda like: next(left[tuple(like.shape)]).clone())
+
+        with draws():
+            alpha, kl_alpha = module.get_alpha()
+            eta, kl_eta = module.get_eta(dated.words)
+            heads: dict[str, Tensor] = {}
+            hooks = [
+                getattr(module, name).register_forward_hook(lambda _, __, out, name=name: heads.update({name: out}))
+                for name in ("mu_q_theta", "logsigma_q_theta")
+            ]
+            theta, kl = module.get_theta(batch.counts, dated.periods, eta)
+            for hook in hooks:
+                hook.remove()
+        with draws():
+            out = module(batch.counts, dated.periods)
+        beta, num_docs = module.get_beta(alpha), dated.num_docs
+        log_px = torch.log(torch.bmm(theta[:, None], beta[dated.periods])[:, 0] + TOPMOST_EPS)
+        named = {"mu": heads["mu_q_theta"], "logvar": heads["logsigma_q_theta"], "theta": theta, "beta": beta}
+        named |= {"log_px": log_px, "alpha": alpha, "eta": eta, "kl_alpha": out["kl_alpha"], "kl_eta": out["kl_eta"]}
+        return named | {"recon": out["nll"] / num_docs, "kl": out["kl_theta"] / num_docs, "loss": out["loss"]}
+
+    return Judge(version("topmost"), module, run, {})
 
 
 def report_clone(clone: Path, config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
