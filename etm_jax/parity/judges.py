@@ -8,8 +8,8 @@ import ast
 import contextlib
 import importlib.metadata
 import importlib.util
-import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -166,7 +166,7 @@ def topmost_detm(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
         delta=variance,
         enc_drop=config.model.dropout,
     ).to(dtype)
-    # It is made and never called; float64 knows no `num_batches_tracked`.
+    # It is made and never called.
     del module.decoder_bn
 
     def run(batch: TorchBatch) -> dict[str, Tensor]:
@@ -175,33 +175,17 @@ def topmost_detm(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
         module.rnn_inp, module.train_size = dated.words, dated.num_docs
         module.t_drop = _Given(batch.masks[-1:])
 
-        def drawn() -> Iterator[Tensor]:
-            return itertools.chain(dated.alpha, dated.eta, [batch.eps])
-
-        def draws() -> contextlib.AbstractContextManager[Any]:
-            by_shape: dict[tuple[int, ...], list[Tensor]] = {}
-            for eps in drawn():
-                by_shape.setdefault(tuple(eps.shape), []).append(eps)
-            left = {size: iter(found) for size, found in by_shape.items()}
-            return mock.patch.object(torch, "randn_like", side_effect=lambda like: next(left[tuple(like.shape)]).clone())
-
-        with draws():
+        drawn = [*dated.alpha, *dated.eta, batch.eps]
+        with _default_dtype(dtype), _draws_by_shape(drawn):
+            out = module(batch.counts, dated.periods)
+        with _default_dtype(dtype), _draws_by_shape(drawn), _given_by(module, HEADS) as heads:
             alpha, kl_alpha = module.get_alpha()
             eta, kl_eta = module.get_eta(dated.words)
-            heads: dict[str, Tensor] = {}
-            hooks = [
-                getattr(module, name).register_forward_hook(lambda _, __, out, name=name: heads.update({name: out}))
-                for name in ("mu_q_theta", "logsigma_q_theta")
-            ]
-            theta, kl = module.get_theta(batch.counts, dated.periods, eta)
-            for hook in hooks:
-                hook.remove()
-        with draws():
-            out = module(batch.counts, dated.periods)
+            theta, _ = module.get_theta(batch.counts, dated.periods, eta)
         beta, num_docs = module.get_beta(alpha), dated.num_docs
         log_px = torch.log(torch.bmm(theta[:, None], beta[dated.periods])[:, 0] + TOPMOST_EPS)
-        named = {"mu": heads["mu_q_theta"], "logvar": heads["logsigma_q_theta"], "theta": theta, "beta": beta}
-        named |= {"log_px": log_px, "alpha": alpha, "eta": eta, "kl_alpha": out["kl_alpha"], "kl_eta": out["kl_eta"]}
+        named = {"mu": heads[HEADS[0]], "logvar": heads[HEADS[1]], "theta": theta, "beta": beta, "log_px": log_px}
+        named |= {"kl_alpha": kl_alpha, "kl_eta": kl_eta, "alpha": alpha, "eta": eta}
         return named | {"recon": out["nll"] / num_docs, "kl": out["kl_theta"] / num_docs, "loss": out["loss"]}
 
     return Judge(version("topmost"), module, run, {})
@@ -319,6 +303,44 @@ def _draws(eps: Tensor) -> Iterator[None]:
     """Let `torch.randn_like` return ε, [B, K]: a copy, since some classes change it in place."""
     with mock.patch.object(torch, "randn_like", side_effect=lambda like: eps.clone()):
         yield
+
+
+HEADS = ("mu_q_theta", "logsigma_q_theta")
+"""The layers whose outputs are the mean and the log-variance of q(δ)."""
+
+
+@contextlib.contextmanager
+def _draws_by_shape(drawn: Sequence[Tensor]) -> Iterator[None]:
+    """Let `torch.randn_like` return these, each once, for an array of its shape."""
+    left: dict[tuple[int, ...], list[Tensor]] = {}
+    for eps in drawn:
+        left.setdefault(tuple(eps.shape), []).append(eps)
+    with mock.patch.object(torch, "randn_like", side_effect=lambda like: left[tuple(like.shape)].pop(0).clone()):
+        yield
+
+
+@contextlib.contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """Let new arrays be of this type, which some classes leave to torch."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextlib.contextmanager
+def _given_by(module: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """What the layers of these names give within the block."""
+    found: dict[str, Tensor] = {}
+    keep = [partial(lambda name, _, __, out: found.update({name: out}), name) for name in names]
+    hooks = [module.get_submodule(name).register_forward_hook(hook) for name, hook in zip(names, keep, strict=True)]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _inputs(batch: TorchBatch) -> tuple[Tensor, Tensor, Masks]:
