@@ -130,7 +130,12 @@ class StructuredDETM(TopicModel):
         docs = np.asarray(members.sum(axis=1))
         words = (members @ counts).toarray() / np.maximum(docs, 1)
         share = docs[:, 0] / max(len(dated), 1)
-        found = {"period_words": words, "period_share": share, "num_docs": num_docs, "background": np.zeros(words.shape[1])}
+        found = {
+            "period_words": words,
+            "period_share": share,
+            "num_docs": num_docs,
+            "background": np.zeros(words.shape[1]),
+        }
         return {name: jnp.asarray(value, jnp.result_type(float)) for name, value in found.items()}
 
     # Inference
