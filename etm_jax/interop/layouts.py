@@ -314,7 +314,7 @@ def _dynamic_shapes(
     """Our shapes of what the dynamic model has besides. width: of the first hidden layer; of_lstm: T and E."""
     num_periods, units = of_lstm
     layers = {"eta_map": (vocab_size, units)}
-    layers |= {name: (units + num_topics, num_topics) for name in ("eta_mu", "eta_logvar")}
+    layers |= dict.fromkeys(("eta_mu", "eta_logvar"), (units + num_topics, num_topics))
     layers |= {f"lstm_{part}_{i}": (units, 4 * units) for i in range(num_lstm) for part in ("input", "state")}
     tensors: dict[str, tuple[int, ...]] = {f"{name}.kernel": shape for name, shape in layers.items()}
     tensors |= {f"{name}.bias": shape[1:] for name, shape in layers.items()}

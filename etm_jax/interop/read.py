@@ -54,8 +54,8 @@ def read_saved_model(path: str, rho: np.ndarray | None = None, unfinished: bool 
     weights = from_torch(place, rho)
     if weights.settings["kind"] == "detm":
         raise UserError(
-            f"{path} holds weights of {LAYOUTS[weights.layout].package}, whose inference reads the words of each period "
-            "too, and they are in no such file; etm_jax.interop.from_torch gives the parameters alone"
+            f"{path} holds weights of {LAYOUTS[weights.layout].package}, whose inference reads the words of each "
+            "period too, and they are in no such file; etm_jax.interop.from_torch gives the parameters alone"
         )
     config = make_config(weights.variant, weights.settings)
     constants = {"background": np.zeros(weights.vocab_size, np.float32)} if "rho" in weights.params else {}

@@ -2,9 +2,9 @@
 
 A file a case of the parity suite, by the live package where it is installed and our rendering of it elsewhere; both
 give the same numbers. Each holds float64 arrays: `state/…` torch's parameters under its own names, `counts`, `inputs`,
-`eps` and `mask_i` the batch, for the dynamic model `dated/…` what it reads besides, `out/…` every quantity of one pass, `grad/…` the gradients, and where the case is a
-variant's plain one `REGIME/STEP/params`, `first` and `second`: all parameters and Adam's moments, end to end in the
-order of our names, after that many steps on this batch.
+`eps` and `mask_i` the batch, for the dynamic model `dated/…` what it reads besides, `out/…` every quantity of one
+pass, `grad/…` the gradients, and where the case is a variant's plain one `REGIME/STEP/params`, `first` and `second`:
+all parameters and Adam's moments, end to end in the order of our names, after that many steps on this batch.
 
 evaluation.npz, made where embedded-topic-model is installed, holds its figures of a random model: `train`, `half2`,
 `theta` and `beta` went in, and it gave `perplexity`, and `coherence_n` and `diversity_n` over the n most probable.
