@@ -24,6 +24,7 @@ def pieces() -> list[Piece]:
     from etm_jax.corpus.inputs import encoder_input
     from etm_jax.models.objective import reconstruction, topic_overlap
     from etm_jax.models.refine import refine
+    from etm_jax.ops import sparse
     from etm_jax.training.batches import Batcher
     from etm_jax.training.initialize import initialize
     from etm_jax.training.steps import new_state, train_step
@@ -47,7 +48,8 @@ def pieces() -> list[Piece]:
     probe = jax.random.normal(key, beta.shape)
     noise = jax.jit(lambda: spec.module().draw_noise(key, batch))
     read = jax.jit(lambda: model.read(batch).vectors)
-    newton = jax.jit(lambda d: refine(d, beta, batch.counts, batch.pattern, 0.0, spec.model.prior_variance, steps))
+    of_words = sparse.word_rows(beta.T, batch.pattern)
+    newton = jax.jit(lambda d: refine(d, of_words, batch.counts, batch.pattern, 0.0, spec.model.prior_variance, steps))
     made = jax.jit(jax.grad(lambda params: (with_topics(params) * probe).sum()))
     overlap = jax.jit(jax.grad(topic_overlap))
     likelihood = jax.jit(

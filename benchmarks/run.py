@@ -145,7 +145,8 @@ def table_of(rows: Sequence[Row], found: dict[str, list[Measured]]) -> str:
     by_size: dict[int, list[Measured]] = {}
     for row in rows:
         lines += lines_of(row, found[row.key])
-        if row.unit == "step" and row.ours.settings.get("drawn") and all(side.seconds for side in found[row.key]):
+        beside_torch = row.unit == "step" and "moments" not in row.ours.settings
+        if beside_torch and row.ours.settings.get("drawn") and all(side.seconds for side in found[row.key]):
             by_size[row.ours.settings["drawn"]] = found[row.key]
             if len(by_size) == len(training.VOCABULARIES):
                 lines += growth_lines(by_size)

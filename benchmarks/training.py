@@ -49,6 +49,12 @@ def rows() -> list[Row]:
         key, title = f"2 V={vocab_size // 1000}k", f"report, V={vocab_size:,} drawn: a step"
         row = Row(key, title, "step", _ours("step", drawn), _torch("step", drawn), least, aim, memory=memory)
         out.append(row)
+    for vocab_size in VOCABULARIES[-2:]:
+        title = f"report, V={vocab_size:,} drawn, compact moments: a step"
+        ours, full = _ours("step", {"drawn": vocab_size, "moments": "compact"}), _ours("step", {"drawn": vocab_size})
+        out.append(
+            Row(f"2 compact V={vocab_size // 1000}k", title, "step", ours, (full._replace(name="full moments"),))
+        )
     title = f"report, V={LARGE:,} drawn: an epoch"
     return [
         *out,
@@ -96,7 +102,7 @@ def drawn_counts(vocab_size: int, num_docs: int) -> sp.csr_matrix:
 class Trainer:
     """Our trainer on these counts, from weights drawn at random. Its step is compiled before those are, as in a run."""
 
-    def __init__(self, counts: sp.csr_matrix) -> None:
+    def __init__(self, counts: sp.csr_matrix, moments: str = "full") -> None:
         import jax
 
         from etm_jax.config.build import make_config
@@ -107,7 +113,7 @@ class Trainer:
         from etm_jax.util.machine import keep_freed_memory
 
         keep_freed_memory()
-        c = make_config("ntm", {"num_topics": TOPICS, "batch_size": BATCH})
+        c = make_config("ntm", {"num_topics": TOPICS, "batch_size": BATCH, "adam_moments": moments})
         steps = -(-counts.shape[0] // BATCH)
         self.spec = Spec(c.model, c.objective, c.optimizer, counts.shape[1], 300, steps, train_rho=False)
         self.key = jax.random.key(0)
@@ -127,9 +133,9 @@ class Trainer:
         jax.block_until_ready((self.state, sums))
 
 
-def our_step(steps: int = 20, **case: Any) -> Callable[[], Figures]:
-    """Steps on batches that are there already."""
-    ours = Trainer(counts_of(**case))
+def our_step(steps: int = 20, moments: str = "full", **case: Any) -> Callable[[], Figures]:
+    """Steps on batches that are there already. moments: as of --adam_moments."""
+    ours = Trainer(counts_of(**case), moments)
     orders = np.arange(ours.batcher.counts.shape[0]).reshape(-1)
     batches = [ours.batcher.take(orders[i * BATCH : (i + 1) * BATCH]) for i in range(min(8, len(orders) // BATCH))]
 

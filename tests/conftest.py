@@ -11,8 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
-# Compiling takes far longer than what the tests then compute: it is done quickly, and what took a moment is kept, for
-# subprocesses too. `XLA_FLAGS= pytest` compiles as users' programs are compiled. Workers share the processors.
+# Compiling takes far longer than what the tests then compute: it is done quickly, and every program is kept, however
+# small, for the other workers and for subprocesses: to read one takes a quarter of compiling it. `XLA_FLAGS= pytest`
+# compiles as users' programs are compiled. Workers share the processors.
 QUICKLY = [
     "--xla_backend_optimization_level=0",
     "--xla_llvm_disable_expensive_passes=true",
@@ -24,7 +25,7 @@ if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):
     QUICKLY += ["--xla_cpu_use_fusion_emitters=false", "--xla_llvm_force_inline_before_split=false"]
 os.environ.setdefault("XLA_FLAGS", " ".join(QUICKLY))
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
@@ -42,9 +43,11 @@ from etm_jax.models.base import Output, TopicModel
 from etm_jax.models.batch import Batch
 from etm_jax.models.layers import Variables
 from etm_jax.models.noise import Noise, Posterior, draw
+from programs import write_whole_programs
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 share_contexts()
+write_whole_programs()
 # Python looks for garbage after every 700 objects that it has not freed: after a whole module, with all that is traced
 # and compiled in it, is soon enough. What is to be gone sooner is collected where it is.
 gc.set_threshold(20_000, 20, 20)

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from contexts import share_contexts
+from programs import write_whole_programs
 
 OTHERS = (
     "absl.flags", "flax.linen", "jax", "jax.experimental.sparse", "optax", "orbax.checkpoint", "regex",
@@ -154,6 +155,7 @@ def serve(channel: socket.socket) -> dict[str, Any] | None:
     for name in OTHERS:
         importlib.import_module(name)
     share_contexts()
+    write_whole_programs()
     if sys.dont_write_bytecode:
         # Each process would compile all of etm_jax for itself, which takes most of a second.
         sys.dont_write_bytecode, sys.pycache_prefix = False, str(BYTECODE)

@@ -17,7 +17,6 @@ from etm_jax.metrics.evaluator import TOP_WORDS, FittedRun
 from etm_jax.metrics.group_shares import GroupTopic
 from etm_jax.metrics.topics import top_words
 from etm_jax.models.topic_arrays import TopicArrays
-from etm_jax.models.topic_edit import own_arrays
 from etm_jax.report.page.contents import contents
 from etm_jax.report.page.html import page
 from etm_jax.results.evaluation import Evaluation, measured
@@ -160,7 +159,8 @@ class Reports(TopicResults):
     def _as_run(self, name: str) -> Run:
         corpus, nothing, variables = self._corpus, self._theta[:0], self._trained.variables
         values, edit = variables.params | variables.constants, self._trained.edit
-        own = own_arrays(self._applied.spec.module().exports, values, edit)
+        own = self._applied.spec.module().exported(values)
+        own = edit.embeddings(own) if edit else own
         arrays = TopicArrays(
             beta=self.components_,
             theta_train=self._theta_of(corpus.train),

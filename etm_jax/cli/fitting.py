@@ -47,6 +47,7 @@ class TrainingFitter:
         self, config: Config, options: RunOptions, folder: RunFolder, saved: RunRecord | None, source: Source
     ) -> None:
         self._config, self._options, self._folder = config, options, folder
+        model_kind(config.model.kind).check(config, options.ckpt)
         make_mesh(options.mesh)
         if options.tensorboard:
             check_tensorboard()

@@ -41,6 +41,9 @@ __all__ = [
 T = TypeVar("T")
 
 EXIT_USER_ERROR = 2
+LONGEST_NAME = 100
+"""Characters of a flag's name; what is longer is none."""
+
 STOPPED = "stopped; the same command resumes from the newest checkpoint, where there is one"
 """What Ctrl-C says of a training where it had no state to save."""
 
@@ -238,6 +241,11 @@ def _read_flagfile(path: Path, settings: dict[str, Setting], inside: tuple[Path,
 def _read(args: Sequence[str], settings: dict[str, Setting]) -> dict[str, Any]:
     """What these flags say, by flag. Raises UserError for an unknown flag and for a value that is not allowed."""
     values = _flag_values(settings.values())
+    for arg in args:
+        name = arg.lstrip("-").partition("=")[0]
+        if arg.startswith("-") and len(name) > LONGEST_NAME:
+            # absl looks for names like it by a recursion of its length.
+            raise UserError(f"there is no flag --{name[:LONGEST_NAME]}…; --help lists all flags")
     try:
         rest = values(["", *args])[1:]
     except flags.UnrecognizedFlagError as error:

@@ -74,7 +74,7 @@ def fit(fitter: Fitter, corpus: Corpus, folder: RunFolder) -> tuple[FitResult, S
     """Fit, and write the run's results."""
     result = fitter.fit(corpus)
     summary = summarize(result.topics, corpus, result.log_px)
-    write_export(folder.export, result.topics, corpus, summary, result.seeds)
+    write_export(folder.export, result.topics, corpus, summary, result.seeds, record=folder.record())
     folder.finish()
     return result, summary
 

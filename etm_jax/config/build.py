@@ -181,6 +181,12 @@ def _check_together(config: Config) -> None:
             raise UserError(
                 f"--{flag}={steps} is out of range; give 0, or --notheta_layer: the steps take θ for softmax(δ)"
             )
+    o = config.optimizer
+    if o.adam_moments != "full" and o.optimizer not in ("adam", "adamw"):
+        raise UserError(
+            f"--adam_moments={o.adam_moments} is for --optimizer=adam and adamw, which have moments; leave it out with "
+            f"--optimizer={o.optimizer}"
+        )
     if t.seed + t.num_seeds - 1 > MAX_SEED:
         raise UserError(
             f"--num_seeds={t.num_seeds} is out of range; give less, so that the last seed is at most {MAX_SEED}"

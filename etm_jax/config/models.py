@@ -77,6 +77,29 @@ class LdaConfig:
     )
 
 
+@dataclass(frozen=True)
+class DynamicConfig:
+    """Topics over time."""
+
+    time_field: str = setting(
+        "", "the metadata field, of dates or numbers, by which documents follow each other", shown="FIELD"
+    )
+    time_bin: str = setting(
+        "auto",
+        "periods of --time_field: day, week, month, quarter or year of a date, or the width of a number's; auto: what "
+        "fits",
+        shown="UNIT",
+    )
+    drift_variance: float = setting(
+        0.02, "variance of a step that a topic's embedding takes to the next period, in each direction", above=0
+    )
+    eta_variance: float = setting(
+        0.1, "variance of a step that the prior mean of a topic's δ takes to the next period", above=0
+    )
+    drift_lr: float = setting(0.35, "step size of the drift of topics, as a multiple of --learning_rate", at_least=0)
+    eta_lr: float = setting(5.0, "step size of the prior means, as a multiple of --learning_rate", at_least=0)
+
+
 WITHOUT_EMBEDDINGS: dict[str, Any] = {
     "vectors": "random",
     "train_rho": True,
@@ -157,6 +180,15 @@ def _cards() -> dict[str, ModelCard]:
 
 register_model(
     ModelCard("etm", "the embedded topic model, or what --variant makes of it", implementation="etm_jax.models.etm:ETM")
+)
+register_model(
+    ModelCard(
+        "detm",
+        "the dynamic embedded topic model: topics that move over the periods of --time_field",
+        implementation="etm_jax.models.detm:DETM",
+        settings=DynamicConfig,
+        forced={"prevalence": "", "criterion": "cross_entropy", "renormalize": False},
+    )
 )
 register_model(
     ModelCard(

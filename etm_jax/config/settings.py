@@ -152,6 +152,16 @@ class OptimizerConfig:
     """How parameters move. Hashable."""
 
     optimizer: str = setting("adam", "update rule", choices=("adam", "adamw", "sgd", "adagrad", "rmsprop"))
+    adam_moments: str = setting(
+        "full",
+        "what adam and adamw keep of matrices with a row or a column for each word",
+        choices={
+            "full": "two numbers a weight",
+            "compact": "the first in bfloat16 and one second moment a word: a quarter of the memory, for steps that "
+            "are not Adam's and topics that can be worse",
+        },
+        before="full",
+    )
     learning_rate: float = setting(0.006, "step size at the start", above=0)
     lr_schedule: str = setting("cosine", "how the step size falls", choices=("cosine", "constant"))
     rho_lr: float = setting(0.35, "step size of ρ, as a multiple of --learning_rate", at_least=0)

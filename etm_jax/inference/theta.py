@@ -1,9 +1,8 @@
 """Topic proportions, posteriors and log-probabilities of many documents, computed a batch at a time."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from typing import Any
 
 import jax
@@ -15,7 +14,7 @@ from etm_jax.metrics.posterior import Moments
 from etm_jax.models.layers import Variables
 from etm_jax.ops.devices import num_threads
 from etm_jax.training.batches import Batcher
-from etm_jax.training.steps import Spec, beta_to_infer, log_px_step, posterior_step, theta_step
+from etm_jax.training.steps import Spec, beta_to_infer, log_px_nonzero_step, log_px_step, posterior_step, theta_step
 from etm_jax.util.console import track
 
 BATCHES_AHEAD = 8
@@ -31,29 +30,31 @@ def infer_theta(
     `beta_to_infer`, where it is known.
     """
     theta = np.empty((batcher.num_docs, spec.model.num_topics), jnp.result_type(float))
-    order = _mixed(batcher) if order is None else order
+    batches = batcher.parts(_mixed(batcher) if order is None else order)
     beta = beta_to_infer(variables, spec) if beta is None else beta
     # On a processor a batch uses one core. Several devices need their programs in one order, from one thread.
     threads = min(num_threads(), BATCHES_AHEAD) if batcher.layout is None else 1
-    several = batcher.batch_size * (BATCHES_AHEAD // threads)
-    parts = [order[start : start + several] for start in range(0, len(order), several)]
+    several = BATCHES_AHEAD // threads
+    parts = [batches[start : start + several] for start in range(0, len(batches), several)]
 
-    def infer(rows: np.ndarray) -> None:
-        found = [theta_step(variables, batch, spec, beta) for batch in batcher.epoch(rows)]
-        theta[rows] = np.concatenate(jax.device_get(found))[: len(rows)]
+    def infer(part: list[np.ndarray]) -> None:
+        found = [theta_step(variables, batcher.take(rows), spec, beta) for rows in part]
+        for rows, of_batch in zip(part, jax.device_get(found), strict=True):
+            theta[rows] = of_batch[: len(rows)]
 
+    about = f"topic proportions, {several * batcher.batch_size:,} documents each"
     with ThreadPoolExecutor(threads, "infer") as pool:
-        for _ in track(pool.map(infer, parts), f"topic proportions, {several:,} documents each", len(parts), "parts"):
+        for _ in track(pool.map(infer, parts), about, len(parts), "parts"):
             pass
     return theta
 
 
 def infer_posterior(variables: Variables, batcher: Batcher, spec: Spec) -> Moments:
     """Moments of the posteriors q(δ | x) of all documents; mu and logvar themselves are never kept."""
-    moments, order = Moments(spec.model.num_topics, spec.model.prior_variance), _mixed(batcher)
-    epoch = track(batcher.epoch(order), "posteriors", len(batcher), "batches")
+    moments, parts = Moments(spec.model.num_topics, spec.model.prior_variance), batcher.parts(_mixed(batcher))
+    epoch = track(map(batcher.take, parts), "posteriors", len(parts), "batches")
     batches = (posterior_step(variables, batch, spec) for batch in epoch)
-    for rows, (mu, logvar) in _fetched(batches, order, batcher.batch_size):
+    for rows, (mu, logvar) in _fetched(batches, parts):
         moments.add(mu[: len(rows)], logvar[: len(rows)])
     return moments
 
@@ -66,17 +67,16 @@ def _mixed(batcher: Batcher) -> np.ndarray:
     return np.random.default_rng(0).permutation(batcher.num_docs)
 
 
-def _fetched(batches: Iterator[Any], order: np.ndarray, batch_size: int) -> Iterator[tuple[np.ndarray, Any]]:
-    """Yield the rows of each batch, and its result.
+def _fetched(batches: Iterator[Any], parts: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, Any]]:
+    """Yield the rows of each batch, which `parts` has, and its result.
 
     Results are fetched some batches late, so that the host packs a batch while the device computes those before it.
     """
     waiting: deque[Any] = deque()
-    starts = count(0, batch_size)
+    rows = iter(parts)
 
     def oldest() -> tuple[np.ndarray, Any]:
-        start = next(starts)
-        return order[start : start + batch_size], jax.device_get(waiting.popleft())
+        return next(rows), jax.device_get(waiting.popleft())
 
     for batch in batches:
         waiting.append(batch)
@@ -84,6 +84,30 @@ def _fetched(batches: Iterator[Any], order: np.ndarray, batch_size: int) -> Iter
             yield oldest()
     while waiting:
         yield oldest()
+
+
+def completion_log_px(
+    variables: Variables, theta: np.ndarray, half2: sp.csr_matrix, test_h1: Batcher, spec: Spec
+) -> np.ndarray | None:
+    """log p(w | θ) at the nonzeros of the test documents' second halves: [nnz] float32, nats; None where it is log θβ.
+
+    theta: [T, K], of the first halves; half2: [T, V] CSR; test_h1: batches of the first halves.
+    """
+    if spec.module().topics_vary:
+        return _log_px_by_document(variables, theta, test_h1.of_counts(half2), spec)
+    return None if spec.module().is_mixture else log_px_at(variables, theta, half2, test_h1.batch_size, spec)
+
+
+def _log_px_by_document(variables: Variables, theta: np.ndarray, batcher: Batcher, spec: Spec) -> np.ndarray:
+    """log p(w | θ) at the nonzeros of a batcher's counts, by the topics as each document has them: [nnz] float32."""
+    counts = batcher.counts
+    found = np.empty(counts.nnz, np.float32)
+    for rows in batcher.parts():
+        padded = np.full((batcher.batch_size, theta.shape[1]), 1 / theta.shape[1], theta.dtype)
+        padded[: len(rows)] = theta[rows]
+        at = np.concatenate([np.arange(counts.indptr[row], counts.indptr[row + 1]) for row in rows])
+        found[at] = np.asarray(log_px_nonzero_step(variables, padded, batcher.take(rows), spec))[: len(at)]
+    return found
 
 
 def log_px_at(

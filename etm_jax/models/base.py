@@ -6,19 +6,16 @@ gradient steps. `etm_jax.models.registry` finds it by the name of `--model`.
 Shapes: B documents of a batch, V words, K topics, L embedding size, H units, N nonzeros of the batch.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from etm_jax.config.build import Config
 from etm_jax.config.settings import ModelConfig, ObjectiveConfig, OptimizerConfig
 from etm_jax.corpus.metadata import Metadata
-from etm_jax.corpus.types import Corpus
 from etm_jax.models import noise as noises
 from etm_jax.models.batch import Batch
+from etm_jax.models.kind import Start, TopicModelKind
 from etm_jax.models.layers import (
     Linear,
     Module,
@@ -30,97 +27,10 @@ from etm_jax.models.layers import (
     needs_no_parameters,
 )
 from etm_jax.models.noise import DropoutLayer, Noise, Posterior, reparameterize
-from etm_jax.models.objective import kl_divergence, reconstruction, seed_loss, topic_overlap
+from etm_jax.models.objective import kl_divergence, log_px_nonzero, reconstruction, seed_loss, topic_overlap
 from etm_jax.models.refine import amortization_gap, refine
 from etm_jax.models.seed_words import Columns
-from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.ops import sparse
-
-
-class Start(NamedTuple):
-    """What a model's variables are started from.
-
-    vectors: [V, L], the words' vectors; None for a model without embeddings. corpus: the documents to train on.
-    """
-
-    corpus: Corpus
-    vectors: np.ndarray | None
-    seed: int
-    seed_words: Columns = ()
-
-
-class TopicModelKind:
-    """What is known of a kind of topic model before one is made: the class attributes that others ask for.
-
-    has_embeddings: whether words and topics lie in one space, as ρ and α. is_mixture: whether p(w | θ) is θβ.
-    fits_itself: whether `fit` does what training does for other models. exports: names of the arrays, besides β and θ,
-    that its export folder holds.
-    """
-
-    has_embeddings: ClassVar[bool] = False
-    is_mixture: ClassVar[bool] = True
-    fits_itself: ClassVar[bool] = False
-    exports: ClassVar[tuple[str, ...]] = ()
-
-    @classmethod
-    def fields_read(cls, config: ModelConfig) -> tuple[str, ...]:
-        """Names of the metadata fields that the model's loss or inference reads."""
-        return ()
-
-    @classmethod
-    def collapse_advice(cls, config: Config, num_docs: int) -> Iterator[str]:
-        """Flags that help where the topics have collapsed, the most likely first, of those that `config` leaves.
-
-        config: with what became of its defaults in the run. num_docs: to train on.
-        """
-        yield from cls.fewer_common_words(config, num_docs)
-        yield cls.more_epochs(config)
-        yield from cls.last_resorts(config)
-
-    @staticmethod
-    def fewer_common_words(config: Config, num_docs: int) -> Iterator[str]:
-        """Advice of any model: docs/collapse.md says how much it did. Of few documents it would leave hardly a word."""
-        c = config.corpus
-        if c.no_above > 0.1 and num_docs >= 100 and not c.stopwords and not c.auto_adj:
-            yield "--no_above=0.1"
-
-    @staticmethod
-    def more_epochs(config: Config) -> str:
-        """Advice of any model."""
-        return f"--num_epochs={2 * config.train.num_epochs}"
-
-    @staticmethod
-    def last_resorts(config: Config) -> Iterator[str]:
-        """Advice of any model, which helped least."""
-        topics = config.model.num_topics
-        if topics > 2:
-            yield f"--n_topic={max(2, topics // 2)}"
-        yield f"--learning_rate={config.optimizer.learning_rate / 2:g}"
-
-    @classmethod
-    def check(cls, config: Config, ckpt: str) -> None:
-        """Raise UserError where a model that fits itself cannot be fitted with these settings.
-
-        ckpt: the weights that the run is to start from, or empty.
-        """
-
-    @classmethod
-    def num_iterations(cls, config: Config) -> int:
-        """How many passes a model that fits itself makes."""
-        raise NotImplementedError
-
-    @classmethod
-    def fit(cls, config: Config, corpus: Corpus) -> TopicArrays:
-        """The fitted model, of one that fits itself."""
-        raise NotImplementedError
-
-    @classmethod
-    def infer_theta(cls, arrays: Mapping[str, np.ndarray], counts: Any) -> np.ndarray:
-        """Topic proportions of documents, of a model that fits itself: [D, V] CSR → [D, K] float64.
-
-        arrays: β and `exports`, as its export folder has them.
-        """
-        raise NotImplementedError
 
 
 class Reading(NamedTuple):
@@ -136,7 +46,7 @@ class Reading(NamedTuple):
 
 
 class Output(NamedTuple):
-    """One pass. theta: [B, K], of a sample from the posterior; beta: [K, V], the topics.
+    """One pass. theta: [B, K], of a sample from the posterior; beta: of `TopicModel.beta_of`.
 
     gap: [B], the amortization gap in nats, where the posterior was refined; None where it was not.
     """
@@ -249,8 +159,8 @@ class TopicModel(TopicModelKind, Module):
         if c.infer_steps == 0:
             return self.theta(mu)
         counts = jnp.asarray(batch.counts) * self.informativeness(batch.pattern) if c.infer_sif else batch.counts
-        beta = self.beta() if beta is None else beta
-        mode, _ = refine(mu, beta, counts, batch.pattern, mu, c.infer_variance, c.infer_steps)
+        rows = self.word_rows(self.beta_of(batch) if beta is None else beta, batch)
+        mode, _ = refine(mu, rows, counts, batch.pattern, mu, c.infer_variance, c.infer_steps)
         return jax.nn.softmax(mode, axis=-1)
 
     def informativeness(self, pattern: sparse.Pattern) -> sparse.Array:
@@ -275,11 +185,32 @@ class TopicModel(TopicModelKind, Module):
         """The topics: [K, V], rows sum to 1."""
         raise NotImplementedError
 
+    def beta_of(self, batch: Batch) -> jax.Array:
+        """The topics as the documents of a batch have them: [K, V], or an array of such where they differ."""
+        return self.beta()
+
+    def one_beta(self, beta: jax.Array) -> jax.Array:
+        """Of `beta_of` one set of topics, for what is said of topics without documents: [K, V]."""
+        return beta
+
+    def word_rows(self, beta: jax.Array, batch: Batch) -> jax.Array:
+        """The probability of each nonzero's word in the topics of its document: [N, K]. beta: of `beta_of`."""
+        return sparse.word_rows(beta.T, batch.pattern)
+
     def log_px(self, theta: jax.Array) -> jax.Array:
         """Logarithm of p(w | θ) of every word: [B, K] → [B, V], nats."""
         return jnp.log(theta @ self.beta())
 
     # Training
+
+    @property
+    def topics_vary(self) -> bool:
+        """Whether documents differ in the words of their topics, by their metadata, so that θβ is not p(w | θ)."""
+        return False
+
+    def log_px_nonzero(self, theta: jax.Array, beta: jax.Array, batch: Batch) -> jax.Array:
+        """log p(w | θ) at the nonzeros: [B, K] → [N], nats. beta: of `beta_of`."""
+        return log_px_nonzero(theta, beta, batch.pattern, self.objective.likelihood_eps)
 
     @needs_no_parameters
     def dropout_layers(self) -> list[DropoutLayer]:
@@ -308,13 +239,14 @@ class TopicModel(TopicModelKind, Module):
         mean = self.prior_mean(batch)
         if (steps := self.objective.refine_steps) > 0:
             fixed_mean = jax.lax.stop_gradient(mean)
-            mu, beta, prior_variance = posterior.mu + fixed_mean, self.beta(), self.config.prior_variance
-            refined, curvature = refine(mu, beta, batch.counts, batch.pattern, mean, prior_variance, steps)
+            mu, beta, prior_variance = posterior.mu + fixed_mean, self.beta_of(batch), self.config.prior_variance
+            rows = self.word_rows(jax.lax.stop_gradient(beta), batch)
+            refined, curvature = refine(mu, rows, batch.counts, batch.pattern, mean, prior_variance, steps)
             gap = amortization_gap(mu, refined, curvature)
             # The refined value, with the encoder's gradient.
             posterior = posterior._replace(mu=refined - fixed_mean + (mu - jax.lax.stop_gradient(mu)))
         theta = self.theta(mean + reparameterize(posterior, noise.eps))
-        return Output(posterior, theta, self.beta() if beta is None else beta, gap)
+        return Output(posterior, theta, self.beta_of(batch) if beta is None else beta, gap)
 
     def reconstruction(self, out: Output, batch: Batch, noise: Noise) -> jax.Array:
         """−log p(x | θ) by the chosen criterion: [B], nats."""
@@ -337,9 +269,9 @@ class TopicModel(TopicModelKind, Module):
         if out.gap is not None:
             terms["amortization_gap"] = out.gap
         if self.objective.overlap_weight:
-            terms["overlap"] = topic_overlap(out.beta)
+            terms["overlap"] = topic_overlap(self.one_beta(out.beta))
         if self.seed_words:
-            terms["seed"] = seed_loss(out.beta, self.seed_words)
+            terms["seed"] = seed_loss(self.one_beta(out.beta), self.seed_words)
         return terms
 
     def documents_scale(self) -> jax.Array | None:
@@ -358,7 +290,7 @@ class TopicModel(TopicModelKind, Module):
             zeros, zeros, jnp.zeros(2, jnp.int32), zeros, jnp.zeros(self.vocab_size + 1, jnp.int32)
         )
         extras: dict[str, sparse.Array] = _AnyField()
-        batch = Batch(jnp.zeros(1), jnp.zeros(1), pattern, jnp.zeros(1), extras)
+        batch = Batch(jnp.zeros(1), jnp.zeros(1), pattern, jnp.zeros(1), extras, present=zeros)
         return batch, Noise(jnp.zeros((1, self.config.num_topics)))
 
     def with_variables(self, variables: Variables) -> Self:

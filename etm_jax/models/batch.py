@@ -14,6 +14,9 @@ class Batch(NamedTuple):
     extras: metadata by field, [B] each: numbers and dates (days since 1970-01-01) as floats, NaN for none; categories
     as int32 codes, −1 for none (`etm_jax.corpus.metadata`). So a loss that reads a field which some documents lack has
     to choose by `jnp.isnan`, or by the code, before it computes with it. Padding has 0, or −1 for a code.
+
+    present: [P] int32, of a model whose documents come in groups (`TopicModelKind.group_of`): those that the batch
+    has documents of, the last of them again where they are fewer than P.
     """
 
     counts: Array
@@ -21,3 +24,4 @@ class Batch(NamedTuple):
     pattern: Pattern
     real: Array
     extras: dict[str, Array] = {}  # noqa: RUF012 - an empty pytree, which nobody fills
+    present: Array | None = None

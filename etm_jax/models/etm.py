@@ -14,8 +14,9 @@ from etm_jax.config.build import Config
 from etm_jax.config.formula import parse_formula
 from etm_jax.config.settings import ModelConfig, OptimizerConfig
 from etm_jax.models import prevalence
-from etm_jax.models.base import Output, Reading, Start, TopicModel
+from etm_jax.models.base import Output, Reading, TopicModel
 from etm_jax.models.batch import Batch
+from etm_jax.models.kind import Start
 from etm_jax.models.layers import Params, Variables, declare, init_variables, needs_no_parameters, torch_range
 from etm_jax.models.noise import Noise, Posterior
 from etm_jax.models.prevalence import design_of

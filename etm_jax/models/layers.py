@@ -165,27 +165,60 @@ def init_variables(key: jax.Array, module: Module) -> Variables:
     """
     declared = _declarations(module)
     leaves, structure = jax.tree.flatten(declared.params, is_leaf=_is_declared)
-    sizes = [leaf.value.size for leaf in leaves]
-    ends = list(itertools.accumulate(sizes))
-    parts = jnp.split(_uniform(key, ends[-1]), ends[:-1])
-    values = [
-        jnp.asarray(leaf.half_width, part.dtype) * part.reshape(leaf.value.shape)
-        for leaf, part in zip(leaves, parts, strict=True)
-    ]
+    arrays = _uniform(key, [leaf.value.size for leaf in leaves], [leaf.half_width for leaf in leaves])
+    values = [array.reshape(leaf.value.shape) for leaf, array in zip(leaves, arrays, strict=True)]
     constants = jax.tree.map(
         lambda leaf: jnp.zeros(leaf.value.shape, leaf.value.dtype), declared.constants, is_leaf=_is_declared
     )
     return Variables(cast(Params, jax.tree.unflatten(structure, values)), constants)
 
 
-def _uniform(key: jax.Array, size: int) -> jax.Array:
-    """Numbers between −1 and 1: [size]. Many are drawn a part at a time, for the memory that a draw takes."""
-    draw = partial(jax.random.uniform, minval=-1, maxval=1)
-    if size <= DRAW_LIMIT:
-        return draw(key, (size,))
-    part = DRAW_LIMIT // 16
-    keys = jax.random.split(key, -(-size // part))
-    return jax.lax.map(lambda of_part: draw(of_part, (part,)), keys).ravel()[:size]
+def _uniform(key: jax.Array, sizes: Sequence[int], half_widths: Sequence[float]) -> list[jax.Array]:
+    """Numbers within ± a half-width: [size] of each, one behind the other of one draw.
+
+    Many are drawn a block at a time, for the memory that a draw takes, and those of a large array written where they
+    are to be: no second array of the first layer's size is made.
+    """
+    total = sum(sizes)
+    if total <= DRAW_LIMIT:
+        return _split(jax.random.uniform(key, (total,), minval=-1, maxval=1), sizes, half_widths)
+    block = DRAW_LIMIT // 16
+    keys = jax.random.split(key, -(-total // block))
+    arrays: list[jax.Array] = []
+    begin = 0
+    for is_large, run in itertools.groupby(zip(sizes, half_widths, strict=True), lambda pair: pair[0] >= block):
+        # The small ones that lie side by side come together, since each loop takes its time to compile.
+        for pairs in ([pair] for pair in run) if is_large else [list(run)]:
+            of_run, scales = zip(*pairs, strict=True)
+            of_all = scales[0] if is_large else 1.0
+            numbers = _scaled_range(keys, block, begin, sum(of_run), of_all)
+            arrays += [numbers] if is_large else _split(numbers, of_run, scales)
+            begin += sum(of_run)
+    return arrays
+
+
+def _split(numbers: jax.Array, sizes: Sequence[int], half_widths: Sequence[float]) -> list[jax.Array]:
+    parts = jnp.split(numbers, list(itertools.accumulate(sizes))[:-1])
+    return [jnp.asarray(width, part.dtype) * part for width, part in zip(half_widths, parts, strict=True)]
+
+
+def _scaled_range(keys: jax.Array, block: int, begin: int, size: int, half_width: float) -> jax.Array:
+    """Numbers within ± a half-width, those from `begin` on of a draw of a block under each key: [size]."""
+    width = min(size, block)
+
+    def with_block(i: jax.Array, numbers: jax.Array) -> jax.Array:
+        # The first block begins before the array, and the last ends behind it: a window of full width within it has
+        # some numbers of the block, and keeps the others.
+        start = jnp.clip(i * block - begin, 0, size - width)
+        first = begin + start - i * block
+        place = first + jnp.arange(width)
+        of_block = half_width * jax.random.uniform(keys[i], (block,), minval=-1, maxval=1)
+        drawn = jax.lax.dynamic_slice(jnp.concatenate([of_block] * 3), (first + block,), (width,))
+        old = jax.lax.dynamic_slice(numbers, (start,), (width,))
+        new = jnp.where((place >= 0) & (place < block), drawn, old)
+        return jax.lax.dynamic_update_slice(numbers, new, (start,))
+
+    return jax.lax.fori_loop(begin // block, (begin + size - 1) // block + 1, with_block, jnp.zeros(size))
 
 
 def vocab_axis(module: Module, path: Any) -> VocabAxis | None:

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from etm_jax.config.build import Config
 from etm_jax.corpus.types import Corpus
-from etm_jax.models.base import TopicModelKind
+from etm_jax.models.kind import TopicModelKind
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.util.console import track
 from etm_jax.util.errors import UserError

@@ -24,7 +24,7 @@ LARGEST_GAP = 3.0
 
 def refine(
     delta: jax.Array,
-    beta: jax.Array,
+    rows: jax.Array,
     counts: sparse.Array,
     pattern: sparse.Pattern,
     centre: jax.Array | float,
@@ -33,14 +33,14 @@ def refine(
 ) -> tuple[jax.Array, jax.Array]:
     """Newton steps from `delta` up log p(x | softmax(δ), β) + log N(δ; m, s²I), m the centre and s² the variance.
 
-    delta: [B, K], beta: [K, V], counts: [N], centre: [B, K] or 0 → δ [B, K], and the bound of its curvature at its last
-    step [B, K], both constants to any gradient. A document without words goes to the centre.
+    delta: [B, K], counts: [N], rows: [N, K], what each nonzero's word has in the topics, centre: [B, K] or 0 → δ
+    [B, K], and the bound of its curvature at its last step [B, K], both constants to any gradient. A document without
+    words goes to the centre.
 
     With z_w = p(z=k | w, θ), r = Σ_w x_w z_w the words that topic k explains, and n the document's length, the gradient
     is r − nθ − (δ − m)/s², and the curvature nθ(1 − θ) − Σ_w x_w z_w (1 − z_w) + 1/s², which max(r, nθ) + 1/s² bounds.
     """
-    delta, beta, counts, centre = jax.lax.stop_gradient((delta, beta, jnp.asarray(counts), centre))
-    rows = sparse.word_rows(beta.T, pattern)
+    delta, rows, counts, centre = jax.lax.stop_gradient((delta, rows, jnp.asarray(counts), centre))
     squares = rows**2
     length = sparse.sum_rows(counts[..., None], pattern)
 

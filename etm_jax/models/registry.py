@@ -3,7 +3,8 @@
 from importlib import import_module
 
 from etm_jax.config.models import model_card
-from etm_jax.models.base import TopicModel, TopicModelKind
+from etm_jax.models.base import TopicModel
+from etm_jax.models.kind import TopicModelKind
 
 
 def model_kind(name: str) -> type[TopicModelKind]:

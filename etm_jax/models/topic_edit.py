@@ -215,9 +215,3 @@ def _check_numbers(named: Mapping[str, list[int]], num_topics: int, dashes: str)
 
 def _listed(numbers: Iterable[int]) -> str:
     return ",".join(map(str, numbers))
-
-
-def own_arrays(names: Iterable[str], values: Mapping[str, Any], edit: TopicEdit | None) -> dict[str, np.ndarray]:
-    """`TopicArrays.own` of a fitted model. names: of the arrays; values: its parameters; edit: of its topics since."""
-    own = {name: np.asarray(values[name]) for name in names}
-    return edit.embeddings(own) if edit else own

@@ -2,7 +2,7 @@
 
 Its gradient is xᵀ·d, x the sparse input and d the gradient of its output, [B, H]. Stored whole it would be one
 more array of V×H, written and read again, where a block of it stays in the processor's cache. Step by step the same as
-optax's Adam. V words, H units, B documents, N nonzeros.
+optax's Adam, or as `etm_jax.training.compact_adam`. V words, H units, B documents, N nonzeros.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 
-from etm_jax.ops import sparse
+from etm_jax.ops import compact_moments, sparse
 from etm_jax.ops.mesh import DOCS, REPLICATED, TILES, WORDS
 
 BLOCK_BYTES = 2**21
@@ -24,11 +24,19 @@ WHOLE_BYTES = 2**24
 B1, B2, EPS = 0.9, 0.999, 1e-8
 """Adam's, as optax and torch have them."""
 
+LARGEST_MOVE = (1 - B1) / (1 - B2) ** 0.5
+"""Of a weight in a step, in step sizes: Adam's own bound (section 2.1). With one second moment a word it is kept by
+clipping: of a gradient that is all in one of H weights the move would be up to √H times as large.
+"""
+
 T = TypeVar("T")
 
 
 class Weights(NamedTuple):
-    """The layer's weights and Adam's two moments of them: [V, H] each."""
+    """The layer's weights and Adam's two moments of them: [V, H] each.
+
+    Of `compact_moments` mu is bits, and nu is [V, 1].
+    """
 
     kernel: jax.Array
     mu: jax.Array
@@ -100,12 +108,22 @@ def _by_blocks(
     rows: int,
     decay: float,
 ) -> Weights:
-    vocab_size, width = weights.kernel.shape
+    vocab_size = weights.kernel.shape[0]
     unbias1, unbias2 = 1 - B1**count, 1 - B2**count
+    is_compact = weights.mu.dtype == compact_moments.BITS
+
+    def first(mu: jax.Array) -> jax.Array:
+        return compact_moments.from_bits(mu, weights.kernel.dtype) if is_compact else mu
+
+    def kept(mu: jax.Array) -> jax.Array:
+        return compact_moments.to_bits(mu) if is_compact else mu
+
+    def square(grad: jax.Array) -> jax.Array:
+        return compact_moments.mean_square(grad, axis=-2) if is_compact else grad**2
 
     def block(start: jax.Array | int, size: int, all_of: Weights) -> Weights:
         def of(array: jax.Array) -> jax.Array:
-            return jax.lax.dynamic_slice(array, (start, 0), (size, width))
+            return jax.lax.dynamic_slice(array, (start, 0), (size, array.shape[1]))
 
         def with_block(array: jax.Array, values: jax.Array) -> jax.Array:
             return jax.lax.dynamic_update_slice(array, values, (start, 0))
@@ -117,11 +135,12 @@ def _by_blocks(
         # things twice rather than keep them, would need the old moments once more and copy both arrays for each block.
         # From jax 0.12 on it sees through that without the barrier; the barrier alone does not keep it from copying.
         old_mu, old_nu, old = of(all_of.mu), of(all_of.nu), of(all_of.kernel)
-        mu = with_block(all_of.mu, jnp.where(finite, B1 * old_mu + (1 - B1) * of_block, old_mu))
-        nu = with_block(all_of.nu, jnp.where(finite, B2 * old_nu + (1 - B2) * of_block**2, old_nu))
+        mu = with_block(all_of.mu, jnp.where(finite, kept(B1 * first(old_mu) + (1 - B1) * of_block), old_mu))
+        nu = with_block(all_of.nu, jnp.where(finite, B2 * old_nu + (1 - B2) * square(of_block), old_nu))
         if size < vocab_size:
             mu, nu = jax.lax.optimization_barrier((mu, nu))
-        step = (of(mu) / unbias1) / (jnp.sqrt(of(nu) / unbias2) + EPS)
+        step = (first(of(mu)) / unbias1) / (jnp.sqrt(of(nu) / unbias2) + EPS)
+        step = jnp.clip(step, -LARGEST_MOVE, LARGEST_MOVE) if is_compact else step
         return Weights(with_block(all_of.kernel, jnp.where(finite, old - rate * step, old)), mu, nu)
 
     whole, rest = divmod(vocab_size, rows)

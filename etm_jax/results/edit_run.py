@@ -72,6 +72,11 @@ def edit_run(
             f"--workdir={workdir} is of --model={kind}, whose words are no mixture of its topics, so that topics can "
             "be neither merged nor dropped; edit a run of another model"
         )
+    if "alpha_time" in run.model.own:
+        raise UserError(
+            f"--workdir={workdir} is of --model={kind}, whose topics move over time, and are not edited; edit a run of "
+            "--model=etm"
+        )
     names = read_names(named_in, "rename", run.model.beta, run.corpus.vocabulary)
     edit = _edit(
         run,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from etm_jax.inference.theta import infer_posterior, log_px_at
+from etm_jax.inference.theta import completion_log_px, infer_posterior
 from etm_jax.metrics.evaluator import TOP_WORDS, FittedRun, Labels, Row
 from etm_jax.metrics.registry import evaluators
 from etm_jax.metrics.topics import top_words
@@ -92,13 +92,11 @@ def _fitted(run: Run, labels: Labels | None) -> FittedRun:
     variables, spec = variables or _variables(folder, record, model.beta, edit), record.spec()
     if edit:
         return fitted  # The encoder's dimensions are those of the topics as they were fitted.
-    batcher = corpus_batchers(corpus, record.config, record.batch_size, make_mesh(""))["train"]
-    layout = ModelLayout(spec, batcher.layout)
-    moments = infer_posterior(layout.shard(variables), batcher, layout.program_spec)
-    fitted = fitted._replace(activity=moments.activity, kl=moments.kl_per_topic)
-    if kind.is_mixture:
-        return fitted
-    return fitted._replace(log_px=log_px_at(variables, model.theta_test_h1, corpus.test_h2, record.batch_size, spec))
+    batchers = corpus_batchers(corpus, record.config, record.batch_size, make_mesh(""))
+    layout = ModelLayout(spec, batchers["train"].layout)
+    moments = infer_posterior(layout.shard(variables), batchers["train"], layout.program_spec)
+    log_px = completion_log_px(variables, model.theta_test_h1, corpus.test_h2, batchers["test_h1"], spec)
+    return fitted._replace(activity=moments.activity, kl=moments.kl_per_topic, log_px=log_px)
 
 
 def _variables(folder: RunFolder, record: RunRecord, beta: np.ndarray, edit: TopicEdit | None) -> Variables:

@@ -11,8 +11,10 @@ import scipy.sparse as sp
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.results.doc_table import document_rows, header
+from etm_jax.results.over_time import MOVING_HEADER, TOPICS_HEADER, moving_rows, over_time, topic_rows
 from etm_jax.results.seed_comparison import SeedComparison, SeedResult
 from etm_jax.results.summary import Summary
+from etm_jax.training.run_record import RunRecord
 from etm_jax.util.console import track
 from etm_jax.util.npz import save_sparse
 from etm_jax.util.own_files import replace_own_files
@@ -32,13 +34,15 @@ def write_export(
     summary: Summary,
     seeds: SeedComparison | None = None,
     names: Sequence[str] = (),
+    record: RunRecord | None = None,
 ) -> None:
     """Write the export to `folder`, in place of what was written there before. Arrays that the kind of model lacks
     have no file.
 
     seeds: for a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them. names: of
     the K topics, "" for those without; where one has a name, topics.csv has the column too, and doc_topics.csv has the
-    name in the heads of its columns. `doc_table` says what doc_topics.csv holds.
+    name in the heads of its columns. `doc_table` says what doc_topics.csv holds. record: of the run, for a model whose
+    topics move over time (`etm_jax.results.over_time`): topics_time.csv, words_time.csv and beta_time.npy.
     """
     vocab = corpus.vocabulary.words
     parts = (corpus.train, corpus.valid, corpus.test, corpus.left)
@@ -74,6 +78,9 @@ def write_export(
         )
         if seeds:
             _write_csv(new / "seeds.csv", list(SeedResult._fields), map(_seed_cells, seeds.rows))
+        if record and (found := over_time(record, model, corpus, new)):
+            _write_csv(new / "topics_time.csv", list(TOPICS_HEADER), topic_rows(found))
+            _write_csv(new / "words_time.csv", list(MOVING_HEADER), moving_rows(found, vocab))
         rows = track(document_rows(model, corpus), "doc_topics.csv", total=num_documents, unit="documents")
         with _csv(new / "doc_topics.csv", header(names or [""] * len(model.beta), corpus.metadata.names)) as table:
             for row in rows:

@@ -6,15 +6,14 @@ import numpy as np
 
 from etm_jax.config.settings import TrainConfig
 from etm_jax.corpus.types import Corpus
-from etm_jax.inference.theta import infer_posterior, infer_theta, log_px_at
-from etm_jax.models.layers import Variables
+from etm_jax.inference.theta import completion_log_px, infer_posterior, infer_theta
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.results.seed_comparison import SeedComparison, compare_seeds
 from etm_jax.results.summary import completion
 from etm_jax.training.batches import Batcher
 from etm_jax.training.ensemble import seeds
 from etm_jax.training.layout import ModelLayout
-from etm_jax.training.steps import Spec, beta_step, prior_step
+from etm_jax.training.steps import beta_step, prior_step
 from etm_jax.training.train_setup import TrainResult
 from etm_jax.util.console import track
 
@@ -38,12 +37,13 @@ def trained_result(
 ) -> FitResult:
     """The result of training. batchers: one for each part of the corpus, on the devices that compute it."""
     topics = _topic_arrays(trained, batchers)
-    log_px = _log_px(trained.variables, topics.theta_test_h1, corpus, batchers["test_h1"].batch_size, trained.spec)
+    test_h1 = batchers["test_h1"]
+    log_px = completion_log_px(trained.variables, topics.theta_test_h1, corpus.test_h2, test_h1, trained.spec)
     epoch = f"epoch {trained.epoch} of {trained.last_epoch}"
     if config.num_seeds == 1:
         return FitResult(topics, log_px, epoch)
     best = seeds(config)[trained.best]
-    return FitResult(topics, log_px, f"seed {best}, {epoch}", _compare(trained, config, corpus, batchers["test_h1"]))
+    return FitResult(topics, log_px, f"seed {best}, {epoch}", _compare(trained, config, corpus, test_h1))
 
 
 def _topic_arrays(trained: TrainResult, batchers: dict[str, Batcher]) -> TopicArrays:
@@ -57,14 +57,9 @@ def _topic_arrays(trained: TrainResult, batchers: dict[str, Batcher]) -> TopicAr
         beta=np.asarray(beta_step(trained.variables, spec)),
         activity=infer_posterior(variables, batchers["train"], layout.program_spec).activity,
         **{f"theta_{part}": values for part, values in theta.items()},
-        own={name: np.asarray((params | constants)[name]) for name in spec.module().exports},
+        own=spec.module().exported(params | constants),
         prior=np.asarray(prior_step(trained.variables, spec)),
     )
-
-
-def _log_px(variables: Variables, theta: np.ndarray, corpus: Corpus, batch_size: int, spec: Spec) -> np.ndarray | None:
-    """`log_px` as in `FitResult`. theta: [T, K], of the first halves."""
-    return None if spec.module().is_mixture else log_px_at(variables, theta, corpus.test_h2, batch_size, spec)
 
 
 def _compare(trained: TrainResult, config: TrainConfig, corpus: Corpus, test_h1: Batcher) -> SeedComparison:
@@ -73,7 +68,7 @@ def _compare(trained: TrainResult, config: TrainConfig, corpus: Corpus, test_h1:
     for variables in track(trained.members, "quality of the seeds", unit="seeds"):
         beta = np.asarray(beta_step(variables, trained.spec))
         theta = infer_theta(layout.shard(variables), test_h1, layout.program_spec)
-        log_px = _log_px(variables, theta, corpus, test_h1.batch_size, trained.spec)
+        log_px = completion_log_px(variables, theta, corpus.test_h2, test_h1, trained.spec)
         betas.append(beta)
         perplexities.append(completion(beta, theta, corpus.test_h2, log_px))
     return compare_seeds(seeds(config), trained.epoch, trained.nelbos, betas, perplexities, corpus.train.counts)

@@ -8,7 +8,6 @@ from etm_jax.corpus.types import Corpus
 from etm_jax.inference.predictor import Predictor
 from etm_jax.interop.folders import DOCUMENTS, MODEL, read_folder
 from etm_jax.models.topic_arrays import TopicArrays
-from etm_jax.models.topic_edit import own_arrays
 from etm_jax.results.run import Run, read_run
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.run_record import RunRecord
@@ -37,11 +36,12 @@ def read_measurable(path: Path, texts: bool = False) -> Run:
     except DAMAGED as error:
         raise UserError(f"{kept.corpus} is damaged ({error}); save the model with its documents again") from error
     applied, values = Predictor(trained, corpus.vocabulary), trained.variables.params | trained.variables.constants
+    own = applied.spec.module().exported(values)
     parts = {"train": corpus.train, "valid": corpus.valid, "test": corpus.test}
     model = TopicArrays(
         beta=applied.beta,
         **{f"theta_{name}": applied.theta(part.counts, part.meta) for name, part in parts.items()},
         theta_test_h1=applied.theta(corpus.test_h1, corpus.test.meta),
-        own=own_arrays(applied.spec.module().exports, values, trained.edit),
+        own=trained.edit.embeddings(own) if trained.edit else own,
     )
     return Run(RunFolder(path), record, corpus, model, kept.epochs(), trained.edit, trained.variables)

@@ -12,6 +12,7 @@ from etm_jax.corpus.metadata import padding
 from etm_jax.models.batch import Batch
 from etm_jax.ops.mesh import DOCS, TILES, MeshLayout
 from etm_jax.ops.sparse import Pattern
+from etm_jax.training.grouped import GroupPlan, padded
 from etm_jax.util.arrays import canonical
 
 
@@ -135,7 +136,8 @@ class Batcher:
 
     sizes: numbers of nonzeros to pad to, as of `static_sizes`, where several batchers are to share compiled programs.
     dtype: of the batches' numbers. layout: the mesh that batches are sharded over; None for one. extras: the
-    documents' metadata by field [D], as of `etm_jax.corpus.metadata.Metadata.encode`.
+    documents' metadata by field [D], as of `etm_jax.corpus.metadata.Metadata.encode`. groups: [D] of a model whose
+    batches hold documents of few groups (`etm_jax.training.grouped`).
     """
 
     def __init__(
@@ -147,6 +149,7 @@ class Batcher:
         dtype: type = np.float32,
         layout: MeshLayout | None = None,
         extras: Mapping[str, np.ndarray] | None = None,
+        groups: np.ndarray | None = None,
     ) -> None:
         counts, inputs = canonical(counts, keep_zeros=True), canonical(inputs, keep_zeros=True)
         if not (np.array_equal(counts.indptr, inputs.indptr) and np.array_equal(counts.indices, inputs.indices)):
@@ -155,10 +158,11 @@ class Batcher:
         self.extras = dict(extras or {})
         sizes = sizes or static_sizes(tile_lengths(counts, layout), layout.docs_per_row if layout else batch_size)
         self._packer = BatchPacker(batch_size, counts.shape[1], sizes, dtype, layout)
+        self._groups, self._plan = groups, None if groups is None else GroupPlan(groups, batch_size)
 
     def __len__(self) -> int:
-        """Batches an epoch; the last one may be short."""
-        return -(-self.num_docs // self.batch_size)
+        """Batches an epoch; the last one may be short, and others may be where documents come in groups."""
+        return -(-self.num_docs // self.batch_size) if self._plan is None else len(self._plan)
 
     @property
     def num_docs(self) -> int:
@@ -175,19 +179,26 @@ class Batcher:
         """Numbers of nonzeros that batches are padded to."""
         return self._packer.sizes
 
-    def epoch(self, order: np.ndarray | None = None) -> Iterator[Batch]:
-        """All rows in the given order [D], or in their own."""
+    def parts(self, order: np.ndarray | None = None) -> list[np.ndarray]:
+        """The rows of each batch, of all rows in the given order [D] or in their own; where they come in groups, group
+        by group.
+        """
+        if self._plan is not None:
+            return [part.rows for part in self._plan.in_order()]
         order = np.arange(self.num_docs) if order is None else order
-        for start in range(0, len(order), self.batch_size):
-            yield self.take(order[start : start + self.batch_size])
+        return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+
+    def epoch(self, order: np.ndarray | None = None) -> Iterator[Batch]:
+        """The batches of `parts`."""
+        return map(self.take, self.parts(order))
 
     def shuffled(self, seed: int, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """All rows in the order of an epoch of training, from a step on."""
-        return self.epoch(self._order(seed, epoch)[first_step * self.batch_size :])
+        return map(self.take, self._shuffled_parts(seed, epoch)[first_step:])
 
     def step(self, seed: int, epoch: int, step: int) -> tuple[Batch, np.ndarray]:
         """The batch of one step of training, and the rows of its documents."""
-        rows = self._order(seed, epoch)[step * self.batch_size :][: self.batch_size]
+        rows = self._shuffled_parts(seed, epoch)[step]
         return self.take(rows), rows
 
     def take(self, rows: np.ndarray) -> Batch:
@@ -204,14 +215,25 @@ class Batcher:
             np.arange(len(rows)),
             {name: values[rows] for name, values in self.extras.items()},
         )
-        return self._packer.pack(entries, self._packer.largest_tile(entries))
+        batch = self._packer.pack(entries, self._packer.largest_tile(entries))
+        if self._plan is None or self._groups is None:
+            return batch
+        return batch._replace(present=padded(np.unique(self._groups[rows]), self._plan.most_present))
+
+    def of_counts(self, counts: sp.csr_matrix) -> "Batcher":
+        """Batches of the same documents with other counts [D, V], which the encoder is not given, on one device."""
+        extras, groups = self.extras, self._groups
+        return Batcher(counts, counts, self.batch_size, self.sizes, self.dtype, extras=extras, groups=groups)
 
     def abstract(self) -> Batch:
         """Shapes and types of a usual batch. Not of one on a mesh."""
         return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), self.take(np.arange(0)))
 
-    def _order(self, seed: int, epoch: int) -> np.ndarray:
-        return np.random.default_rng([seed, epoch]).permutation(self.num_docs)
+    def _shuffled_parts(self, seed: int, epoch: int) -> list[np.ndarray]:
+        rng = np.random.default_rng([seed, epoch])
+        if self._plan is not None:
+            return [part.rows for part in self._plan.shuffled(rng)]
+        return self.parts(rng.permutation(self.num_docs))
 
 
 def tile_lengths(counts: sp.csr_matrix, layout: MeshLayout | None = None) -> np.ndarray:

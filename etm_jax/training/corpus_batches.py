@@ -8,10 +8,14 @@ from jax.sharding import Mesh
 from etm_jax.config.build import Config
 from etm_jax.config.settings import TrainConfig
 from etm_jax.corpus.inputs import encoder_input
+from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.types import Corpus, Documents
+from etm_jax.models.registry import model_kind
 from etm_jax.ops.mesh import MeshLayout
 from etm_jax.training.batches import Batcher, static_sizes, tile_lengths
+from etm_jax.training.grouped import GroupPlan
 from etm_jax.training.stream_batches import StreamBatcher
+from etm_jax.util.errors import UserError
 
 
 def batch_size_for(config: TrainConfig, corpus: Corpus) -> int:
@@ -35,18 +39,37 @@ def corpus_batchers(corpus: Corpus, config: Config, batch_size: int, mesh: Mesh 
     # What is usual is for training to say: halves of documents, as of a test, are shorter.
     lengths, *others = (tile_lengths(counts, layout) for counts, _ in parts.values())
     sizes = static_sizes(lengths, layout.docs_per_row if layout else batch_size, others)
-    reads = _encoder_input(corpus, config)
-    return {
-        name: Batcher(
-            counts,
-            reads(counts),
-            batch_size,
-            sizes,
-            layout=layout,
-            extras=corpus.metadata.encode(documents.meta, len(documents)),
-        )
-        for name, (counts, documents) in parts.items()
-    }
+    reads, kind, read = _encoder_input(corpus, config), model_kind(config.model.kind), metadata_read(corpus, config)
+
+    def batcher(counts: sp.csr_matrix, documents: Documents) -> Batcher:
+        extras = corpus.metadata.encode(documents.meta, len(documents))
+        groups = kind.group_of(config.model, read, extras)
+        return Batcher(counts, reads(counts), batch_size, sizes, layout=layout, extras=extras, groups=groups)
+
+    return {name: batcher(*part) for name, part in parts.items()}
+
+
+def metadata_read(corpus: Corpus, config: Config) -> Metadata:
+    """The fields of its documents that the model reads. Raises UserError where they lack one, or one does not serve."""
+    kind = model_kind(config.model.kind)
+    found = corpus.metadata.of_model(kind.fields_read(config.model), corpus.train.meta)
+    kind.check_fields(config.model, found)
+    return found
+
+
+def steps_of_epoch(corpus: Corpus, config: Config, batch_size: int) -> int:
+    """How many steps an epoch has where that does not follow from the documents' number alone; else 0."""
+    kind = model_kind(config.model.kind)
+    read = metadata_read(corpus, config)
+    if corpus.stream:
+        if kind.group_of(config.model, read, read.encode({}, 0)) is not None:
+            raise UserError(
+                f"--model={config.model.kind} takes documents period by period, and a corpus of shards has them mixed; "
+                "give the texts or their counts as --corpus"
+            )
+        return corpus.stream.num_steps(batch_size)
+    groups = kind.group_of(config.model, read, read.encode(corpus.train.meta, len(corpus.train)))
+    return 0 if groups is None else len(GroupPlan(groups, batch_size))
 
 
 def training_batcher(corpus: Corpus, config: Config, in_memory: Batcher) -> Batcher | StreamBatcher:

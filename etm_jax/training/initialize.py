@@ -9,11 +9,11 @@ import jax.numpy as jnp
 from etm_jax.config.build import Config
 from etm_jax.config.settings import RunOptions
 from etm_jax.corpus.types import Corpus
-from etm_jax.models.base import Start
+from etm_jax.models.kind import Start
 from etm_jax.models.layers import Variables
 from etm_jax.models.registry import model_kind
 from etm_jax.models.seed_words import Columns, read_seed_words
-from etm_jax.training.corpus_batches import batch_size_for
+from etm_jax.training.corpus_batches import batch_size_for, metadata_read, steps_of_epoch
 from etm_jax.training.ensemble import seeds, stack
 from etm_jax.training.memory import check_memory
 from etm_jax.training.run_record import ENOUGH_DOCUMENTS, RunRecord, trained_record
@@ -52,8 +52,8 @@ def initialize(
     if batch_size < config.train.batch_size:
         console.note(f"--batch_size={config.train.batch_size} is reduced to the {num_docs} documents there are")
     seed_words = _seed_words(config, options, corpus, resumed)
-    epoch_steps = corpus.stream.num_steps(batch_size) if corpus.stream else 0
-    record = partial(trained_record, config, options, corpus, batch_size, epoch_steps, seed_words)
+    epoch_steps, metadata = steps_of_epoch(corpus, config, batch_size), metadata_read(corpus, config)
+    record = partial(trained_record, config, options, corpus, batch_size, epoch_steps, seed_words, metadata)
 
     if resumed:
         # What follows from the corpus stays as the run began, also under a version with another rule for it.

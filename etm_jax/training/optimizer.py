@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import optax
 
 from etm_jax.config.settings import OptimizerConfig
+from etm_jax.ops.mesh import AxisOf
+from etm_jax.training.compact_adam import scale_by_compact_adam
 
 RULES = {
     "adam": optax.scale_by_adam(),
@@ -26,10 +28,11 @@ def make_optimizer(
     fixed: frozenset[str],
     step_scales: Mapping[str, float],
     first_step: int = 0,
+    axis_of: AxisOf = lambda path: None,
 ) -> optax.GradientTransformation:
     """The update rule over `num_steps` steps. fixed: names of parameters that get neither updates nor moments.
     step_scales: by name of a parameter what its steps are multiplied by. first_step: that from which the step size
-    falls.
+    falls. axis_of: from an array's path in the parameters to its axis of words.
 
     In torch.optim's order: the gradient is clipped, weight decay is added to it, and the rule makes a step of the sum
     (adamw decays after the rule); the steps named are then scaled, and all of them by the step size.
@@ -40,7 +43,7 @@ def make_optimizer(
     if config.weight_decay > 0 and config.optimizer != "adamw":
         # In the gradient, as torch.optim's weight_decay: the paper's L2 penalty.
         links.append(optax.add_decayed_weights(config.weight_decay))
-    links.append(RULES[config.optimizer])
+    links.append(scale_by_compact_adam(axis_of) if config.adam_moments == "compact" else RULES[config.optimizer])
     if config.weight_decay > 0 and config.optimizer == "adamw":
         links.append(optax.add_decayed_weights(config.weight_decay))
     links.append(_scale_steps(step_scales))

@@ -29,10 +29,11 @@ class RunRecord(NamedTuple):
     """What decides a run's numbers: its settings and what became of them once the corpus was read.
 
     seed_words: for each topic the columns of its seed words, none for a free topic. dtype: of the parameters: float64
-    where JAX was set to compute in that. epoch_steps: of a corpus of shards; 0 for one in memory, which has as many as
-    its documents need. overlap_weight: of `ObjectiveConfig`, with what its default comes to for this corpus.
-    restarted_after: the epochs after which the run had ended and was given more, so that its step size began to fall
-    anew; 0 if it was not. metadata: the fields of documents that the model reads.
+    where JAX was set to compute in that. epoch_steps: of a corpus of shards, and where documents
+     come in groups; else 0, as an epoch then has as many as its documents need. overlap_weight: of
+    `ObjectiveConfig`, with what its default comes to for this corpus. restarted_after: the epochs after which the run
+    had ended and was given more, so that its step size began to fall anew; 0 if it was not. metadata: the fields of
+    documents that the model reads.
     """
 
     config: Config
@@ -104,9 +105,10 @@ def trained_record(
     batch_size: int,
     epoch_steps: int,
     seed_words: tuple[tuple[int, ...], ...],
+    metadata: Metadata,
     embed_dim: int,
 ) -> RunRecord:
-    """The record of a run that is trained step by step. Raises UserError where documents lack what the model reads."""
+    """The record of a run that is trained step by step."""
     vocab_size, nnz = len(corpus.vocabulary), corpus.stream.nnz if corpus.stream else corpus.train.counts.nnz
     return RunRecord(
         config=config,
@@ -123,7 +125,7 @@ def trained_record(
         seed_words=seed_words,
         dtype=default_dtype(),
         overlap_weight=overlap_weight_for(config.objective, corpus.num_train, nnz, config.model.num_topics),
-        metadata=corpus.metadata.of_model(model_kind(config.model.kind).fields_read(config.model), corpus.train.meta),
+        metadata=metadata,
     )
 
 

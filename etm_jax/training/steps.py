@@ -76,9 +76,8 @@ class Spec(NamedTuple):
 
     def transformation(self) -> optax.GradientTransformation:
         """The update rule of the parameters."""
-        return make_optimizer(
-            self.optimizer, self.num_steps, self.fixed, self.module().step_scales(self.optimizer), self.first_step
-        )
+        scales = self.module().step_scales(self.optimizer)
+        return make_optimizer(self.optimizer, self.num_steps, self.fixed, scales, self.first_step, self.vocab_axis)
 
 
 class TrainState(NamedTuple):
@@ -243,6 +242,13 @@ def posterior_step(variables: Variables, batch: Batch, spec: Spec) -> Posterior:
 def log_px_step(variables: Variables, theta: jax.Array, spec: Spec) -> jax.Array:
     """Logarithm of p(w | θ) of every word: [B, K] → [B, V], nats."""
     return spec.with_variables(variables).log_px(theta)
+
+
+@partial(jax.jit, static_argnames="spec")
+def log_px_nonzero_step(variables: Variables, theta: jax.Array, batch: Batch, spec: Spec) -> jax.Array:
+    """The same at the nonzeros of a batch, by the topics as its documents have them: [B, K] → [N], nats."""
+    model = spec.with_variables(variables)
+    return model.log_px_nonzero(theta, model.beta_of(batch), batch)
 
 
 @partial(jax.jit, static_argnames="spec")

@@ -1,13 +1,13 @@
 """Arguments that no method can take: a ValueError of one line, which names them."""
 
 import os
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
+import forked
 from conftest import planted_counts, small_etm, themed_lines
 from etm_jax import ETM
 from etm_jax.corpus.given import valid_counts
@@ -108,6 +108,6 @@ def test_a_gpu_that_is_not_there_is_one_line() -> None:
         "except ValueError as error: sys.exit(str(error))"
     )
     environment = os.environ | {"JAX_PLATFORMS": "rocm"}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    done = forked.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
     assert done.stderr.startswith("JAX finds no device for JAX_PLATFORMS=rocm here; unset that")
     assert done.stderr.count("\n") == 1

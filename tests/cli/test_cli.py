@@ -141,6 +141,7 @@ def test_a_small_command_gets_its_flags_from_its_declarations(tmp_path):
         (["--from=x", "--output=y.txt"], "--output=y.txt must end in .csv, .npy"),
         (["--from=x", "--parts=a,d"], "--parts='d' is not one of a, b, c"),
         (["--form=x"], "there is no flag --form; did you mean --from? --help lists all flags"),
+        ([f"--{'x' * 2000}=1"], f"there is no flag --{'x' * 100}…; --help lists all flags"),
         (["--help=x"], "--help takes no value; --help lists all flags"),
         (["x"], "'x' is no flag; flags begin with --, as in --from=FILE, and --help lists them"),
     ],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import forked
 from conftest import SMALL
 from etm_jax import __version__
 from etm_jax.cli import flags as cli
@@ -77,7 +78,7 @@ def test_training_finds_what_was_prepared(lines_file, tmp_path, capsys, cached):
 def test_devices_that_are_not_there_are_one_line(lines_file, tmp_path):
     for platform in ("cuda", "nonsense"):
         command = [sys.executable, "-m", "etm_jax.train", f"--corpus={lines_file}", f"--workdir={tmp_path / platform}"]
-        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"JAX_PLATFORMS": platform})
+        done = forked.run(command, capture_output=True, text=True, env=os.environ | {"JAX_PLATFORMS": platform})
         assert done.returncode == 2
         assert done.stderr.startswith(f"error: JAX finds no device for JAX_PLATFORMS={platform} here; unset that")
         assert done.stderr.count("\n") == 1

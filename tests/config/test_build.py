@@ -115,6 +115,16 @@ def test_a_new_setting_takes_a_format_of_its_own_and_what_was_before_it() -> Non
             assert set(stored[section]) <= {name for s in settings_of(kind) for name in (s.name, s.formerly)}
 
 
+def test_compact_moments_are_for_rules_that_have_two() -> None:
+    for optimizer in ("sgd", "adagrad", "rmsprop"):
+        with pytest.raises(
+            UserError, match=f"--adam_moments=compact is for .*leave it out with --optimizer={optimizer}$"
+        ):
+            make_config("default", {"optimizer": optimizer, "adam_moments": "compact"})
+    assert make_config("ntm", {"optimizer": "adamw", "adam_moments": "compact"}).optimizer.adam_moments == "compact"
+    assert make_config("default", {"kind": "lda", "adam_moments": "compact"}).optimizer.adam_moments == "full"
+
+
 def test_a_former_name_of_a_variant_is_read_and_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     config = make_config("ntm")
     assert Config.from_json(config.to_json() | {"variant": "report"}) == config == make_config("report")

@@ -4,7 +4,6 @@ import dataclasses
 import gzip
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -139,7 +138,7 @@ def test_with_one_thread_no_bit_depends_on_the_cores() -> None:
         "print(np.asarray(jax.jit(lambda x: x.sum(axis=0))(x)).tobytes().hex())"
     )
     environment = {**os.environ, "XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"}
-    run_on = partial(subprocess.run, capture_output=True, text=True, check=True, env=environment)
+    run_on = partial(forked.run, capture_output=True, text=True, check=True, env=environment)
     one, all_of_them = (run_on([sys.executable, "-c", code, number]).stdout for number in ("1", "1000"))
     assert one == all_of_them != ""
 

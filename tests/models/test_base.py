@@ -132,22 +132,38 @@ def test_initialisation_is_torch_linears():
     assert np.abs(variables.params["rho"]).max() == pytest.approx(1 / np.sqrt(L), rel=0.05)
 
 
+def test_many_initial_values_are_never_there_twice(monkeypatch):
+    monkeypatch.setattr(layers, "DRAW_LIMIT", 2**18)
+    config = make_config("ntm", {"num_topics": K, "hidden": (64, 8)}).model
+    compiled = init_variables.lower(jax.random.key(0), ETM(config, 20_001, 30)).compile().memory_analysis()
+    assert compiled.temp_size_in_bytes < 20_001 * 64 * 4 / 2
+
+
 def test_many_initial_values_are_drawn_in_parts_that_differ(monkeypatch):
     class Plain(layers.Module):
         def setup(self):
             self.a = self.param("a", layers.declare(2.0), (300, 7))
             self.b = self.param("b", layers.declare(0.5), (8000,))
+            self.c = self.param("c", layers.declare(3.0), (5,))
+            self.d = self.param("d", layers.declare(1.0), (2, 60))
+            self.e = self.param("e", layers.declare(0.1), (257,))
 
         @layers.needs_no_parameters
         def example(self):
             return ()
 
         def __call__(self):
-            return self.a.sum() + self.b.sum()
+            return sum(x.sum() for x in (self.a, self.b, self.c, self.d, self.e))
 
     monkeypatch.setattr(layers, "DRAW_LIMIT", 4096)
     found = init_variables(jax.random.key(0), Plain()).params
-    assert {name: leaf.shape for name, leaf in found.items()} == {"a": (300, 7), "b": (8000,)}
+    shapes = {"a": (300, 7), "b": (8000,), "c": (5,), "d": (2, 60), "e": (257,)}
+    assert {name: leaf.shape for name, leaf in found.items()} == shapes
+    # One after the other in blocks of 256, of which arrays need not begin or end one.
+    keys = jax.random.split(jax.random.key(0), -(-10482 // 256))
+    drawn = jnp.concatenate([jax.random.uniform(key, (256,), minval=-1, maxval=1) for key in keys])[:10482]
+    widths = np.repeat(np.float32([2, 0.5, 3, 1, 0.1]), [2100, 8000, 5, 120, 257])
+    np.testing.assert_array_equal(np.concatenate([leaf.ravel() for leaf in found.values()]), widths * drawn)
     values = np.concatenate([found["a"].ravel() / 2, found["b"] / 0.5])
     assert len(np.unique(values)) > 0.99 * len(values)
     assert np.abs(values).max() <= 1

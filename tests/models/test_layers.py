@@ -26,6 +26,8 @@ def spec_of(vocab_size: int, variant: str, **given) -> Spec:
         ("paper", {"weight_decay": 0.1}),
         ("default", {"kind": "gsm"}),
         ("report", {"kind": "gsm"}),
+        ("paper", {"adam_moments": "compact"}),
+        ("default", {"kind": "gsm", "adam_moments": "compact"}),
     ],
 )
 def test_the_axis_of_words_is_the_one_that_grows_with_the_vocabulary(variant: str, given: dict) -> None:

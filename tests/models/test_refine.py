@@ -10,8 +10,10 @@ import scipy.sparse as sp
 
 from conftest import draw_noise, posterior_of, topics_of
 from etm_jax.config.build import make_config
+from etm_jax.models.batch import Batch
 from etm_jax.models.layers import Variables, init_variables
 from etm_jax.models.refine import DAMPING, LARGEST_GAP, LEAST_CURVATURE, amortization_gap, refine
+from etm_jax.ops import sparse
 from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, batch_loss, eval_step, theta_step
 from etm_jax.util.errors import UserError
@@ -26,6 +28,10 @@ def topics(seed: int = 0) -> jax.Array:
 def batch_of(counts: np.ndarray, batch_size: int = 8):
     matrix = sp.csr_matrix(counts.astype(np.int32))
     return Batcher(matrix, matrix.astype(np.float32), batch_size).take(np.arange(len(counts)))
+
+
+def rows_of(beta: jax.Array, batch: Batch) -> jax.Array:
+    return sparse.word_rows(beta.T, batch.pattern)
 
 
 def drawn_counts(num_docs: int = 8) -> np.ndarray:
@@ -43,7 +49,7 @@ def test_many_steps_end_at_the_mode() -> None:
     counts = drawn_counts()
     batch = batch_of(counts)
     start = jnp.asarray(np.random.default_rng(2).normal(size=(8, K)), jnp.float32)
-    mode, _ = refine(start, topics(), batch.counts, batch.pattern, 0.0, PRIOR, steps=1000)
+    mode, _ = refine(start, rows_of(topics(), batch), batch.counts, batch.pattern, 0.0, PRIOR, steps=1000)
     np.testing.assert_allclose(jax.grad(log_posterior)(mode, counts), 0, atol=2e-4)
     curvature = jax.hessian(lambda one: log_posterior(one[None], counts[:1]))(mode[0])
     assert np.linalg.eigvalsh(np.asarray(curvature)).max() < 0
@@ -51,9 +57,10 @@ def test_many_steps_end_at_the_mode() -> None:
 
 def test_a_step_climbs() -> None:
     counts = drawn_counts()
-    batch = batch_of(counts)
+    batch, start = batch_of(counts), jnp.zeros((8, K))
+    rows = rows_of(topics(), batch)
     heights = [
-        float(log_posterior(refine(jnp.zeros((8, K)), topics(), batch.counts, batch.pattern, 0.0, PRIOR, n)[0], counts))
+        float(log_posterior(refine(start, rows, batch.counts, batch.pattern, 0.0, PRIOR, n)[0], counts))
         for n in (0, 1, 2, 4, 8, 16)
     ]
     assert all(low < high for low, high in itertools.pairwise(heights))
@@ -63,7 +70,7 @@ def test_a_step_is_newtons_by_the_true_diagonal_within_its_bounds() -> None:
     counts = drawn_counts()
     batch = batch_of(counts)
     start = jnp.asarray(np.random.default_rng(3).normal(size=(8, K)), jnp.float32)
-    stepped, bound = refine(start, topics(), batch.counts, batch.pattern, 0.0, PRIOR, steps=1)
+    stepped, bound = refine(start, rows_of(topics(), batch), batch.counts, batch.pattern, 0.0, PRIOR, steps=1)
     gradient = jax.grad(log_posterior)(start, counts)
     floored = 0
     for i in range(8):
@@ -81,7 +88,7 @@ def test_a_document_of_one_topics_words_goes_to_that_topic() -> None:
     counts = np.zeros((1, V))
     counts[0, :5] = 2
     batch = batch_of(counts, batch_size=1)
-    mode, _ = refine(jnp.zeros((1, 2)), disjoint, batch.counts, batch.pattern, 0.0, PRIOR, steps=300)
+    mode, _ = refine(jnp.zeros((1, 2)), rows_of(disjoint, batch), batch.counts, batch.pattern, 0.0, PRIOR, steps=300)
     low, high = 0.0, 20.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -92,7 +99,9 @@ def test_a_document_of_one_topics_words_goes_to_that_topic() -> None:
 @pytest.mark.parametrize("centre", [0.0, np.linspace(-1, 2, 2 * K).reshape(2, K).astype(np.float32)])
 def test_an_empty_document_goes_to_the_centre(centre: float | np.ndarray) -> None:
     batch = batch_of(np.zeros((2, V)), batch_size=2)
-    mode, _ = refine(jnp.full((2, K), 3.0), topics(), batch.counts, batch.pattern, centre, PRIOR, steps=60)
+    mode, _ = refine(
+        jnp.full((2, K), 3.0), rows_of(topics(), batch), batch.counts, batch.pattern, centre, PRIOR, steps=60
+    )
     np.testing.assert_allclose(mode, np.broadcast_to(centre, (2, K)), atol=1e-6)
 
 
@@ -102,7 +111,9 @@ def test_words_that_no_topic_holds_leave_numbers(share: float) -> None:
     counts = np.zeros((2, V))
     counts[:, 0] = 3
     batch = batch_of(counts, batch_size=2)
-    mode, curvature = refine(jnp.zeros((2, K)), hollow, batch.counts, batch.pattern, 0.0, PRIOR, steps=20)
+    mode, curvature = refine(
+        jnp.zeros((2, K)), rows_of(hollow, batch), batch.counts, batch.pattern, 0.0, PRIOR, steps=20
+    )
     assert jnp.isfinite(mode).all()
     assert jnp.isfinite(curvature).all()
 
@@ -157,7 +168,7 @@ def test_a_word_counts_the_less_in_inference_the_more_of_the_text_it_is() -> Non
     weighted = batch_of(counts)
     weighted = weighted._replace(counts=np.asarray(weighted.counts) * 0.02 / (0.02 + share[weighted.pattern.cols]))
     topics = topics_of(module, variables)
-    mode, _ = refine(mu, topics, weighted.counts, weighted.pattern, mu, spec.model.infer_variance, 6)
+    mode, _ = refine(mu, rows_of(topics, weighted), weighted.counts, weighted.pattern, mu, spec.model.infer_variance, 6)
     np.testing.assert_allclose(theta_step(variables, batch, spec), jax.nn.softmax(mode), rtol=2e-4)
     assert not np.allclose(theta_step(variables, batch, spec), theta_step(variables, batch, spec_of(infer_steps=6)))
 
@@ -194,7 +205,7 @@ def test_the_encoder_learns_from_the_bound_at_the_refined_mean_and_from_the_gap(
     found = jax.grad(batch_loss, has_aux=True)(params, constants, batch, noise, spec)[0]["mu"]["bias"]
     guess = posterior_of(spec.module(), Variables(params, constants), batch)
     by_topic = topics_of(spec.module(), Variables(params, constants))
-    refined, curvature = refine(guess.mu, by_topic, batch.counts, batch.pattern, 0.0, PRIOR, 2)
+    refined, curvature = refine(guess.mu, rows_of(by_topic, batch), batch.counts, batch.pattern, 0.0, PRIOR, 2)
     counts = jnp.asarray(drawn_counts())
 
     def bound(mean: jax.Array) -> jax.Array:

@@ -43,6 +43,7 @@ KINDS = {
     "ntm": ("ntm", {"hidden": (16, 8), "criterion": "bce_softmax"}),
     "sigmoid": ("ntm", {"hidden": (16, 8), "criterion": "bce_sigmoid"}),
     "gsm": ("default", {"kind": "gsm", "hidden": (16,), "weight_decay": 1e-3}),
+    "compact": ("paper", {"hidden": (16, 16), "adam_moments": "compact"}),
     "seeds": ("default", {"hidden": (16,)}),
 }
 

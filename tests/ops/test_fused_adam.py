@@ -57,6 +57,9 @@ def test_it_is_optaxs_adam(rows: int, decay: float, monkeypatch, float64) -> Non
         ("paper", {"dropout": 0.5}),
         ("default", {"read_rho": False, "skip": False}),
         ("default", {"kind": "gsm", "thinning": 0.5}),
+        ("ntm", {"adam_moments": "compact"}),
+        ("paper", {"adam_moments": "compact", "lr_schedule": "cosine"}),
+        ("default", {"adam_moments": "compact", "kind": "gsm"}),
     ],
 )
 def test_fused_or_by_optax_it_is_the_same_step(variant: str, given: dict, monkeypatch, float64) -> None:
@@ -89,8 +92,9 @@ def test_an_encoder_that_reads_rho_has_no_such_kernel() -> None:
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere the whole layer is one block")
-def test_no_second_copy_of_the_weights_is_made() -> None:
-    spec = spec_of("ntm", vocab_size=40_000, hidden=(256, 8))
+@pytest.mark.parametrize("moments", ["full", "compact"])
+def test_no_second_copy_of_the_weights_is_made(moments: str) -> None:
+    spec = spec_of("ntm", vocab_size=40_000, hidden=(256, 8), adam_moments=moments)
     counts = planted_counts(B, 40_000, K)
     batch = Batcher(counts, counts.astype(np.float32), B).take(np.arange(B))
     state = new_state(init_variables(jax.random.key(0), spec.module()), spec)

@@ -163,7 +163,7 @@ def on_disk(place) -> tuple[str, ...]:
     (place / "docs.txt").write_text("\n".join(themed_lines(600)) + "\n", encoding="utf-8")
     command = [sys.executable, "-m", "etm_jax.prepare", f"--input={place / 'docs.txt'}", f"--output={place / 'shards'}"]
     cut = [flag for flag in SMALL if flag.startswith(("--segmenter", "--no_"))]
-    subprocess.run([*command, *cut, "--block_docs=8"], check=True, env=os.environ | {"JAX_PLATFORMS": "cpu"})
+    forked.run([*command, *cut, "--block_docs=8"], check=True, env=os.environ | {"JAX_PLATFORMS": "cpu"})
     return (f"--corpus={place / 'shards'}", *FLAGS, "--num_epochs=6", "--checkpoint_every=1")
 
 

@@ -27,7 +27,7 @@ KINDS = {
     "default": ["--vectors=ppmi"],
     "ntm": ["--variant=ntm", "--vectors=cbow", "--vectors_epochs=3"],
     "seeds": ["--vectors=ppmi", "--num_seeds=3"],
-    "random": ["--variant=paper", "--vectors=random", "--dropout=0.2"],
+    "random": ["--variant=paper", "--vectors=random", "--dropout=0.2", "--adam_moments=compact"],
 }
 EPOCHS = ["--num_epochs=6", "--checkpoint_every=2"]
 ROOT = Path(__file__).parents[2]

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import forked
 from etm_jax.config.build import make_config
 from etm_jax.models.layers import Variables, init_variables
 from etm_jax.training.checkpoint import Checkpoints
@@ -63,11 +64,12 @@ def assert_same(a: object, b: object) -> None:
         assert np.asarray(left).tobytes() == np.asarray(right).tobytes()
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd", "adagrad", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["adam", "compact", "sgd", "adagrad", "rmsprop"])
 @pytest.mark.parametrize("train_rho", [True, False])
 def test_every_leaf_comes_back_bit_for_bit(checkpoints, optimizer, train_rho):
-    given = {"num_topics": 3, "hidden": (4,), "embed_dim": 2, "optimizer": optimizer, "clip_norm": 1.0}
-    config = make_config("default", given)
+    given = {"num_topics": 3, "hidden": (4,), "embed_dim": 2, "clip_norm": 1.0}
+    rule = {"adam_moments": "compact"} if optimizer == "compact" else {"optimizer": optimizer}
+    config = make_config("default", given | rule)
     spec = Spec(config.model, config.objective, config.optimizer, 5, 2, num_steps=9, train_rho=train_rho)
     state = new_state(init_variables(jax.random.key(1), spec.module()), spec)
     # Values that do not survive a detour over text or another float: the smallest, the largest, a third, a zero's sign.
@@ -311,7 +313,7 @@ Checkpoints(Path(sys.argv[1])).save(state, Progress(1, [float("inf"), 1.0], [1.0
 def test_what_four_devices_wrote_one_reads(checkpoints):
     assert len(jax.devices()) == 1
     env = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4", "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", SHARDED, checkpoints.folder], env=env, check=True)
+    forked.run([sys.executable, "-c", SHARDED, checkpoints.folder], env=env, check=True)
     rho = np.random.default_rng(1).normal(size=(8, 6)).astype(np.float32)
     wanted = TrainState(
         step=jnp.int32(3),

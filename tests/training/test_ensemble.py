@@ -116,7 +116,14 @@ def test_members_keep_the_native_kernel():
 # Training
 
 
-@pytest.mark.parametrize("given", [{"clip_norm": 1.0}, {"read_rho": False, "skip": False}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"clip_norm": 1.0},
+        {"read_rho": False, "skip": False},
+        {"read_rho": False, "skip": False, "adam_moments": "compact"},
+    ],
+)
 def test_each_member_is_what_it_would_be_alone(given, float64):
     spec, keys = spec_of(dropout=0.25, **given), jax.random.split(jax.random.key(7), 3)
     members = [init_variables(jax.random.key(i), spec.module()) for i in range(3)]

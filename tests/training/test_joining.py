@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from conftest import AS_IN_A_TERMINAL
+import forked
 from etm_jax.config.settings import RunOptions
 from etm_jax.training.distributed import distributed
 from etm_jax.training.joining import check_joining
@@ -94,8 +94,8 @@ def silent() -> Iterator[str]:
 
 
 def start(address: str, seconds: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*AS_IN_A_TERMINAL, sys.executable, "-c", PROGRAM, address, str(seconds)],
+    return forked.Popen(
+        [sys.executable, "-c", PROGRAM, address, str(seconds)],
         env=os.environ | {"JAX_PLATFORMS": "cpu"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

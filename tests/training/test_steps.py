@@ -14,6 +14,7 @@ from etm_jax.models.layers import init_variables
 from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import (
     Spec,
+    abstract_state,
     beta_step,
     beta_to_infer,
     eval_step,
@@ -153,6 +154,17 @@ def nelbo_per_doc(spec, epochs):
             state, _ = train_step(state, batch, jax.random.key(0), spec)
     after = eval_step(state.variables, whole, jax.random.key(9), spec)
     return [float((sums.recon + sums.kl) / sums.docs) for sums in (before, after)]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_compact_moments_lower_the_bound_and_take_a_quarter_of_the_memory(optimizer):
+    spec = spec_of("paper", optimizer=optimizer, learning_rate=0.02, adam_moments="compact")
+    before, after = nelbo_per_doc(spec, epochs=6)
+    assert after < before - 1
+    of_words = [x for path, x in jax.tree.leaves_with_path(abstract_state(spec).opt_state) if spec.vocab_axis(path)]
+    # Of the encoder's kernel [V, H] and of ρ [V, L] two bytes a weight, and a second moment of four bytes a word.
+    width = spec.model.hidden[0]
+    assert sum(x.size * x.dtype.itemsize for x in of_words) == 2 * V * (width + L) + 2 * 4 * V
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "adagrad", "rmsprop"])

@@ -84,10 +84,11 @@ WAYS = [
     {"lr_schedule": "cosine"},
     {"optimizer": "adamw", "weight_decay": 0.1, "dropout": 0.3, "clip_norm": 1.0},
     {"optimizer": "rmsprop", "train_rho": False},
+    {"adam_moments": "compact", "read_rho": False, "skip": False},
 ]
 
 
-@pytest.mark.parametrize("given", WAYS, ids=["cosine", "dropout", "fixed rho"])
+@pytest.mark.parametrize("given", WAYS, ids=["cosine", "dropout", "fixed rho", "compact"])
 def test_two_epochs_and_two_more_are_four(tmp_path, given):
     whole = train(tmp_path / "whole", 4, **given)
     train(tmp_path / "parts", 2, **given)
