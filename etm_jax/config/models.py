@@ -34,7 +34,9 @@ class ModelCard:
     whose flags come with it; the model finds them as `own` of its `ModelConfig`. defaults: by name of a setting, what
     it is unless it is given or a variant says otherwise. forced: what it is whatever is given. reads: of the settings
     of vectors, model, objective, optimizer and training those that it reads, where it does not read all; the others
-    keep their defaults, whatever is given. variants: by name of a variant, what it sets otherwise for this model.
+    keep their defaults, whatever is given. variants: by name of a variant, what it sets otherwise for this model; a
+    `kind` among that is the model that it makes of this one. section: that of the settings, of a model that shares them
+    with another; by default the model's name.
     """
 
     name: str
@@ -45,19 +47,12 @@ class ModelCard:
     forced: Mapping[str, Any] = field(default_factory=dict)
     reads: frozenset[str] | None = None
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    section: str = ""
 
-
-@dataclass(frozen=True)
-class DynamicConfig:
-    """What --model=detm alone reads."""
-
-    time_field: str = setting("", "metadata field with the date of each document", shown="FIELD")
-    time_bin: str = setting("month", "length of a period", choices=("day", "week", "month", "quarter", "year"))
-    walk_variance: float = setting(
-        0.005, "variance of a topic's step from one period to the next, in each number of its vector", above=0
-    )
-    eta_hidden_size: int = setting(200, "units of the LSTM that reads the words of the periods", at_least=1)
-    eta_layers: int = setting(3, "layers of that LSTM", at_least=1)
+    @property
+    def own_section(self) -> str:
+        """The name of the section of its own settings."""
+        return self.section or self.name
 
 
 @dataclass(frozen=True)
@@ -98,6 +93,11 @@ class DynamicConfig:
     )
     drift_lr: float = setting(0.35, "step size of the drift of topics, as a multiple of --learning_rate", at_least=0)
     eta_lr: float = setting(5.0, "step size of the prior means, as a multiple of --learning_rate", at_least=0)
+    walk_variance: float = setting(
+        0.005, "of the published model, the variance of both steps in place of the two above", above=0
+    )
+    eta_hidden_size: int = setting(200, "of the published model, units of the LSTM that reads the periods", at_least=1)
+    eta_layers: int = setting(3, "of the published model, layers of that LSTM", at_least=1)
 
 
 WITHOUT_EMBEDDINGS: dict[str, Any] = {
@@ -188,6 +188,7 @@ register_model(
         implementation="etm_jax.models.detm:DETM",
         settings=DynamicConfig,
         forced={"prevalence": "", "criterion": "cross_entropy", "renormalize": False},
+        variants={"paper": {"kind": "detm_paper"}},
     )
 )
 register_model(
@@ -214,10 +215,11 @@ register_model(
 )
 register_model(
     ModelCard(
-        "detm",
-        "the dynamic embedded topic model, whose topics change from one period of time to the next",
+        "detm_paper",
+        "the same as published, with an LSTM over the periods' words; --model=detm --variant=paper is this",
         implementation="etm_jax.models.detm_paper:StructuredDETM",
         settings=DynamicConfig,
+        section="detm",
         forced=AS_PUBLISHED,
         variants={"paper": {"num_epochs": 400}},
     )

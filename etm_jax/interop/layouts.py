@@ -281,7 +281,7 @@ def _settings(layout: Layout, flat: Flat, from_torch: bool) -> dict[str, Any]:
         return settings | {"kind": "gsm", "decoder_hidden": tuple(decoder[:-1])}
     if dynamic:
         lstm = {"eta_hidden_size": flat["eta_map.kernel"].shape[1], "eta_layers": num_lstm}
-        return settings | {"kind": "detm", "embed_dim": embed_dim} | lstm
+        return settings | {"kind": "detm_paper", "embed_dim": embed_dim} | lstm
     return settings | {"kind": "etm", "embed_dim": embed_dim}
 
 

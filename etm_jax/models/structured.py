@@ -4,16 +4,25 @@ Dieng, Ruiz, Blei 2019, arXiv 1907.05545, section 4, with the constants of its p
 topics, E units of the LSTM.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from etm_jax.models.layers import Linear
-
 VARIANCE_EPS = 1e-6
 """Added to the variance that a KL term divides by, as in the published code, and not to the one it takes the log of."""
+
+
+class Affine(NamedTuple):
+    """What a layer is by its arrays. kernel: [in, out]; bias: [out]."""
+
+    kernel: jax.Array
+    bias: jax.Array
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[T, in] → [T, out]."""
+        return x @ self.kernel + self.bias[None]
 
 
 class Walk(NamedTuple):
@@ -48,7 +57,7 @@ def sample_of(mean: jax.Array, logvar: jax.Array, eps: jax.Array | None) -> jax.
     return mean if eps is None else mean + jnp.exp(logvar / 2) * eps
 
 
-def lstm(x: jax.Array, inputs: Sequence[Linear], states: Sequence[Linear]) -> jax.Array:
+def lstm(x: jax.Array, inputs: Sequence[Affine], states: Sequence[Affine]) -> jax.Array:
     """torch's LSTM of several layers from a state of zeros: [T, in] → [T, E].
 
     inputs, states: of each layer the linear maps of what it reads and of its own last output, to the four gates
@@ -73,7 +82,7 @@ def _lstm_layer(given: jax.Array, kernel: jax.Array) -> jax.Array:
     return jax.lax.scan(step, (nothing, nothing), given)[1]
 
 
-def eta_walk(read: jax.Array, mu: Linear, logvar: Linear, eps: jax.Array | None, variance: float) -> Walk:
+def eta_walk(read: jax.Array, mu: Affine, logvar: Affine, eps: jax.Array | None, variance: float) -> Walk:
     """η of all periods, each period's q given the sample of the one before: read [T, E] → [T, K].
 
     mu, logvar: maps [E + K, K] of what the LSTM gives and of that sample, zeros before the first. eps: [T, K].
@@ -90,3 +99,25 @@ def eta_walk(read: jax.Array, mu: Linear, logvar: Linear, eps: jax.Array | None,
 
     _, (mean, log_variance, sample) = jax.lax.scan(step, jnp.zeros(num_topics, read.dtype), (given, eps))
     return Walk(sample, walk_kl(mean, log_variance, sample, variance))
+
+
+class EtaNetwork(NamedTuple):
+    """What q(η) is given by: a map of a period's words [V, E], an LSTM's layers, and the two maps of `eta_walk`."""
+
+    words: Affine
+    inputs: Sequence[Affine]
+    states: Sequence[Affine]
+    mu: Affine
+    logvar: Affine
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> "EtaNetwork":
+        """From a model's parameters, by their names there."""
+        depth = sum(name.startswith("lstm_input_") for name in params)
+        layers = [[Affine(**params[f"lstm_{part}_{i}"]) for i in range(depth)] for part in ("input", "state")]
+        words, mu, logvar = (Affine(**params[name]) for name in ("eta_map", "eta_mu", "eta_logvar"))
+        return cls(words, *layers, mu, logvar)
+
+    def walk(self, words: jax.Array, eps: jax.Array | None, variance: float) -> Walk:
+        """η of all periods: [T, V] → [T, K]. eps: [T, K]."""
+        return eta_walk(lstm(self.words(words), self.inputs, self.states), self.mu, self.logvar, eps, variance)

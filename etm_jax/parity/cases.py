@@ -43,7 +43,7 @@ class Case(NamedTuple):
     @property
     def is_dated(self) -> bool:
         """Whether it is of the dynamic model."""
-        return self.given.get("kind") == "detm"
+        return self.given.get("kind") == KIND
 
     @property
     def layout(self) -> str:
@@ -51,10 +51,10 @@ class Case(NamedTuple):
         return "ntm" if self.variant == "ntm" else "detm" if self.is_dated else "etm"
 
 
-TIME = "period"
-"""The field of a document's period."""
+KIND, TIME = "detm_paper", "period"
+"""The dynamic model as published, and the field of a document's period."""
 
-DATED: dict[str, Any] = {"kind": "detm", "time_field": TIME}
+DATED: dict[str, Any] = {"kind": KIND, "time_field": TIME}
 TOPMOST: dict[str, Any] = {"likelihood_eps": judges.TOPMOST_EPS}
 
 CASES = (
@@ -116,7 +116,7 @@ def shape_of(config: Config, vocab_size: int) -> Shape:
     model = config.model
     embed_dim = (config.vectors.embed_dim or 0) if model_kind(model.kind).has_embeddings else 0
     walk = None
-    if model.kind == "detm":
+    if model.kind == KIND:
         walk = WalkSizes(NUM_PERIODS, model.own.eta_hidden_size, model.own.eta_layers, model.own.walk_variance)
     return Shape(vocab_size, model.hidden, model.num_topics, embed_dim, model.decoder_hidden, walk)
 
@@ -146,7 +146,7 @@ class Batches:
 
     def __init__(self, counts: sp.csr_matrix, inputs: sp.csr_matrix, batcher: Batcher, config: Config) -> None:
         self.counts, self.inputs, self.batcher, self.config = counts, inputs, batcher, config
-        self.of_corpus = _of_corpus(counts, batcher, config) if config.model.kind == "detm" else None
+        self.of_corpus = _of_corpus(counts, batcher, config) if config.model.kind == KIND else None
 
     @classmethod
     def of(
@@ -154,7 +154,7 @@ class Batches:
     ) -> "Batches":
         """Batches of the rows of these matrices: [D, V] CSR each."""
         extras = {TIME: periods_of_documents(counts.shape[0]).astype(np.float32)}
-        extras = extras if config.model.kind == "detm" else {}
+        extras = extras if config.model.kind == KIND else {}
         return cls(counts, inputs, Batcher(counts, inputs, batch_size, dtype=dtype, extras=extras), config)
 
     def __len__(self) -> int:

@@ -111,13 +111,14 @@ def _dated_quantities(
 ) -> dict[str, np.ndarray]:
     num_docs, k = int(batch.real.sum()), model.config.num_topics
     out = model.dated_pass(model.read(batch, noise), batch, noise)
-    topics = model.topics(out.alpha.sample.reshape(-1, out.alpha.sample.shape[-1]))
+    # Behind the periods comes what is of none.
+    beta = out.beta.T.reshape(-1, k, len(out.beta))[:-1]
     found = {
         "mu": out.posterior.mu[:num_docs],
         "logvar": out.posterior.logvar[:num_docs],
         "theta": out.theta[:num_docs],
-        "beta": topics.T.reshape(-1, k, len(topics)),
-        "log_px": model.log_px_at(out, batch.pattern)[: batch.pattern.row_starts[-1]],
+        "beta": beta,
+        "log_px": model.log_px_nonzero(out.theta, out.beta, batch)[: batch.pattern.row_starts[-1]],
         "alpha": out.alpha.sample,
         "eta": out.eta.sample,
         "kl_alpha": out.alpha.kl,

@@ -50,7 +50,7 @@ def given_of(name: str) -> tuple[str, dict]:
     if name.startswith("gsm"):
         given |= {"kind": "gsm"}
     if name.startswith("detm"):
-        given |= {"kind": "detm", "time_field": "period"}
+        given |= {"kind": "detm_paper", "time_field": "period"}
     return "paper" if name.startswith(("paper", "detm")) else "ntm", given
 
 
@@ -67,7 +67,7 @@ class Loaded:
         is_etm = self.config.model.kind == "etm"
         constants = {"background": jnp.zeros(make.V)} if is_etm else {}
         extras, own, self.metadata = {}, {}, Metadata()
-        if self.config.model.kind == "detm":
+        if self.config.model.kind == "detm_paper":
             dated = {name.removeprefix("dated/"): a for name, a in self.arrays.items() if name.startswith("dated/")}
             last = len(dated["words"]) - 1
             quantiles = tuple(np.linspace(0, last, QUANTILES).tolist())
@@ -123,8 +123,8 @@ def test_one_pass_gives_torchs_numbers(golden):
     eps, own = spec.objective.likelihood_eps, {}
     if isinstance(model, StructuredDETM):
         dated, k = model.dated_pass(reading, batch, golden.noise), model.config.num_topics
-        log_px = model.log_px_at(dated, batch.pattern)[:nnz]
-        beta = model.topics(dated.alpha.sample.reshape(-1, model.embed_dim)).T.reshape(-1, k, make.V)
+        log_px = model.log_px_nonzero(dated.theta, dated.beta, batch)[:nnz]
+        beta = dated.beta.T.reshape(-1, k, make.V)[:-1]
         own = {"beta": beta, "alpha": dated.alpha.sample, "eta": dated.eta.sample}
         own |= {"kl_alpha": dated.alpha.kl, "kl_eta": dated.eta.kl}
     elif model.is_mixture:

@@ -1,7 +1,5 @@
 """The dynamic model as published: its walks and its LSTM by hand, periods, and what it does without dates or words."""
 
-import datetime
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,13 +7,12 @@ import pytest
 import scipy.sparse as sp
 
 from conftest import planted_counts
-from etm_jax.config.build import make_config
+from etm_jax.config.build import Config, make_config
 from etm_jax.corpus.metadata import QUANTILES, MetaColumn, Metadata
 from etm_jax.interop.layouts import from_state, to_state
 from etm_jax.models.detm_paper import StructuredDETM
 from etm_jax.models.layers import init_variables
-from etm_jax.models.structured import VARIANCE_EPS, eta_walk, lstm, walk_kl
-from etm_jax.models.time_periods import NO_PERIOD, periods_of
+from etm_jax.models.structured import VARIANCE_EPS, Affine, eta_walk, lstm, walk_kl
 from etm_jax.ops import sparse
 from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, batch_loss, new_state, theta_step, train_step
@@ -24,22 +21,8 @@ from etm_jax.util.errors import UserError
 V, K, L, H, E, D, T = 12, 3, 4, 6, 5, 10, 4
 
 
-def column(kind: str, low: float, high: float) -> MetaColumn:
-    return MetaColumn("when", kind, quantiles=tuple(np.linspace(low, high, QUANTILES).tolist()))
-
-
-def day(text: str) -> float:
-    return float((datetime.date.fromisoformat(text) - datetime.date(1970, 1, 1)).days)
-
-
-class Layer:
-    """What `Linear` is, of given arrays."""
-
-    def __init__(self, kernel, bias) -> None:
-        self.kernel, self.bias = jnp.asarray(kernel, float), jnp.asarray(bias, float)
-
-    def __call__(self, x):
-        return x @ self.kernel + self.bias[None]
+def layer(kernel, bias) -> Affine:
+    return Affine(jnp.asarray(kernel, float), jnp.asarray(bias, float))
 
 
 class Fitting:
@@ -52,7 +35,8 @@ class Fitting:
         counts[D - 1] = 0
         self.counts = sp.csr_matrix(counts.tocsr(), dtype=float)
         self.when = np.array([0, 0, 1, 1, 1, 3, 3, 3, np.nan, 3], np.float32)
-        self.metadata = Metadata((column("number", 0, T - 1),))
+        quantiles = tuple(np.linspace(0, T - 1, QUANTILES).tolist())
+        self.metadata = Metadata((MetaColumn("when", "number", quantiles=quantiles),))
         self.spec = Spec(
             self.config.model,
             self.config.objective,
@@ -65,7 +49,7 @@ class Fitting:
         )
         self.model = self.spec.module()
         assert isinstance(self.model, StructuredDETM)
-        constants = self.model.constants_of(self.counts, np.asarray(self.model.periods().of(self.when)), D)
+        constants = self.model.constants_of(self.counts, np.asarray(self.model.axis.period_of(self.when)), D)
         self.variables = init_variables(jax.random.key(0), self.model)._replace(constants=constants)
 
     def batch(self, rows=range(D)):
@@ -99,37 +83,19 @@ def test_a_walk_that_is_its_prior_has_no_divergence(float64):
 def test_an_lstm_of_one_unit_is_the_one_worked_out_by_hand(float64):
     # Gates that read nothing: input, forget, cell and output from the biases alone, in torch's order.
     i, f, g, o = (1 / (1 + np.exp(-1.0)), 1 / (1 + np.exp(0.5)), np.tanh(0.7), 1 / (1 + np.exp(-2.0)))
-    layer = Layer(np.zeros((1, 4)), [0.5, -1.0, 0.3, 1.0])
-    state = Layer(np.zeros((1, 4)), [0.5, 0.5, 0.4, 1.0])
+    inputs = layer(np.zeros((1, 4)), [0.5, -1.0, 0.3, 1.0])
+    states = layer(np.zeros((1, 4)), [0.5, 0.5, 0.4, 1.0])
     first = i * g
     wanted = [o * np.tanh(first), o * np.tanh(f * first + i * g)]
-    np.testing.assert_allclose(lstm(jnp.zeros((2, 1)), [layer], [state])[:, 0], wanted, rtol=1e-12)
+    np.testing.assert_allclose(lstm(jnp.zeros((2, 1)), [inputs], [states])[:, 0], wanted, rtol=1e-12)
 
 
 def test_eta_goes_on_from_the_sample_before(float64):
     # The mean is half the sample before plus what the LSTM gives; the variance is 1.
-    mu, logvar = Layer([[1.0], [0.5]], [0.0]), Layer([[0.0], [0.0]], [0.0])
+    mu, logvar = layer([[1.0], [0.5]], [0.0]), layer([[0.0], [0.0]], [0.0])
     walk = eta_walk(jnp.array([[1.0], [0.0]]), mu, logvar, jnp.array([[2.0], [-1.0]]), 1.0)
     np.testing.assert_allclose(walk.sample[:, 0], [3.0, 0.5], rtol=1e-12)
     assert float(walk.kl) == pytest.approx(0.5 * (1.0 + (1.5 - 3.0) ** 2), rel=1e-5)
-
-
-def test_periods_follow_each_other_and_hold_what_is_outside_them():
-    found = periods_of(column("date", day("2023-11-20"), day("2024-02-03")), "month")
-    assert found.names == ("2023-11", "2023-12", "2024-01", "2024-02")
-    days = [day(text) for text in ("1999-01-01", "2023-11-30", "2023-12-01", "2024-01-31", "2024-02-01", "2030-01-01")]
-    np.testing.assert_array_equal(found.of(np.array([*days, np.nan], np.float32)), [0, 0, 1, 2, 3, 3, NO_PERIOD])
-
-
-def test_periods_of_numbers_are_whole_numbers():
-    found = periods_of(column("number", 2012, 2015.5), "month")
-    assert found.names == ("2012", "2013", "2014", "2015")
-    np.testing.assert_array_equal(found.of(np.array([2011.0, 2013.9, 2015.0])), [0, 1, 3])
-
-
-def test_categories_are_no_time():
-    with pytest.raises(UserError, match="takes dates or whole numbers"):
-        periods_of(MetaColumn("when", "category", ("a", "b")), "month")
 
 
 def test_split_columns_meet_the_rows_of_their_own_group(float64):
@@ -167,12 +133,12 @@ def test_each_document_is_told_by_the_topics_of_its_own_period(fitting):
     noise = fitting.model.draw_noise(jax.random.key(1), batch)._replace(own={})
     out = model.dated_pass(model.read(batch, noise), batch, noise)
     terms = model.loss_terms(model.read(batch, noise), batch, noise)
-    topics = {period: model.beta_of(period) for period in range(T)} | {T: model.beta()}
-    for row, period in enumerate(np.asarray(out.period)):
-        px = out.theta[row] @ topics[int(period)] + fitting.config.objective.likelihood_eps
+    topics, periods = [*model.beta_at(jnp.arange(T)), model.beta()], np.asarray(model.period_of(batch))
+    for row, period in enumerate(periods):
+        px = out.theta[row] @ topics[period] + fitting.config.objective.likelihood_eps
         wanted = -(fitting.counts[[row]].toarray()[0] * np.log(px)).sum()
         assert float(terms["recon"][row]) == pytest.approx(wanted, rel=1e-9)
-    assert set(np.asarray(out.period).tolist()) == {0, 1, 3, T}
+    assert set(periods.tolist()) == {0, 1, 3, T}
 
 
 def test_what_is_known_of_the_periods_is_the_mean_of_their_documents(fitting):
@@ -180,7 +146,7 @@ def test_what_is_known_of_the_periods_is_the_mean_of_their_documents(fitting):
     dense = fitting.counts.toarray()
     np.testing.assert_allclose(constants["period_words"][1], dense[2:5].mean(axis=0))
     np.testing.assert_array_equal(constants["period_words"][2], 0)
-    np.testing.assert_allclose(constants["period_share"], np.array([2, 3, 0, 4]) / 9)
+    assert float(constants["num_docs"]) == D
 
 
 def test_gradients_are_finite_without_dates_words_and_documents_of_a_period(fitting):
@@ -211,8 +177,24 @@ def test_training_lowers_the_loss(fitting):
 
 def test_it_asks_for_the_field_of_time():
     config = make_config("paper", {"kind": "detm"})
-    with pytest.raises(UserError, match="--time_field=date"):
-        StructuredDETM.fields_read(config.model)
+    assert config.model.kind == "detm_paper"
+    assert (config.train.num_epochs, config.optimizer.learning_rate) == (400, 0.005)
+    with pytest.raises(UserError, match="--time_field=FIELD"):
+        StructuredDETM.check(config, "")
+
+
+def test_its_settings_are_stored_and_read_again():
+    config = make_config("paper", {"kind": "detm", "time_field": "when", "eta_layers": 2})
+    assert Config.from_json(config.to_json()) == config
+
+
+def test_the_export_has_the_topics_of_each_period(fitting):
+    model = fitting.spec.with_variables(fitting.variables)
+    own = StructuredDETM.exported(fitting.variables.params | fitting.variables.constants)
+    logits = own["alpha_time"] @ own["rho"].T + own["background"]
+    np.testing.assert_allclose(model.beta_at(jnp.arange(T)), jax.nn.softmax(logits, axis=-1), rtol=1e-9)
+    np.testing.assert_allclose(own["eta"], model.eta_walk().sample, rtol=1e-12)
+    np.testing.assert_allclose(model.one_beta(model.beta_of(fitting.batch())), model.beta(), rtol=1e-9)
 
 
 def test_weights_go_to_both_torch_codes_and_back_bit_by_bit(fitting):
