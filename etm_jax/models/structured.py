@@ -114,9 +114,9 @@ class EtaNetwork(NamedTuple):
     def of(cls, params: Mapping[str, Any]) -> "EtaNetwork":
         """From a model's parameters, by their names there."""
         depth = sum(name.startswith("lstm_input_") for name in params)
-        layers = [[Affine(**params[f"lstm_{part}_{i}"]) for i in range(depth)] for part in ("input", "state")]
+        inputs, states = ([Affine(**params[f"lstm_{part}_{i}"]) for i in range(depth)] for part in ("input", "state"))
         words, mu, logvar = (Affine(**params[name]) for name in ("eta_map", "eta_mu", "eta_logvar"))
-        return cls(words, *layers, mu, logvar)
+        return cls(words, inputs, states, mu, logvar)
 
     def walk(self, words: jax.Array, eps: jax.Array | None, variance: float) -> Walk:
         """η of all periods: [T, V] → [T, K]. eps: [T, K]."""

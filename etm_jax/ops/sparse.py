@@ -336,7 +336,7 @@ def split_columns(pattern: Pattern, group: jax.Array, num_groups: int) -> Patter
     """
 
     def columns(tile: Pattern, group: jax.Array) -> jax.Array:
-        return tile.cols * num_groups + group[tile.rows]
+        return jnp.asarray(tile.cols) * num_groups + group[tile.rows]
 
     def order(tile: Pattern, cols: jax.Array) -> jax.Array:
         # Padding comes behind the last column.

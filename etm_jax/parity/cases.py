@@ -176,10 +176,11 @@ class Batches:
             if model.dropout and (model.dropout_layers == "all" or i == len(model.hidden) - 1):
                 keep = rng.random((size, width)) >= model.dropout
                 masks[i] = (keep / (1 - model.dropout)).astype(dtype)
-        own, dated = {}, None
+        own: dict[str, np.ndarray] = {}
+        dated = None
         if self.of_corpus:
             words, periods = self.of_corpus.constants["period_words"], self.batcher.extras[TIME][rows]
-            shape = (len(words), model.num_topics, self.config.vectors.embed_dim)
+            shape = (len(words), model.num_topics, self.config.vectors.embed_dim or 0)
             own = {"alpha": rng.normal(size=shape).astype(dtype), "eta": rng.normal(size=shape[:2]).astype(dtype)}
             walks = (torch.from_numpy(own[name]) for name in ("alpha", "eta"))
             of_rows = torch.from_numpy(periods.astype(np.int64))
