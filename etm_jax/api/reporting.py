@@ -20,6 +20,7 @@ from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.report.page.contents import contents
 from etm_jax.report.page.html import page
 from etm_jax.results.evaluation import Evaluation, measured
+from etm_jax.results.group_words import shifts_of
 from etm_jax.results.run import Run
 from etm_jax.training.corpus_batches import corpus_batchers
 from etm_jax.training.run_folder import RunFolder
@@ -168,5 +169,6 @@ class Reports(TopicResults):
             theta_test=nothing,
             theta_test_h1=nothing,
             own=own,
+            shifts=shifts_of(variables, self._trained.spec()),
         )
         return Run(RunFolder(Path(name)), self._record, corpus, arrays, self.history_, edit)

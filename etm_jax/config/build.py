@@ -179,6 +179,13 @@ def _check_together(config: Config) -> None:
         )
     if m.prevalence:
         parse_formula(m.prevalence)
+    if m.content and (config.objective.criterion != "cross_entropy" or config.objective.renormalize):
+        other = "--renormalize" if config.objective.renormalize else f"--criterion={config.objective.criterion}"
+        way_out = "--norenormalize" if config.objective.renormalize else "--criterion=cross_entropy"
+        raise UserError(
+            f"--content={m.content} does not go with {other}, which sums over words as if all groups had the same; "
+            f"give {way_out}"
+        )
     for flag, steps in (("infer_steps", m.infer_steps), ("refine_steps", refine_steps)):
         if steps and m.theta_layer:
             raise UserError(

@@ -115,6 +115,7 @@ WITHOUT_EMBEDDINGS: dict[str, Any] = {
     "infer_steps": 0,
     "infer_sif": 0.0,
     "prevalence": "",
+    "content": "",
 }
 """What holds for a model without ρ and α, to which these settings mean nothing, whatever a flagfile for ETM says."""
 
@@ -187,8 +188,19 @@ register_model(
         "the dynamic embedded topic model: topics that move over the periods of --time_field",
         implementation="etm_jax.models.detm:DETM",
         settings=DynamicConfig,
-        forced={"prevalence": "", "criterion": "cross_entropy", "renormalize": False},
+        forced={"prevalence": "", "content": "", "criterion": "cross_entropy", "renormalize": False},
         variants={"paper": {"kind": "detm_paper"}},
+    )
+)
+register_model(
+    ModelCard(
+        "detm_paper",
+        "the same as published, with an LSTM over the periods' words; --model=detm --variant=paper is this",
+        implementation="etm_jax.models.detm_paper:StructuredDETM",
+        settings=DynamicConfig,
+        section="detm",
+        forced=AS_PUBLISHED,
+        variants={"paper": {"num_epochs": 400}},
     )
 )
 register_model(
@@ -211,17 +223,6 @@ register_model(
             "likelihood_eps": 0.0,
             "renormalize": False,
         },
-    )
-)
-register_model(
-    ModelCard(
-        "detm_paper",
-        "the same as published, with an LSTM over the periods' words; --model=detm --variant=paper is this",
-        implementation="etm_jax.models.detm_paper:StructuredDETM",
-        settings=DynamicConfig,
-        section="detm",
-        forced=AS_PUBLISHED,
-        variants={"paper": {"num_epochs": 400}},
     )
 )
 register_model(

@@ -111,6 +111,11 @@ def check_mixture(model: Predictor | ExportPredictor) -> None:
     kind = model.config.model.kind
     if not model_kind(kind).is_mixture:
         raise UserError(f"words of --model={kind} come from no single topic, so that topics cannot explain them")
+    if isinstance(model, Predictor) and model.spec.module().topics_vary:
+        raise UserError(
+            "the words of this model's topics differ from document to document, which explanations do not know; train "
+            "--model=etm without --content to explain"
+        )
 
 
 def _laplace(model: Predictor, counts: sp.csr_matrix) -> Sequence[np.ndarray]:

@@ -103,7 +103,8 @@ class Predictor:
         kind = "tfidf" if model.use_tfidf else model.encoder_input
         inputs = encoder_input(counts, kind, self.vocabulary)
         extras = self.metadata.encode(meta or {}, counts.shape[0])
-        return Batcher(counts, inputs, self._batch_size, SIZES, layout=self._mesh_layout, extras=extras)
+        groups = model_kind(model.kind).group_of(model, self.spec.metadata, extras)
+        return Batcher(counts, inputs, self._batch_size, SIZES, layout=self._mesh_layout, extras=extras, groups=groups)
 
     def _with_prior(self, theta: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
         if self.spec.metadata.columns:  # Where the prior is each document's own, the model has seen to it.

@@ -165,8 +165,14 @@ def init_variables(key: jax.Array, module: Module) -> Variables:
     """
     declared = _declarations(module)
     leaves, structure = jax.tree.flatten(declared.params, is_leaf=_is_declared)
-    arrays = _uniform(key, [leaf.value.size for leaf in leaves], [leaf.half_width for leaf in leaves])
-    values = [array.reshape(leaf.value.shape) for leaf, array in zip(leaves, arrays, strict=True)]
+    # What starts at 0 is not drawn: with it or without, the others start alike.
+    widths = [leaf.half_width for leaf in leaves]
+    sizes = [leaf.value.size if width else 0 for leaf, width in zip(leaves, widths, strict=True)]
+    arrays = _uniform(key, sizes, widths)
+    values = [
+        array.reshape(leaf.value.shape) if leaf.half_width else jnp.zeros(leaf.value.shape, array.dtype)
+        for leaf, array in zip(leaves, arrays, strict=True)
+    ]
     constants = jax.tree.map(
         lambda leaf: jnp.zeros(leaf.value.shape, leaf.value.dtype), declared.constants, is_leaf=_is_declared
     )

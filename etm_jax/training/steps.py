@@ -263,6 +263,12 @@ def beta_step(variables: Variables, spec: Spec) -> jax.Array:
     return spec.with_variables(variables).beta()
 
 
+@partial(jax.jit, static_argnames="spec")
+def word_shifts_step(variables: Variables, spec: Spec) -> jax.Array | None:
+    """What groups of documents add to the words' logits, as of `TopicModel.word_shifts`: [V, G], or None."""
+    return spec.with_variables(variables).word_shifts()
+
+
 def beta_to_infer(variables: Variables, spec: Spec) -> jax.Array | None:
     """What `theta_step` would make of the topics for each batch again: [K, V]; None where it needs no topics."""
     return beta_step(variables, spec) if spec.model.infer_steps else None

@@ -17,6 +17,7 @@ from etm_jax.metrics.neighbours import nearest
 from etm_jax.metrics.topic_tree import overlap
 from etm_jax.metrics.topics import representative_documents, topic_shares
 from etm_jax.report.page.choices import WEIGHTS, choices_of, ranked_words, start_of
+from etm_jax.report.page.group_words import columns_of, field_of, marked_of, rows_of
 from etm_jax.report.page.groups import groups_of
 from etm_jax.report.page.relations import flattened, tree_of
 from etm_jax.report.page.strings import page_language
@@ -91,7 +92,8 @@ def contents(
 
     shared = overlap(model.beta)
     tree = tree_of(shared)
-    columns = _searchable(corpus.vocabulary.term_freq, ranked)
+    by_group = marked_of(model)
+    columns = _searchable(corpus.vocabulary.term_freq, np.concatenate([ranked.ravel(), columns_of(by_group)]))
     place = {int(j): i for i, j in enumerate(columns)}
     names = corpus.vocabulary.words
     of_word = _topics_of_words(model.beta, share)
@@ -126,6 +128,8 @@ def contents(
         }
         for k in range(len(words))
     ]
+    for topic, of_topic in zip(topics if by_group else (), by_group, strict=True):
+        topic["by_group"] = rows_of(of_topic, place)
     near = _neighbours(run, columns)
     if model.alpha is not None and model.rho is not None:
         found, cosine = nearest(model.alpha, model.rho[columns], NEAREST)
@@ -155,6 +159,7 @@ def contents(
         "time": time,
         "period_of_document": period_of_document,
         "groups": groups_of(theta, every, corpus.metadata),
+        "content": field_of(model),
         "training": {name: [row.get(name) for row in run.epochs] for name in ("epoch", *CURVES)},
         "first": opening,
         "documents": {
@@ -291,9 +296,9 @@ def _filtering(run: Run) -> list[list[Any]] | None:
 def _settings(run: Run) -> list[list[Any]]:
     """Rows of section, flag, what it came to, and whether what was given differs from the variant's."""
     config, rows = run.record.config, []
-    usual, settled = VARIANTS[config.variant], run.record.settled()
+    usual, settled = VARIANTS[config.variant], run.record.settled().sections()
     for section, s, value in config.settings():
-        came_to = getattr(getattr(settled, section), s.name)
+        came_to = getattr(settled[section], s.name)
         shown = "" if came_to is None else s.text(came_to) if value is not None else f"{came_to:.3g}"
         rows.append([section, s.flag, shown, value != usual.get(s.name, s.default)])
     return rows
