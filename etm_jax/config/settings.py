@@ -317,13 +317,14 @@ def all_sections() -> dict[str, type]:
     found = dict(SECTIONS)
     taken = {"run", "variant", *found, *(word for kind in (RunOptions, *found.values()) for word in _words(kind))}
     for name in model_names():
-        own = model_card(name).settings
-        if own is None or found.get(name) is own:
+        card = model_card(name)
+        own = card.settings
+        if own is None or found.get(card.own_section) is own:
             continue
         words = [name, *_words(own)]
         if clash := next((word for word in words if word in taken), None):
             raise UserError(f"the model {name} has a section or a setting {clash}, and there is one already; rename it")
-        found[name] = own
+        found[card.own_section] = own
         taken.update(words)
     return found
 

@@ -77,11 +77,16 @@ class TopicModel(TopicModelKind, Module):
         """The encoder: hidden layers, then a mean and a log-variance for each topic."""
         c, k, dim = self.config, self.config.num_topics, self.embed_dim
         first = dim if c.read_rho else self.vocab_size
-        self.hidden = linears((first, *c.hidden), reads_words=not c.read_rho)
+        self.hidden = linears((first, *c.hidden), reads_words=not c.read_rho, more_inputs=self.more_inputs())
         self.mu = Linear(c.hidden[-1], k)
         self.logvar = Linear(c.hidden[-1], k)
         if c.theta_layer:
             self.theta_layer = Linear(k, k)
+
+    @needs_no_parameters
+    def more_inputs(self) -> int:
+        """What the encoder's first layer reads besides words, of which a subclass makes the parameters."""
+        return 0
 
     @needs_no_parameters
     def initial(self, key: jax.Array, start: Start) -> Variables:
@@ -277,6 +282,10 @@ class TopicModel(TopicModelKind, Module):
         if self.seed_words:
             terms["seed"] = seed_loss(self.one_beta(out.beta), self.seed_words)
         return terms
+
+    def documents_scale(self) -> jax.Array | None:
+        """What the loss multiplies the documents' mean or sum by, and not the scalar terms: scalar; None for 1."""
+        return None
 
     # For flax
 

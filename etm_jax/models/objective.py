@@ -157,10 +157,13 @@ def _gram(columns: jax.Array) -> jax.Array:
 _gram.defvjp(lambda x: (_gram(x), x), lambda x, grad: (x @ (grad + grad.T),))
 
 
-def total_loss(terms: Mapping[str, jax.Array], real: jax.Array, config: ObjectiveConfig) -> tuple[jax.Array, Sums]:
+def total_loss(
+    terms: Mapping[str, jax.Array], real: jax.Array, config: ObjectiveConfig, scale: jax.Array | None = None
+) -> tuple[jax.Array, Sums]:
     """The scalar that training minimises, in nats, and the batch's sums.
 
     terms: as of `TopicModel.loss_terms`, [B] of each document or scalars; real: [B], 1 for a document, 0 for padding.
+    scale: scalar, as of `TopicModel.documents_scale`; None for 1.
 
     The negative ELBO of Dieng et al. 2020, Algorithm 1, by one sample a document, its KL weighted by `kl_weight`; a
     mean or a sum over the documents as `reduction` says, plus the scalar terms. A term counts with the weight that the
@@ -174,6 +177,8 @@ def total_loss(terms: Mapping[str, jax.Array], real: jax.Array, config: Objectiv
         loss = loss + weights.get(name, 1.0) * term
     if config.reduction == "mean":
         loss = loss / sums.docs
+    if scale is not None:
+        loss = loss * scale
     for name, term in terms.items():
         if not term.ndim:
             loss = loss + weights.get(name, 1.0) * term

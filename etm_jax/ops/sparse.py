@@ -352,6 +352,39 @@ def _row_of_each(starts: jax.Array, nnz: int, search: str) -> jax.Array:
     return jnp.searchsorted(starts, jnp.arange(nnz), side="right", method=search) - 1
 
 
+def split_columns(pattern: Pattern, group: jax.Array, num_groups: int) -> Pattern:
+    """The pattern of the same entries in a matrix that has a column for each word and group of documents: [B, V·G].
+
+    group: [B] int32, below G. An entry of word w stands in column w·G + group of its document. So `sddmm` and what it
+    is derived by meet rows of a dense matrix that differ from group to group.
+    """
+
+    def columns(tile: Pattern, group: jax.Array) -> jax.Array:
+        return jnp.asarray(tile.cols) * num_groups + group[tile.rows]
+
+    def order(tile: Pattern, cols: jax.Array) -> jax.Array:
+        # Padding comes behind the last column.
+        return jnp.argsort(jnp.where(_is_real(tile), cols, jnp.iinfo(cols.dtype).max)).astype(jnp.int32)
+
+    def starts(tile: Pattern, cols: jax.Array) -> jax.Array:
+        num_cols = (tile.col_starts.shape[0] - 1) * num_groups
+        lengths = jnp.zeros(num_cols + 1, jnp.int32).at[cols + 1].add(_is_real(tile).astype(jnp.int32))
+        return jnp.cumsum(lengths)
+
+    cols = by_tile(columns, pattern, TILES, (DOCS, group))
+    return dataclasses.replace(
+        pattern,
+        cols=cols,
+        order=by_tile(order, pattern, TILES, (TILES, cols)),
+        col_starts=by_tile(starts, pattern, TILES, (TILES, cols)),
+    )
+
+
+def _is_real(tile: Pattern) -> jax.Array:
+    """Which entries are no padding: [N] bool."""
+    return jnp.arange(tile.rows.shape[0]) < tile.row_starts[-1]
+
+
 def to_dense(values: jax.Array, pattern: Pattern) -> jax.Array:
     """The [B, V] matrix itself, for the criteria that need every word of every document."""
 
