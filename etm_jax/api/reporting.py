@@ -171,17 +171,14 @@ class Reports(TopicResults):
         return fitted._replace(activity=moments.activity, kl=moments.kl_per_topic)
 
     def _as_run(self, name: str) -> Run:
-        corpus, nothing, variables = self._corpus, self._theta[:0], self._trained.variables
-        values, edit = variables.params | variables.constants, self._trained.edit
-        own = self._applied.spec.module().exported(values)
-        own = edit.embeddings(own) if edit else own
+        corpus, nothing = self._corpus, self._theta[:0]
         arrays = TopicArrays(
             beta=self.components_,
             theta_train=self._theta_of(corpus.train),
             theta_valid=self._theta_of(corpus.valid),
             theta_test=nothing,
             theta_test_h1=nothing,
-            own=own,
-            shifts=shifts_of(variables, self._trained.spec()),
+            own=self._own_arrays(),
+            shifts=shifts_of(self._trained.variables, self._trained.spec()),
         )
-        return Run(RunFolder(Path(name)), self._record, corpus, arrays, self.history_, edit)
+        return Run(RunFolder(Path(name)), self._record, corpus, arrays, self.history_, self._trained.edit)
