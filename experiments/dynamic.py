@@ -40,7 +40,7 @@ from etm_jax.results.over_time import beta_at
 from etm_jax.training.corpus_batches import corpus_batchers
 from etm_jax.training.make_trainer import make_trainer
 from etm_jax.training.run_folder import RunFolder
-from etm_jax.util.console import note, silenced
+from etm_jax.util.console import note, show, silenced
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import replace_text
 from experiments.datelines import printed
@@ -184,7 +184,7 @@ def main(argv: Sequence[str]) -> None:
                     RESULTS.parent.mkdir(exist_ok=True)
                     replace_text(RESULTS, json.dumps(known, indent=1) + "\n")
     text = tables(known)
-    note(text)
+    show(text)
     write_between(PAGE, "dynamic", "What it is worth", text)
 
 

@@ -20,6 +20,7 @@ from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.report.page.contents import contents
 from etm_jax.report.page.html import page
 from etm_jax.results.evaluation import Evaluation, measured
+from etm_jax.results.group_words import shifts_of
 from etm_jax.results.run import Run
 from etm_jax.training.corpus_batches import corpus_batchers
 from etm_jax.training.run_folder import RunFolder
@@ -135,6 +136,19 @@ class Reports(TopicResults):
         """What a notebook asks for first, in place of the diagram that scikit-learn draws."""
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
+    def topics_by_group(self) -> dict[str, np.ndarray]:
+        """The topics as each group of documents words them, of a model with the setting `content`.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (K, V)
+            By category of the field, topics whose rows sum to 1; empty where all documents have the same words.
+            `components_` are the topics themselves, which a document of no group has.
+        """
+        own = self._fitted()
+        found = shifts_of(own._trained.variables, own._trained.spec())
+        return {level: found.beta(own.components_, g) for g, level in enumerate(found.levels)} if found else {}
+
     def _theta_of(self, part: Documents) -> np.ndarray:
         return self._theta[list(map(int, part.ids))]
 
@@ -165,5 +179,6 @@ class Reports(TopicResults):
             theta_test=nothing,
             theta_test_h1=nothing,
             own=self._own_arrays(),
+            shifts=shifts_of(self._trained.variables, self._trained.spec()),
         )
         return Run(RunFolder(Path(name)), self._record, corpus, arrays, self.history_, self._trained.edit)

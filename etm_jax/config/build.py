@@ -44,7 +44,7 @@ class Config:
 
     def sections(self) -> dict[str, Any]:
         """The objects of settings by section, that of the model's own settings among them."""
-        own = {} if self.model.own is None else {self.model.kind: self.model.own}
+        own = {} if self.model.own is None else {model_card(self.model.kind).own_section: self.model.own}
         return {name: getattr(self, name) for name in SECTIONS} | own
 
     def settings(self) -> Iterator[tuple[str, Setting, Any]]:
@@ -82,8 +82,9 @@ class Config:
         """
         try:
             kind = values["model"].get("kind", ModelConfig.kind)
-            own = model_card(kind).settings
-            sections = SECTIONS if own is None else SECTIONS | {kind: own}
+            card = model_card(kind)
+            own = card.settings
+            sections = SECTIONS if own is None else SECTIONS | {card.own_section: own}
             flat: dict[str, Any] = {}
             for section, declared in sections.items():
                 new_names = {s.formerly: s.name for s in settings_of(declared) if s.formerly}
@@ -115,8 +116,10 @@ def make_config(variant: str = "default", given: Mapping[str, Any] | None = None
     dim_is_given = given.get("embed_dim") is not None
     if not dim_is_given:
         given.pop("embed_dim", None)
-    merged = VARIANTS[variant] | given
-    card = model_card(merged.get("kind", ModelConfig.kind))
+    card = model_card((VARIANTS[variant] | given).get("kind", ModelConfig.kind))
+    if becomes := card.variants.get(variant, {}).get("kind"):
+        card, given["kind"] = model_card(becomes), becomes
+    merged = VARIANTS[variant] | dict(card.variants.get(variant, {})) | given
     _check_one_seed(card, merged)
     merged = dict(card.defaults) | merged | _unread(card) | dict(card.forced)
     if not dim_is_given and _has_own_dim(merged.get("vectors")):
@@ -130,7 +133,7 @@ def make_config(variant: str = "default", given: Mapping[str, Any] | None = None
     if merged:
         raise _unknown(next(iter(merged)))
     if card.settings is not None:
-        made["model"] = dataclasses.replace(made["model"], own=made[card.name])
+        made["model"] = dataclasses.replace(made["model"], own=made[card.own_section])
     config = Config(variant=variant, **{section: made[section] for section in SECTIONS})
     _check_together(config)
     return config
@@ -176,6 +179,13 @@ def _check_together(config: Config) -> None:
         )
     if m.prevalence:
         parse_formula(m.prevalence)
+    if m.content and (config.objective.criterion != "cross_entropy" or config.objective.renormalize):
+        other = "--renormalize" if config.objective.renormalize else f"--criterion={config.objective.criterion}"
+        way_out = "--norenormalize" if config.objective.renormalize else "--criterion=cross_entropy"
+        raise UserError(
+            f"--content={m.content} does not go with {other}, which sums over words as if all groups had the same; "
+            f"give {way_out}"
+        )
     for flag, steps in (("infer_steps", m.infer_steps), ("refine_steps", refine_steps)):
         if steps and m.theta_layer:
             raise UserError(

@@ -34,7 +34,9 @@ class ModelCard:
     whose flags come with it; the model finds them as `own` of its `ModelConfig`. defaults: by name of a setting, what
     it is unless it is given or a variant says otherwise. forced: what it is whatever is given. reads: of the settings
     of vectors, model, objective, optimizer and training those that it reads, where it does not read all; the others
-    keep their defaults, whatever is given.
+    keep their defaults, whatever is given. variants: by name of a variant, what it sets otherwise for this model; a
+    `kind` among that is the model that it makes of this one. section: that of the settings, of a model that shares them
+    with another; by default the model's name.
     """
 
     name: str
@@ -44,6 +46,13 @@ class ModelCard:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     forced: Mapping[str, Any] = field(default_factory=dict)
     reads: frozenset[str] | None = None
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    section: str = ""
+
+    @property
+    def own_section(self) -> str:
+        """The name of the section of its own settings."""
+        return self.section or self.name
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,11 @@ class DynamicConfig:
     )
     drift_lr: float = setting(0.35, "step size of the drift of topics, as a multiple of --learning_rate", at_least=0)
     eta_lr: float = setting(5.0, "step size of the prior means, as a multiple of --learning_rate", at_least=0)
+    walk_variance: float = setting(
+        0.005, "of the published model, the variance of both steps in place of the two above", above=0
+    )
+    eta_hidden_size: int = setting(200, "of the published model, units of the LSTM that reads the periods", at_least=1)
+    eta_layers: int = setting(3, "of the published model, layers of that LSTM", at_least=1)
 
 
 WITHOUT_EMBEDDINGS: dict[str, Any] = {
@@ -101,8 +115,14 @@ WITHOUT_EMBEDDINGS: dict[str, Any] = {
     "infer_steps": 0,
     "infer_sif": 0.0,
     "prevalence": "",
+    "content": "",
 }
 """What holds for a model without ρ and α, to which these settings mean nothing, whatever a flagfile for ETM says."""
+
+AS_PUBLISHED: dict[str, Any] = {
+    name: value for name, value in WITHOUT_EMBEDDINGS.items() if name not in ("vectors", "train_rho")
+} | {"criterion": "cross_entropy", "renormalize": False, "reduction": "mean", "theta_layer": False, "thinning": 0.0}
+"""What holds for the dynamic model as published, which has no place for anything else."""
 
 _CARDS: dict[str, ModelCard] = {}
 _imported: set[str] = set()
@@ -168,7 +188,19 @@ register_model(
         "the dynamic embedded topic model: topics that move over the periods of --time_field",
         implementation="etm_jax.models.detm:DETM",
         settings=DynamicConfig,
-        forced={"prevalence": "", "criterion": "cross_entropy", "renormalize": False},
+        forced={"prevalence": "", "content": "", "criterion": "cross_entropy", "renormalize": False},
+        variants={"paper": {"kind": "detm_paper"}},
+    )
+)
+register_model(
+    ModelCard(
+        "detm_paper",
+        "the same as published, with an LSTM over the periods' words; --model=detm --variant=paper is this",
+        implementation="etm_jax.models.detm_paper:StructuredDETM",
+        settings=DynamicConfig,
+        section="detm",
+        forced=AS_PUBLISHED,
+        variants={"paper": {"num_epochs": 400}},
     )
 )
 register_model(

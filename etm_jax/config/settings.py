@@ -104,6 +104,20 @@ class ModelConfig:
         models=("etm",),
         before=1.0,
     )
+    content: str = setting(
+        "",
+        "metadata field by whose categories the words of topics differ, such as source",
+        shown="FIELD",
+        models=("etm",),
+        before="",
+    )
+    content_weight: float = setting(
+        2.0,
+        "standard deviations that a word's count in a group of --content is off before the word counts as its own",
+        above=0,
+        models=("etm",),
+        before=2.0,
+    )
     infer_steps: int = setting(
         10, "Newton steps at test from the encoder's δ to a better one near it; 0: none", at_least=0, zero="none"
     )
@@ -172,6 +186,13 @@ class OptimizerConfig:
         at_least=0,
         models=("etm",),
         before=10.0,
+    )
+    content_lr: float = setting(
+        3.0,
+        "step size of what --content adds to words, as a multiple of --learning_rate",
+        at_least=0,
+        models=("etm",),
+        before=3.0,
     )
     weight_decay: float = setting(0.0, "L2 penalty in the gradient; decoupled for adamw", at_least=0)
     clip_norm: float = setting(0.0, "largest norm of the gradient; 0: unbounded", at_least=0)
@@ -296,13 +317,14 @@ def all_sections() -> dict[str, type]:
     found = dict(SECTIONS)
     taken = {"run", "variant", *found, *(word for kind in (RunOptions, *found.values()) for word in _words(kind))}
     for name in model_names():
-        own = model_card(name).settings
-        if own is None or found.get(name) is own:
+        card = model_card(name)
+        own = card.settings
+        if own is None or found.get(card.own_section) is own:
             continue
         words = [name, *_words(own)]
         if clash := next((word for word in words if word in taken), None):
             raise UserError(f"the model {name} has a section or a setting {clash}, and there is one already; rename it")
-        found[name] = own
+        found[card.own_section] = own
         taken.update(words)
     return found
 

@@ -10,7 +10,7 @@ from etm_jax.corpus.readers.decode import STDIN
 from etm_jax.corpus.readers.tables import header_of_table, header_of_workbook
 from etm_jax.corpus.readers.text_files import keys_of_jsonl
 from etm_jax.corpus.sources import form_with_columns
-from etm_jax.util.console import note
+from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
 
 COLUMNS = {name: getattr(CorpusConfig(), name) for name in ("text_field", "id_field", "delimiter")}
@@ -44,6 +44,30 @@ def with_columns_of_training(
         flags = " ".join(f"--{column}={getattr(found, column)}" for column in taken)
         note(f"read as the text of training: {flags}; give {'it' if len(taken) == 1 else 'them'} for other columns")
     return found
+
+
+def with_fields_of_model(name: str, settings: CorpusConfig, wanted: Sequence[str]) -> CorpusConfig:
+    """The settings with the metadata fields that a model reads, those of them that `name`, a file or `-`, has.
+
+    settings: by which the file is read. Fields that --meta_fields names are there already, and where there is a table
+    of --meta, it is for a person to say which. What is taken and what is missing is told.
+    """
+    asked = [field.strip() for field in settings.meta_fields.split(",")] if settings.meta_fields else []
+    sought = [field for field in wanted if field not in asked]
+    if not sought or settings.meta:
+        return settings
+    form = "" if name == str(STDIN) else form_with_columns(name, settings)
+    header = _header(Path(name).expanduser(), form, settings) if form else []
+    taken = [field for field in sought if field in header]
+    if missing := [field for field in sought if field not in taken]:
+        warn(
+            f"the model reads {', '.join(missing)} of a document, which is not in --input={name}: the mean stands for "
+            "it (--meta_fields and --meta give it)"
+        )
+    if not taken:
+        return settings
+    note(f"read as the metadata of training: --meta_fields={','.join(taken)}")
+    return replace(settings, meta_fields=",".join([*asked, *taken]))
 
 
 def _that_are_there(path: Path, form: str, wanted: CorpusConfig, plain: CorpusConfig) -> CorpusConfig:

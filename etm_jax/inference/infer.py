@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from etm_jax.config.corpus_settings import CorpusConfig
-from etm_jax.corpus.columns_of_training import COLUMNS, with_columns_of_training
+from etm_jax.corpus.columns_of_training import COLUMNS, with_columns_of_training, with_fields_of_model
 from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.new_documents import files_of_new, read_new, settings_like
 from etm_jax.corpus.sources import files_trained_on
@@ -64,7 +64,9 @@ class Reading:
     def with_columns(self, name: str, settings: CorpusConfig, model: Predictor | ExportPredictor) -> CorpusConfig:
         """The settings with the columns by which `name` is read. Raises UserError where the file cannot be read."""
         said = {column: value for column in COLUMNS if (value := getattr(self, column)) is not None}
-        return with_columns_of_training(name, settings, said, model.config.corpus)
+        found = with_columns_of_training(name, settings, said, model.config.corpus)
+        read = model.spec.metadata.names if isinstance(model, Predictor) else ()
+        return with_fields_of_model(name, found, read)
 
     def check_output(
         self, output: Path, inputs: Iterable[Path], workdir: str, model: Predictor | ExportPredictor

@@ -45,7 +45,9 @@ class Weights(NamedTuple):
 class Layout(NamedTuple):
     """One package's parameter names. table: its key to ours, where `{}` stands for a layer's number.
 
-    depth: number of hidden layers of its encoder, all of equal width; None where any number is possible.
+    depth: number of hidden layers of its encoder, all of equal width; None where any number is possible. joined: by its
+    key of a weight [out, in] the table's keys of two parts that it consists of along `in`, the words and the rest.
+    unused: keys of what takes part in nothing.
     """
 
     package: str
@@ -53,6 +55,8 @@ class Layout(NamedTuple):
     table: dict[str, str]
     depth: int | None = None
     settings: Mapping[str, Any] = {}
+    joined: Mapping[str, tuple[str, str]] = {}
+    unused: frozenset[str] = frozenset()
 
 
 def _linear(theirs: Mapping[str, str]) -> dict[str, str]:
@@ -83,8 +87,32 @@ _ZLL17 = Layout(
     | _linear({"decoder_{}": "decoder.dec_{}"})
     | {"rho.weight": "rho", "rho.bias": "rho_bias", "alpha.weight": "alpha", "alpha.bias": "alpha_bias"},
 )
-LAYOUTS = {"ntm": _ZLL17, "etm": _DIENG, "topmost": _TOPMOST}
+_DETM = Layout(
+    package="adjidieng/DETM",
+    variant="paper",
+    table=_linear({"hidden_1": "q_theta.2", "mu": "mu_q_theta", "logvar": "logsigma_q_theta"})
+    | _linear({"eta_map": "q_eta_map", "eta_mu": "mu_q_eta", "eta_logvar": "logsigma_q_eta"})
+    | {"q_theta.0.weight.words": "hidden_0.kernel", "q_theta.0.weight.eta": "eta_kernel"}
+    | {"q_theta.0.bias": "hidden_0.bias"}
+    | {"q_eta.weight_ih_l{}": "lstm_input_{}.kernel", "q_eta.bias_ih_l{}": "lstm_input_{}.bias"}
+    | {"q_eta.weight_hh_l{}": "lstm_state_{}.kernel", "q_eta.bias_hh_l{}": "lstm_state_{}.bias"}
+    | {"rho.weight": "rho", "mu_q_alpha": "alpha_mean", "logsigma_q_alpha": "alpha_logvar"},
+    depth=2,
+    joined={"q_theta.0.weight": ("q_theta.0.weight.words", "q_theta.0.weight.eta")},
+)
+_TOPMOST_DETM = _DETM._replace(
+    package="TopMost's DETM",
+    settings={"likelihood_eps": 1e-12},
+    # A batch normalisation that is made and never called.
+    unused=frozenset(
+        f"decoder_bn.{name}" for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    ),
+)
+LAYOUTS = {"ntm": _ZLL17, "etm": _DIENG, "topmost": _TOPMOST, "detm": _DETM, "topmost_detm": _TOPMOST_DETM}
 """`ntm` covers ETM (EVAE there) and GSM, which has a decoder in place of ρ and α."""
+
+KERNEL = "kernel"
+"""What our names of weights end with that torch has transposed."""
 
 _PREFIXES = ("module.", "vae.")
 """Prefixes of every key that DataParallel and classes around a model add."""
@@ -96,8 +124,9 @@ def from_state(state: Mapping[str, np.ndarray], rho: np.ndarray | None = None) -
     Raises UserError, which names the key, where one is missing or unknown, or its shape contradicts the others'.
     """
     state = _without_prefix(state)
-    name = max(LAYOUTS, key=lambda name: len(_translated(state, LAYOUTS[name].table)))
+    name = max(LAYOUTS, key=lambda name: _num_known(state, LAYOUTS[name]))
     layout = LAYOUTS[name]
+    state = _parted({key: x for key, x in state.items() if key not in layout.unused}, layout)
     ours = _translated(state, layout.table)
     if not any(key.endswith(".kernel") for key in ours.values()):
         known = "; ".join(f"{layout.package} ({name})" for name, layout in LAYOUTS.items())
@@ -105,7 +134,7 @@ def from_state(state: Mapping[str, np.ndarray], rho: np.ndarray | None = None) -
     for key in state:
         if key not in ours:
             raise UserError(f"unknown key {key!r} beside {_some(ours)}, which are those of {layout.package}")
-    flat = {ours[key]: np.array(x.T if ours[key].endswith(".kernel") else x, order="C") for key, x in state.items()}
+    flat = {ours[key]: np.array(x.T if ours[key].endswith(KERNEL) else x, order="C") for key, x in state.items()}
     if "rho" not in flat and name == "etm":
         if rho is None:
             raise UserError(
@@ -143,7 +172,27 @@ def to_state(params: Params, layout: str) -> Flat:
             f"{package} has none; a model of --variant={variant} can be written in it"
         )
     _settings(LAYOUTS[layout], flat, from_torch=False)
-    return {theirs[key]: np.array(x.T if key.endswith(".kernel") else x, order="C") for key, x in flat.items()}
+    state = {theirs[key]: np.array(x.T if key.endswith(KERNEL) else x, order="C") for key, x in flat.items()}
+    for whole, parts in LAYOUTS[layout].joined.items():
+        state[whole] = np.concatenate([state.pop(part) for part in parts], axis=1)
+    return state
+
+
+def _num_known(state: Mapping[str, np.ndarray], layout: Layout) -> int:
+    """How many keys of a state dict a layout knows."""
+    known = len(_translated(state, layout.table)) + sum(key in layout.unused for key in state)
+    return known + sum(key in layout.joined for key in state)
+
+
+def _parted(state: Mapping[str, np.ndarray], layout: Layout) -> Mapping[str, np.ndarray]:
+    """The state with the two parts of what the layout has joined, words first, as far as it has them."""
+    if not layout.joined or "rho.weight" not in state or state["rho.weight"].ndim != 2:
+        return state
+    vocab_size, found = len(state["rho.weight"]), dict(state)
+    for whole, parts in layout.joined.items():
+        if whole in found and found[whole].ndim == 2:
+            found |= zip(parts, np.split(found.pop(whole), [vocab_size], axis=1), strict=True)
+    return found
 
 
 def flatten(params: Params) -> dict[str, Any]:
@@ -191,13 +240,18 @@ def _settings(layout: Layout, flat: Flat, from_torch: bool) -> dict[str, Any]:
         return repr(_translated([key], _inverse(layout.table)).get(key, key) if from_torch else key)
 
     def shaped(key: str, shape: tuple[int, ...]) -> str:
-        return str(list(reversed(shape)) if from_torch and key.endswith(".kernel") else list(shape))
+        return str(list(reversed(shape)) if from_torch and key.endswith(KERNEL) else list(shape))
 
+    # The dynamic model's sizes beside those of an ETM: T, E and how many layers its LSTM has.
+    dynamic = "alpha_mean" in layout.table.values()
+    num_lstm = max(1, _count(flat, r"lstm_input_\d+\.kernel")) if dynamic else 0
     num_hidden = layout.depth or max(1, _count(flat, r"hidden_\d+\.kernel"))
     num_decoder = _count(flat, r"decoder_\d+\.kernel")
     if num_decoder and "rho" in flat:
         raise UserError(f"both {named('rho')} and {named('decoder_0.kernel')}; a model has one or the other")
     needed = _shapes(layout, [0] * (num_hidden + 1), [0] * num_decoder, 0, 0)
+    if dynamic:
+        needed |= _dynamic_shapes(0, 0, 0, 0, (0, 0), num_lstm)
     for key in needed:
         if key not in flat:
             raise UserError(f"no {named(key)}, which a model of {layout.package} has")
@@ -214,13 +268,20 @@ def _settings(layout: Layout, flat: Flat, from_torch: bool) -> dict[str, Any]:
         hidden = hidden[:1] * layout.depth
     decoder = [flat[f"decoder_{i}.kernel"].shape[1] for i in range(num_decoder)]
     embed_dim = 0 if decoder else flat["rho"].shape[1]
-    for key, shape in _shapes(layout, [vocab_size, *hidden], decoder, num_topics, embed_dim).items():
+    shapes = _shapes(layout, [vocab_size, *hidden], decoder, num_topics, embed_dim)
+    if dynamic:
+        of_lstm = flat["alpha_mean"].shape[1], flat["eta_map.kernel"].shape[1]
+        shapes |= _dynamic_shapes(vocab_size, hidden[0], num_topics, embed_dim, of_lstm, num_lstm)
+    for key, shape in shapes.items():
         if flat[key].shape != shape:
             found, wanted = shaped(key, flat[key].shape), shaped(key, shape)
             raise UserError(f"{named(key)} has shape {found}, but the other weights require {wanted}")
     settings = {"num_topics": num_topics, "hidden": tuple(hidden)}
     if decoder:
         return settings | {"kind": "gsm", "decoder_hidden": tuple(decoder[:-1])}
+    if dynamic:
+        lstm = {"eta_hidden_size": flat["eta_map.kernel"].shape[1], "eta_layers": num_lstm}
+        return settings | {"kind": "detm_paper", "embed_dim": embed_dim} | lstm
     return settings | {"kind": "etm", "embed_dim": embed_dim}
 
 
@@ -238,11 +299,27 @@ def _shapes(
         pairs = itertools.pairwise([num_topics, *decoder[:-1], vocab_size])
         layers |= {f"decoder_{i}": pair for i, pair in enumerate(pairs)}
     else:
-        tensors = {"rho": (vocab_size, embed_dim), "alpha": (num_topics, embed_dim)}
+        tensors = {"rho": (vocab_size, embed_dim)}
+        if "alpha" in names:
+            tensors["alpha"] = (num_topics, embed_dim)
         if "rho_bias" in names:
             tensors |= {"rho_bias": (vocab_size,), "alpha_bias": (num_topics,)}
     kernels: dict[str, tuple[int, ...]] = {f"{name}.kernel": shape for name, shape in layers.items()}
     return kernels | {f"{name}.bias": shape[1:] for name, shape in layers.items()} | tensors
+
+
+def _dynamic_shapes(
+    vocab_size: int, width: int, num_topics: int, embed_dim: int, of_lstm: tuple[int, int], num_lstm: int
+) -> dict[str, tuple[int, ...]]:
+    """Our shapes of what the dynamic model has besides. width: of the first hidden layer; of_lstm: T and E."""
+    num_periods, units = of_lstm
+    layers = {"eta_map": (vocab_size, units)}
+    layers |= dict.fromkeys(("eta_mu", "eta_logvar"), (units + num_topics, num_topics))
+    layers |= {f"lstm_{part}_{i}": (units, 4 * units) for i in range(num_lstm) for part in ("input", "state")}
+    tensors: dict[str, tuple[int, ...]] = {f"{name}.kernel": shape for name, shape in layers.items()}
+    tensors |= {f"{name}.bias": shape[1:] for name, shape in layers.items()}
+    walk = (num_topics, num_periods, embed_dim)
+    return tensors | {"eta_kernel": (num_topics, width), "alpha_mean": walk, "alpha_logvar": walk}
 
 
 def _inverse(table: Mapping[str, str]) -> dict[str, str]:

@@ -52,6 +52,11 @@ def read_saved_model(path: str, rho: np.ndarray | None = None, unfinished: bool 
             return read_folder(place)[0]
         return read_run_weights(path, unfinished) if is_run else from_safetensors(place)
     weights = from_torch(place, rho)
+    if weights.settings["kind"] == "detm_paper":
+        raise UserError(
+            f"{path} holds weights of {LAYOUTS[weights.layout].package}, whose inference reads the words of each "
+            "period too, and they are in no such file; etm_jax.interop.from_torch gives the parameters alone"
+        )
     config = make_config(weights.variant, weights.settings)
     constants = {"background": np.zeros(weights.vocab_size, np.float32)} if "rho" in weights.params else {}
     origin = f"{place.name}, weights of {LAYOUTS[weights.layout].package}"

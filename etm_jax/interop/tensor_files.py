@@ -54,7 +54,8 @@ def write_tensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mappin
     _safetensors()
     from safetensors.numpy import save
 
-    contents = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, dict(metadata))
+    # `np.ascontiguousarray` would make a scalar an array of one.
+    contents = save({name: np.asarray(array, order="C") for name, array in arrays.items()}, dict(metadata))
     with replace_file(path) as file:
         file.write(contents)
 

@@ -77,11 +77,16 @@ class TopicModel(TopicModelKind, Module):
         """The encoder: hidden layers, then a mean and a log-variance for each topic."""
         c, k, dim = self.config, self.config.num_topics, self.embed_dim
         first = dim if c.read_rho else self.vocab_size
-        self.hidden = linears((first, *c.hidden), reads_words=not c.read_rho)
+        self.hidden = linears((first, *c.hidden), reads_words=not c.read_rho, more_inputs=self.more_inputs())
         self.mu = Linear(c.hidden[-1], k)
         self.logvar = Linear(c.hidden[-1], k)
         if c.theta_layer:
             self.theta_layer = Linear(k, k)
+
+    @needs_no_parameters
+    def more_inputs(self) -> int:
+        """What the encoder's first layer reads besides words, of which a subclass makes the parameters."""
+        return 0
 
     @needs_no_parameters
     def initial(self, key: jax.Array, start: Start) -> Variables:
@@ -154,8 +159,9 @@ class TopicModel(TopicModelKind, Module):
         if c.infer_steps == 0:
             return self.theta(mu)
         counts = jnp.asarray(batch.counts) * self.informativeness(batch.pattern) if c.infer_sif else batch.counts
-        rows = self.word_rows(self.beta_of(batch) if beta is None else beta, batch)
-        mode, _ = refine(mu, rows, counts, batch.pattern, mu, c.infer_variance, c.infer_steps)
+        beta = self.beta_of(batch) if beta is None else beta
+        rows, weights = self.word_rows(beta, batch), self.topic_weights(batch, beta)
+        mode, _ = refine(mu, rows, counts, batch.pattern, mu, c.infer_variance, c.infer_steps, weights)
         return jax.nn.softmax(mode, axis=-1)
 
     def informativeness(self, pattern: sparse.Pattern) -> sparse.Array:
@@ -169,6 +175,10 @@ class TopicModel(TopicModelKind, Module):
     def prior_mean(self, batch: Batch) -> jax.Array | float:
         """The mean of the prior of δ, which the encoder's mean counts from: [B, K], or 0 for all documents alike."""
         return 0.0
+
+    def topic_weights(self, batch: Batch, beta: jax.Array) -> jax.Array | float:
+        """What `refine` weighs the topics' words by in each document: [B, K], or 1 where all have the same words."""
+        return 1.0
 
     def prior_theta(self) -> jax.Array:
         """Topic proportions at the mean of the prior, δ = 0: [K]. What is known of a document without a known word."""
@@ -195,6 +205,10 @@ class TopicModel(TopicModelKind, Module):
     def log_px(self, theta: jax.Array) -> jax.Array:
         """Logarithm of p(w | θ) of every word: [B, K] → [B, V], nats."""
         return jnp.log(theta @ self.beta())
+
+    def word_shifts(self) -> jax.Array | None:
+        """s of `etm_jax.models.content`: [V, G]; None in a model whose topics have the same words in all documents."""
+        return None
 
     # Training
 
@@ -235,8 +249,8 @@ class TopicModel(TopicModelKind, Module):
         if (steps := self.objective.refine_steps) > 0:
             fixed_mean = jax.lax.stop_gradient(mean)
             mu, beta, prior_variance = posterior.mu + fixed_mean, self.beta_of(batch), self.config.prior_variance
-            rows = self.word_rows(jax.lax.stop_gradient(beta), batch)
-            refined, curvature = refine(mu, rows, batch.counts, batch.pattern, mean, prior_variance, steps)
+            rows, weights = self.word_rows(jax.lax.stop_gradient(beta), batch), self.topic_weights(batch, beta)
+            refined, curvature = refine(mu, rows, batch.counts, batch.pattern, mean, prior_variance, steps, weights)
             gap = amortization_gap(mu, refined, curvature)
             # The refined value, with the encoder's gradient.
             posterior = posterior._replace(mu=refined - fixed_mean + (mu - jax.lax.stop_gradient(mu)))
@@ -268,6 +282,10 @@ class TopicModel(TopicModelKind, Module):
         if self.seed_words:
             terms["seed"] = seed_loss(self.one_beta(out.beta), self.seed_words)
         return terms
+
+    def documents_scale(self) -> jax.Array | None:
+        """What the loss multiplies the documents' mean or sum by, and not the scalar terms: scalar; None for 1."""
+        return None
 
     # For flax
 

@@ -145,9 +145,7 @@ class DETM(ETM):
 
     def infer(self, batch: Batch, beta: jax.Array | None = None) -> jax.Array:
         """As of `TopicModel.infer`, by the topics of each document's period; `beta`, those of all time, is not read."""
-        theta = super().infer(batch, self.beta_of(batch))
-        has_words = sparse.sum_rows(jnp.asarray(batch.counts)[..., None], batch.pattern) > 0
-        return jnp.where(has_words, theta, self.theta(jnp.asarray(self.prior_mean(batch))))
+        return super().infer(batch, self.beta_of(batch))
 
     # Training
 

@@ -13,12 +13,14 @@ import numpy as np
 from etm_jax.config.build import Config
 from etm_jax.config.formula import parse_formula
 from etm_jax.config.settings import ModelConfig, OptimizerConfig
-from etm_jax.models import prevalence
+from etm_jax.corpus.metadata import MetaColumn
+from etm_jax.models import content, prevalence
 from etm_jax.models.base import Output, Reading, TopicModel
 from etm_jax.models.batch import Batch
 from etm_jax.models.kind import Start
 from etm_jax.models.layers import Params, Variables, declare, init_variables, needs_no_parameters, torch_range
 from etm_jax.models.noise import Noise, Posterior
+from etm_jax.models.objective import reconstruction
 from etm_jax.models.prevalence import design_of
 from etm_jax.models.warm_start import WarmStart, warm_start
 from etm_jax.ops import sparse
@@ -57,10 +59,24 @@ class ETM(TopicModel):
             self.column_mean = self.constant("column_mean", None, (num_columns,))
             self.column_deviation = self.constant("column_deviation", None, (num_columns,))
             self.num_docs = self.constant("num_docs", None, ())
+        if c.content:
+            groups = len(self._groups().levels)
+            self.group_alpha = self.param("group_alpha", declare(0.0), (groups, dim))
+            self.group_words = self.param("group_words", declare(0.0, VocabAxis(-2)), (v, groups))
+            self.group_share = self.constant("group_share", None, (groups,))
+            self.group_spread = self.constant("group_spread", VocabAxis(-2), (v, groups))
+            self.group_reach = self.constant("group_reach", None, (groups,))
+            self.group_docs = self.constant("group_docs", None, ())
 
     @classmethod
     def fields_read(cls, config: ModelConfig) -> tuple[str, ...]:
-        return parse_formula(config.prevalence).fields if config.prevalence else ()
+        of_prior = parse_formula(config.prevalence).fields if config.prevalence else ()
+        return tuple(dict.fromkeys((*of_prior, config.content))) if config.content else of_prior
+
+    @needs_no_parameters
+    def _groups(self) -> MetaColumn:
+        """The field of `content`."""
+        return self.metadata.only((self.config.content,)).columns[0]
 
     @needs_no_parameters
     def fixed(self, train_rho: bool) -> frozenset[str]:
@@ -70,7 +86,11 @@ class ETM(TopicModel):
     @needs_no_parameters
     def step_scales(self, config: OptimizerConfig) -> dict[str, float]:
         scales = {"rho": config.rho_lr, "alpha": config.alpha_lr}
-        return scales | {"gamma": config.prevalence_lr} if self.config.prevalence else scales
+        if self.config.prevalence:
+            scales |= {"gamma": config.prevalence_lr}
+        if self.config.content:
+            scales |= dict.fromkeys(("group_alpha", "group_words"), config.content_lr)
+        return scales
 
     @staticmethod
     def sizes(params: Params) -> tuple[int, int]:
@@ -104,20 +124,47 @@ class ETM(TopicModel):
 
     def infer(self, batch: Batch, beta: jax.Array | None = None) -> jax.Array:
         theta = super().infer(batch, beta)
-        if not self.config.prevalence:
+        if not self.metadata.columns:
             return theta
         # Of a document without words only its metadata is known.
-        has_words = sparse.sum_rows(jnp.asarray(batch.counts)[:, None], batch.pattern) > 0
-        return jnp.where(has_words, theta, self.theta(jnp.asarray(self.prior_mean(batch))))
+        has_words = sparse.sum_rows(jnp.asarray(batch.counts)[..., None], batch.pattern) > 0
+        return jnp.where(has_words, theta, self.theta(jnp.broadcast_to(self.prior_mean(batch), theta.shape)))
 
     def prior_theta(self) -> jax.Array:
         return self.theta(self.gamma[:1])[0] if self.config.prevalence else super().prior_theta()
+
+    def word_shifts(self) -> jax.Array | None:
+        if not self.config.content:
+            return None
+        return content.shifts(self.rho, self.group_alpha, self.group_words, self.group_share)
+
+    def topic_weights(self, batch: Batch, beta: jax.Array) -> jax.Array | float:
+        if (shifts := self.word_shifts()) is None:
+            return super().topic_weights(batch, beta)
+        return content.topic_weights(beta, shifts, batch.extras[self.config.content])
+
+    def reconstruction(self, out: Output, batch: Batch, noise: Noise) -> jax.Array:
+        if (shifts := self.word_shifts()) is None:
+            return super().reconstruction(out, batch, noise)
+        terms = content.group_terms(out.beta, shifts, batch.extras[self.config.content], batch.pattern)
+        theta = out.theta * terms.weights
+        return reconstruction(theta, out.beta, batch.counts, batch.pattern, self.objective, terms.shift)
 
     def terms_of(self, out: Output, batch: Batch, noise: Noise) -> dict[str, jax.Array]:
         terms, c = super().terms_of(out, batch, noise), self.config
         if c.prevalence:
             a_doc = prevalence.coefficient_loss(self.gamma, c.prevalence_variance, c.prior_variance, self.num_docs)
             terms["coefficients"] = a_doc * (batch.real.sum() if self.objective.reduction == "sum" else 1)
+        if c.content:
+            a_doc = content.content_loss(
+                self.group_alpha,
+                self.group_words,
+                c.content_weight,
+                self.group_spread,
+                self.group_reach,
+                self.group_docs,
+            )
+            terms["content"] = a_doc * (batch.real.sum() if self.objective.reduction == "sum" else 1)
         return terms
 
     def beta(self) -> jax.Array:
@@ -157,8 +204,13 @@ class ETM(TopicModel):
         alpha, background = np.asarray(variables.params["alpha"]), np.asarray(variables.constants["background"])
         # As XLA divides by a number that it knows.
         inverse = np.reciprocal(alpha.dtype.type(temperature))
+        divided = {"alpha": alpha * inverse}
+        if "group_words" in variables.params:
+            divided["group_alpha"] = np.asarray(variables.params["group_alpha"]) * inverse
+            counted = np.asarray(content.deviations(variables.params["group_words"]))
+            divided["group_words"] = content.stored_deviations(counted * inverse)
         return Variables(
-            variables.params | {"alpha": jnp.asarray(alpha * inverse)},
+            variables.params | {name: jnp.asarray(values) for name, values in divided.items()},
             variables.constants | {"background": jnp.asarray(background * inverse)},
         )
 
@@ -166,6 +218,8 @@ class ETM(TopicModel):
     def initial(self, key: jax.Array, start: Start) -> Variables:
         """torch's initialisation with ρ from the word vectors and, with `warm_start`, topics from their clusters."""
         assert start.vectors is not None
+        if self.config.content:
+            content.check_groups(self._groups())
         warm = None
         if self.config.warm_start:
             counts = start.corpus.train.counts
@@ -174,11 +228,14 @@ class ETM(TopicModel):
             )
         term_freq = start.corpus.vocabulary.term_freq
         variables = self.initial_from(key, term_freq, start.vectors, warm, start.seed_words)
-        if not self.config.prevalence:
-            return variables
-        scaling = prevalence.measure(design_of(self.config.prevalence, self.metadata), start.corpus)
-        names = ("column_mean", "column_deviation", "num_docs")
-        return variables._replace(constants=variables.constants | dict(zip(names, scaling, strict=True)))
+        measured: dict[str, np.ndarray] = {}
+        if self.config.prevalence:
+            scaling = prevalence.measure(design_of(self.config.prevalence, self.metadata), start.corpus)
+            measured |= zip(("column_mean", "column_deviation", "num_docs"), scaling, strict=True)
+        if self.config.content:
+            of_groups = content.measure(self._groups(), start.corpus, np.asarray(variables.params["rho"]))
+            measured |= zip(("group_share", "group_spread", "group_reach", "group_docs"), of_groups, strict=True)
+        return variables._replace(constants=variables.constants | measured)
 
     @needs_no_parameters
     def initial_from(

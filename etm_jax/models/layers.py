@@ -89,16 +89,17 @@ def torch_range(fan_in: int) -> float:
 class Linear(nn.Module):
     """torch's Linear, its initialisation included. kernel: [in, out], bias: [out].
 
-    reads_words, gives_words: whether `in`, or `out`, is the vocabulary.
+    reads_words, gives_words: whether `in`, or `out`, is the vocabulary. fan_in: what torch starts it by; 0 for `in`.
     """
 
     width_in: int
     width_out: int
     reads_words: bool = False
     gives_words: bool = False
+    fan_in: int = 0
 
     def setup(self) -> None:
-        half_width = torch_range(self.width_in)
+        half_width = torch_range(self.fan_in or self.width_in)
         of_kernel = VocabAxis(-2) if self.reads_words else VocabAxis(-1) if self.gives_words else None
         # A word that only fills up a mesh of devices gets no probability.
         of_bias = VocabAxis(-1, NEVER) if self.gives_words else None
@@ -113,11 +114,22 @@ class Linear(nn.Module):
         return product + self.bias[None, :]
 
 
-def linears(widths: Sequence[int], reads_words: bool = False, gives_words: bool = False) -> list[Linear]:
-    """Linear layers between widths. reads_words, gives_words: of the first and of the last layer."""
+def linears(
+    widths: Sequence[int], reads_words: bool = False, gives_words: bool = False, more_inputs: int = 0
+) -> list[Linear]:
+    """Linear layers between widths. reads_words, gives_words: of the first and of the last layer.
+
+    more_inputs: which torch's first layer has besides, and which here have a parameter of their own.
+    """
     last = len(widths) - 2
     return [
-        Linear(i, o, reads_words=reads_words and n == 0, gives_words=gives_words and n == last)
+        Linear(
+            i,
+            o,
+            reads_words=reads_words and n == 0,
+            gives_words=gives_words and n == last,
+            fan_in=0 if n else i + more_inputs,
+        )
         for n, (i, o) in enumerate(itertools.pairwise(widths))
     ]
 
@@ -153,8 +165,14 @@ def init_variables(key: jax.Array, module: Module) -> Variables:
     """
     declared = _declarations(module)
     leaves, structure = jax.tree.flatten(declared.params, is_leaf=_is_declared)
-    arrays = _uniform(key, [leaf.value.size for leaf in leaves], [leaf.half_width for leaf in leaves])
-    values = [array.reshape(leaf.value.shape) for leaf, array in zip(leaves, arrays, strict=True)]
+    # What starts at 0 is not drawn: with it or without, the others start alike.
+    widths = [leaf.half_width for leaf in leaves]
+    sizes = [leaf.value.size if width else 0 for leaf, width in zip(leaves, widths, strict=True)]
+    arrays = _uniform(key, sizes, widths)
+    values = [
+        array.reshape(leaf.value.shape) if leaf.half_width else jnp.zeros(leaf.value.shape, array.dtype)
+        for leaf, array in zip(leaves, arrays, strict=True)
+    ]
     constants = jax.tree.map(
         lambda leaf: jnp.zeros(leaf.value.shape, leaf.value.dtype), declared.constants, is_leaf=_is_declared
     )

@@ -22,11 +22,13 @@ class Noise(NamedTuple):
 
     The encoder's layers come first, then the decoder's where it has some. Masks left out at the end are None.
     visible: [N], 1 for the entries that the encoder reads and 0 for those hidden from it; None where it reads all.
+    own: what a model draws besides, by names of its own; empty for no such noise.
     """
 
     eps: jax.Array
     dropout: Masks = ()
     visible: jax.Array | None = None
+    own: dict[str, jax.Array] = {}  # noqa: RUF012 - an empty pytree, which nobody fills
 
 
 class DropoutLayer(NamedTuple):

@@ -32,8 +32,12 @@ def kl_divergence(mu: jax.Array, logvar: jax.Array, prior_variance: float = 1.0)
     return 0.5 * terms.sum(-1)
 
 
-def log_px_nonzero(theta: jax.Array, beta: jax.Array, pattern: sparse.Pattern, eps: float = 0.0) -> jax.Array:
+def log_px_nonzero(
+    theta: jax.Array, beta: jax.Array, pattern: sparse.Pattern, eps: float = 0.0, shift: sparse.Array | None = None
+) -> jax.Array:
     """log(Σ_k θ_k β_kw + eps) at the nonzeros. theta: [B, K], beta: [K, V] → [N], nats. Dieng et al. 2020, Algorithm 1.
+
+    shift: [N], by whose exponential Σ_k θ_k β_kw is multiplied, as of `etm_jax.models.content`; None for 0.
 
     eps: 0 as the paper writes it; both published codes use 1e-6, and TopMost 1e-12. Without it a word that no topic
     holds in this precision has the logarithm of the smallest normal number, and gradient 0.
@@ -41,7 +45,8 @@ def log_px_nonzero(theta: jax.Array, beta: jax.Array, pattern: sparse.Pattern, e
     Exact without the other words: the softmax over V belongs to a topic, not to a document. In probabilities rather
     than their logarithms, whose rounding is as many times larger as a logarithm is than 1.
     """
-    px = sparse.sddmm(theta, beta.T, pattern) + eps
+    px = sparse.sddmm(theta, beta.T, pattern)
+    px = (px if shift is None else px * jnp.exp(shift)) + eps
     # A word that no topic holds in this precision has no gradient to give, but what it gives must be a number.
     return jnp.log(jnp.maximum(px, jnp.finfo(px.dtype).tiny))
 
@@ -52,8 +57,11 @@ def reconstruction(
     counts: sparse.Array,
     pattern: sparse.Pattern,
     config: ObjectiveConfig,
+    shift: sparse.Array | None = None,
 ) -> jax.Array:
     """−log p(x | θ) per document by the chosen criterion. theta: [B, K], beta: [K, V], counts: [N] → [B], nats.
+
+    shift: as of `log_px_nonzero`; for cross_entropy without `renormalize` alone.
 
     cross_entropy: −Σ_w x_w log p_w, as in Dieng et al. 2020, Algorithm 1; `renormalize` divides θβ + eps by its sum
     over V, as zll17/Neural_Topic_Models does. bce_softmax and bce_sigmoid: Σ_w of the binary cross entropy of word w's
@@ -61,7 +69,7 @@ def reconstruction(
     them the counts themselves, which are no target where one is above 1.
     """
     eps, vocab_size = config.likelihood_eps, pattern.num_words(beta.shape[1])
-    log_px = log_px_nonzero(theta, beta, pattern, eps)
+    log_px = log_px_nonzero(theta, beta, pattern, eps, shift)
     # log_softmax of log(θβ + eps) over V subtracts a constant, since Σ_v (θβ)_v = 1.
     log_total = jnp.log1p(vocab_size * eps)
     if config.criterion == "cross_entropy":
@@ -149,10 +157,13 @@ def _gram(columns: jax.Array) -> jax.Array:
 _gram.defvjp(lambda x: (_gram(x), x), lambda x, grad: (x @ (grad + grad.T),))
 
 
-def total_loss(terms: Mapping[str, jax.Array], real: jax.Array, config: ObjectiveConfig) -> tuple[jax.Array, Sums]:
+def total_loss(
+    terms: Mapping[str, jax.Array], real: jax.Array, config: ObjectiveConfig, scale: jax.Array | None = None
+) -> tuple[jax.Array, Sums]:
     """The scalar that training minimises, in nats, and the batch's sums.
 
     terms: as of `TopicModel.loss_terms`, [B] of each document or scalars; real: [B], 1 for a document, 0 for padding.
+    scale: scalar, as of `TopicModel.documents_scale`; None for 1.
 
     The negative ELBO of Dieng et al. 2020, Algorithm 1, by one sample a document, its KL weighted by `kl_weight`; a
     mean or a sum over the documents as `reduction` says, plus the scalar terms. A term counts with the weight that the
@@ -166,6 +177,8 @@ def total_loss(terms: Mapping[str, jax.Array], real: jax.Array, config: Objectiv
         loss = loss + weights.get(name, 1.0) * term
     if config.reduction == "mean":
         loss = loss / sums.docs
+    if scale is not None:
+        loss = loss * scale
     for name, term in terms.items():
         if not term.ndim:
             loss = loss + weights.get(name, 1.0) * term

@@ -30,29 +30,32 @@ def refine(
     centre: jax.Array | float,
     variance: float,
     steps: int,
+    weights: jax.Array | float = 1.0,
 ) -> tuple[jax.Array, jax.Array]:
     """Newton steps from `delta` up log p(x | softmax(δ), β) + log N(δ; m, s²I), m the centre and s² the variance.
 
     delta: [B, K], counts: [N], rows: [N, K], what each nonzero's word has in the topics, centre: [B, K] or 0 → δ
     [B, K], and the bound of its curvature at its last step [B, K], both constants to any gradient. A document without
-    words goes to the centre.
+    words goes to the centre. weights: [B, K], what the topics' words weigh in each document, p(w | θ) ∝ Σ_k θ_k
+    weights_k β_kw; what else a word has there changes nothing.
 
     With z_w = p(z=k | w, θ), r = Σ_w x_w z_w the words that topic k explains, and n the document's length, the gradient
     is r − nθ − (δ − m)/s², and the curvature nθ(1 − θ) − Σ_w x_w z_w (1 − z_w) + 1/s², which max(r, nθ) + 1/s² bounds.
     """
-    delta, rows, counts, centre = jax.lax.stop_gradient((delta, rows, jnp.asarray(counts), centre))
+    delta, rows, counts, centre, weights = jax.lax.stop_gradient((delta, rows, jnp.asarray(counts), centre, weights))
     squares = rows**2
     length = sparse.sum_rows(counts[..., None], pattern)
 
     def step(_: int, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         delta = carry[0]
         theta = jax.nn.softmax(delta, axis=-1)
-        px = sparse.dot_rows(theta, rows, pattern)
+        weighted = theta * weights
+        px = sparse.dot_rows(weighted, rows, pattern)
         # A word that no topic holds in this precision says nothing about θ.
         inverse = jnp.where(px > 0, 1 / jnp.maximum(px, jnp.finfo(px.dtype).tiny), 0)
-        explained = theta * sparse.weigh_rows(counts * inverse, rows, pattern)
+        explained = weighted * sparse.weigh_rows(counts * inverse, rows, pattern)
         # The square of a smaller one's inverse is infinite; left out, the curvature is the smaller, and has its least.
-        squared = theta**2 * sparse.weigh_rows(counts * jnp.where(px > 1e-15, inverse, 0) ** 2, squares, pattern)
+        squared = weighted**2 * sparse.weigh_rows(counts * jnp.where(px > 1e-15, inverse, 0) ** 2, squares, pattern)
         expected = length * theta
         gradient = explained - expected - (delta - centre) / variance
         bound = jnp.maximum(explained, expected) + 1 / variance

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from etm_jax.metrics.word_shifts import WordShifts
+
 
 class TopicArrays(NamedTuple):
     """A fitted model as arrays. beta: [K, V], rows sum to 1; theta_*: [·, K], of each part of the corpus.
@@ -12,7 +14,8 @@ class TopicArrays(NamedTuple):
     own: arrays that this kind of model has besides, by name: ρ [V, L], α [K, L] and the background [V], of which β is
     the softmax over V of ρα + background; the prior of θ [K] of LDA. activity: [K], of the encoder over the training
     documents, as `etm_jax.metrics.posterior` has it; None for a model without encoder. prior: [K], θ at the prior's
-    mean; None where it is in `own`, or not known.
+    mean; None where it is in `own`, or not known. shifts: what groups of documents make of the words; None where topics
+    have the same words in all of them.
     """
 
     beta: np.ndarray
@@ -23,6 +26,7 @@ class TopicArrays(NamedTuple):
     own: Mapping[str, np.ndarray] = {}
     activity: np.ndarray | None = None
     prior: np.ndarray | None = None
+    shifts: WordShifts | None = None
 
     @property
     def theta(self) -> np.ndarray:

@@ -157,7 +157,8 @@ class TopicEdit(NamedTuple):
         parts = {name: getattr(model, name) for name in TopicArrays._fields if name.startswith("theta_")}
         mapped = {name: self.theta(theta) for name, theta in parts.items()}
         prior = None if model.prior is None else self.theta(model.prior[None])[0]
-        return TopicArrays(beta=self.means(model.beta), own=own, activity=None, prior=prior, **mapped)
+        beta = self.means(model.beta)
+        return TopicArrays(beta=beta, own=own, activity=None, prior=prior, shifts=model.shifts, **mapped)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, of which `from_json` is the inverse."""

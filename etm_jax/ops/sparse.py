@@ -229,6 +229,30 @@ def gather_words(values: jax.Array, pattern: Pattern) -> jax.Array:
     return by_tile(lambda tile, values: values[tile.cols], pattern, TILES, (WORDS, values))
 
 
+@jax.custom_vjp
+def gather_groups(values: jax.Array, groups: Array, pattern: Pattern) -> jax.Array:
+    """What each nonzero's word has in its document's group: values [V, G], groups [B] → [N]; 0 for a group of −1."""
+
+    def local(tile: Pattern, values: jax.Array, groups: jax.Array) -> jax.Array:
+        group = groups[tile.rows]
+        return jnp.where(group < 0, 0, values[tile.cols, group])
+
+    return by_tile(local, pattern, TILES, (WORDS, values), (DOCS, groups))
+
+
+def _gather_groups_bwd(residuals: tuple[jax.Array, Array, Pattern], grad: jax.Array) -> tuple[jax.Array, None, None]:
+    # One product, where autodiff would write a scatter-add of all entries.
+    values, groups, pattern = residuals
+    member = (jnp.asarray(groups)[:, None] == jnp.arange(values.shape[1])[None]).astype(grad.dtype)
+    return _spmm_transposed(grad, pattern, member), None, None
+
+
+gather_groups.defvjp(
+    lambda values, groups, pattern: (gather_groups(values, groups, pattern), (values, groups, pattern)),
+    _gather_groups_bwd,
+)
+
+
 def gather_documents(values: jax.Array, pattern: Pattern) -> jax.Array:
     """What each nonzero's document has: [B] → [N]. Takes no gradient."""
     return by_tile(lambda tile, values: values[tile.rows], pattern, TILES, (DOCS, values))
@@ -326,6 +350,39 @@ def _row_of_each(starts: jax.Array, nnz: int, search: str) -> jax.Array:
     default variant's step; on a TPU, which gathers one by one, sorting is better.
     """
     return jnp.searchsorted(starts, jnp.arange(nnz), side="right", method=search) - 1
+
+
+def split_columns(pattern: Pattern, group: jax.Array, num_groups: int) -> Pattern:
+    """The pattern of the same entries in a matrix that has a column for each word and group of documents: [B, V·G].
+
+    group: [B] int32, below G. An entry of word w stands in column w·G + group of its document. So `sddmm` and what it
+    is derived by meet rows of a dense matrix that differ from group to group.
+    """
+
+    def columns(tile: Pattern, group: jax.Array) -> jax.Array:
+        return jnp.asarray(tile.cols) * num_groups + group[tile.rows]
+
+    def order(tile: Pattern, cols: jax.Array) -> jax.Array:
+        # Padding comes behind the last column.
+        return jnp.argsort(jnp.where(_is_real(tile), cols, jnp.iinfo(cols.dtype).max)).astype(jnp.int32)
+
+    def starts(tile: Pattern, cols: jax.Array) -> jax.Array:
+        num_cols = (tile.col_starts.shape[0] - 1) * num_groups
+        lengths = jnp.zeros(num_cols + 1, jnp.int32).at[cols + 1].add(_is_real(tile).astype(jnp.int32))
+        return jnp.cumsum(lengths)
+
+    cols = by_tile(columns, pattern, TILES, (DOCS, group))
+    return dataclasses.replace(
+        pattern,
+        cols=cols,
+        order=by_tile(order, pattern, TILES, (TILES, cols)),
+        col_starts=by_tile(starts, pattern, TILES, (TILES, cols)),
+    )
+
+
+def _is_real(tile: Pattern) -> jax.Array:
+    """Which entries are no padding: [N] bool."""
+    return jnp.arange(tile.rows.shape[0]) < tile.row_starts[-1]
 
 
 def to_dense(values: jax.Array, pattern: Pattern) -> jax.Array:

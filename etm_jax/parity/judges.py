@@ -8,7 +8,8 @@ import ast
 import contextlib
 import importlib.metadata
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -18,7 +19,17 @@ from torch import Tensor, nn
 
 from etm_jax.config.build import Config
 from etm_jax.models.registry import model_kind
-from etm_jax.parity.torch_models import EVAE, VAE, DiengETM, Masks, Pass, kl_divergence, reconstruction
+from etm_jax.parity.torch_models import (
+    EVAE,
+    VAE,
+    DiengDETM,
+    DiengETM,
+    Masks,
+    Pass,
+    WalkSizes,
+    kl_divergence,
+    reconstruction,
+)
 from etm_jax.util.errors import UserError
 
 REPORT_EPS, TOPMOST_EPS = 1e-6, 1e-12
@@ -32,31 +43,60 @@ PACKAGES = {"embedded-topic-model": "1.2.1", "topmost": "1.0.2"}
 class TorchBatch(NamedTuple):
     """A batch.
 
-    counts, inputs: [B, V], where the encoder reads the inputs; eps: [B, K]; masks: as in `models.noise.Noise`.
+    counts, inputs: [B, V], where the encoder reads the inputs; eps: [B, K]; masks: as in `models.noise.Noise`. dated:
+    what the dynamic model reads besides.
     """
 
     counts: Tensor
     inputs: Tensor
     eps: Tensor
     masks: Masks
+    dated: "Dated | None" = None
+
+    def double(self) -> "TorchBatch":
+        """The same in float64."""
+        masks = [None if mask is None else mask.double() for mask in self.masks]
+        dated = self.dated and self.dated.double()
+        return TorchBatch(self.counts.double(), self.inputs.double(), self.eps.double(), masks, dated)
+
+
+class Dated(NamedTuple):
+    """What the dynamic model reads besides: periods [B], words [T, V] of all documents to train on, of which there are
+    num_docs, and the noise of its walks, alpha [T, K, L] and eta [T, K].
+    """
+
+    periods: Tensor
+    words: Tensor
+    num_docs: int
+    alpha: Tensor
+    eta: Tensor
+
+    def double(self) -> "Dated":
+        """The same in float64."""
+        return self._replace(words=self.words.double(), alpha=self.alpha.double(), eta=self.eta.double())
 
 
 class Shape(NamedTuple):
-    """The sizes of a model: V, widths of hidden layers, K, L, and widths of the decoder's hidden layers."""
+    """The sizes of a model: V, widths of hidden layers, K, L, and widths of the decoder's hidden layers.
+
+    walk: of the dynamic model.
+    """
 
     vocab_size: int
     hidden: tuple[int, ...]
     num_topics: int
     embed_dim: int
     decoder_hidden: tuple[int, ...] = (512,)
+    walk: WalkSizes | None = None
 
 
 class Judge(NamedTuple):
     """A model in torch.
 
     run: from a batch to quantities by name, with their autograd graph: mu, logvar and theta [B, K], beta [K, V], log_px
-    [B, V], and the scalars recon, kl and loss. fixed: parameters outside the module's state, by the names that they
-    would have in it.
+    [B, V], and the scalars recon, kl and loss; of the dynamic model beta [T, K, V], alpha [T, K, L], eta [T, K] and the
+    scalars kl_alpha and kl_eta too. fixed: parameters outside the module's state, by the names that they would have in
+    it.
     """
 
     name: str
@@ -78,6 +118,8 @@ def rendering(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
     """Our own rendering in torch of the variant and model that `config` names."""
     encode_dims = (shape.vocab_size, *shape.hidden, shape.num_topics)
     module: nn.Module
+    if shape.walk is not None:
+        return _dated_rendering(config, shape, dtype)
     if not _is_mixture(config):
         module = VAE(encode_dims, (shape.num_topics, *shape.decoder_hidden, shape.vocab_size))
     elif config.variant == "ntm":
@@ -87,6 +129,66 @@ def rendering(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
     module.to(dtype)
     _fix_rho(module, config)
     return Judge("our rendering", module, lambda batch: _quantities(module(*_inputs(batch)), batch, config), {})
+
+
+def _dated_rendering(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
+    assert shape.walk is not None
+    module = DiengDETM(*_dieng_sizes(shape), shape.embed_dim, shape.walk, config.objective.likelihood_eps).to(dtype)
+    _fix_rho(module, config)
+
+    def run(batch: TorchBatch) -> dict[str, Tensor]:
+        assert batch.dated is not None
+        periods, words, num_docs, *noise = batch.dated
+        out = module(batch.counts, batch.inputs, periods, words, (*noise, batch.eps), batch.masks)
+        recon, kl = -(batch.counts * out.log_px).sum(1).mean(), out.kl.mean()
+        loss = (recon + kl) * num_docs + out.kl_alpha + out.kl_eta
+        return out._asdict() | {"recon": recon, "kl": kl, "loss": loss}
+
+    return Judge("our rendering", module, run, {})
+
+
+def topmost_detm(config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
+    """TopMost's DETM, which differs from adjidieng/DETM by the constant inside the logarithm alone."""
+    assert shape.walk is not None
+    file = importlib.metadata.distribution("topmost").locate_file("topmost/models/dynamic/DETM.py")
+    vocab_size, hidden, num_topics = _dieng_sizes(shape)
+    num_periods, units, layers, variance = shape.walk
+    module = _class_from(Path(str(file)), "DETM", {})(
+        vocab_size,
+        num_periods,
+        0,
+        None,
+        num_topics,
+        en_units=hidden,
+        eta_hidden_size=units,
+        rho_size=shape.embed_dim,
+        eta_nlayers=layers,
+        delta=variance,
+        enc_drop=config.model.dropout,
+    ).to(dtype)
+    # It is made and never called.
+    del module.decoder_bn
+
+    def run(batch: TorchBatch) -> dict[str, Tensor]:
+        dated = batch.dated
+        assert dated is not None
+        module.rnn_inp, module.train_size = dated.words, dated.num_docs
+        module.t_drop = _Given(batch.masks[-1:])
+
+        drawn = [*dated.alpha, *dated.eta, batch.eps]
+        with _default_dtype(dtype), _draws_by_shape(drawn):
+            out = module(batch.counts, dated.periods)
+        with _default_dtype(dtype), _draws_by_shape(drawn), _given_by(module, HEADS) as heads:
+            alpha, kl_alpha = module.get_alpha()
+            eta, kl_eta = module.get_eta(dated.words)
+            theta, _ = module.get_theta(batch.counts, dated.periods, eta)
+        beta, num_docs = module.get_beta(alpha), dated.num_docs
+        log_px = torch.log(torch.bmm(theta[:, None], beta[dated.periods])[:, 0] + TOPMOST_EPS)
+        named = {"mu": heads[HEADS[0]], "logvar": heads[HEADS[1]], "theta": theta, "beta": beta, "log_px": log_px}
+        named |= {"kl_alpha": kl_alpha, "kl_eta": kl_eta, "alpha": alpha, "eta": eta}
+        return named | {"recon": out["nll"] / num_docs, "kl": out["kl_theta"] / num_docs, "loss": out["loss"]}
+
+    return Judge(version("topmost"), module, run, {})
 
 
 def report_clone(clone: Path, config: Config, shape: Shape, dtype: torch.dtype) -> Judge:
@@ -201,6 +303,44 @@ def _draws(eps: Tensor) -> Iterator[None]:
     """Let `torch.randn_like` return ε, [B, K]: a copy, since some classes change it in place."""
     with mock.patch.object(torch, "randn_like", side_effect=lambda like: eps.clone()):
         yield
+
+
+HEADS = ("mu_q_theta", "logsigma_q_theta")
+"""The layers whose outputs are the mean and the log-variance of q(δ)."""
+
+
+@contextlib.contextmanager
+def _draws_by_shape(drawn: Sequence[Tensor]) -> Iterator[None]:
+    """Let `torch.randn_like` return these, each once, for an array of its shape."""
+    left: dict[tuple[int, ...], list[Tensor]] = {}
+    for eps in drawn:
+        left.setdefault(tuple(eps.shape), []).append(eps)
+    with mock.patch.object(torch, "randn_like", side_effect=lambda like: left[tuple(like.shape)].pop(0).clone()):
+        yield
+
+
+@contextlib.contextmanager
+def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """Let new arrays be of this type, which some classes leave to torch."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextlib.contextmanager
+def _given_by(module: nn.Module, names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+    """What the layers of these names give within the block."""
+    found: dict[str, Tensor] = {}
+    keep = [partial(lambda name, _, __, out: found.update({name: out}), name) for name in names]
+    hooks = [module.get_submodule(name).register_forward_hook(hook) for name, hook in zip(names, keep, strict=True)]
+    try:
+        yield found
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _inputs(batch: TorchBatch) -> tuple[Tensor, Tensor, Masks]:

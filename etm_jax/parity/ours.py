@@ -9,13 +9,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from etm_jax.config.build import Config
+from etm_jax.corpus.metadata import Metadata
 from etm_jax.interop import from_torch
 from etm_jax.models.batch import Batch
+from etm_jax.models.detm_paper import StructuredDETM
 from etm_jax.models.layers import Params, Variables
 from etm_jax.models.noise import Noise
-from etm_jax.models.objective import log_px_nonzero
+from etm_jax.models.objective import Sums, log_px_nonzero
 from etm_jax.parity.judges import Judge, Shape
 from etm_jax.training.steps import Spec, batch_loss
+
+
+class OfCorpus(NamedTuple):
+    """What the dynamic model knows of all documents: the field of their periods, and its constants by name."""
+
+    metadata: Metadata
+    constants: dict[str, np.ndarray]
 
 
 class Weights(NamedTuple):
@@ -37,8 +46,13 @@ def precision(dtype: str) -> Iterator[None]:
         jax.config.update("jax_enable_x64", wide)
 
 
-def weights_of(judge: Judge, config: Config, shape: Shape, num_steps: int) -> Weights:
-    """The judge's parameters under our names and in our shapes, with the specification that fits them."""
+def weights_of(
+    judge: Judge, config: Config, shape: Shape, num_steps: int, of_corpus: OfCorpus | None = None
+) -> Weights:
+    """The judge's parameters under our names and in our shapes, with the specification that fits them.
+
+    of_corpus: what the dynamic model knows of the documents.
+    """
     spec = Spec(
         model=config.model,
         objective=config.objective,
@@ -47,8 +61,11 @@ def weights_of(judge: Judge, config: Config, shape: Shape, num_steps: int) -> We
         embed_dim=shape.embed_dim,
         num_steps=num_steps,
         train_rho=config.vectors.train_rho,
+        metadata=of_corpus.metadata if of_corpus else Metadata(),
     )
     params = jax.tree.map(jnp.array, params_of(judge.state()))
+    if of_corpus:
+        return Weights(spec, Variables(params, jax.tree.map(jnp.asarray, of_corpus.constants)))
     background = jnp.zeros(shape.vocab_size, params["mu"]["kernel"].dtype)
     return Weights(spec, Variables(params, {"background": background} if spec.module().has_embeddings else {}))
 
@@ -66,6 +83,8 @@ def quantities(weights: Weights, batch: Batch, noise: Noise) -> tuple[dict[str, 
     batch, noise = jax.tree.map(jnp.asarray, (batch, noise))
     (loss, sums), gradients = jax.value_and_grad(batch_loss, has_aux=True)(*variables, batch, noise, spec)
     model = spec.with_variables(variables)
+    if isinstance(model, StructuredDETM):
+        return _dated_quantities(model, batch, noise, loss, sums), gradients
     out = model.forward(model.read(batch, noise), batch, noise)
     if not model.is_mixture:
         log_px = model.log_px(out.theta)[batch.pattern.rows, batch.pattern.cols]
@@ -85,3 +104,27 @@ def quantities(weights: Weights, batch: Batch, noise: Noise) -> tuple[dict[str, 
         "loss": loss,
     }
     return {name: np.asarray(value) for name, value in found.items()}, gradients
+
+
+def _dated_quantities(
+    model: StructuredDETM, batch: Batch, noise: Noise, loss: jax.Array, sums: Sums
+) -> dict[str, np.ndarray]:
+    num_docs, k = int(batch.real.sum()), model.config.num_topics
+    out = model.dated_pass(model.read(batch, noise), batch, noise)
+    # Behind the periods comes what is of none.
+    beta = out.beta.T.reshape(-1, k, len(out.beta))[:-1]
+    found = {
+        "mu": out.posterior.mu[:num_docs],
+        "logvar": out.posterior.logvar[:num_docs],
+        "theta": out.theta[:num_docs],
+        "beta": beta,
+        "log_px": model.log_px_nonzero(out.theta, out.beta, batch)[: batch.pattern.row_starts[-1]],
+        "alpha": out.alpha.sample,
+        "eta": out.eta.sample,
+        "kl_alpha": out.alpha.kl,
+        "kl_eta": out.eta.kl,
+        "recon": sums.recon / num_docs,
+        "kl": sums.kl / num_docs,
+        "loss": loss,
+    }
+    return {name: np.asarray(value) for name, value in found.items()}

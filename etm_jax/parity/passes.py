@@ -33,7 +33,7 @@ def pass_rows(case: Case, make: Make, material: Material, dtype: str) -> Iterato
     with precision(dtype):
         theirs, ours, noise = batches.pair(rows, 0)
         wanted, wanted_gradients = torch_quantities(judge, theirs)
-        found, gradients = quantities(weights_of(judge, config, shape, num_steps=1), ours, noise)
+        found, gradients = quantities(weights_of(judge, config, shape, 1, batches.of_corpus), ours, noise)
     wanted["log_px"] = at_nonzeros(wanted["log_px"], ours)
     for name, values in wanted.items():
         shown = name if name != "log_px" else "log p(x) at the nonzeros"
@@ -72,7 +72,7 @@ def rendering_rows(case: Case, make: Make, material: Material) -> Iterator[Row]:
     batch, _, _ = batches.pair(next(iter(batches.epoch(0))), 0)
     torch.manual_seed(0)
     live, ours = make(config, shape, torch.float64), judges.rendering(config, shape, torch.float64)
-    state = to_torch(params_of(live.state()), "ntm" if case.variant == "ntm" else "etm")
+    state = to_torch(params_of(live.state()), case.layout)
     ours.module.load_state_dict(state, strict=True)
     both = (torch_quantities(judge, batch) for judge in (live, ours))
     wanted, found = (quantities | flat(gradients) for quantities, gradients in both)

@@ -30,7 +30,9 @@ Arrays = dict[str, np.ndarray]
 
 def roundings(shape: Shape, batch_size: int) -> int:
     """How often a value is rounded on its way through a pass: at most once for each term of every sum."""
-    return sum((shape.vocab_size, *shape.hidden, shape.num_topics, shape.embed_dim, *shape.decoder_hidden, batch_size))
+    walk = (0, 0) if shape.walk is None else (shape.walk.num_periods, shape.walk.units)
+    widths = (*shape.hidden, shape.num_topics, shape.embed_dim, *shape.decoder_hidden, *walk)
+    return sum((shape.vocab_size, *widths, batch_size))
 
 
 class _Inexact(TorchDispatchMode):

@@ -111,6 +111,107 @@ class DiengETM(nn.Module):
         return Pass(mu, logvar, theta, beta, torch.log(theta @ beta + self.eps))
 
 
+class WalkSizes(NamedTuple):
+    """What the dynamic model has besides V, H, K and L: T periods, E units and the layers of its LSTM."""
+
+    num_periods: int
+    units: int
+    layers: int
+    variance: float
+
+
+class DatedPass(NamedTuple):
+    """One pass of the dynamic model. kl: [B]; alpha: [T, K, L]; eta: [T, K]; kl_alpha, kl_eta: scalars.
+
+    beta: [T, K, V]; log_px: [B, V], by the topics of each document's period.
+    """
+
+    mu: Tensor
+    logvar: Tensor
+    theta: Tensor
+    beta: Tensor
+    log_px: Tensor
+    kl: Tensor
+    alpha: Tensor
+    eta: Tensor
+    kl_alpha: Tensor
+    kl_eta: Tensor
+
+
+class DiengDETM(nn.Module):
+    """adjidieng/DETM. The dropout mask applies to the last hidden layer of the encoder, after its ReLU."""
+
+    def __init__(
+        self, vocab_size: int, hidden: int, num_topics: int, embed_dim: int, sizes: WalkSizes, eps: float = 1e-6
+    ) -> None:
+        super().__init__()
+        self.sizes, self.eps = sizes, eps
+        units, walk = sizes.units, (num_topics, sizes.num_periods, embed_dim)
+        self.rho = nn.Linear(embed_dim, vocab_size, bias=False)
+        self.mu_q_alpha = nn.Parameter(torch.randn(walk))
+        self.logsigma_q_alpha = nn.Parameter(torch.randn(walk))
+        first = nn.Linear(vocab_size + num_topics, hidden)
+        self.q_theta = nn.Sequential(first, nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU())
+        self.mu_q_theta = nn.Linear(hidden, num_topics)
+        self.logsigma_q_theta = nn.Linear(hidden, num_topics)
+        self.q_eta_map = nn.Linear(vocab_size, units)
+        self.q_eta = nn.LSTM(units, units, sizes.layers)
+        self.mu_q_eta = nn.Linear(units + num_topics, num_topics)
+        self.logsigma_q_eta = nn.Linear(units + num_topics, num_topics)
+
+    def alpha(self, eps: Tensor) -> tuple[Tensor, Tensor]:
+        """A sample of q(α), [T, K, L], as ε is, and its KL term."""
+        mean, logvar = self.mu_q_alpha.transpose(0, 1), self.logsigma_q_alpha.transpose(0, 1)
+        sample = mean + torch.exp(logvar / 2) * eps
+        return sample, walk_kl(mean, logvar, sample, self.sizes.variance)
+
+    def eta(self, words: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+        """A sample of q(η), [T, K], as ε is, and its KL term. words: [T, V], mean counts of each period."""
+        read, _ = self.q_eta(self.q_eta_map(words)[:, None])
+        means, logvars, samples = [], [], [torch.zeros_like(eps[0])]
+        for of_period, noise in zip(read[:, 0], eps, strict=True):
+            given = torch.cat([of_period, samples[-1]])
+            means.append(self.mu_q_eta(given))
+            logvars.append(self.logsigma_q_eta(given))
+            samples.append(means[-1] + torch.exp(logvars[-1] / 2) * noise)
+        mean, logvar, sample = (torch.stack(found) for found in (means, logvars, samples[1:]))
+        return sample, walk_kl(mean, logvar, sample, self.sizes.variance)
+
+    def forward(
+        self, counts: Tensor, x: Tensor, periods: Tensor, words: Tensor, noise: Sequence[Tensor], masks: Masks = ()
+    ) -> DatedPass:
+        """A pass. x: [B, V], counts divided by their sum; periods: [B]; words: [T, V].
+
+        noise: ε of α [T, K, L], of η [T, K] and of δ [B, K].
+        """
+        of_alpha, of_eta, of_delta = noise
+        alpha, kl_alpha = self.alpha(of_alpha)
+        eta, kl_eta = self.eta(words, of_eta)
+        prior = eta[periods]
+        hidden = self.q_theta(torch.cat([x, prior], dim=1))
+        if masks and masks[-1] is not None:
+            hidden = hidden * masks[-1]
+        mu, logvar = self.mu_q_theta(hidden), self.logsigma_q_theta(hidden)
+        theta = functional.softmax(mu + torch.exp(logvar / 2) * of_delta, dim=1)
+        kl = gaussian_kl(mu, logvar, prior, torch.ones((), dtype=mu.dtype))
+        beta = functional.softmax(alpha @ self.rho.weight.T, dim=2)
+        px = torch.bmm(theta[:, None], beta[periods])[:, 0]
+        return DatedPass(mu, logvar, theta, beta, torch.log(px + self.eps), kl, alpha, eta, kl_alpha, kl_eta)
+
+
+def gaussian_kl(mean: Tensor, logvar: Tensor, prior_mean: Tensor, prior_variance: Tensor) -> Tensor:
+    """KL(q‖N(prior_mean, prior_variance)) over the last axis, with adjidieng/DETM's 1e-6 beside the variance."""
+    apart = (logvar.exp() + (mean - prior_mean).square()) / (prior_variance + 1e-6)
+    return 0.5 * (apart - 1 + prior_variance.log() - logvar).sum(-1)
+
+
+def walk_kl(mean: Tensor, logvar: Tensor, sample: Tensor, variance: float) -> Tensor:
+    """Σ_t KL(q_t‖N(x_{t−1}, variance)), the first period's prior N(0, 1): [T, …] each → scalar, nats."""
+    still = torch.full_like(mean[:1], 1.0), torch.full_like(mean[1:], variance)
+    before = torch.cat([torch.zeros_like(sample[:1]), sample[:-1]])
+    return gaussian_kl(mean, logvar, before, torch.cat(still)).sum()
+
+
 class ImageVAE(nn.Module):
     """The VAE of the report's Figure 2: one hidden layer each way, LeakyReLU(0.2) in the encoder, a sigmoid last."""
 

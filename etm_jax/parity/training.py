@@ -94,6 +94,7 @@ class _Both(NamedTuple):
     name: of the rows; compared: the numbers of the steps to compare, ascending.
     """
 
+    case: Case
     name: str
     regime: Regime
     config: Config
@@ -114,7 +115,7 @@ class _Both(NamedTuple):
         config = dataclasses.replace(config, train=train)
         shape = shape_of(config, len(material.corpus.vocabulary))
         batches = material.batches(config, dtype, BATCH_SIZE)
-        return cls(f"{case.name}, {regime.name}", regime, config, shape, batches, make, dtype, compared)
+        return cls(case, f"{case.name}, {regime.name}", regime, config, shape, batches, make, dtype, compared)
 
     def judge(self, dtype: str = "") -> Judge:
         """A new torch model, with the same weights each time."""
@@ -148,7 +149,7 @@ class _Torch:
 
     def __init__(self, both: _Both, off: Arrays | None = None) -> None:
         self._both, self.judge, settings = both, both.judge(), both.config.optimizer
-        layout = "ntm" if both.config.variant == "ntm" else "etm"
+        layout = both.case.layout
         self._off = to_torch(_nested(off), layout) if off else {}
         self._parameters = [p for p in self.judge.module.parameters() if p.requires_grad]
         self._optimizer = torch.optim.Adam(
@@ -192,12 +193,7 @@ class _Torch:
         both = self._both
         exact = both.judge("float64")
         exact.module.load_state_dict(self.judge.module.state_dict())
-        wide = TorchBatch(
-            batch.counts.double(),
-            batch.inputs.double(),
-            batch.eps.double(),
-            [None if mask is None else mask.double() for mask in batch.masks],
-        )
+        wide = batch.double()
         size = both.unit * roundings(both.shape, BATCH_SIZE)
         gradients, raw = gradient_bounds(exact, wide, size)
         off = raw
@@ -213,7 +209,7 @@ class _Ours:
 
     def __init__(self, both: _Both) -> None:
         self._both = both
-        spec, variables = weights_of(both.judge(), both.config, both.shape, num_steps=max(both.compared))
+        spec, variables = weights_of(both.judge(), both.config, both.shape, max(both.compared), both.batches.of_corpus)
         self._first = new_state(variables, spec)
         # Functions of this object alone, so that nothing compiled for another one is used.
         self._update = jax.jit(lambda state, batch, noise: update_step(state, batch, noise, spec))

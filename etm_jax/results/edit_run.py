@@ -124,7 +124,9 @@ def _write(run: Run, edit: TopicEdit, target: Path) -> None:
         for name, group in zip(edit.names, edit.groups, strict=True)
     )
     edit = edit._replace(names=named)
-    summary = summarize(model, corpus)
+    shifts = model.shifts
+    log_px = shifts.log_px(model.theta_test_h1, model.beta, corpus.test_h2, corpus.test.meta) if shifts else None
+    summary = summarize(model, corpus, log_px)
     with replace_folder(target) as new:
         folder = RunFolder(new)
         copy_run(run.folder, folder, run.record, corpus, edit.after(run.edit))

@@ -86,6 +86,9 @@ def _fitted(run: Run, labels: Labels | None) -> FittedRun:
         words=top_words(model.beta, TOP_WORDS),
         labels=labels,
     )
+    if shifts := model.shifts:
+        log_px = shifts.log_px(model.theta_test_h1, model.beta, corpus.test_h2, corpus.test.meta)
+        fitted = fitted._replace(log_px=log_px)
     kind = model_kind(record.config.model.kind)
     if kind.fits_itself:
         return fitted
@@ -95,8 +98,11 @@ def _fitted(run: Run, labels: Labels | None) -> FittedRun:
     batchers = corpus_batchers(corpus, record.config, record.batch_size, make_mesh(""))
     layout = ModelLayout(spec, batchers["train"].layout)
     moments = infer_posterior(layout.shard(variables), batchers["train"], layout.program_spec)
-    log_px = completion_log_px(variables, model.theta_test_h1, corpus.test_h2, batchers["test_h1"], spec)
-    return fitted._replace(activity=moments.activity, kl=moments.kl_per_topic, log_px=log_px)
+    fitted = fitted._replace(activity=moments.activity, kl=moments.kl_per_topic)
+    if model.shifts:
+        return fitted
+    half2 = corpus.test_h2
+    return fitted._replace(log_px=completion_log_px(variables, model.theta_test_h1, half2, batchers["test_h1"], spec))
 
 
 def _variables(folder: RunFolder, record: RunRecord, beta: np.ndarray, edit: TopicEdit | None) -> Variables:

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.topic_arrays import TopicArrays
+from etm_jax.results import group_words
 from etm_jax.results.doc_table import document_rows, header
 from etm_jax.results.over_time import MOVING_HEADER, TOPICS_HEADER, moving_rows, over_time, topic_rows
 from etm_jax.results.seed_comparison import SeedComparison, SeedResult
@@ -38,6 +39,8 @@ def write_export(
 ) -> None:
     """Write the export to `folder`, in place of what was written there before. Arrays that the kind of model lacks
     have no file.
+
+    Where groups of documents have words of their own, content_words.csv has a row for each topic and group.
 
     seeds: for a run of several seeds, of which `model` is the best; seeds.csv has a row for each of them. names: of
     the K topics, "" for those without; where one has a name, topics.csv has the column too, and doc_topics.csv has the
@@ -76,6 +79,10 @@ def write_export(
                 for k in by_share
             ),
         )
+        if model.shifts:
+            np.save(new / f"{group_words.NAME}.npy", np.asarray(model.shifts.values, np.float32))
+            by_group = group_words.content_rows(model.shifts, model.beta, by_share.tolist(), vocab)
+            _write_csv(new / group_words.TABLE, group_words.HEADER, by_group)
         if seeds:
             _write_csv(new / "seeds.csv", list(SeedResult._fields), map(_seed_cells, seeds.rows))
         if record and (found := over_time(record, model, corpus, new)):

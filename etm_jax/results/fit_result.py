@@ -7,13 +7,15 @@ import numpy as np
 from etm_jax.config.settings import TrainConfig
 from etm_jax.corpus.types import Corpus
 from etm_jax.inference.theta import completion_log_px, infer_posterior, infer_theta
+from etm_jax.models.layers import Variables
 from etm_jax.models.topic_arrays import TopicArrays
+from etm_jax.results.group_words import shifts_of
 from etm_jax.results.seed_comparison import SeedComparison, compare_seeds
 from etm_jax.results.summary import completion
 from etm_jax.training.batches import Batcher
 from etm_jax.training.ensemble import seeds
 from etm_jax.training.layout import ModelLayout
-from etm_jax.training.steps import beta_step, prior_step
+from etm_jax.training.steps import Spec, beta_step, prior_step
 from etm_jax.training.train_setup import TrainResult
 from etm_jax.util.console import track
 
@@ -21,9 +23,9 @@ from etm_jax.util.console import track
 class FitResult(NamedTuple):
     """A fitted model.
 
-    log_px: log p(w | θ) at the nonzeros of the test documents' second halves; None where that is log θβ. epoch: the
-    epoch of the topics, for display; empty for a model without epochs. seeds: the comparison of several seeds, where
-    `topics` are those of the best one.
+    log_px: log p(w | θ) at the nonzeros of the test documents' second halves; None where that is log θβ in all
+    documents. epoch: the epoch of the topics, for display; empty for a model without epochs. seeds: the comparison of
+    several seeds, where `topics` are those of the best one.
     """
 
     topics: TopicArrays
@@ -38,7 +40,7 @@ def trained_result(
     """The result of training. batchers: one for each part of the corpus, on the devices that compute it."""
     topics = _topic_arrays(trained, batchers)
     test_h1 = batchers["test_h1"]
-    log_px = completion_log_px(trained.variables, topics.theta_test_h1, corpus.test_h2, test_h1, trained.spec)
+    log_px = _log_px(trained.variables, topics.theta_test_h1, corpus, test_h1, trained.spec)
     epoch = f"epoch {trained.epoch} of {trained.last_epoch}"
     if config.num_seeds == 1:
         return FitResult(topics, log_px, epoch)
@@ -59,7 +61,15 @@ def _topic_arrays(trained: TrainResult, batchers: dict[str, Batcher]) -> TopicAr
         **{f"theta_{part}": values for part, values in theta.items()},
         own=spec.module().exported(params | constants),
         prior=np.asarray(prior_step(trained.variables, spec)),
+        shifts=shifts_of(trained.variables, spec),
     )
+
+
+def _log_px(variables: Variables, theta: np.ndarray, corpus: Corpus, test_h1: Batcher, spec: Spec) -> np.ndarray | None:
+    """`log_px` as in `FitResult`. theta: [T, K], of the first halves."""
+    if shifts := shifts_of(variables, spec):
+        return shifts.log_px(theta, np.asarray(beta_step(variables, spec)), corpus.test_h2, corpus.test.meta)
+    return completion_log_px(variables, theta, corpus.test_h2, test_h1, spec)
 
 
 def _compare(trained: TrainResult, config: TrainConfig, corpus: Corpus, test_h1: Batcher) -> SeedComparison:
@@ -68,7 +78,7 @@ def _compare(trained: TrainResult, config: TrainConfig, corpus: Corpus, test_h1:
     for variables in track(trained.members, "quality of the seeds", unit="seeds"):
         beta = np.asarray(beta_step(variables, trained.spec))
         theta = infer_theta(layout.shard(variables), test_h1, layout.program_spec)
-        log_px = completion_log_px(variables, theta, corpus.test_h2, test_h1, trained.spec)
+        log_px = _log_px(variables, theta, corpus, test_h1, trained.spec)
         betas.append(beta)
         perplexities.append(completion(beta, theta, corpus.test_h2, log_px))
     return compare_seeds(seeds(config), trained.epoch, trained.nelbos, betas, perplexities, corpus.train.counts)

@@ -15,6 +15,7 @@ from etm_jax.models.registry import model_kind
 from etm_jax.models.topic_arrays import TopicArrays
 from etm_jax.models.topic_edit import TopicEdit
 from etm_jax.results.export import ARRAYS
+from etm_jax.results.group_words import exported_shifts
 from etm_jax.training.edited_folder import read_edit
 from etm_jax.training.run_folder import RunFolder, exported
 from etm_jax.training.run_record import RunRecord
@@ -51,7 +52,8 @@ def read_run(path: Path, texts: bool = False) -> Run:
     kind, edit = model_kind(record.config.model.kind), read_edit(folder)
     names = [*kind.exports, *(f"unedited_{name}" for name in ("beta", *kind.exports) if edit and kind.fits_itself)]
     own = {name: exported(folder, name) for name in names}
-    return Run(folder, record, _corpus(folder, record, texts), TopicArrays(**arrays, own=own), folder.epochs(), edit)
+    model = TopicArrays(**arrays, own=own, shifts=exported_shifts(folder, record))
+    return Run(folder, record, _corpus(folder, record, texts), model, folder.epochs(), edit)
 
 
 def _instead_of_a_run(path: Path) -> str:

@@ -8,6 +8,7 @@ from etm_jax.corpus.types import Corpus
 from etm_jax.inference.predictor import Predictor
 from etm_jax.interop.folders import DOCUMENTS, MODEL, read_folder
 from etm_jax.models.topic_arrays import TopicArrays
+from etm_jax.results.group_words import shifts_of
 from etm_jax.results.run import Run, read_run
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.run_record import RunRecord
@@ -43,5 +44,6 @@ def read_measurable(path: Path, texts: bool = False) -> Run:
         **{f"theta_{name}": applied.theta(part.counts, part.meta) for name, part in parts.items()},
         theta_test_h1=applied.theta(corpus.test_h1, corpus.test.meta),
         own=trained.edit.embeddings(own) if trained.edit else own,
+        shifts=shifts_of(trained.variables, trained.spec()),
     )
     return Run(RunFolder(path), record, corpus, model, kept.epochs(), trained.edit, trained.variables)

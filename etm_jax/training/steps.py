@@ -113,7 +113,7 @@ def batch_loss(params: Params, constants: Params, batch: Batch, noise: Noise, sp
     """The scalar that training minimises, in nats, and the batch's sums, as of `total_loss`."""
     model = spec.with_variables(Variables(params, constants))
     terms = model.loss_terms(model.read(batch, noise), batch, noise)
-    return total_loss(terms, jnp.asarray(batch.real), spec.objective)
+    return total_loss(terms, jnp.asarray(batch.real), spec.objective, model.documents_scale())
 
 
 def update_step(state: TrainState, batch: Batch, noise: Noise, spec: Spec) -> tuple[TrainState, Sums]:
@@ -161,7 +161,7 @@ def _update_fused(
     def loss(trained: Params, product: jax.Array | None) -> tuple[jax.Array, Sums]:
         model = spec.with_variables(Variables(fused_adam.put(trained | fixed, kernel_path, kernel), constants))
         terms = model.loss_terms(reading._replace(product=product), batch, noise)
-        return total_loss(terms, jnp.asarray(batch.real), spec.objective)
+        return total_loss(terms, jnp.asarray(batch.real), spec.objective, model.documents_scale())
 
     gradient = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
     (value, sums), (grads, product_grad) = gradient(trained, reading.product)
@@ -261,6 +261,12 @@ def prior_step(variables: Variables, spec: Spec) -> jax.Array:
 def beta_step(variables: Variables, spec: Spec) -> jax.Array:
     """The topics: [K, V], rows sum to 1."""
     return spec.with_variables(variables).beta()
+
+
+@partial(jax.jit, static_argnames="spec")
+def word_shifts_step(variables: Variables, spec: Spec) -> jax.Array | None:
+    """What groups of documents add to the words' logits, as of `TopicModel.word_shifts`: [V, G], or None."""
+    return spec.with_variables(variables).word_shifts()
 
 
 def beta_to_infer(variables: Variables, spec: Spec) -> jax.Array | None:

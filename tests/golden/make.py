@@ -2,9 +2,9 @@
 
 A file a case of the parity suite, by the live package where it is installed and our rendering of it elsewhere; both
 give the same numbers. Each holds float64 arrays: `state/…` torch's parameters under its own names, `counts`, `inputs`,
-`eps` and `mask_i` the batch, `out/…` every quantity of one pass, `grad/…` the gradients, and where the case is a
-variant's plain one `REGIME/STEP/params`, `first` and `second`: all parameters and Adam's moments, end to end in the
-order of our names, after that many steps on this batch.
+`eps` and `mask_i` the batch, for the dynamic model `dated/…` what it reads besides, `out/…` every quantity of one
+pass, `grad/…` the gradients, and where the case is a variant's plain one `REGIME/STEP/params`, `first` and `second`:
+all parameters and Adam's moments, end to end in the order of our names, after that many steps on this batch.
 
 evaluation.npz, made where embedded-topic-model is installed, holds its figures of a random model: `train`, `half2`,
 `theta` and `beta` went in, and it gave `perplexity`, and `coherence_n` and `diversity_n` over the n most probable.
@@ -20,7 +20,7 @@ import numpy as np
 import scipy.sparse as sp
 
 HERE = Path(__file__).parent
-SMALL = {"num_topics": 3, "hidden": (6, 6), "embed_dim": 4, "decoder_hidden": (5,)}
+SMALL = {"num_topics": 3, "hidden": (6, 6), "embed_dim": 4, "decoder_hidden": (5,), "eta_hidden_size": 5}
 DOCS, V = 9, 16
 REGIMES = {"plain": {"weight_decay": 0.0}, "decayed_clipped": {"weight_decay": 1e-3, "clip_norm": 0.5}}
 STEPS = (1, 10)
@@ -88,6 +88,8 @@ def _arrays(case, make_judge) -> dict[str, np.ndarray]:
     judge = fresh()
     found = {f"state/{name}": tensor.detach().numpy().copy() for name, tensor in judge.state().items()}
     found |= {"counts": batch.counts.numpy(), "inputs": batch.inputs.numpy(), "eps": batch.eps.numpy()}
+    if batch.dated:
+        found |= {f"dated/{name}": np.array(value) for name, value in batch.dated._asdict().items()}
     found |= {f"mask_{i}": mask.numpy() for i, mask in enumerate(batch.masks) if mask is not None}
     out, gradients = torch_quantities(judge, batch)
     found |= {f"out/{name}": array for name, array in out.items()}

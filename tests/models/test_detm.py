@@ -16,6 +16,7 @@ from etm_jax.cli import flags as cli
 from etm_jax.cli.run import run
 from etm_jax.config.build import make_config
 from etm_jax.corpus.metadata import MetaColumn, Metadata
+from etm_jax.inference.infer import Reading, infer
 from etm_jax.models.layers import Variables, init_variables
 from etm_jax.models.walk import walk_loss, with_mean
 from etm_jax.training.batches import Batcher
@@ -170,9 +171,30 @@ def trained(folder: Path, *more: str) -> Path:
     return folder / "run"
 
 
-def test_a_run_shows_what_moves(tmp_path: Path) -> None:
-    folder = trained(tmp_path, "--n_topic=2", "--num_epochs=12", "--no_above=1.0", "--drift_lr=1")
-    export = folder / "export"
+@pytest.fixture(scope="module")
+def moving_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("moving")
+    return trained(folder, "--n_topic=2", "--num_epochs=30", "--no_above=1.0", "--drift_lr=2", "--drift_variance=1")
+
+
+def test_new_documents_have_the_topics_of_their_dates(
+    moving_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, dates = "kk ss aa bb", ["2024-01-15", "2024-08-15", "1990-01-01", "2030-01-01", ""]
+    given, plain = tmp_path / "new.csv", tmp_path / "new.txt"
+    given.write_text("text,date\n" + "".join(f"{text},{date}\n" for date in dates), "utf-8")
+    plain.write_text(f"{text}\n", "utf-8")
+    infer(str(moving_run), str(given), str(tmp_path / "dated.npy"), Reading())
+    assert "--meta_fields=date" in capsys.readouterr().err
+    infer(str(moving_run), str(plain), str(tmp_path / "plain.npy"), Reading())
+    assert "reads date of a document" in capsys.readouterr().err
+    theta, undated = np.load(tmp_path / "dated.npy"), np.load(tmp_path / "plain.npy")
+    np.testing.assert_allclose(theta[[2, 3, 4]], [theta[0], theta[1], undated[0]], atol=1e-5)
+    assert np.abs(theta[0] - theta[1]).max() > 0.01
+
+
+def test_a_run_shows_what_moves(moving_run: Path) -> None:
+    export = moving_run / "export"
     beta_time = np.load(export / "beta_time.npy", mmap_mode="r")
     vocab = (export / "vocab.txt").read_text("utf-8").split()
     assert beta_time.shape == (8, 2, len(vocab))

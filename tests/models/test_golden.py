@@ -12,9 +12,11 @@ import pytest
 import scipy.sparse as sp
 
 from etm_jax.config.build import make_config
+from etm_jax.corpus.metadata import QUANTILES, MetaColumn, Metadata
 from etm_jax.interop import from_torch
 from etm_jax.metrics.perplexity import completion_perplexity
 from etm_jax.metrics.topics import diversity, npmi_coherence, top_words
+from etm_jax.models.detm_paper import StructuredDETM
 from etm_jax.models.layers import Variables
 from etm_jax.models.noise import Noise
 from etm_jax.models.objective import log_px_nonzero
@@ -47,7 +49,9 @@ def given_of(name: str) -> tuple[str, dict]:
         given |= settings if word in name else {}
     if name.startswith("gsm"):
         given |= {"kind": "gsm"}
-    return "paper" if name.startswith("paper") else "ntm", given
+    if name.startswith("detm"):
+        given |= {"kind": "detm_paper", "time_field": "period"}
+    return "paper" if name.startswith(("paper", "detm")) else "ntm", given
 
 
 class Loaded:
@@ -62,18 +66,31 @@ class Loaded:
         self.params = jax.tree.map(jnp.asarray, from_torch(state).params)
         is_etm = self.config.model.kind == "etm"
         constants = {"background": jnp.zeros(make.V)} if is_etm else {}
+        extras, own, self.metadata = {}, {}, Metadata()
+        if self.config.model.kind == "detm_paper":
+            dated = {name.removeprefix("dated/"): a for name, a in self.arrays.items() if name.startswith("dated/")}
+            last = len(dated["words"]) - 1
+            quantiles = tuple(np.linspace(0, last, QUANTILES).tolist())
+            self.metadata = Metadata((MetaColumn("period", "number", quantiles=quantiles),))
+            extras = {"period": dated["periods"].astype(np.float32)}
+            own = {name: jnp.asarray(dated[name]) for name in ("alpha", "eta")}
+            model = StructuredDETM(self.config.model, make.V, make.SMALL["embed_dim"], metadata=self.metadata)
+            constants = model.constants_of(sp.csr_matrix(self.arrays["counts"]), dated["periods"], make.DOCS)
+            np.testing.assert_allclose(constants["period_words"], dated["words"], rtol=1e-12)
         self.variables = Variables(self.params, constants)
         counts = sp.csr_matrix(self.arrays["counts"])
         inputs = counts.copy()
         inputs.data = self.arrays["inputs"][counts.nonzero()]
-        self.batch = Batcher(counts, inputs, make.DOCS, dtype=np.float64).take(np.arange(make.DOCS))
+        batcher = Batcher(counts, inputs, make.DOCS, dtype=np.float64, extras=extras)
+        self.batch = batcher.take(np.arange(make.DOCS))
         masks = [self.arrays.get(f"mask_{i}") for i in range(len(self.config.model.hidden))]
-        self.noise = Noise(jnp.asarray(self.arrays["eps"]), tuple(masks))
+        self.noise = Noise(jnp.asarray(self.arrays["eps"]), tuple(masks), own=own)
 
     def spec(self, **optimizer) -> Spec:
-        config, embed_dim = self.config, make.SMALL["embed_dim"] if self.config.model.kind == "etm" else 0
+        config, embed_dim = self.config, 0 if self.config.model.kind == "gsm" else make.SMALL["embed_dim"]
         settings = dataclasses.replace(config.optimizer, **optimizer)
-        return Spec(config.model, config.objective, settings, make.V, embed_dim, 10, config.vectors.train_rho)
+        spec = Spec(config.model, config.objective, settings, make.V, embed_dim, 10, config.vectors.train_rho)
+        return spec._replace(metadata=self.metadata)
 
 
 @pytest.fixture(params=FILES, ids=lambda path: path.stem)
@@ -92,18 +109,25 @@ def assert_close(ours, theirs, tolerance=1e-9):
 
 def test_there_is_a_file_for_every_case():
     names = {path.stem for path in FILES}
-    assert {"report", "paper", "gsm", "report_bce_sigmoid", "paper_fixed_rho", "report_tf-idf_input"} <= names
-    assert len(names) == 15
+    assert {"report", "paper", "gsm", "report_bce_sigmoid", "paper_fixed_rho", "report_tf-idf_input", "detm"} <= names
+    assert len(names) == 20
 
 
 def test_one_pass_gives_torchs_numbers(golden):
     spec, batch = golden.spec(), golden.batch
     model = spec.with_variables(golden.variables)
-    out = model.forward(model.read(batch, golden.noise), batch, golden.noise)
+    reading = model.read(batch, golden.noise)
+    out = model.forward(reading, batch, golden.noise)
     nnz = int(batch.pattern.row_starts[-1])
     rows, cols = batch.pattern.rows[:nnz], batch.pattern.cols[:nnz]
-    eps = spec.objective.likelihood_eps
-    if model.is_mixture:
+    eps, own = spec.objective.likelihood_eps, {}
+    if isinstance(model, StructuredDETM):
+        dated, k = model.dated_pass(reading, batch, golden.noise), model.config.num_topics
+        log_px = model.log_px_nonzero(dated.theta, dated.beta, batch)[:nnz]
+        beta = dated.beta.T.reshape(-1, k, make.V)[:-1]
+        own = {"beta": beta, "alpha": dated.alpha.sample, "eta": dated.eta.sample}
+        own |= {"kl_alpha": dated.alpha.kl, "kl_eta": dated.eta.kl}
+    elif model.is_mixture:
         log_px = log_px_nonzero(out.theta, out.beta, batch.pattern, eps)[:nnz]
         log_px = log_px - (np.log1p(make.V * eps) if spec.objective.renormalize else 0)
     else:
@@ -119,7 +143,7 @@ def test_one_pass_gives_torchs_numbers(golden):
         "recon": sums.recon / share,
         "kl": sums.kl / share,
         "loss": loss,
-    }
+    } | own
     theirs = {name.removeprefix("out/"): a for name, a in golden.arrays.items() if name.startswith("out/")}
     theirs["log_px"] = theirs["log_px"][rows, cols]
     assert ours.keys() == theirs.keys()
@@ -145,7 +169,7 @@ def test_gradients_are_torchs(golden):
 
 
 @pytest.mark.parametrize("regime", make.REGIMES)
-@pytest.mark.parametrize("name", ["report", "gsm", "paper"])
+@pytest.mark.parametrize("name", ["report", "gsm", "paper", "detm"])
 def test_steps_of_adam_are_torchs(name, regime, float64):
     golden = Loaded(GOLDEN / f"{name}.npz")
     spec = golden.spec(**make.REGIMES[regime])
@@ -190,7 +214,7 @@ def test_torch_still_gives_these_numbers(tmp_path):
     assert {path.name for path in written} - {EVALUATION.name} == {path.name for path in FILES}
     for path in written:
         drawn_by = "topmost" if "eps" in path.name else "embedded-topic-model"
-        if path.name.startswith("paper") and not installed(drawn_by):
+        if path.name.startswith(("paper", "detm_eps")) and not installed(drawn_by):
             continue  # Their parameters are that package's own random start.
         with np.load(path) as new, np.load(GOLDEN / path.name) as kept:
             assert set(new) == set(kept)

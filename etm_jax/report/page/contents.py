@@ -16,10 +16,12 @@ from etm_jax.metrics.group_shares import shares_of
 from etm_jax.metrics.neighbours import nearest
 from etm_jax.metrics.topic_tree import overlap
 from etm_jax.metrics.topics import representative_documents, topic_shares
+from etm_jax.report.page import group_words, moving
 from etm_jax.report.page.branches import branches_of, hierarchy_of
 from etm_jax.report.page.choices import WEIGHTS, choices_of, ranked_words, start_of
+from etm_jax.report.page.group_words import field_of, marked_of, rows_of
 from etm_jax.report.page.groups import groups_of
-from etm_jax.report.page.moving import columns_of, moved, moving_of
+from etm_jax.report.page.moving import moved, moving_of
 from etm_jax.report.page.relations import flattened, tree_of
 from etm_jax.report.page.strings import page_language
 from etm_jax.report.page.texts import dates_of, parts_of, prepared_dates, texts_of
@@ -97,8 +99,9 @@ def contents(
     shared = overlap(model.beta)
     joined = hierarchy_of(run, share, names_of_topics or {})
     tree = tree_of(joined.links)
-    motion = moved(run)
-    columns = _searchable(corpus.vocabulary.term_freq, np.union1d(ranked, columns_of(motion)))
+    motion, by_group = moved(run), marked_of(model)
+    shown_besides = np.union1d(moving.columns_of(motion), group_words.columns_of(by_group))
+    columns = _searchable(corpus.vocabulary.term_freq, np.union1d(ranked, shown_besides))
     place = {int(j): i for i, j in enumerate(columns)}
     names = corpus.vocabulary.words
     of_word = _topics_of_words(model.beta, share)
@@ -133,6 +136,8 @@ def contents(
         }
         for k in range(len(words))
     ]
+    for topic, of_topic in zip(topics if by_group else (), by_group, strict=True):
+        topic["by_group"] = rows_of(of_topic, place)
     near = _neighbours(run, columns)
     if model.alpha is not None and model.rho is not None:
         found, cosine = nearest(model.alpha, model.rho[columns], NEAREST)
@@ -168,6 +173,7 @@ def contents(
         "period_of_document": period_of_document,
         "moving": moving_of(motion, share, model.own, place) if motion else None,
         "groups": groups_of(theta, every, corpus.metadata),
+        "content": field_of(model),
         "training": {name: [row.get(name) for row in run.epochs] for name in ("epoch", *CURVES)},
         "first": opening,
         "documents": {

@@ -156,12 +156,55 @@ function detail(k) {
   blocks.push(columns);
   if (data.moving) blocks.push(moving(k));
   blocks.push(
+    ...(data.content ? byGroup(topic.by_group) : []),
     el("h3", {}, say("topics.documents")),
     el("ul", { class: "texts" }, topic.documents.map(text)),
   );
   if (data.texts_missing) blocks.push(el("p", { class: "note" }, say("topics.missing", { reason: data.texts_missing })));
   blocks.push(more(k));
   $("detail").replaceChildren(...blocks);
+}
+
+// A topic's words in each group of documents, below each other: what all say, what one says more, and less.
+function byGroup(rows) {
+  const { field, levels } = data.content;
+  const cell = (places) =>
+    el(
+      "td",
+      {},
+      places.map((j) =>
+        el("button", { type: "button", lang: language, on: { click: () => word(j) } }, words.text[j]),
+      ),
+    );
+  return [
+    el("h3", {}, say("content.title", { field })),
+    el("p", { class: "note" }, say("content.note")),
+    el(
+      "div",
+      { class: "by-group", role: "region", "aria-label": say("content.title", { field }), tabindex: "0" },
+      el(
+        "table",
+        {},
+        el(
+          "thead",
+          {},
+          el(
+            "tr",
+            {},
+            el("th", { scope: "col" }, field),
+            el("th", { scope: "col" }, say("content.words")),
+            el("th", { scope: "col" }, say("content.more")),
+            el("th", { scope: "col" }, say("content.less")),
+          ),
+        ),
+        el(
+          "tbody",
+          {},
+          rows.map((row, g) => el("tr", {}, el("th", { scope: "row", lang: language }, levels[g]), row.map(cell))),
+        ),
+      ),
+    ),
+  ];
 }
 
 const ordinal = (n) => `${n}${n % 100 > 10 && n % 100 < 14 ? "th" : ["th", "st", "nd", "rd"][n % 10] || "th"}`;
