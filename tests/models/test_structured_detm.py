@@ -212,6 +212,13 @@ def test_weights_go_to_both_torch_codes_and_back_bit_by_bit(fitting):
         jax.tree.map(np.testing.assert_array_equal, weights.params, params)
 
 
+def test_weights_of_fixed_word_embeddings_take_them_from_outside(fitting):
+    params = jax.tree.map(np.asarray, fitting.variables.params)
+    theirs = to_state(params, "detm")
+    rho = theirs.pop("rho.weight")
+    jax.tree.map(np.testing.assert_array_equal, from_state(theirs, rho).params, params)
+
+
 def test_a_weight_that_is_missing_or_of_another_shape_is_named(fitting):
     theirs = to_state(jax.tree.map(np.asarray, fitting.variables.params), "detm")
     with pytest.raises(UserError, match=r"no 'q_eta.weight_hh_l1'"):
