@@ -39,6 +39,7 @@ ABOUT = {
     "optimizer": "How parameters move.",
     "train": "How long, in what batches, and what is kept.",
     "lda": "`--model=lda` alone.",
+    "detm": "`--model=detm` alone.",
 }
 
 OTHERS = {

@@ -14,7 +14,8 @@ import numpy as np
 from etm_jax.api.topic_results import TopicInfo
 from etm_jax.metrics.group_shares import GroupTopic
 from etm_jax.report.page.strings import Strings
-from etm_jax.report.plots import BARS, cjk_family, tick_label, warn_without_cjk
+from etm_jax.report.plot_style import tick_label
+from etm_jax.report.plots import BARS, cjk_family, warn_without_cjk
 
 COLOUR = "#3b6fb6"
 

@@ -136,6 +136,19 @@ class Reports(TopicResults):
         """What a notebook asks for first, in place of the diagram that scikit-learn draws."""
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
+    def topics_by_group(self) -> dict[str, np.ndarray]:
+        """The topics as each group of documents words them, of a model with the setting `content`.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (K, V)
+            By category of the field, topics whose rows sum to 1; empty where all documents have the same words.
+            `components_` are the topics themselves, which a document of no group has.
+        """
+        own = self._fitted()
+        found = shifts_of(own._trained.variables, own._trained.spec())
+        return {level: found.beta(own.components_, g) for g, level in enumerate(found.levels)} if found else {}
+
     def _theta_of(self, part: Documents) -> np.ndarray:
         return self._theta[list(map(int, part.ids))]
 
@@ -158,17 +171,14 @@ class Reports(TopicResults):
         return fitted._replace(activity=moments.activity, kl=moments.kl_per_topic)
 
     def _as_run(self, name: str) -> Run:
-        corpus, nothing, variables = self._corpus, self._theta[:0], self._trained.variables
-        values, edit = variables.params | variables.constants, self._trained.edit
-        own = self._applied.spec.module().exported(values)
-        own = edit.embeddings(own) if edit else own
+        corpus, nothing = self._corpus, self._theta[:0]
         arrays = TopicArrays(
             beta=self.components_,
             theta_train=self._theta_of(corpus.train),
             theta_valid=self._theta_of(corpus.valid),
             theta_test=nothing,
             theta_test_h1=nothing,
-            own=own,
-            shifts=shifts_of(variables, self._trained.spec()),
+            own=self._own_arrays(),
+            shifts=shifts_of(self._trained.variables, self._trained.spec()),
         )
-        return Run(RunFolder(Path(name)), self._record, corpus, arrays, self.history_, edit)
+        return Run(RunFolder(Path(name)), self._record, corpus, arrays, self.history_, self._trained.edit)

@@ -61,6 +61,12 @@ class FittedState(ABC, BaseEstimator):
         self.vocab_ = list(trained.vocabulary.words)
         self.new_words_ = Counter[str]()
 
+    def _own_arrays(self) -> dict[str, np.ndarray]:
+        """What this kind of model has besides β, such as α [K, L], of the topics as they are now."""
+        values, edit = self._trained.variables.params | self._trained.variables.constants, self._trained.edit
+        own = self._applied.spec.module().exported(values)
+        return edit.embeddings(own) if edit else own
+
     def _fitted(self) -> Self:
         """The model itself. Raises scikit-learn's NotFittedError before `fit`."""
         check_is_fitted(self, "components_")

@@ -33,6 +33,7 @@ from etm_jax.metrics.topics import (
     topic_shares,
 )
 from etm_jax.models.topic_edit import TopicEdit
+from etm_jax.results.hierarchy import HierarchyNode, hierarchy
 from etm_jax.results.k_search import Candidate, search_table, suggested
 from etm_jax.results.topic_names import AUTO, MOST_DOCUMENTS, Namer, automatic_names, names_by
 from etm_jax.util.errors import UserError
@@ -131,7 +132,32 @@ class TopicMethods(FittedState):
         with own._own_words():
             if whole_number(to, "to") > len(own.components_):
                 raise UserError(f"to={to} is out of range; give 1 to {len(own.components_)}")
-        return self.edit_topics(merge=most_alike(own.components_, to))
+            alike = most_alike(own.components_, to, own._own_arrays().get("alpha"))
+        return self.edit_topics(merge=alike)
+
+    # The tree of topics
+
+    def hierarchy(self, cut: int | None = None) -> list[HierarchyNode]:
+        """The tree that joins the most alike topics first: its nodes, topics first, or its branches at one level.
+
+        Proportions of a branch are the sum of its topics', `theta[:, list(node.topics)].sum(axis=1)`; `reduce_topics`
+        makes a model of the branches. `pandas.DataFrame` accepts the list.
+
+        Parameters
+        ----------
+        cut : int, optional
+            How many branches, from 1 to K; all nodes where it is not given.
+
+        Raises
+        ------
+        ValueError
+            If there cannot be so many branches.
+        """
+        own = self._fitted()
+        with own._own_words():
+            alpha, names = own._own_arrays().get("alpha"), self.topic_names_
+            found = hierarchy(own.components_, own._share, own._vocabulary, alpha, names)
+            return found.nodes if cut is None else found.at(whole_number(cut, "cut"))
 
     # Naming
 

@@ -1,15 +1,19 @@
 """Corpora of counts in the forms of other programs: which files they are, and what they bring."""
 
+import dataclasses
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TypeAlias
 
 from etm_jax.config.corpus_settings import FORMS, CorpusConfig
 from etm_jax.corpus.fields import check_no_fields
-from etm_jax.corpus.readers.bags import as_counted
+from etm_jax.corpus.readers.bags import Bags, as_counted
 from etm_jax.corpus.readers.count_files import COUNT_FILES, vocabulary_beside
 from etm_jax.corpus.readers.folders import check_inside
 from etm_jax.corpus.readers.labelled import LABEL
 from etm_jax.corpus.readers.looks import form_seen
 from etm_jax.corpus.readers.peer_folders import (
+    READ_SINCE,
     TOPMOST_META,
     has_labels,
     octis_files,
@@ -20,7 +24,12 @@ from etm_jax.corpus.readers.peer_folders import (
 from etm_jax.corpus.types import Source
 from etm_jax.util.errors import UserError
 
-FOLDERS = {"octis": (octis_files, read_octis), "topmost": (topmost_files, read_topmost)}
+Reader: TypeAlias = Callable[[Path, CorpusConfig, Collection[Path]], Bags]
+
+FOLDERS: dict[str, tuple[Callable[[Path], list[Path]], Reader]] = {
+    "octis": (octis_files, read_octis),
+    "topmost": (topmost_files, read_topmost),
+}
 """Folders of other programs by form: their files, none where a folder is none, and their reader."""
 
 
@@ -45,13 +54,14 @@ def find_foreign_folder(folder: Path, config: CorpusConfig) -> Source | None:
             check_inside(folder, files, config.follow_links)
             fields = _fields_in(form, files)
             check_no_fields(str(folder), config, fields)
-            return Source(
-                str(folder),
-                files,
-                form=form,
-                fields=fields,
-                counted=lambda read=read: as_counted(read(folder, config), str(folder), config),  # type: ignore[misc]
-            )
+
+            def source_of(files: list[Path], read: Reader = read, form: str = form) -> Source:
+                counted = lambda: as_counted(read(folder, config, files), str(folder), config)  # noqa: E731
+                return Source(str(folder), files, form=form, fields=_fields_in(form, files), counted=counted)
+
+            before = [file for file in files if file.name not in READ_SINCE]
+            earlier = source_of(before) if len(before) < len(files) else None
+            return dataclasses.replace(source_of(files), earlier=earlier)
     for form, (_, pattern, _) in COUNT_FILES.items():
         found = [path for path in sorted({*folder.glob(pattern), *folder.glob(f"{pattern}.gz")}) if path.is_file()]
         found = [path for path in found if form_seen(path, config.encoding) == form]

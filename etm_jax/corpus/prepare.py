@@ -81,6 +81,12 @@ def prepare(
     digest = way.digest(source)
     if expected_digest not in (None, digest):
         started = way_of(expected_digest, source, way, expected_vocabulary)
+        if (
+            started is None
+            and source.earlier
+            and (started := way_of(expected_digest, source.earlier, way, expected_vocabulary))
+        ):
+            source = source.earlier
         if started is None:
             raise UserError(
                 f"--corpus={source.name} is not what the run in --workdir was started with ({expected_name}): another "

@@ -55,7 +55,8 @@ class Source:
     one that suits it (`gold` where documents carry tokens), or `""` to go by the language. Exactly one of `documents`,
     which starts anew at each call, `counted`, and `prepared`, a folder of shards, is given. form: where it is none of
     those that files' names tell, of `config.corpus_settings.FORMS`. fields: those of metadata that such a form brings.
-    records: whether documents are the records of a file, rows of a table or JSON objects.
+    records: whether documents are the records of a file, rows of a table or JSON objects. earlier: the same corpus as
+    versions of before read it, where that is another one: without files that they did not know.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Source:
     form: str = ""
     fields: tuple[str, ...] = ()
     records: bool = False
+    earlier: "Source | None" = None
 
 
 @dataclass(frozen=True)

@@ -41,12 +41,14 @@ bursts, so that chance brings more.
 class Scaling(NamedTuple):
     """What follows from the documents to train on. share: [G], of the words in documents with a group.
 
-    spread: [V, G], the standard deviation of a word's count in a group, were all groups alike. num_docs: scalar, the
-    documents to train on.
+    spread: [V, G], the standard deviation of a word's count in a group, were all groups alike. reach: [G], the length
+    of the likelihood's gradient by a_g that chance brings about then, √(Σ_v spread_gv² |ρ_v|²), ρ as it starts.
+    num_docs: scalar, the documents to train on.
     """
 
     share: np.ndarray
     spread: np.ndarray
+    reach: np.ndarray
     num_docs: np.ndarray
 
 
@@ -76,8 +78,8 @@ def check_groups(column: MetaColumn) -> None:
         )
 
 
-def measure(column: MetaColumn, corpus: Corpus) -> Scaling:
-    """The scaling for a corpus.
+def measure(column: MetaColumn, corpus: Corpus, rho: np.ndarray) -> Scaling:
+    """The scaling for a corpus. rho: [V, L], as training starts.
 
     An L1 penalty of c √E_gv on b_gv, E the occurrences of a word that a group is expected to have, leaves b_gv at 0
     until the word's count lies c standard deviations off: as the lasso has it with columns of one variance. One
@@ -99,7 +101,9 @@ def measure(column: MetaColumn, corpus: Corpus) -> Scaling:
     occurrences = scale * np.asarray(counts[np.flatnonzero(present)].sum(axis=0), np.float64).ravel()
     spread = np.sqrt(np.outer(occurrences, share) + 1)
     as_float = np.float32 if jnp.result_type(float) == jnp.float32 else np.float64
-    return Scaling(share.astype(as_float), spread.astype(as_float), np.asarray(corpus.num_train, as_float))
+    reach = np.sqrt((np.asarray(rho, np.float64) ** 2).sum(axis=1) @ spread**2)
+    of_all = np.asarray(corpus.num_train, as_float)
+    return Scaling(share.astype(as_float), spread.astype(as_float), reach.astype(as_float), of_all)
 
 
 @jax.custom_vjp
@@ -143,7 +147,8 @@ def topic_weights(beta: jax.Array, shifts: jax.Array, codes: sparse.Array) -> ja
 
 def group_terms(beta: jax.Array, shifts: jax.Array, codes: sparse.Array, pattern: sparse.Pattern) -> GroupTerms:
     """As `GroupTerms` says. beta: [K, V]; shifts: [V, G]; codes: [B], −1 for no group."""
-    return GroupTerms(topic_weights(beta, shifts, codes), sparse.sddmm(_member(codes, shifts), shifts, pattern))
+    groups = jnp.asarray(codes).astype(jnp.int32)
+    return GroupTerms(topic_weights(beta, shifts, codes), sparse.gather_groups(shifts, groups, pattern))
 
 
 def _member(codes: sparse.Array, shifts: jax.Array) -> jax.Array:
@@ -152,15 +157,13 @@ def _member(codes: sparse.Array, shifts: jax.Array) -> jax.Array:
 
 
 def content_loss(
-    directions: jax.Array, stored: jax.Array, rho: jax.Array, weight: float, spread: jax.Array, num_docs: jax.Array
+    directions: jax.Array, stored: jax.Array, weight: float, spread: jax.Array, reach: jax.Array, num_docs: jax.Array
 ) -> jax.Array:
     """−log of the prior of a and b a document, up to a constant: scalar, nats.
 
     b_gv ~ Laplace of scale 1 / (weight · spread_gv), as `measure` says. a_g has the density of a group lasso, ∝
-    exp(−DIRECTION_WEIGHT · r_g |a_g|), r_g = √(Σ_v spread_gv² |ρ_v|²): the length of the likelihood's gradient by a_g
-    that chance brings about where there is no difference.
+    exp(−DIRECTION_WEIGHT · reach_g |a_g|), so that it too stays at 0 until chance does not explain it.
     """
-    reach = jnp.sqrt((jax.lax.stop_gradient(rho) ** 2).sum(axis=1) @ spread**2)
     # At 0 the root has no derivative.
     length = jnp.sqrt((directions**2).sum(axis=1) + 1e-12)
     return (weight * (spread * jnp.abs(stored)).sum() + DIRECTION_WEIGHT * (reach * length).sum()) / num_docs

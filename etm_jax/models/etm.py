@@ -65,6 +65,7 @@ class ETM(TopicModel):
             self.group_words = self.param("group_words", declare(0.0, VocabAxis(-2)), (v, groups))
             self.group_share = self.constant("group_share", None, (groups,))
             self.group_spread = self.constant("group_spread", VocabAxis(-2), (v, groups))
+            self.group_reach = self.constant("group_reach", None, (groups,))
             self.group_docs = self.constant("group_docs", None, ())
 
     @classmethod
@@ -156,7 +157,12 @@ class ETM(TopicModel):
             terms["coefficients"] = a_doc * (batch.real.sum() if self.objective.reduction == "sum" else 1)
         if c.content:
             a_doc = content.content_loss(
-                self.group_alpha, self.group_words, self.rho, c.content_weight, self.group_spread, self.group_docs
+                self.group_alpha,
+                self.group_words,
+                c.content_weight,
+                self.group_spread,
+                self.group_reach,
+                self.group_docs,
             )
             terms["content"] = a_doc * (batch.real.sum() if self.objective.reduction == "sum" else 1)
         return terms
@@ -227,8 +233,8 @@ class ETM(TopicModel):
             scaling = prevalence.measure(design_of(self.config.prevalence, self.metadata), start.corpus)
             measured |= zip(("column_mean", "column_deviation", "num_docs"), scaling, strict=True)
         if self.config.content:
-            of_groups = content.measure(self._groups(), start.corpus)
-            measured |= zip(("group_share", "group_spread", "group_docs"), of_groups, strict=True)
+            of_groups = content.measure(self._groups(), start.corpus, np.asarray(variables.params["rho"]))
+            measured |= zip(("group_share", "group_spread", "group_reach", "group_docs"), of_groups, strict=True)
         return variables._replace(constants=variables.constants | measured)
 
     @needs_no_parameters

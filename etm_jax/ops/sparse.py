@@ -229,6 +229,30 @@ def gather_words(values: jax.Array, pattern: Pattern) -> jax.Array:
     return by_tile(lambda tile, values: values[tile.cols], pattern, TILES, (WORDS, values))
 
 
+@jax.custom_vjp
+def gather_groups(values: jax.Array, groups: Array, pattern: Pattern) -> jax.Array:
+    """What each nonzero's word has in its document's group: values [V, G], groups [B] → [N]; 0 for a group of −1."""
+
+    def local(tile: Pattern, values: jax.Array, groups: jax.Array) -> jax.Array:
+        group = groups[tile.rows]
+        return jnp.where(group < 0, 0, values[tile.cols, group])
+
+    return by_tile(local, pattern, TILES, (WORDS, values), (DOCS, groups))
+
+
+def _gather_groups_bwd(residuals: tuple[jax.Array, Array, Pattern], grad: jax.Array) -> tuple[jax.Array, None, None]:
+    # One product, where autodiff would write a scatter-add of all entries.
+    values, groups, pattern = residuals
+    member = (jnp.asarray(groups)[:, None] == jnp.arange(values.shape[1])[None]).astype(grad.dtype)
+    return _spmm_transposed(grad, pattern, member), None, None
+
+
+gather_groups.defvjp(
+    lambda values, groups, pattern: (gather_groups(values, groups, pattern), (values, groups, pattern)),
+    _gather_groups_bwd,
+)
+
+
 def gather_documents(values: jax.Array, pattern: Pattern) -> jax.Array:
     """What each nonzero's document has: [B] → [N]. Takes no gradient."""
     return by_tile(lambda tile, values: values[tile.rows], pattern, TILES, (DOCS, values))

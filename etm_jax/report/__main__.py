@@ -56,6 +56,18 @@ class ReportFlags:
         "write tables/ beside the page, each table as .csv, .tex and .md: topics, their shares by category and period "
         "with 95% intervals, quotations, similar topics, the tree of topics",
     )
+    hierarchy: bool = setting(
+        False,
+        "write hierarchy/ beside the page: the tree of topics, each node with its topics, share and words, the "
+        "branches at every level, and documents' proportions of the branches at one",
+    )
+    hierarchy_cut: int = setting(
+        0,
+        "branches that the tree of topics is cut into, on the page at first and in hierarchy/doc_branches.csv; 0: 8, "
+        "or as many as there are topics",
+        at_least=0,
+        zero="8",
+    )
     parquet: bool = setting(
         False, "write parquet/ beside the page: topics and documents' topics as tables (extra: parquet)"
     )
@@ -98,6 +110,7 @@ def main(argv: Sequence[str]) -> None:
         topic_names=given.topic_names,
         page_lang=given.page_lang,
         by_relevance=given.top_words == "relevance",
+        hierarchy_cut=given.hierarchy_cut,
     )
 
 

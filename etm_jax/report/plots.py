@@ -10,6 +10,8 @@ import numpy as np
 from etm_jax.report.document_map import document_map
 from etm_jax.report.page.strings import Strings
 from etm_jax.report.palette import SIDE_BY_SIDE, text_on
+from etm_jax.report.plot_style import FAINT, FAMILIES, GRID, INK, SOFT, tick_label
+from etm_jax.report.plots_time import moving_shares, moving_words
 from etm_jax.util.console import display_width, warn
 
 CJK_FAMILIES = (
@@ -20,10 +22,6 @@ CJK_FAMILIES = (
 
 CJK_FILES = ("cjk", "wqy", "sourcehansans", "notosanssc", "pingfang", "heiti", "msyh", "simhei", "arial unicode")
 """Parts of the names of files of these fonts, in lower case."""
-
-INK, SOFT, FAINT, GRID = "#14213d", "#5b6579", "#8a93a3", "#e3e0d8"
-FAMILIES = ("#3b6fb6", "#d1495b", "#c98512", "#2f8f6b", "#8a63b8", "#b5652f", "#2d8ea3", "#b0567f")
-"""Colours of families of topics, as on the page."""
 
 BARS = 12
 """Topics of a plot of bars, and of curves over time."""
@@ -65,11 +63,6 @@ def write_plots(contents: dict[str, Any], theta: np.ndarray, folder: Path) -> No
             plt.close(figure)
 
 
-def tick_label(share: float, _: object = None) -> str:
-    """A share of 1 as the label of a tick, in percent: with the digits of steps such as 0.25%, which rounding hides."""
-    return f"{100 * share:.3g}%"
-
-
 def cjk_family() -> str | None:
     """The first of `CJK_FAMILIES` that is installed; None where none is."""
     from matplotlib import font_manager
@@ -96,6 +89,8 @@ def _plots(contents: dict[str, Any], theta: np.ndarray) -> Iterator[tuple[str, A
         yield "map", _map(contents)
     if contents["time"]:
         yield "time", _time(contents)
+    if contents["moving"]:
+        yield from _moving(contents)
     yield from _training(contents)
     yield "documents", _documents(contents)
     if len(theta) > 1:
@@ -258,6 +253,15 @@ def _time(contents: dict[str, Any]) -> Any:
         axis.get_xticklabels()[1].set_ha("right")
         axis.grid(axis="y", color=GRID, linewidth=0.8)
     return figure
+
+
+def _moving(contents: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Of topics that move: their words and their shares by period."""
+    topics = range(len(contents["topics"]))
+    labels, colours = [_label(contents, k) for k in topics], [_colour(contents, k) for k in topics]
+    moving, say = contents["moving"], _strings(contents)
+    yield "moving_words", moving_words(moving, contents["words"]["text"], labels, say)
+    yield "moving_shares", moving_shares(moving, labels, colours, say)
 
 
 CURVES = {

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from etm_jax.corpus.sources import files_trained_on
 from etm_jax.report import exports, peer_exports
+from etm_jax.report.hierarchy import write_hierarchy
 from etm_jax.report.page.contents import contents
 from etm_jax.report.page.html import is_page, page
 from etm_jax.report.plots import write_plots
@@ -42,6 +43,10 @@ FOLDERS = {
         "matplotlib",
     ),
     "tables": Folder(write_tables, "tables for a paper, each as .csv, .tex (booktabs) and .md"),
+    "hierarchy": Folder(
+        write_hierarchy,
+        "the tree of topics: hierarchy.csv and .json, levels.csv, and doc_branches.csv at the cut",
+    ),
     "parquet": Folder(
         lambda run, shown, folder: exports.write_parquet(run, [topic["name"] for topic in shown["topics"]], folder),
         "topics.parquet and doc_topics.parquet",
@@ -91,6 +96,7 @@ def write_report(
     topic_names: str = "",
     page_lang: str = "",
     by_relevance: bool = False,
+    hierarchy_cut: int = 0,
 ) -> None:
     """Write the page of a run, and the folders that are asked for.
 
@@ -111,6 +117,9 @@ def write_report(
         en or zh; empty for the language of the corpus, or English where it is another.
     by_relevance : bool
         Whether topics show their most relevant words, not the most probable ones.
+    hierarchy_cut : int
+        Branches that the tree of topics is cut into, on the page at first and in the folder `hierarchy`; 0 for eight,
+        or as many as there are topics.
 
     Raises
     ------
@@ -138,7 +147,7 @@ def write_report(
         raise UserError(f"--output={output} is to be a page; give a name that ends in .html")
     names = dict(enumerate(run.edit.names)) if run.edit else {}
     names |= read_names(topic_names, "topic_names", run.model.beta, run.corpus.vocabulary)
-    shown = contents(run, evaluate(run), date_field, names, page_lang, by_relevance)
+    shown = contents(run, evaluate(run), date_field, names, page_lang, by_relevance, hierarchy_cut)
     place.parent.mkdir(parents=True, exist_ok=True)
     for name in folders:
         with replace_own_files(place.parent / name) as folder:

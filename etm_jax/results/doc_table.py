@@ -1,6 +1,6 @@
 """The table of documents and their topics: a row for each row of the input, in its order."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,12 +33,13 @@ class DocumentRow(NamedTuple):
     meta: list[str]
 
 
-def document_rows(model: TopicArrays, corpus: Corpus) -> Iterator[DocumentRow]:
+def document_rows(model: TopicArrays, corpus: Corpus, numbers: Sequence[int] | None = None) -> Iterator[DocumentRow]:
     """A row a document: name, part of the split, words in all, share of them outside the vocabulary, θ, metadata.
 
     Rows are in the order of the input where the corpus has kept it, else train, valid, test. Documents that no part has
     stand in their places, with the prior's θ. Of a corpus that came as counts, or was kept by an earlier version,
-    tokens are those of the vocabulary, and their unknown share is not known.
+    tokens are those of the vocabulary, and their unknown share is not known. numbers: what the topics are called in the
+    list of a document's largest; by default 0 to K − 1.
     """
     parts = [
         ("train", corpus.train, model.theta_train),
@@ -48,7 +49,7 @@ def document_rows(model: TopicArrays, corpus: Corpus) -> Iterator[DocumentRow]:
     if corpus.left is not None:
         parts.append((EMPTIED, corpus.left, np.broadcast_to(prior_of(model), (len(corpus.left), len(model.beta)))))
     figures = [_figures(documents) for _, documents, _ in parts]
-    for part, i, largest, written in _in_order([(documents, theta) for _, documents, theta in parts]):
+    for part, i, largest, written in _in_order([part[1:] for part in parts], numbers):
         split, documents, _ = parts[part]
         tokens, unknown = figures[part]
         first = documents.first_words[i]
@@ -71,22 +72,25 @@ def prior_of(model: TopicArrays) -> np.ndarray:
     return prior / prior.sum()
 
 
-def largest_topics(theta: np.ndarray) -> list[str]:
+def largest_topics(theta: np.ndarray, numbers: Sequence[int] | None = None) -> list[str]:
     """`3:0.62 11:0.20`: the largest topic, and all of at least LEAST_WEIGHT_LISTED, by descending weight.
 
-    theta: [D, K] → D.
+    theta: [D, K] → D. numbers: as of `document_rows`.
     """
     listed = theta >= LEAST_WEIGHT_LISTED
     listed[np.arange(len(theta)), theta.argmax(axis=1)] = True
     rows, topics = np.nonzero(listed)
     order = np.lexsort((topics, -theta[rows, topics], rows))
     shares = theta[rows, topics][order].tolist()
-    cells = [f"{k}:{share:.2f}" for k, share in zip(topics[order].tolist(), shares, strict=True)]
+    called = topics[order] if numbers is None else np.asarray(numbers)[topics[order]]
+    cells = [f"{k}:{share:.2f}" for k, share in zip(called.tolist(), shares, strict=True)]
     ends = np.cumsum(listed.sum(axis=1)).tolist()
     return [" ".join(cells[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def _in_order(parts: list[tuple[Documents, np.ndarray]]) -> Iterator[tuple[int, int, str, str]]:
+def _in_order(
+    parts: Sequence[tuple[Documents, np.ndarray]], numbers: Sequence[int] | None
+) -> Iterator[tuple[int, int, str, str]]:
     """Of each document the number of its part, its row there, its `largest_topics`, and θ as text.
 
     parts: with θ [D, K].
@@ -100,7 +104,7 @@ def _in_order(parts: list[tuple[Documents, np.ndarray]]) -> Iterator[tuple[int, 
         found: dict[int, Iterator[tuple[str, str]]] = {}
         for number in np.unique(part[some]).tolist():
             theta = parts[number][1][row[some][part[some] == number]]
-            found[number] = zip(largest_topics(theta), six_decimals(theta), strict=True)
+            found[number] = zip(largest_topics(theta, numbers), six_decimals(theta), strict=True)
         for number, i in zip(part[some].tolist(), row[some].tolist(), strict=True):
             yield number, i, *next(found[number])
 

@@ -108,7 +108,7 @@ def _edit(
     first = TopicEdit.of(share, merge=merge, drop=drop, dashes="--")
     if not 1 <= reduce_to <= len(first.groups):
         raise UserError(f"--reduce_to={reduce_to} is out of range; give 1 to {len(first.groups)}")
-    joined = most_alike(first.means(run.model.beta), reduce_to)
+    joined = most_alike(first.means(run.model.beta), reduce_to, first.embeddings(run.model.own).get("alpha"))
     grouped = [[k for j in group for k in first.groups[j]] for group in joined]
     members = {k for group in grouped for k in group}
     kept = [group for group in merge if not members & set(group)]

@@ -86,7 +86,7 @@ def write_export(
         if seeds:
             _write_csv(new / "seeds.csv", list(SeedResult._fields), map(_seed_cells, seeds.rows))
         if record and (found := over_time(record, model, corpus, new)):
-            _write_csv(new / "topics_time.csv", list(TOPICS_HEADER), topic_rows(found))
+            _write_csv(new / "topics_time.csv", list(TOPICS_HEADER), topic_rows(found, vocab))
             _write_csv(new / "words_time.csv", list(MOVING_HEADER), moving_rows(found, vocab))
         rows = track(document_rows(model, corpus), "doc_topics.csv", total=num_documents, unit="documents")
         with _csv(new / "doc_topics.csv", header(names or [""] * len(model.beta), corpus.metadata.names)) as table:

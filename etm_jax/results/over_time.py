@@ -3,7 +3,7 @@
 Shapes: D documents, V words, K topics, L embedding size, T periods.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,21 +26,25 @@ BETA_TIME = "beta_time.npy"
 
 
 class OverTime(NamedTuple):
-    """Topics over time. axis: the periods. words: T × K lists of the most probable words, the first one first.
+    """Topics over time. axis: the periods.
 
-    documents: [T], how many are of each period; shares: [T, K], of its words, with their intervals. early, late:
-    [K, V], the means of β over the first and over the last quarter of the periods.
+    words: [T, K, n] columns of the most probable words, the first one first; probabilities: [T, K, n], theirs in β of
+    the period. place: [D], the period of each document of `Corpus.all_documents`, T for one without; documents: [T],
+    how many are of each period; shares: [T, K], of its words, with their intervals. early, late: [K, V], the means of β
+    over the first and over the last quarter of the periods.
     """
 
     axis: TimeAxis
-    words: list[list[list[str]]]
+    words: np.ndarray
+    probabilities: np.ndarray
+    place: np.ndarray
     documents: np.ndarray
     shares: Shares
     early: np.ndarray
     late: np.ndarray
 
-    def moving(self, topic: int, vocab: list[str]) -> Iterator[tuple[str, float, float]]:
-        """The words of a topic that rise most, then those that fall most: word, β early, β late.
+    def moving(self, topic: int) -> Iterator[tuple[int, float, float]]:
+        """The words of a topic that rise most, then those that fall most: column, β early, β late.
 
         By what each adds to the symmetric Kullback-Leibler divergence of the two: (late − early) log(late / early).
         """
@@ -49,7 +53,7 @@ class OverTime(NamedTuple):
         for rises in (True, False):
             of_kind = np.flatnonzero((late > early) == rises)
             for j in of_kind[np.argsort(-apart[of_kind], kind="stable")][:MOVING_WORDS]:
-                yield vocab[j], float(early[j]), float(late[j])
+                yield int(j), float(early[j]), float(late[j])
 
 
 def axis_of(record: RunRecord) -> TimeAxis | None:
@@ -57,7 +61,7 @@ def axis_of(record: RunRecord) -> TimeAxis | None:
     return model_kind(record.config.model.kind).axis_of(record.config.model, record.metadata)
 
 
-def beta_at(own: dict[str, np.ndarray], period: int) -> np.ndarray:
+def beta_at(own: Mapping[str, np.ndarray], period: int) -> np.ndarray:
     """The topics of a period: [K, V] float32. own: rho [V, L], alpha_time [T, K, L] and background [V]."""
     logits = own["alpha_time"][period] @ own["rho"].T + own["background"]
     return np.asarray(softmax(logits, axis=1), np.float32)
@@ -71,16 +75,17 @@ def over_time(record: RunRecord, model: TopicArrays, corpus: Corpus, write_to: P
     axis = axis_of(record)
     if axis is None:
         return None
-    own, vocab, shape = dict(model.own), corpus.vocabulary.words, (len(axis), *model.beta.shape)
+    own, shape = model.own, (len(axis), *model.beta.shape)
     kept = None
     if write_to is not None:
         kept = np.lib.format.open_memmap(write_to / BETA_TIME, "w+", np.float32, shape)
     quarter = max(1, len(axis) // 4)
     early, late = np.zeros(model.beta.shape), np.zeros(model.beta.shape)
-    words = []
+    words, probabilities = [], []
     for period in track(range(len(axis)), "topics over time", len(axis), "periods"):
         beta = beta_at(own, period)
-        words.append([[vocab[j] for j in row] for row in top_words(beta, WORDS_OF_PERIOD)])
+        words.append(top_words(beta, WORDS_OF_PERIOD))
+        probabilities.append(np.take_along_axis(beta, words[-1], axis=1))
         early += beta if period < quarter else 0
         late += beta if period >= len(axis) - quarter else 0
         if kept is not None:
@@ -94,25 +99,37 @@ def over_time(record: RunRecord, model: TopicArrays, corpus: Corpus, write_to: P
     tokens = np.asarray(every.counts[dated].sum(axis=1), np.float64).ravel()
     shares = shares_of(model.theta[dated], place[dated], len(axis), tokens)
     documents = np.bincount(place[dated], minlength=len(axis))
-    return OverTime(axis, words, documents, shares, early / quarter, late / quarter)
+    top, p = np.stack(words), np.stack(probabilities)
+    return OverTime(axis, top, p, place, documents, shares, early / quarter, late / quarter)
+
+
+def paths(own: Mapping[str, np.ndarray], words: Mapping[int, Sequence[int]]) -> dict[int, np.ndarray]:
+    """How probable words are in each period, by topic: [T, words of it]. own: as of `beta_at`; words: columns."""
+    topics, alpha = list(words), own["alpha_time"]
+    found: list[list[np.ndarray]] = [[] for _ in topics]
+    for period in range(len(alpha)):
+        beta = beta_at({**own, "alpha_time": alpha[period : period + 1, topics]}, 0)
+        for path, row, topic in zip(found, beta, topics, strict=True):
+            path.append(row[list(words[topic])])
+    return {topic: np.stack(path) for topic, path in zip(topics, found, strict=True)}
 
 
 TOPICS_HEADER = ("topic", "period", "documents", "share", "share_low", "share_high", "words")
 MOVING_HEADER = ("topic", "word", "direction", "early", "late")
 
 
-def topic_rows(found: OverTime) -> Iterator[list[object]]:
+def topic_rows(found: OverTime, vocab: Sequence[str]) -> Iterator[list[object]]:
     """The rows of topics_time.csv: topic by topic, period by period. No share where a period has no documents."""
     for topic in range(found.shares.mean.shape[1]):
         for period, name in enumerate(found.axis.names):
             figures = (x[period, topic] for x in found.shares)
             cells = ["" if np.isnan(x) else f"{x:.6f}" for x in figures]
-            words = " ".join(found.words[period][topic])
+            words = " ".join(vocab[j] for j in found.words[period, topic])
             yield [topic, name, int(found.documents[period]), *cells, words]
 
 
-def moving_rows(found: OverTime, vocab: list[str]) -> Iterator[list[object]]:
+def moving_rows(found: OverTime, vocab: Sequence[str]) -> Iterator[list[object]]:
     """The rows of words_time.csv: of each topic the words that rise and those that fall."""
     for topic in range(len(found.early)):
-        for word, early, late in found.moving(topic, vocab):
-            yield [topic, word, "rises" if late > early else "falls", f"{early:.6f}", f"{late:.6f}"]
+        for j, early, late in found.moving(topic):
+            yield [topic, vocab[j], "rises" if late > early else "falls", f"{early:.6f}", f"{late:.6f}"]

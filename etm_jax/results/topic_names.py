@@ -70,7 +70,7 @@ def automatic_names(beta: np.ndarray, vocabulary: Vocabulary) -> list[str]:
     share = vocabulary.term_freq / max(int(vocabulary.term_freq.sum()), 1)
     phrases = parts_of(vocabulary.phrases)
     ranked = [
-        _without_parts([vocabulary.words[j] for j in row], phrases)
+        without_parts([vocabulary.words[j] for j in row], phrases)
         for row in relevant_words(beta, share, CONSIDERED)
     ]  # fmt: skip
     names = [" ".join(words[:WORDS_IN_NAME]) for words in ranked]
@@ -144,7 +144,7 @@ def checked_names(named: Mapping[str, str], source: str, num_topics: int) -> dic
     return {int(topic): name for topic, name in named.items()}
 
 
-def _without_parts(words: Iterable[str], phrases: Mapping[str, tuple[str, ...]]) -> list[str]:
+def without_parts(words: Iterable[str], phrases: Mapping[str, tuple[str, ...]]) -> list[str]:
     """The words, phrases first, without those that a phrase among them consists of. phrases: with their parts."""
     ordered = sorted(words, key=lambda word: word not in phrases)
     parts = {part for word in ordered for part in phrases.get(word, ())}

@@ -159,6 +159,54 @@ def test_folders_bring_words_parts_and_labels(tmp_path, write, label):
     assert corpus.metadata.names == ("label",)
 
 
+def write_times(folder, names):
+    """Documents of times 0, 1, 2, … in turn. names: of time2id.txt, None for no such file."""
+    write_topmost(folder)
+    for part, rows in (("train", range(24)), ("test", range(24, 30))):
+        (folder / f"{part}_times.txt").write_text("".join(f"{i % 3}\n" for i in rows))
+    if names is not None:
+        (folder / "time2id.txt").write_text(names, encoding="utf-8")
+
+
+def test_times_are_called_by_their_names_where_the_folder_has_them(tmp_path):
+    named = '{"2012": 0, "春": 1, "2014 ": 2}'
+    for folder, names, expected in (("numbers", None, "012"), ("named", named, ("2012", "春", "2014"))):
+        (tmp_path / folder).mkdir()
+        write_times(tmp_path / folder, names)
+        corpus = corpus_of(tmp_path / folder)
+        assert list(corpus.test.meta["time"]) == [expected[i % 3] for i in range(24, 30)]
+        assert list(corpus.test.meta["label"]) == [str(i % 2) for i in range(24, 30)]
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ('{"2012": 0, "2013": 1}', r"train_times.txt, line 3: time2id.txt has no time '2'"),
+        ('{"2012": 0, "2013": 1, "2014": 1}', "does not give each time a number of its own"),
+        ('{"2012": 0, "2013": true, "2014": 2}', "does not give each time a number of its own"),
+        ('{"": 0, "2013": 1, "2014": 2}', "does not give each time a number of its own"),
+        ('["2012", "2013", "2014"]', "is no JSON object of the numbers of times"),
+    ],
+)
+def test_names_of_times_that_do_not_fit_are_told(tmp_path, names, told):
+    write_times(tmp_path, names)
+    with pytest.raises(UserError, match=told):
+        corpus_of(tmp_path)
+
+
+def test_a_corpus_of_before_times_had_names_is_found_as_it_was(tmp_path):
+    """Its digest is that of the folder without the names; that of the folder with them is another."""
+    write_times(tmp_path, None)
+    config = CorpusConfig(corpus=str(tmp_path), lang="en")
+    before = prepare(find_source(config), config)
+    write_times(tmp_path, '{"2012": 0, "2013": 1, "2014": 2}')
+    named = prepare(find_source(config), config)
+    again = prepare(find_source(config), config, expected_digest=before.digest)
+    assert named.digest != before.digest == again.digest
+    assert list(again.test.meta["time"]) == list(before.test.meta["time"])
+    assert set(named.test.meta["time"]) == {"2012", "2013", "2014"}
+
+
 def test_a_part_of_an_octis_folder_that_is_none_is_named(tmp_path):
     write_octis(tmp_path)
     (tmp_path / "corpus.tsv").write_text("market\ttraining\tL\n", encoding="utf-8")

@@ -1,6 +1,8 @@
 """Topics whose words differ by group of documents: by hand, against every word of every group, and in a whole run."""
 
 import csv
+import json
+import re
 from pathlib import Path
 
 import jax
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+import etm_jax
 from conftest import SMALL, draw_noise
 from etm_jax.cli import flags as cli
 from etm_jax.config.build import make_config
@@ -17,12 +20,14 @@ from etm_jax.edit import main as edit_main
 from etm_jax.evaluate import main as evaluate_main
 from etm_jax.inference.predictor import read_predictor
 from etm_jax.interop import read_saved_model
+from etm_jax.interop.native_files import from_safetensors, to_safetensors
 from etm_jax.metrics.perplexity import completion_perplexity, perplexity_of
 from etm_jax.metrics.word_shifts import WordShifts
 from etm_jax.models import content
 from etm_jax.models.etm import ETM
 from etm_jax.models.layers import Variables, init_variables
 from etm_jax.ops.mesh import MeshLayout
+from etm_jax.report.__main__ import main as report_main
 from etm_jax.results.run import read_run
 from etm_jax.train import main as train_main
 from etm_jax.training.batches import Batcher
@@ -255,6 +260,34 @@ def test_new_documents_have_the_words_of_their_group(folder):
     assert not np.array_equal(known, unknown)
     empty = predictor.theta(sp.csr_matrix((1, counts.shape[1]), dtype=np.int32), {"source": ["b"]})
     np.testing.assert_allclose(empty[0], predictor.prior, rtol=1e-6)
+
+
+def test_the_page_sets_groups_side_by_side(folder):
+    page = folder / "page.html"
+    assert cli.run(report_main, ["report", f"--workdir={folder / 'run'}", f"--output={page}"]) == 0
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
+    data = json.loads(found[1])
+    assert data["content"] == {"field": "source", "levels": ["a", "b", "c"]}
+    for topic in data["topics"]:
+        more = [{data["words"]["text"][j] for j in row[1]} for row in topic["by_group"]]
+        assert ["yacht" in words for words in more] == [False, True, False]
+
+
+def test_python_has_the_topics_of_groups(folder):
+    model = etm_jax.ETM.load(folder / "run")
+    topics = model.topics_by_group()
+    assert list(topics) == ["a", "b", "c"]
+    yacht = model.vocab_.index("yacht")
+    assert (topics["b"][:, yacht] > topics["a"][:, yacht]).all()
+    np.testing.assert_allclose(topics["c"].sum(axis=1), 1)
+
+
+def test_a_file_of_the_weights_comes_back_bit_for_bit(folder, tmp_path):
+    trained = read_saved_model(str(folder / "run"))
+    to_safetensors(tmp_path / "model.safetensors", trained)
+    back = from_safetensors(tmp_path / "model.safetensors")
+    jax.tree.map(np.testing.assert_array_equal, back.variables, jax.tree.map(np.asarray, trained.variables))
+    assert back.spec().metadata == trained.spec().metadata
 
 
 def test_merged_topics_keep_the_words_of_groups(folder):

@@ -22,7 +22,8 @@ import numpy as np
 
 from conftest import planted_counts
 from etm_jax.config.build import make_config
-from etm_jax.models.layers import init_variables
+from etm_jax.corpus.metadata import MetaColumn, Metadata
+from etm_jax.models.layers import Variables, init_variables
 from etm_jax.ops.mesh import MeshLayout, make_mesh
 from etm_jax.training.batches import Batcher
 from etm_jax.training.checkpoint import Checkpoints
@@ -45,7 +46,9 @@ KINDS = {
     "gsm": ("default", {"kind": "gsm", "hidden": (16,), "weight_decay": 1e-3}),
     "compact": ("paper", {"hidden": (16, 16), "adam_moments": "compact"}),
     "seeds": ("default", {"hidden": (16,)}),
+    "content": ("default", {"hidden": (16,), "content": "source"}),
 }
+GROUPS = MetaColumn("source", "category", ("a", "b", "c"))
 
 
 def spec_of(kind: str, vocab_size: int = V) -> Spec:
@@ -53,7 +56,20 @@ def spec_of(kind: str, vocab_size: int = V) -> Spec:
     config = make_config(variant, {"num_topics": K, "embed_dim": L} | given)
     words = ((3, 7), (), (100,)) if kind == "default" else ()
     parts = config.model, config.objective, config.optimizer
-    return Spec(*parts, vocab_size, L, num_steps=STEPS, train_rho=True, seed_words=words)
+    metadata = Metadata((GROUPS,)) if kind == "content" else Metadata()
+    return Spec(*parts, vocab_size, L, num_steps=STEPS, train_rho=True, seed_words=words, metadata=metadata)
+
+
+def extras_of(kind: str, num_docs: int) -> dict[str, np.ndarray]:
+    """A group, or none, of each document."""
+    return {"source": (np.arange(num_docs) % 4 - 1).astype(np.int32)} if kind == "content" else {}
+
+
+def start_of(key: jax.Array, spec: Spec) -> Variables:
+    """Fresh variables; those that training reads of the documents are not 0."""
+    variables = init_variables(key, spec.module())
+    of_groups = {name: x + 0.4 for name, x in variables.constants.items() if name.startswith("group_")}
+    return variables._replace(constants=variables.constants | of_groups)
 
 
 def layout_of(text: str, vocab_size: int = V) -> MeshLayout | None:
@@ -66,8 +82,9 @@ def trained(kind: str, dtype: type, mesh: str) -> dict:
     spec, layout = spec_of(kind), layout_of(mesh)
     model_layout = ModelLayout(spec, layout)
     counts = planted_counts(D, V, K)
-    batcher = Batcher(counts, np.log1p(counts).astype(dtype), B, dtype=dtype, layout=layout)
-    start = [init_variables(jax.random.key(i), spec.module()) for i in range(MEMBERS if kind == "seeds" else 1)]
+    extras = extras_of(kind, D)
+    batcher = Batcher(counts, np.log1p(counts).astype(dtype), B, dtype=dtype, layout=layout, extras=extras)
+    start = [start_of(jax.random.key(i), spec) for i in range(MEMBERS if kind == "seeds" else 1)]
     variables = jax.tree.map(lambda x: x.astype(dtype), stack(start))
     state = new_states(variables, spec) if kind == "seeds" else new_state(variables, spec)
     state = model_layout.shard(state)
@@ -81,7 +98,7 @@ def trained(kind: str, dtype: type, mesh: str) -> dict:
                 state, sums = train_step(state, batch, key, spec.on(layout))
             losses.append(np.asarray(sums.recon + spec.objective.kl_weight * sums.kl).tolist())
     found = {"losses": losses, "state": jax.tree.leaves(jax.tree.map(np.asarray, model_layout.gather(state)))}
-    if kind in ("default", "gsm"):
+    if kind in ("default", "gsm", "content"):
         batch = next(batcher.epoch())
         found["theta"] = np.asarray(theta_step(state.variables, batch, spec.on(layout)))[:B]
         found["beta"] = model_layout.beta(state.variables)
@@ -99,7 +116,8 @@ def gathers(kind: str, mesh: str) -> list[int]:
     """Numbers that each all-gather of the compiled step gives, V·H being `LARGE`·H."""
     spec, layout = spec_of(kind, LARGE), layout_of(mesh, LARGE)
     counts = planted_counts(B, LARGE, K)
-    batch = Batcher(counts, counts.astype(np.float32), B, layout=layout).take(np.arange(B))
+    extras = extras_of(kind, B)
+    batch = Batcher(counts, counts.astype(np.float32), B, layout=layout, extras=extras).take(np.arange(B))
     state = ModelLayout(spec, layout).shard(new_state(init_variables(jax.random.key(0), spec.module()), spec))
     text = train_step.lower(state, batch, jax.random.key(1), spec.on(layout)).compile().as_text()
     shapes = re.findall(r"= (.*?) all-gather(?:-start)?\(", text)

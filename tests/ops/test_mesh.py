@@ -42,7 +42,7 @@ def on_eight_devices(kinds: str, dtype: str, meshes: tuple[str, ...]) -> dict:
         ("paper", "float64", ALL, 1e-9),
         ("default", "float64", ("data:8", "data:2,vocab:4"), 1e-9),
         ("default", "float32", ALL, 2e-5),
-        ("clipped,ntm,gsm,compact,seeds", "float64", ("data:2,vocab:4",), 1e-9),
+        ("clipped,ntm,gsm,compact,seeds,content", "float64", ("data:2,vocab:4",), 1e-9),
     ],
 )
 def test_every_mesh_trains_the_same_model(kinds, dtype, meshes, tolerance):
@@ -53,7 +53,7 @@ def test_every_mesh_trains_the_same_model(kinds, dtype, meshes, tolerance):
 
 def test_no_program_gathers_what_has_a_row_for_each_word():
     width = 16
-    for kind, of_kind in on_eight_devices("paper,clipped", "hlo", ("data:8", "data:4,vocab:2")).items():
+    for kind, of_kind in on_eight_devices("paper,clipped,content", "hlo", ("data:8", "data:4,vocab:2")).items():
         for mesh, sizes in of_kind.items():
             assert all(size < LARGE * width / 8 for size in sizes), (kind, mesh, sizes)
 

@@ -14,7 +14,7 @@ from etm_jax.corpus.periods import fitting_periods
 from etm_jax.corpus.types import Documents
 from etm_jax.metrics.group_shares import Z95, grouped, shares_of
 from etm_jax.metrics.relevance import relevant_words
-from etm_jax.metrics.topic_tree import overlap
+from etm_jax.metrics.topic_tree import overlap, ward_links
 from etm_jax.report.__main__ import main as report_main
 from etm_jax.report.page.relations import tree_of
 from etm_jax.report.tables.forms import markdown, markdown_text
@@ -92,7 +92,7 @@ def test_the_tree_says_what_the_page_draws():
     assert [row[0] for row in rows] == [4, 5, 6]
     assert {frozenset(row[1:3]) for row in rows} == {frozenset({0, 1}), frozenset({2, 3}), frozenset({4, 5})}
     assert [row[4] for row in rows] == [2, 2, 4]
-    tops = sorted(max(heights) for _, heights in tree_of(overlap(beta)).joints)
+    tops = sorted(max(heights) for _, heights in tree_of(ward_links(overlap(beta))).joints)
     assert [row[3] for row in rows] == pytest.approx(tops, abs=1e-6)
     assert topic_tree(beta[:1]).rows == []
 

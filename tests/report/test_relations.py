@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from etm_jax.metrics.neighbours import nearest
-from etm_jax.metrics.topic_tree import overlap
+from etm_jax.metrics.topic_tree import overlap, ward_links
 from etm_jax.report.page.relations import flattened, tree_of
 
 
@@ -31,7 +31,7 @@ def test_alike_topics_stand_together_in_the_tree_and_are_a_family():
     rng = np.random.default_rng(1)
     kinds = rng.dirichlet(np.full(40, 0.05), 10)
     of_kind = rng.permutation(np.repeat(np.arange(10), 3))
-    tree = tree_of(overlap(0.9 * kinds[of_kind] + 0.1 * rng.dirichlet(np.ones(40), 30)))
+    tree = tree_of(ward_links(overlap(0.9 * kinds[of_kind] + 0.1 * rng.dirichlet(np.ones(40), 30))))
     assert sorted(tree.order) == list(range(30))
     stands = [of_kind[k] for k in tree.order]
     assert sum(a != b for a, b in itertools.pairwise(stands)) == 9
@@ -43,8 +43,21 @@ def test_alike_topics_stand_together_in_the_tree_and_are_a_family():
     assert min(min(xs) for xs, _ in tree.joints) >= 0
 
 
+def test_joints_are_drawn_where_their_topics_are():
+    """As scipy draws them, joint by joint."""
+    from scipy.cluster.hierarchy import dendrogram
+
+    links = ward_links(overlap(np.random.default_rng(5).dirichlet(np.full(30, 0.2), 12)))
+    drawn = dendrogram(links, no_plot=True)
+    wanted = sorted(([(x - 5) / 10 for x in xs], ys) for xs, ys in zip(drawn["icoord"], drawn["dcoord"], strict=True))
+    tree = tree_of(links)
+    assert tree.order == drawn["leaves"]
+    np.testing.assert_allclose(np.array(sorted(tree.joints)), np.array(wanted))
+    assert [heights[1] for _, heights in tree.joints] == links[:, 2].tolist()
+
+
 def test_a_single_topic_has_no_joints():
-    assert tree_of(np.ones((1, 1))) == ([0], [0], [])
+    assert tree_of(np.zeros((0, 4))) == ([0], [0], [])
 
 
 @pytest.mark.parametrize("points", [5, 1500])

@@ -31,7 +31,7 @@ from etm_jax.report.page import contents as page_contents
 from etm_jax.report.page.choices import WEIGHTS, choices_of, ranked_words
 from etm_jax.report.page.groups import groups_of
 from etm_jax.report.page.html import page
-from etm_jax.report.plots import tick_label
+from etm_jax.report.plot_style import tick_label
 from etm_jax.results.run import read_run
 from etm_jax.train import main as train_main
 

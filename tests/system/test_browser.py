@@ -329,6 +329,67 @@ def test_arrow_keys_walk_through_the_topics(opened):
     assert second.get_attribute("aria-current") == "true"
 
 
+def test_the_tree_is_cut_by_the_keyboard(opened):
+    slider = opened.find_element(By.ID, "cut")
+    assert (slider.aria_role, slider.accessible_name, slider.get_attribute("value")) == ("slider", "Cut into", "3")
+    for number in (3, 2, 1):
+        assert slider.get_attribute("aria-valuetext") == f"{number} branches"
+        of_branches = opened.find_elements(By.CSS_SELECTOR, "#similarity .branches > li")
+        chips = [one.find_elements(By.CSS_SELECTOR, ".chips button") for one in of_branches]
+        assert len(chips) == number
+        assert sum(map(len, chips)) == 3
+        assert len(opened.find_elements(By.CSS_SELECTOR, "#similarity .joint.branch")) == (number < 3)
+        slider.send_keys(Keys.ARROW_LEFT)
+    assert "100.0% · topics: 3" in of_branches[0].text
+    number = chips[0][0].text.split()[0]
+    opened.execute_script("arguments[0].click()", chips[0][0])
+    assert f"Topic {number}" in detail(opened)
+
+
+def test_a_joint_says_what_it_joins(opened):
+    joints = opened.find_elements(By.CSS_SELECTOR, "#similarity .joint")
+    assert len(joints) == 2
+    opened.execute_script("arguments[0].dispatchEvent(new PointerEvent('pointerover', {bubbles: true}))", joints[-1])
+    assert "100.0% of the words, 3 topics" in opened.find_element(By.CSS_SELECTOR, "#similarity .reading").text
+
+
+@pytest.fixture(scope="module")
+def moving_report(tmp_path_factory) -> Path:
+    """The page of a run whose topics move over four years."""
+    folder = tmp_path_factory.mktemp("moving")
+    with (folder / "news.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = [[line, 2001 + i // 30] for i, line in enumerate(themed_lines())]
+        csv.writer(file).writerows([["text", "year"], *rows])
+    given = [f"--corpus={folder / 'news.csv'}", "--model=detm", "--meta_fields=year", "--time_field=year"]
+    assert cli.run(train_main, ["train", *SMALL, *given, f"--workdir={folder / 'run'}"]) == 0
+    assert cli.run(report_main, ["report", f"--workdir={folder / 'run'}", "--page_lang=en"]) == 0
+    return folder / "run" / "report.html"
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_the_words_of_a_period_follow_the_keyboard(chromium, moving_report, size):
+    resize(chromium, size)
+    chromium.get_log("browser")
+    load(chromium, moving_report.as_uri())
+    with (moving_report.parent / "export" / "topics_time.csv").open(encoding="utf-8-sig", newline="") as file:
+        words = {(row["topic"], row["period"]): row["words"].split() for row in csv.DictReader(file)}
+    items = chromium.find_elements(By.CSS_SELECTOR, "#list button")
+    for item, years in ((items[0], ("2004", "2003", "2002", "2001")), (items[1], ("2001",))):
+        chromium.execute_script("arguments[0].click()", item)
+        topic = item.find_element(By.CLASS_NAME, "number").text
+        slider = chromium.find_element(By.ID, "period")
+        assert (slider.aria_role, slider.accessible_name) == ("slider", "Period")
+        for year in years:
+            assert slider.get_attribute("aria-valuetext") == year
+            assert chromium.find_element(By.CSS_SELECTOR, ".period output").text == year
+            shown = chromium.find_elements(By.CSS_SELECTOR, "#detail .moving .bars button")
+            assert [one.text for one in shown] == words[topic, year]
+            slider.send_keys(Keys.ARROW_LEFT)
+            assert chromium.switch_to.active_element == slider
+    assert chromium.execute_script("return document.documentElement.scrollWidth") <= size[0]
+    assert chromium.get_log("browser") == []
+
+
 def test_an_address_with_a_topic_opens_it(opened, report):
     load(opened, f"{report.as_uri()}#topic-1")
     assert "Topic 1" in detail(opened)

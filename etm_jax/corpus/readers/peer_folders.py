@@ -1,7 +1,7 @@
 """Dataset folders of OCTIS and TopMost, with the vocabulary, the split and the labels that they bring."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +15,19 @@ from etm_jax.util.console import track
 from etm_jax.util.csv_rows import fields_of_line
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
-from etm_jax.util.reading import MAX_LINE, read_sparse
+from etm_jax.util.reading import MAX_LINE, read_object, read_sparse
 
 OCTIS_PARTS = {"train": "train", "val": "valid", "test": "test"}
 """Our names of the parts, by those of OCTIS."""
 
 TOPMOST_META = {"labels": LABEL, "times": "time"}
 """The field of metadata that the lines of train_KIND.txt and test_KIND.txt are of, by kind."""
+
+TIME_NAMES = "time2id.txt"
+"""What a TopMost dataset may have of the names of its times: a JSON object, such as {"2012": 0, "2013": 1}."""
+
+READ_SINCE = {TIME_NAMES}
+"""Files that versions of before did not read: what a run was started with by them is found without these."""
 
 
 def octis_files(folder: Path) -> list[Path]:
@@ -36,7 +42,7 @@ def has_labels(path: Path) -> bool:
         return file.readline(MAX_LINE).count(b"\t") >= 2
 
 
-def read_octis(folder: Path, config: CorpusConfig) -> Bags:
+def read_octis(folder: Path, config: CorpusConfig, files: Collection[Path]) -> Bags:
     """Lines `text⇥train|val|test⇥label`, the words of the text between blanks; without parts, the split is ours.
 
     A field that holds quotes stands in quotes, as OCTIS writes it.
@@ -69,12 +75,19 @@ def topmost_files(folder: Path) -> list[Path]:
         names += [next((f"{part}_{kind}" for kind in kinds if (folder / f"{part}_{kind}").is_file()), "")]
         names += [f"{part}_{kind}.txt" for kind in TOPMOST_META if (folder / f"{part}_{kind}.txt").is_file()]
     files = [folder / name for name in names if name]
+    if any(name.endswith("_times.txt") for name in names) and (folder / TIME_NAMES).is_file():
+        files.append(folder / TIME_NAMES)
     return files if names[1] and files[0].is_file() else []
 
 
-def read_topmost(folder: Path, config: CorpusConfig) -> Bags:
-    """train_bow.npz, else train_texts.txt; so for the test where it is there. Labels and times are metadata."""
-    files, words = topmost_files(folder), read_vocabulary(folder / "vocab.txt", config.encoding)
+def read_topmost(folder: Path, config: CorpusConfig, files: Collection[Path]) -> Bags:
+    """train_bow.npz, else train_texts.txt; so for the test where it is there. Labels and times are metadata.
+
+    A time is called as `TIME_NAMES` has it where that is one of the files, else by its number. Raises UserError where
+    the files do not fit each other.
+    """
+    words = read_vocabulary(folder / "vocab.txt", config.encoding)
+    named = _names_of_times(folder / TIME_NAMES) if folder / TIME_NAMES in files else {}
     matrices, parts = list[sp.csr_matrix](), list[str]()
     meta: dict[str, list[str]] = {}
     for part in ("train", "test"):
@@ -86,6 +99,8 @@ def read_topmost(folder: Path, config: CorpusConfig) -> Bags:
         for kind, field in TOPMOST_META.items():
             if (about := folder / f"{part}_{kind}.txt") in files:
                 values = [line.strip() for _, line in numbered_lines(about, config.encoding)]
+                if kind == "times" and named:
+                    values = _named(values, named, about)
                 if len(values) != documents:
                     raise UserError(f"{about} has {len(values):,} lines but {path} {documents:,} documents")
                 meta.setdefault(field, [""] * len(parts)).extend(values)
@@ -94,6 +109,29 @@ def read_topmost(folder: Path, config: CorpusConfig) -> Bags:
     first = matrices[0].shape[0]
     ids = [f"{part}-{i + 1 if part == 'train' else i + 1 - first}" for i, part in enumerate(parts)]
     return Bags(words, sp.csr_matrix(sp.vstack(matrices)), ids, parts if len(matrices) > 1 else (), meta)
+
+
+def _names_of_times(path: Path) -> dict[str, str]:
+    """The name of each time by its number, as text. Raises UserError where the file does not say that."""
+    try:
+        numbers = read_object(path)
+    except DAMAGED as error:
+        raise UserError(
+            f"{path} is no JSON object of the numbers of times ({error}); correct it, or remove it"
+        ) from error
+    named = {str(number): name.strip() for name, number in numbers.items() if type(number) is int}
+    if len(named) < len(numbers) or not all(named.values()):
+        raise UserError(
+            f'{path} does not give each time a number of its own, as {{"2012": 0}} does; correct it, or remove it'
+        )
+    return named
+
+
+def _named(numbers: list[str], named: Mapping[str, str], path: Path) -> list[str]:
+    for line, number in enumerate(numbers, start=1):
+        if number and number not in named:
+            raise UserError(f"{path}, line {line}: {TIME_NAMES} has no time {number[:40]!r}; correct one of them")
+    return [named.get(number, "") for number in numbers]
 
 
 def _read_texts(path: Path, words: list[str], config: CorpusConfig) -> sp.csr_matrix:

@@ -30,8 +30,8 @@ def choices_of(ranked: np.ndarray, beta: np.ndarray, place: Mapping[int, int]) -
     return [_of_topic(rows, beta[k], place) for k, rows in enumerate(ranked.transpose(1, 0, 2))]
 
 
-def _digits(p: float) -> float:
-    # As the page writes a share of 12.35%; words of high lift may be so rare that they need significant digits.
+def digits(p: float) -> float:
+    """A probability, rounded as the page writes a share of 12.35%; rare words need significant digits."""
     return round(p, 5) if p >= 0.001 else float(f"{p:.3g}")
 
 
@@ -40,6 +40,6 @@ def _of_topic(rows: Sequence[np.ndarray], p: np.ndarray, place: Mapping[int, int
     index = {int(j): i for i, j in enumerate(dict.fromkeys(int(j) for row in rows[::-1] for j in row))}
     return {
         "words": [place[j] for j in index],
-        "p": [_digits(float(p[j])) for j in index],
+        "p": [digits(float(p[j])) for j in index],
         "orders": [[index[int(j)] for j in row] for row in rows],
     }

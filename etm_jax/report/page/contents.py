@@ -16,14 +16,18 @@ from etm_jax.metrics.group_shares import shares_of
 from etm_jax.metrics.neighbours import nearest
 from etm_jax.metrics.topic_tree import overlap
 from etm_jax.metrics.topics import representative_documents, topic_shares
+from etm_jax.report.page import group_words, moving
+from etm_jax.report.page.branches import branches_of, hierarchy_of
 from etm_jax.report.page.choices import WEIGHTS, choices_of, ranked_words, start_of
-from etm_jax.report.page.group_words import columns_of, field_of, marked_of, rows_of
+from etm_jax.report.page.group_words import field_of, marked_of, rows_of
 from etm_jax.report.page.groups import groups_of
+from etm_jax.report.page.moving import moved, moving_of
 from etm_jax.report.page.relations import flattened, tree_of
 from etm_jax.report.page.strings import page_language
 from etm_jax.report.page.texts import dates_of, parts_of, prepared_dates, texts_of
 from etm_jax.report.palette import colours_apart
 from etm_jax.results.evaluation import Evaluation
+from etm_jax.results.over_time import OverTime
 from etm_jax.results.run import Run
 from etm_jax.util.console import silenced
 
@@ -64,14 +68,16 @@ def contents(
     names_of_topics: Mapping[int, str] | None = None,
     page_lang: str = "",
     by_relevance: bool = False,
+    cut: int = 0,
 ) -> dict[str, Any]:
     """The data of a run's page: settings, metrics, topics, words, documents, map, tree, time, training. Numbers are
-    rounded.
+    rounded. `moving` is None where the model's topics do not move over time.
 
     date_field: the field of the metadata, or of the corpus' file, that holds the documents' dates; empty to find one.
     names_of_topics: what to call topics in place of their first words. page_lang: of `strings.LANGUAGES`; empty for
     that of the corpus, or English where it is another. by_relevance: whether topics show their most relevant words, not
-    the most probable ones. Raises UserError where `date_field` has no dates.
+    the most probable ones. cut: how many branches the tree is cut into at first; 0 for at most `MOST_FAMILIES`. Raises
+    UserError where `date_field` has no dates, and where `cut` is more than there are topics.
     """
     config, corpus, model = run.record.config, run.corpus, run.model
     with silenced():
@@ -91,9 +97,11 @@ def contents(
         dates = dates_of(every.ids, config.corpus, date_field)
 
     shared = overlap(model.beta)
-    tree = tree_of(shared)
-    by_group = marked_of(model)
-    columns = _searchable(corpus.vocabulary.term_freq, np.concatenate([ranked.ravel(), columns_of(by_group)]))
+    joined = hierarchy_of(run, share, names_of_topics or {})
+    tree = tree_of(joined.links)
+    motion, by_group = moved(run), marked_of(model)
+    shown_besides = np.union1d(moving.columns_of(motion), group_words.columns_of(by_group))
+    columns = _searchable(corpus.vocabulary.term_freq, np.union1d(ranked, shown_besides))
     place = {int(j): i for i, j in enumerate(columns)}
     names = corpus.vocabulary.words
     of_word = _topics_of_words(model.beta, share)
@@ -135,7 +143,7 @@ def contents(
         found, cosine = nearest(model.alpha, model.rho[columns], NEAREST)
         for topic, row_found, row_cosine in zip(topics, found, cosine, strict=True):
             topic["near"] = [[int(j), round(float(c), 3)] for j, c in zip(row_found, row_cosine, strict=True)]
-    time, period_of_document = _over_time(theta, every, dates)
+    time, period_of_document = _over_time(theta, every, dates) if dates or not motion else _by_axis(motion)
     listed = _listed(len(every))
     opening = [shown(row[name]) for name in first]
     together = [pair for one in opening for pair in combinations(one["topics"][::2], 2)]
@@ -155,9 +163,15 @@ def contents(
             "of": len(names),
         },
         "map": _map(run, words, place),
-        "similarity": {"order": tree.order, "joints": _joints(tree.joints), "overlap": _overlaps(shared, tree.order)},
+        "similarity": {
+            "order": tree.order,
+            "joints": _joints(tree.joints),
+            "overlap": _overlaps(shared, tree.order),
+            **branches_of(joined, cut),
+        },
         "time": time,
         "period_of_document": period_of_document,
+        "moving": moving_of(motion, share, model.own, place) if motion else None,
         "groups": groups_of(theta, every, corpus.metadata),
         "content": field_of(model),
         "training": {name: [row.get(name) for row in run.epochs] for name in ("epoch", *CURVES)},
@@ -251,6 +265,19 @@ def _over_time(
         "shares": [_rounded(shares[:, k], 4) for k in range(theta.shape[1])],
     }
     return time, of_document.tolist()
+
+
+def _by_axis(motion: OverTime) -> tuple[dict[str, Any], list[int]]:
+    """As `_over_time`, by the periods of the model itself, without those that no document is of."""
+    there = np.flatnonzero(motion.documents)
+    rank = np.append(np.where(motion.documents > 0, np.cumsum(motion.documents > 0) - 1, -1), -1)
+    time = {
+        "unit": "period",
+        "bins": [motion.axis.names[t] for t in there],
+        "documents": motion.documents[there].tolist(),
+        "shares": [_rounded(row, 4) for row in np.nan_to_num(motion.shares.mean[there]).T],
+    }
+    return time, rank[motion.place].tolist()
 
 
 def _run(run: Run, evaluation: Evaluation, lang: str) -> dict[str, Any]:

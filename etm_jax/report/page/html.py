@@ -7,7 +7,20 @@ from typing import Any
 
 from etm_jax.report.page.strings import Strings
 
-SCRIPTS = ("common", "head", "topics", "word", "search", "map", "similarity", "curves", "groups", "documents", "start")
+SCRIPTS = (
+    "common",
+    "head",
+    "topics",
+    "word",
+    "search",
+    "map",
+    "similarity",
+    "curves",
+    "moving",
+    "groups",
+    "documents",
+    "start",
+)
 """Parts of one script, in this order: the first has what all use, the last one runs the others."""
 
 
@@ -17,6 +30,9 @@ HTML_LANG = {"en": "en", "zh": "zh-Hans"}
 
 OF_TABLES_ALONE = "period_of_document"
 """What the tables of a run need of its contents, and no page shows."""
+
+OF_FIGURES_ALONE = "paths"
+"""What the figures need of topics that move, and no page shows."""
 
 
 _MARKS = b'<p class="eyebrow">', b'<dl id="cards">', b'<script type="application/json" id="data">'
@@ -39,6 +55,8 @@ def page(contents: dict[str, Any]) -> str:
         "texts_missing": say.translated(contents["texts_missing"]),
     }
     shown = {key: value for key, value in contents.items() if key != OF_TABLES_ALONE} | told
+    if shown["moving"]:
+        shown["moving"] = {key: value for key, value in shown["moving"].items() if key != OF_FIGURES_ALONE}
     data = json_in_page(json.dumps(shown, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
     filled = {"STYLE": style, "SCRIPT": script, "DATA": data, "LANG": HTML_LANG[say.lang]}
     filled |= {key: escape(text) for key, text in say.of_key.items()}

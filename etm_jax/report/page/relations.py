@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.cluster.hierarchy import dendrogram, fcluster, leaves_list
+from scipy.cluster.hierarchy import leaves_list
 
-from etm_jax.metrics.topic_tree import ward_links
+from etm_jax.metrics.topic_tree import branches
 from etm_jax.util.arrays import unit_rows
 from etm_jax.util.threads import libraries
 
@@ -14,10 +14,11 @@ MOST_FAMILIES = 8
 
 
 class Tree(NamedTuple):
-    """Topics clustered by overlap.
+    """The tree of topics as it is drawn.
 
     order: the K topics in the order of the leaves. family: [K], from 0, numbered in the order of the leaves. joints:
-    for each of the K − 1 joints its four corners: their leaf positions, in leaves from 0, and their distances.
+    for each of the K − 1 joints, by rising height, its four corners: their leaf positions, in leaves from 0, and their
+    heights.
     """
 
     order: list[int]
@@ -25,23 +26,23 @@ class Tree(NamedTuple):
     joints: list[tuple[list[float], list[float]]]
 
 
-def tree_of(shared: np.ndarray) -> Tree:
-    """Ward's clustering of the points √β, whose distances are √(2 − 2 overlap). shared: [K, K], of
-    `etm_jax.metrics.topic_tree.overlap`."""
-    num_topics = len(shared)
+def tree_of(links: np.ndarray) -> Tree:
+    """The tree whose joints these are. links: [K − 1, 4], of `etm_jax.metrics.topic_tree.ward_links`."""
+    num_topics = len(links) + 1
     if num_topics == 1:
         return Tree([0], [0], [])
-    links = ward_links(shared)
-    drawn = dendrogram(links, no_plot=True)
     order = [int(k) for k in leaves_list(links)]
-    cluster = fcluster(links, min(MOST_FAMILIES, num_topics), "maxclust")
-    number = {c: i for i, c in enumerate(dict.fromkeys(cluster[order]))}
-    # scipy places leaf i at 10 i + 5.
-    joints = [
-        ([(x - 5) / 10 for x in xs], [float(y) for y in ys])
-        for xs, ys in zip(drawn["icoord"], drawn["dcoord"], strict=True)
-    ]
-    return Tree(order, [number[c] for c in cluster], joints)
+    of_branch = branches(links, min(MOST_FAMILIES, num_topics))
+    number = {branch: i for i, branch in enumerate(dict.fromkeys(of_branch[order]))}
+    position = dict(zip(order, map(float, range(num_topics)), strict=True))
+    height = dict.fromkeys(order, 0.0)
+    joints = []
+    for i, (left, right, top, _) in enumerate(links.tolist()):
+        low, high = sorted((int(left), int(right)), key=position.__getitem__)
+        joints.append(([position[low]] * 2 + [position[high]] * 2, [height[low], top, top, height[high]]))
+        position[num_topics + i] = (position[low] + position[high]) / 2
+        height[num_topics + i] = top
+    return Tree(order, [number[branch] for branch in of_branch], joints)
 
 
 def flattened(points: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from etm_jax.corpus.metadata import Metadata, parse_date
 from etm_jax.corpus.types import Documents
 from etm_jax.metrics.group_shares import GroupTopic, group_topics, grouped
 from etm_jax.metrics.relevance import relevant_words
-from etm_jax.metrics.topic_tree import overlap, ward_links
+from etm_jax.metrics.topic_tree import alike, ward_links
 from etm_jax.metrics.topics import WORDS_SHOWN, representative_documents, top_words
 from etm_jax.report.page.contents import DOCUMENTS
 from etm_jax.report.tables.forms import write_table
@@ -51,7 +51,9 @@ def write_tables(run: Run, shown: dict[str, Any], folder: Path) -> None:
     ]
     write_table(folder, "topics", topics_table(run, shown, names))
     write_table(folder, "similar_topics", similar_topics(shown, names))
-    write_table(folder, "topic_tree", topic_tree(run.model.beta))
+    write_table(folder, "topic_tree", topic_tree(run.model.beta, run.model.alpha))
+    if shown["moving"]:
+        write_table(folder, "topics_over_time", topics_over_time(shown, names))
     write_table(folder, "quotes", quotes(run, shown, documents, theta, names))
     taken = {"period"}
     for column in run.corpus.metadata.columns:
@@ -135,18 +137,31 @@ def similar_topics(shown: dict[str, Any], names: Sequence[str]) -> Table:
     return Table(("topic", "name", "similar_topic", "similar_name", "overlap"), rows)
 
 
-def topic_tree(beta: np.ndarray) -> Table:
+def topic_tree(beta: np.ndarray, alpha: np.ndarray | None = None) -> Table:
     """The tree of topics as merges, as R's hclust and scipy's linkage have them.
 
     Node k below K is topic k; node K + i is what row i makes of the nodes left and right. height: their distance in
-    Ward's clustering of √β. topics: leaves below the new node.
+    Ward's clustering of the directions of α less its mean, or of √β where there is no α. topics: leaves below the new
+    node.
     """
     num_topics = len(beta)
     rows = [
         [num_topics + i, int(left), int(right), round(float(height), 6), int(size)]
-        for i, (left, right, height, size) in enumerate(ward_links(overlap(beta)))
+        for i, (left, right, height, size) in enumerate(ward_links(alike(beta, alpha)))
     ]
     return Table(("node", "left", "right", "height", "topics"), rows)
+
+
+def topics_over_time(shown: dict[str, Any], names: Sequence[str]) -> Table:
+    """The words of topics that move in the first, the middle and the last period."""
+    moving, words = shown["moving"], shown["words"]["text"]
+    last = len(moving["periods"]) - 1
+    chosen = list(dict.fromkeys((0, last // 2, last)))
+    rows: list[list[str | int | float]] = [
+        [k, name, *(" ".join(words[topic["words"][i]] for i in topic["at"][t]) for t in chosen)]
+        for k, (name, topic) in enumerate(zip(names, moving["topics"], strict=True))
+    ]
+    return Table(("topic", "name", *(moving["periods"][t] for t in chosen)), rows)
 
 
 def quotes(run: Run, shown: dict[str, Any], documents: Documents, theta: np.ndarray, names: Sequence[str]) -> Table:

@@ -1,14 +1,15 @@
 // Curves: training by epoch, topics over time.
 
-// documents: how many are behind each point, where the points are shares of several.
-function panelChart(xs, series, format, zero, documents) {
+// documents: how many are behind each point, where the points are shares of several. A series may have the ends of its
+// intervals, low and high; at: the point that is marked.
+function panelChart(xs, series, format, zero, documents, at) {
   const W = 320,
     H = 170,
     left = 46,
     right = 10,
     top = 10,
     bottom = 24;
-  const values = series.flatMap((one) => one.values).filter((v) => v != null);
+  const values = series.flatMap((one) => [...one.values, ...(one.high || []), ...(one.low || [])]).filter((v) => v != null);
   let low = zero ? 0 : Math.min(...values),
     high = Math.max(...values);
   if (high - low < 1e-9) {
@@ -64,6 +65,7 @@ function panelChart(xs, series, format, zero, documents) {
         );
       continue;
     }
+    if (one.low) nodes.push(...bands(one, x, y));
     const points = one.values.map((v, i) => (v == null ? null : [x(i), y(v)])).filter(Boolean);
     nodes.push(
       svg("path", {
@@ -88,6 +90,16 @@ function panelChart(xs, series, format, zero, documents) {
             ),
           );
   }
+  if (at !== undefined)
+    nodes.push(
+      svg("line", {
+        x1: x(at),
+        x2: x(at),
+        y1: top,
+        y2: H - bottom,
+        style: "stroke:var(--ink);stroke-width:1;stroke-dasharray:2 3",
+      }),
+    );
   const last = series[0].values.filter((v) => v != null);
   return svg(
     "svg",
@@ -103,6 +115,23 @@ function panelChart(xs, series, format, zero, documents) {
     },
     nodes,
   );
+}
+
+// The areas of a series' intervals, one for each stretch of points that have them.
+function bands(one, x, y) {
+  const stretches = [[]];
+  for (const [i, v] of one.low.entries()) {
+    if (v == null) stretches.push([]);
+    else stretches.at(-1).push(i);
+  }
+  const corner = (i, v) => `${x(i).toFixed(1)} ${y(v).toFixed(1)}`;
+  return stretches
+    .filter((some) => some.length)
+    .map((some) => {
+      const back = [...some].reverse();
+      const corners = [...some.map((i) => corner(i, one.high[i])), ...back.map((i) => corner(i, one.low[i]))];
+      return svg("path", { d: `M${corners.join("L")}Z`, style: `fill:${one.colour};opacity:0.18;stroke:none` });
+    });
 }
 
 function steps(low, high, n) {

@@ -141,7 +141,7 @@ function detail(k) {
         topic.similar.map(([j, shared]) => chip(label(j), percent(shared, 0), () => choose(j, true))),
       ),
     );
-  if (data.time)
+  if (data.time && !data.moving)
     side.append(
       el("h3", {}, say("topics.time", { unit: unitOf(data.time.unit) })),
       panelChart(
@@ -153,8 +153,9 @@ function detail(k) {
       ),
     );
   columns.append(side);
+  blocks.push(columns);
+  if (data.moving) blocks.push(moving(k));
   blocks.push(
-    columns,
     ...(data.content ? byGroup(topic.by_group) : []),
     el("h3", {}, say("topics.documents")),
     el("ul", { class: "texts" }, topic.documents.map(text)),
