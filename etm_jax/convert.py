@@ -44,7 +44,7 @@ class ConvertFlags:
             "etm": "adjidieng/ETM and embedded-topic-model: models of --variant=paper",
             "topmost": "TopMost's ETM: models of --variant=paper",
             "detm": "adjidieng/DETM: models of --model=detm --variant=paper",
-            "topmost_dyn": "TopMost's DETM, but for the batch normalisation that it does not use: the same",
+            "topmost_d": "TopMost's DETM, but for the batch normalisation that it does not use: the same",
         },
         shown="NAME",
     )

@@ -108,7 +108,7 @@ _TOPMOST_DETM = _DETM._replace(
         f"decoder_bn.{name}" for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
     ),
 )
-LAYOUTS = {"ntm": _ZLL17, "etm": _DIENG, "topmost": _TOPMOST, "detm": _DETM, "topmost_dyn": _TOPMOST_DETM}
+LAYOUTS = {"ntm": _ZLL17, "etm": _DIENG, "topmost": _TOPMOST, "detm": _DETM, "topmost_d": _TOPMOST_DETM}
 """`ntm` covers ETM (EVAE there) and GSM, which has a decoder in place of ρ and α."""
 
 KERNEL = "kernel"

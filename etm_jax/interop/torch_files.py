@@ -66,7 +66,7 @@ def to_torch(params: Params, layout: str) -> dict[str, Any]:
     params : dict
         Parameters of a model of etm_jax.
     layout : str
-        The package whose names the tensors get: ntm, etm, topmost, detm or topmost_dyn. TopMost's DETM has a batch
+        The package whose names the tensors get: ntm, etm, topmost, detm or topmost_d. TopMost's DETM has a batch
         normalisation besides, which it does not use: load with `strict=False`.
 
     Returns

@@ -204,7 +204,7 @@ def test_weights_go_to_both_torch_codes_and_back_bit_by_bit(fitting):
     assert theirs["q_eta.weight_hh_l2"].shape == (4 * E, E)
     unused = {f"decoder_bn.{name}": np.ones(V) for name in ("weight", "bias", "running_mean", "running_var")}
     unused["decoder_bn.num_batches_tracked"] = np.array(0)
-    for state, layout, eps in ((theirs, "detm", None), (theirs | unused, "topmost_dyn", 1e-12)):
+    for state, layout, eps in ((theirs, "detm", None), (theirs | unused, "topmost_d", 1e-12)):
         weights = from_state(state)
         assert (weights.layout, weights.variant) == (layout, "paper")
         assert weights.settings.get("likelihood_eps") == eps
