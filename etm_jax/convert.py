@@ -43,6 +43,8 @@ class ConvertFlags:
             "ntm": "zll17/Neural_Topic_Models: models of --variant=ntm and of --model=gsm",
             "etm": "adjidieng/ETM and embedded-topic-model: models of --variant=paper",
             "topmost": "TopMost's ETM: models of --variant=paper",
+            "detm": "adjidieng/DETM: models of --model=detm --variant=paper",
+            "topmost_d": "TopMost's DETM, but for the batch normalisation that it does not use: the same",
         },
         shown="NAME",
     )

@@ -108,7 +108,7 @@ _TOPMOST_DETM = _DETM._replace(
         f"decoder_bn.{name}" for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
     ),
 )
-LAYOUTS = {"ntm": _ZLL17, "etm": _DIENG, "topmost": _TOPMOST, "detm": _DETM, "topmost_detm": _TOPMOST_DETM}
+LAYOUTS = {"ntm": _ZLL17, "etm": _DIENG, "topmost": _TOPMOST, "detm": _DETM, "topmost_d": _TOPMOST_DETM}
 """`ntm` covers ETM (EVAE there) and GSM, which has a decoder in place of ρ and α."""
 
 KERNEL = "kernel"
@@ -135,7 +135,7 @@ def from_state(state: Mapping[str, np.ndarray], rho: np.ndarray | None = None) -
         if key not in ours:
             raise UserError(f"unknown key {key!r} beside {_some(ours)}, which are those of {layout.package}")
     flat = {ours[key]: np.array(x.T if ours[key].endswith(KERNEL) else x, order="C") for key, x in state.items()}
-    if "rho" not in flat and name == "etm":
+    if "rho" not in flat and name in ("etm", "detm"):
         if rho is None:
             raise UserError(
                 "no key 'rho.weight': these weights were trained on fixed word embeddings, which that code keeps "
@@ -186,9 +186,10 @@ def _num_known(state: Mapping[str, np.ndarray], layout: Layout) -> int:
 
 def _parted(state: Mapping[str, np.ndarray], layout: Layout) -> Mapping[str, np.ndarray]:
     """The state with the two parts of what the layout has joined, words first, as far as it has them."""
-    if not layout.joined or "rho.weight" not in state or state["rho.weight"].ndim != 2:
+    reads_words = state.get("q_eta_map.weight")
+    if not layout.joined or reads_words is None or reads_words.ndim != 2:
         return state
-    vocab_size, found = len(state["rho.weight"]), dict(state)
+    vocab_size, found = reads_words.shape[1], dict(state)
     for whole, parts in layout.joined.items():
         if whole in found and found[whole].ndim == 2:
             found |= zip(parts, np.split(found.pop(whole), [vocab_size], axis=1), strict=True)

@@ -24,7 +24,7 @@ _ARCHIVE, _PICKLE = b"PK", b"\x80"
 
 
 def from_torch(source: str | Path | Mapping[str, Any], rho: np.ndarray | None = None) -> Weights:
-    """Read weights of zll17/Neural_Topic_Models, adjidieng/ETM, embedded-topic-model or TopMost's ETM.
+    """Read weights of zll17/Neural_Topic_Models, adjidieng's ETM and DETM, embedded-topic-model or TopMost's two.
 
     Parameters
     ----------
@@ -66,7 +66,8 @@ def to_torch(params: Params, layout: str) -> dict[str, Any]:
     params : dict
         Parameters of a model of etm_jax.
     layout : str
-        The package whose names the tensors get: ntm, etm or topmost.
+        The package whose names the tensors get: ntm, etm, topmost, detm or topmost_d. TopMost's DETM has a batch
+        normalisation besides, which it does not use: load with `strict=False`.
 
     Returns
     -------

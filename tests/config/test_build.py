@@ -51,7 +51,7 @@ def test_a_model_that_reads_few_settings_keeps_the_defaults_of_the_others() -> N
         ({"infer_steps": 0, "refine_steps": 2, "theta_layer": True}, "--refine_steps=2 .*give 0, or --notheta_layer"),
         ({"seed": 2**32 - 1, "num_seeds": 2}, "--num_seeds=2 .*the last seed is at most 4294967295"),
         ({"kind": "lda", "num_seeds": 2}, "--num_seeds=2 is not for --model=lda, which fits one seed a run"),
-        ({"kind": "prodlda"}, "--model='prodlda' is unknown; the models are etm, gsm, lda"),
+        ({"kind": "prodlda"}, "--model='prodlda' is unknown; the models are etm, detm, detm_paper, gsm, lda"),
         ({"num_topic": 3}, "unknown setting 'num_topic'; did you mean 'num_topics'"),
         ({"n_topic": 3}, "unknown setting 'n_topic'; did you mean 'num_topics'"),
         ({"own": 3}, "unknown setting 'own'"),
@@ -72,7 +72,8 @@ def test_settings_that_fit_together_alone_do_fit() -> None:
 def test_settings_survive_json(variant: str, kind: str) -> None:
     config = make_config(variant, {"kind": kind, "num_topics": 3, "hidden": (5,), "lowercase": True})
     values = json.loads(json.dumps(config.to_json()))
-    assert list(values) == ["variant", *SECTIONS]
+    own = {card.own_section for card in [model_card(config.model.kind)] if card.settings} - SECTIONS.keys()
+    assert list(values) == ["variant", *SECTIONS, *own]
     assert Config.from_json(values) == config
 
 

@@ -163,7 +163,7 @@ def test_a_module_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 def test_the_models_here_are_found_where_their_cards_say() -> None:
     from importlib import import_module
 
-    assert model_names() == ("etm", "gsm", "lda")
+    assert model_names() == ("etm", "detm", "detm_paper", "gsm", "lda")
     for name in model_names():
         module, _, attribute = str(model_card(name).implementation).partition(":")
         assert isinstance(getattr(import_module(module), attribute), type)

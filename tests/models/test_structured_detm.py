@@ -204,12 +204,19 @@ def test_weights_go_to_both_torch_codes_and_back_bit_by_bit(fitting):
     assert theirs["q_eta.weight_hh_l2"].shape == (4 * E, E)
     unused = {f"decoder_bn.{name}": np.ones(V) for name in ("weight", "bias", "running_mean", "running_var")}
     unused["decoder_bn.num_batches_tracked"] = np.array(0)
-    for state, layout, eps in ((theirs, "detm", None), (theirs | unused, "topmost_detm", 1e-12)):
+    for state, layout, eps in ((theirs, "detm", None), (theirs | unused, "topmost_d", 1e-12)):
         weights = from_state(state)
         assert (weights.layout, weights.variant) == (layout, "paper")
         assert weights.settings.get("likelihood_eps") == eps
         assert (weights.settings["eta_hidden_size"], weights.settings["eta_layers"]) == (E, 3)
         jax.tree.map(np.testing.assert_array_equal, weights.params, params)
+
+
+def test_weights_of_fixed_word_embeddings_take_them_from_outside(fitting):
+    params = jax.tree.map(np.asarray, fitting.variables.params)
+    theirs = to_state(params, "detm")
+    rho = theirs.pop("rho.weight")
+    jax.tree.map(np.testing.assert_array_equal, from_state(theirs, rho).params, params)
 
 
 def test_a_weight_that_is_missing_or_of_another_shape_is_named(fitting):
