@@ -24,7 +24,10 @@ LEAST_WIDTH = 16
 
 
 class Block(NamedTuple):
-    """Documents with about as many different words. rows: [b] their places, b ≤ B; columns, counts: [B, n], 0 beyond."""
+    """Documents with about as many different words.
+
+    rows: [b] their places, b ≤ B; columns, counts: [B, n], 0 beyond.
+    """
 
     rows: np.ndarray
     columns: np.ndarray
@@ -39,7 +42,7 @@ class Curved(NamedTuple):
 
 
 class _Terms(NamedTuple):
-    """log p(x, δ) up to a constant [B], its gradient [B, K], minus its Hessian [B, K, K], and a bound of that [B, K]."""
+    """log p(x, δ) up to a constant [B], its gradient [B, K], minus its Hessian [B, K, K] and a bound of that [B, K]."""
 
     value: jax.Array
     gradient: jax.Array
@@ -54,7 +57,8 @@ def blocks_of(counts: sp.csr_matrix, num_topics: int) -> Iterator[Block]:
     for width in np.unique(widths).tolist():
         found = np.flatnonzero(widths == width)
         most = max(1, 2 ** int(np.log2(max(ENTRIES_OF_BLOCK // (width * num_topics), 1))))
-        size = min(most, 2 ** int(np.ceil(np.log2(len(found)))))
+        # Of few sizes, each of which is compiled.
+        size = min(most, 4 ** max(3, int(np.ceil(np.log2(len(found)) / 2))))
         for start in range(0, len(found), size):
             rows = found[start : start + size]
             columns, values = np.zeros((size, width), np.int32), np.zeros((size, width), np.float32)
@@ -94,7 +98,7 @@ def curved(delta: Array, block: Block, by_word: Array, mean: Array, precision: A
     factor = jnp.linalg.cholesky(terms.curvature)
     # Not yet at a mode, where the curvature has a root.
     bad = jnp.isnan(factor).any((1, 2))[:, None, None]
-    return Curved(delta, jnp.where(bad, _diagonals(jnp.sqrt(terms.bound)), factor))
+    return Curved(jnp.asarray(delta), jnp.where(bad, _diagonals(jnp.sqrt(terms.bound)), factor))
 
 
 @jax.jit

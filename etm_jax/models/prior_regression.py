@@ -1,6 +1,6 @@
 """A regression of documents' δ on what is known of them, under topics that stay as they are: δ ~ N(Γᵀx, Σ).
 
-Fitted by EM with Laplace's approximation, as the structural topic model is (Roberts, Stewart, Airoldi 2016, section 3.2)
+Fitted by EM with Laplace's approximation, as the structural topic model is (Roberts, Stewart, Airoldi 2016, section 3)
 but for its topics. Γ and Σ are the documents' own, whatever prior the topics were trained with: under a prior that does
 not know the groups, θ of short documents is drawn to the mean of all of them, and differences come out too small.
 
@@ -62,7 +62,7 @@ class PriorRegression(NamedTuple):
 
     def posteriors(self) -> Iterator[tuple[Block, Curved]]:
         """Every block with its posteriors."""
-        mean, precision = np.float32(self.columns @ self.gamma), jnp.asarray(self.precision, jnp.float32)
+        mean, precision = (self.columns @ self.gamma).astype(np.float32), jnp.asarray(self.precision, jnp.float32)
         for block in self.blocks:
             yield block, _visit(block, self.mode, mean, precision, self.by_word, STEPS)
 
@@ -74,9 +74,9 @@ def fit_prior_regression(counts: sp.csr_matrix, beta: np.ndarray, columns: np.nd
     mode = np.zeros((num_docs, num_topics), np.float32)
     gamma, sigma = np.zeros((columns.shape[1], num_topics)), np.eye(num_topics)
     solve = np.linalg.pinv(columns)
-        # How many there will be is not known, which `iter` hides from the progress.
+    # How many there will be is not known, which `iter` hides from the progress.
     for done in track(iter(range(MOST_PASSES)), "the prior of each document", unit="passes"):
-        mean, precision = np.float32(columns @ gamma), jnp.asarray(np.linalg.inv(sigma), jnp.float32)
+        mean, precision = (columns @ gamma).astype(np.float32), jnp.asarray(np.linalg.inv(sigma), jnp.float32)
         spread = np.zeros_like(sigma)
         for block in blocks:
             found = _visit(block, mode, mean, precision, by_word, STEPS if done else FIRST_STEPS)
@@ -109,14 +109,15 @@ def theta_draws(fitted: PriorRegression, seed: int, first: int, number: int) -> 
     """
     num_docs, num_topics = fitted.mode.shape
     theta = np.empty((number, num_docs, num_topics), np.float32)
-    moves = np.float32([_gamma_draw(fitted, seed, first + i) for i in range(number)])
+    moves = np.array([_gamma_draw(fitted, seed, first + i) for i in range(number)])
     for place, (block, found) in enumerate(fitted.posteriors()):
         size = len(block.rows)
-        shift = np.float32(shifts(fitted, found, size))
-        x = np.float32(fitted.columns[block.rows])
+        shift = shifts(fitted, found, size)
+        x = fitted.columns[block.rows]
         for i in range(number):
             noise = np.random.default_rng([seed, first + i, place]).standard_normal(found.mode.shape, np.float32)
-            moved = np.pad(np.einsum("bkj,bj->bk", shift, x @ moves[i]), ((0, len(noise) - size), (0, 0)))
+            moved = np.zeros_like(noise)
+            moved[:size] = np.einsum("bkj,bj->bk", shift, x @ moves[i])
             theta[i, block.rows] = _drawn(found, noise, moved)[:size]
     return theta
 

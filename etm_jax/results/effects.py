@@ -64,8 +64,11 @@ class Effects(NamedTuple):
 
     def rows(self) -> list[Effect]:
         """Topic by topic, in the order of `wanted`."""
+        mean, low, high = self.intervals
         return [
-            Effect(k, name, one.effect, one.term, one.group, *(float(x[q, k]) for x in self.intervals), one.n)
+            Effect(
+                k, name, one.effect, one.term, one.group, float(mean[q, k]), float(low[q, k]), float(high[q, k]), one.n
+            )
             for k, name in enumerate(self.names)
             for q, one in enumerate(self.wanted)
         ]
