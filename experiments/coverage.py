@@ -145,7 +145,7 @@ def main(argv: Sequence[str]) -> None:
     config = make_config(
         "default",
         {
-            "num_topics": TOPICS, "embed_dim": DIM, "num_epochs": flags.epochs, "batch_size": flags.batch,
+            "num_topics": TOPICS, "embed_dim": DIM, "num_epochs": flags.epochs, "batch_size": flags.batch, "temperature": 1.0,
             "prevalence": formula if flags.prevalence else "",
         },
     )  # fmt: skip

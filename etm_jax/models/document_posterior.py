@@ -22,6 +22,9 @@ ENTRIES_OF_BLOCK = 2**21
 
 LEAST_WIDTH = 16
 
+MOST_SKEW = 0.3
+"""The furthest that the mean is taken to lie from the mode, in standard deviations: beyond, the series does not hold."""
+
 
 class Block(NamedTuple):
     """Documents with about as many different words.
@@ -35,9 +38,9 @@ class Block(NamedTuple):
 
 
 class Curved(NamedTuple):
-    """The posteriors of a block. mode: [B, K]; factor: [B, K, K] lower, L with L Lᵀ the curvature there."""
+    """The posteriors of a block. delta: [B, K], means; factor: [B, K, K] lower, L with L Lᵀ the curvature at the mode."""
 
-    mode: jax.Array
+    delta: jax.Array
     factor: jax.Array
 
 
@@ -76,6 +79,7 @@ def curved(delta: Array, block: Block, by_word: Array, mean: Array, precision: A
     does not climb is not taken, and the next is shorter.
     """
     rows, counts = jnp.asarray(by_word)[block.columns], jnp.asarray(block.counts)
+    rows = jnp.log(jnp.maximum(rows, jnp.finfo(rows.dtype).tiny))
 
     def step(_: int, carry: tuple[Array, Array, _Terms]) -> tuple[Array, Array, _Terms]:
         delta, damping, terms = carry
@@ -98,7 +102,12 @@ def curved(delta: Array, block: Block, by_word: Array, mean: Array, precision: A
     factor = jnp.linalg.cholesky(terms.curvature)
     # Not yet at a mode, where the curvature has a root.
     bad = jnp.isnan(factor).any((1, 2))[:, None, None]
-    return Curved(jnp.asarray(delta), jnp.where(bad, _diagonals(jnp.sqrt(terms.bound)), factor))
+    factor = jnp.where(bad, _diagonals(jnp.sqrt(terms.bound)), factor)
+    covariance = inverse_curvature(factor)
+    slope = jax.grad(lambda at: (_terms(at, rows, counts, mean, precision).curvature * covariance).sum())(delta)
+    skew = -0.5 * (covariance @ slope[..., None])[..., 0]
+    most = MOST_SKEW * jnp.sqrt(jnp.diagonal(covariance, axis1=1, axis2=2))
+    return Curved(delta + jnp.clip(skew, -most, most), factor)
 
 
 @jax.jit
@@ -109,15 +118,16 @@ def inverse_curvature(factor: jax.Array) -> jax.Array:
 
 
 def _terms(delta: Array, rows: Array, counts: Array, mean: Array, precision: Array) -> _Terms:
-    """rows: [B, n, K] of βᵀ; counts: [B, n]."""
+    """rows: [B, n, K], log β of the words; counts: [B, n]."""
     theta = jax.nn.softmax(delta, axis=-1)
-    joint = theta[:, None, :] * rows
-    px = jnp.maximum(joint.sum(-1), jnp.finfo(joint.dtype).tiny)
-    z = joint / px[..., None]
+    # By logarithms, as a product of small shares and its powers, which the derivatives hold, would be 0.
+    joint = delta[:, None, :] + rows
+    z = jax.nn.softmax(joint, axis=-1)
+    log_px = jax.nn.logsumexp(joint, axis=-1) - jax.nn.logsumexp(delta, axis=-1)[:, None]
     weighted = z * counts[..., None]
     explained, expected = weighted.sum(1), counts.sum(-1)[:, None] * theta
     pull = (delta - mean) @ precision
-    value = (counts * jnp.log(px)).sum(-1) - 0.5 * (pull * (delta - mean)).sum(-1)
+    value = (counts * log_px).sum(-1) - 0.5 * (pull * (delta - mean)).sum(-1)
     curvature = jnp.swapaxes(weighted, 1, 2) @ z - expected[:, :, None] * theta[:, None, :]
     curvature = curvature + _diagonals(expected - explained) + precision
     return _Terms(value, explained - expected - pull, curvature, jnp.maximum(explained, expected) + jnp.diag(precision))

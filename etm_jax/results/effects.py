@@ -212,7 +212,7 @@ def _of_posteriors(
             theta = theta_draws(fitted, seed, first, number)
             return np.array([edit.theta(one) for one in theta]) if edit else theta
 
-        at_once = max(1, min(draws, NUMBERS_AT_ONCE // fitted.mode.size))
+        at_once = max(1, min(draws, NUMBERS_AT_ONCE // fitted.delta.size))
         return composition(fitted.columns, rows, drawn, draws, level, seed, at_once)
     theta, step = theta_means(fitted, seed)
     if edit:
