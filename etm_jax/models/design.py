@@ -63,7 +63,7 @@ class Design(NamedTuple):
         column = self._column(factor.field)
         if column.kind == "category":
             present = values[:, None] >= 0
-            return jnp.where(present, values[:, None] == jnp.arange(1, len(column.levels)), jnp.nan)
+            return jnp.where(present, values[:, None] == jnp.arange(1, len(column.levels))[None], jnp.nan)
         low, high = column.quantiles[0], column.quantiles[-1]
         share = (values - low) / float(max(high - low, 1e-30))
         return _spline(share, _knots(column, factor.spline)) if factor.spline else share[:, None]
@@ -105,14 +105,14 @@ def _knots(column: MetaColumn, num_columns: int) -> tuple[float, ...]:
 def _spline(share: jax.Array, knots: tuple[float, ...]) -> jax.Array:
     """B-splines but the first, by de Boor's recursion: [B] → [B, n], NaN for NaN."""
     x = jnp.clip(share, 0.0, 1.0)[:, None]
-    t = jnp.asarray(knots, x.dtype)
+    t = jnp.asarray(knots, x.dtype)[None]
     # The last interval that is not empty holds its right end too.
     last = max(i for i in range(len(knots) - 1) if knots[i] < knots[i + 1])
-    at_end = jnp.arange(len(knots) - 1) == last
-    basis = ((x >= t[:-1]) & ((x < t[1:]) | (at_end & (x == t[1:])))).astype(x.dtype)
+    at_end = jnp.arange(len(knots) - 1)[None] == last
+    basis = ((x >= t[:, :-1]) & ((x < t[:, 1:]) | (at_end & (x == t[:, 1:])))).astype(x.dtype)
     for degree in range(1, DEGREE + 1):
-        left = _ratio(x - t[: -degree - 1], t[degree:-1] - t[: -degree - 1])
-        right = _ratio(t[degree + 1 :] - x, t[degree + 1 :] - t[1:-degree])
+        left = _ratio(x - t[:, : -degree - 1], t[:, degree:-1] - t[:, : -degree - 1])
+        right = _ratio(t[:, degree + 1 :] - x, t[:, degree + 1 :] - t[:, 1:-degree])
         basis = left * basis[:, :-1] + right * basis[:, 1:]
     return jnp.where(jnp.isnan(x), jnp.nan, basis[:, 1:])
 

@@ -129,10 +129,12 @@ def _terms(delta: Array, rows: Array, counts: Array, mean: Array, precision: Arr
     pull = (delta - mean) @ precision
     value = (counts * log_px).sum(-1) - 0.5 * (pull * (delta - mean)).sum(-1)
     curvature = jnp.swapaxes(weighted, 1, 2) @ z - expected[:, :, None] * theta[:, None, :]
-    curvature = curvature + _diagonals(expected - explained) + precision
-    return _Terms(value, explained - expected - pull, curvature, jnp.maximum(explained, expected) + jnp.diag(precision))
+    curvature = curvature + _diagonals(expected - explained) + precision[None]
+    return _Terms(
+        value, explained - expected - pull, curvature, jnp.maximum(explained, expected) + jnp.diag(precision)[None]
+    )
 
 
 def _diagonals(values: Array) -> jax.Array:
     """[B, K] → [B, K, K]."""
-    return jnp.asarray(values)[..., None] * jnp.eye(values.shape[-1], dtype=values.dtype)
+    return jnp.asarray(values)[..., None] * jnp.eye(values.shape[-1], dtype=values.dtype)[None]

@@ -75,12 +75,12 @@ def measure(design: Design, corpus: Corpus) -> Scaling:
 def scaled(design: Design, extras: Mapping[str, sparse.Array], mean: jax.Array, deviation: jax.Array) -> jax.Array:
     """The columns as the coefficients take them, 0 where something is missing: extras [B] by field → [B, P]."""
     columns = design.columns(extras)
-    return jnp.where(jnp.isnan(columns), 0, (columns - mean) / deviation)
+    return jnp.where(jnp.isnan(columns), 0, (columns - mean[None]) / deviation[None])
 
 
 def prior_mean(gamma: jax.Array, columns: jax.Array) -> jax.Array:
     """γ₀ + Γᵀx. gamma: [1 + P, K], the intercept first; columns: [B, P] → [B, K]."""
-    return gamma[0] + columns @ gamma[1:]
+    return gamma[:1] + columns @ gamma[1:]
 
 
 def coefficient_loss(gamma: jax.Array, variance: float, prior_variance: float, num_docs: jax.Array) -> jax.Array:
