@@ -145,7 +145,9 @@ def main(argv: Sequence[str]) -> None:
     config = make_config(
         "default",
         {
-            "num_topics": TOPICS, "embed_dim": DIM, "num_epochs": flags.epochs, "batch_size": flags.batch, "temperature": 1.0,
+            "num_topics": TOPICS, "embed_dim": DIM, "num_epochs": flags.epochs, "batch_size": flags.batch,
+            # At another, topics are flatter than those of the text.
+            "temperature": 1.0,
             "prevalence": formula if flags.prevalence else "",
         },
     )  # fmt: skip

@@ -23,7 +23,7 @@ ENTRIES_OF_BLOCK = 2**21
 LEAST_WIDTH = 16
 
 MOST_SKEW = 0.3
-"""The furthest that the mean is taken to lie from the mode, in standard deviations: beyond, the series does not hold."""
+"""How far the mean may lie from the mode, in standard deviations: beyond, the series does not hold."""
 
 
 class Block(NamedTuple):
@@ -38,7 +38,10 @@ class Block(NamedTuple):
 
 
 class Curved(NamedTuple):
-    """The posteriors of a block. delta: [B, K], means; factor: [B, K, K] lower, L with L Lᵀ the curvature at the mode."""
+    """The posteriors of a block.
+
+    delta: [B, K], means; factor: [B, K, K] lower, L with L Lᵀ the curvature at the mode.
+    """
 
     delta: jax.Array
     factor: jax.Array
@@ -107,7 +110,7 @@ def curved(delta: Array, block: Block, by_word: Array, mean: Array, precision: A
     slope = jax.grad(lambda at: (_terms(at, rows, counts, mean, precision).curvature * covariance).sum())(delta)
     skew = -0.5 * (covariance @ slope[..., None])[..., 0]
     most = MOST_SKEW * jnp.sqrt(jnp.diagonal(covariance, axis1=1, axis2=2))
-    return Curved(delta + jnp.clip(skew, -most, most), factor)
+    return Curved(jnp.asarray(delta + jnp.clip(skew, -most, most)), factor)
 
 
 @jax.jit

@@ -22,11 +22,11 @@ MOST_PASSES = 60
 """Of EM."""
 
 TOLERANCE = 0.01
-"""EM has ended where a pass moves no prior mean by more than this share of its standard deviation, nor Σ of its size."""
+"""EM has ended where a pass moves prior means by less than this share of their deviation, and Σ of its size."""
 
 LARGEST_VARIANCE = 15.0
-"""Of δ in any direction, the default of `prior_variance`. A topic that many documents lack altogether says only that its
-δ is far below the others, and EM would let it fall without end."""
+"""Of δ in any direction, the default of `prior_variance`. A topic that many documents lack altogether says only that
+its δ is far below the others, and EM would let it fall without end."""
 
 COEFFICIENT_VARIANCE = 1.0
 """Of the normal prior of Γ but for its intercept, the default of `prevalence_variance`, for the same reason."""
