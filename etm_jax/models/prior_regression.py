@@ -44,15 +44,15 @@ LARGEST_INFORMATION = 6000
 class PriorRegression(NamedTuple):
     """The fitted regression. gamma: [P, K]; sigma: [K, K]; delta: [D, K] float32, the mean of δ in each document.
 
-    columns: [D, P], x. covariance: [P (K−1), P (K−1)], of Γ Q, row by row; Q: [K, K − 1], orthonormal to what the same
-    in all topics would be, which θ does not show.
+    columns: [D, P], x. root: [P (K−1), P (K−1)], R with R Rᵀ the covariance of Γ Q, row by row; basis: Q, [K, K − 1],
+    orthonormal to what is the same in all topics, which θ does not show.
     """
 
     gamma: np.ndarray
     sigma: np.ndarray
     delta: np.ndarray
     columns: np.ndarray
-    covariance: np.ndarray
+    root: np.ndarray
     basis: np.ndarray
     blocks: list[Block]
     by_word: jax.Array
@@ -99,7 +99,9 @@ def fit_prior_regression(counts: sp.csr_matrix, beta: np.ndarray, columns: np.nd
     basis = np.linalg.qr(np.eye(num_topics) - 1 / num_topics)[0][:, : num_topics - 1]
     none = np.empty((0, 0))
     fitted = PriorRegression(gamma, sigma, delta, columns, none, basis, blocks, by_word)
-    return fitted._replace(covariance=np.linalg.inv(_information(fitted)))
+    values, vectors = np.linalg.eigh(_information(fitted))
+    # Of a document that is not yet at its mode the curvature can be negative.
+    return fitted._replace(root=vectors / np.sqrt(np.maximum(values, 1 / LARGEST_VARIANCE)))
 
 
 def _coefficients(columns: np.ndarray, delta: np.ndarray, sigma: np.ndarray) -> np.ndarray:
@@ -160,8 +162,8 @@ def theta_means(fitted: PriorRegression, seed: int) -> tuple[np.ndarray, np.ndar
         moved = slope @ shifts(fitted, found, len(x)) @ fitted.basis
         total += np.tensordot(x[:, :, None] * x[:, None, :], np.swapaxes(moved, 1, 2), (0, 0))
     # From [P of θ, P of Γ, K − 1, K].
-    by_gamma = total.transpose(1, 2, 0, 3).reshape(len(fitted.covariance), size * num_topics)
-    return theta, fitted.covariance @ by_gamma
+    by_gamma = total.transpose(1, 2, 0, 3).reshape(len(fitted.root), size * num_topics)
+    return theta, fitted.root @ (fitted.root.T @ by_gamma)
 
 
 @jax.jit
@@ -188,8 +190,8 @@ def _moments(found: Curved, noise: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 def _gamma_draw(fitted: PriorRegression, seed: int, number: int) -> np.ndarray:
     """How far a Γ lies from the fitted one: [P, K]."""
-    noise = np.random.default_rng([seed, number]).standard_normal(len(fitted.covariance))
-    drawn = np.linalg.cholesky(fitted.covariance) @ noise
+    noise = np.random.default_rng([seed, number]).standard_normal(len(fitted.root))
+    drawn = fitted.root @ noise
     return np.asarray(drawn.reshape(len(fitted.gamma), -1) @ fitted.basis.T)
 
 
