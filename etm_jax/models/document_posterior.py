@@ -114,6 +114,19 @@ def curved(delta: Array, block: Block, by_word: Array, mean: Array, precision: A
 
 
 @jax.jit
+def no_wider(found: Curved, precision: Array) -> Curved:
+    """The same, no wider than the prior in any direction. precision: [K, K], the prior's.
+
+    Where two topics may explain the same words, the likelihood can be convex at a mode; taken as it is, such documents
+    would follow a change of the prior by a multiple of it.
+    """
+    likelihood = found.factor @ jnp.swapaxes(found.factor, 1, 2) - precision[None]
+    values, vectors = jnp.linalg.eigh(likelihood)
+    curvature = (vectors * jnp.maximum(values, 0)[:, None, :]) @ jnp.swapaxes(vectors, 1, 2) + precision[None]
+    return Curved(found.delta, jnp.linalg.cholesky(curvature))
+
+
+@jax.jit
 def inverse_curvature(factor: jax.Array) -> jax.Array:
     """The posteriors' covariances: [B, K, K] → [B, K, K]."""
     unit = jnp.broadcast_to(jnp.eye(factor.shape[-1], dtype=factor.dtype), factor.shape)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
 
-from etm_jax.models.document_posterior import Block, Curved, blocks_of, curved, inverse_curvature
+from etm_jax.models.document_posterior import Block, Curved, blocks_of, curved, inverse_curvature, no_wider
 from etm_jax.util.console import track
 
 MOST_PASSES = 60
@@ -71,7 +71,7 @@ class PriorRegression(NamedTuple):
         """Every block with its posteriors."""
         mean, precision = (self.columns @ self.gamma).astype(np.float32), jnp.asarray(self.precision, jnp.float32)
         for block in self.blocks:
-            yield block, _visit(block, self.delta, mean, precision, self.by_word, STEPS)
+            yield block, no_wider(_visit(block, self.delta, mean, precision, self.by_word, STEPS), precision)
 
 
 def fit_prior_regression(counts: sp.csr_matrix, beta: np.ndarray, columns: np.ndarray) -> PriorRegression:
@@ -100,8 +100,7 @@ def fit_prior_regression(counts: sp.csr_matrix, beta: np.ndarray, columns: np.nd
     none = np.empty((0, 0))
     fitted = PriorRegression(gamma, sigma, delta, columns, none, basis, blocks, by_word)
     values, vectors = np.linalg.eigh(_information(fitted))
-    # Of a document that is not yet at its mode the curvature can be negative.
-    return fitted._replace(root=vectors / np.sqrt(np.maximum(values, 1 / LARGEST_VARIANCE)))
+    return fitted._replace(root=vectors / np.sqrt(np.maximum(values, 1 / COEFFICIENT_VARIANCE)))
 
 
 def _coefficients(columns: np.ndarray, delta: np.ndarray, sigma: np.ndarray) -> np.ndarray:
