@@ -9,7 +9,8 @@ import numpy as np
 
 from etm_jax.report.page.strings import Strings
 from etm_jax.report.palette import SIDE_BY_SIDE
-from etm_jax.report.plots import BARS, GRID, INK, SOFT, figure_style, tick_label
+from etm_jax.report.plot_style import GRID, INK, SOFT, tick_label
+from etm_jax.report.plots import BARS, figure_style
 from etm_jax.report.tables.write import file_name
 from etm_jax.results.effects import Effects
 from etm_jax.results.effects_wanted import Wanted
