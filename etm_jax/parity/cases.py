@@ -202,7 +202,7 @@ def _of_corpus(counts: sp.csr_matrix, batcher: Batcher, config: Config) -> OfCor
     metadata = Metadata((MetaColumn(TIME, "number", quantiles=tuple(quantiles.tolist())),))
     model = StructuredDETM(config.model, counts.shape[1], metadata=metadata)
     found = model.constants_of(counts, batcher.extras[TIME].astype(int), counts.shape[0])
-    return OfCorpus(metadata, {name: np.asarray(value, batcher.dtype) for name, value in found.items()})
+    return OfCorpus(metadata, {name: np.array(value, batcher.dtype) for name, value in found.items()})
 
 
 def material(corpus: str, unit: str, keep_n: int, num_docs: int, cache: Path) -> Material:
