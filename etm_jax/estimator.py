@@ -14,6 +14,8 @@ import scipy.sparse as sp
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from etm_jax.api.effects import EffectMethods
+from etm_jax.api.given_meta import meta_as_text
 from etm_jax.api.parameters import segmented_by, settings_by_name, stop_words_setting
 from etm_jax.api.reporting import Reports
 from etm_jax.api.saving import SavedAsFolder
@@ -55,7 +57,7 @@ UNNAMED = (
 )
 
 
-class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Reports, SavedAsFolder):
+class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, EffectMethods, Reports, SavedAsFolder):
     """A topic model in the embedding space (Dieng, Ruiz, Blei 2020), trained as by `python -m etm_jax.train`.
 
     Documents are strings, lists of words, which stay as they are (`clean_tokens`), or a matrix of counts [D, V].
@@ -144,8 +146,11 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Repor
 
     # Fitting
 
-    def fit(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> Self:
+    def fit(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None, meta: Any = None) -> Self:
         """Learn topics. X: documents in any form that `ETM` takes.
+
+        meta: what is known of them, a mapping of fields to a value for each document, or a DataFrame with a row for
+        each; for the setting `prevalence`, and for `effects`.
 
         vocab: the V words of the columns of counts, in their order, a dictionary as `CountVectorizer.vocabulary_`, or
         the fitted vectorizer itself; without it those of a DataFrame are its columns' names, and of other counts the
@@ -154,29 +159,36 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Repor
         with self._own_words():
             if renaming := by_name(RunOptions)["variant"].renaming(self.variant):
                 note(renaming)
-            corpus, counts, documents = self._prepared(X, vocab)
-            self._learn(corpus, None, counts)
+            corpus, counts, documents = self._prepared(X, vocab, meta)
+            self._learn(corpus, None, counts, meta)
             self._documents: list[Any] | None = documents
         return self
 
-    def fit_transform(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> np.ndarray:
+    def fit_transform(
+        self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None, meta: Any = None
+    ) -> np.ndarray:  # fmt: skip
         """`fit`, then `transform` of the same documents, which are not split into words again: [D, K] float32."""
-        self.fit(X, vocab=vocab)
+        self.fit(X, vocab=vocab, meta=meta)
         return self._theta.copy()
 
-    def partial_fit(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> Self:
+    def partial_fit(
+        self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None, meta: Any = None
+    ) -> Self:  # fmt: skip
         """Continue training on other documents with the same vocabulary; the first call is `fit`.
 
         Words outside the vocabulary are left out, and counted in `new_words_`. vocab: the words of the columns of
-        counts, which may be others than those of the first call, and in another order.
+        counts, which may be others than those of the first call, and in another order. meta: as in `fit`; fields and
+        categories are those of the first call.
         """
         if not hasattr(self, "_trained"):
-            return self.fit(X, vocab=vocab)
+            return self.fit(X, vocab=vocab, meta=meta)
         with self._own_words():
             check_unedited(self._trained)
             unknown = Counter[str]()
             given, counts = self._counted(X, vocab, unknown)
-            self._learn(corpus_of_counts(counts, self._vocabulary, self._config()), self._trained, counts)
+            texts, known = meta_as_text(meta, counts.shape[0]), self._trained.metadata
+            corpus = corpus_of_counts(counts, self._vocabulary, self._config(), texts, known)
+            self._learn(corpus, self._trained, counts, meta)
             self._documents = given
             self.new_words_ = unknown
             if unknown:
@@ -184,19 +196,25 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Repor
                 note(f"{len(unknown):,} words are not the model's and were left out, such as {common}")
         return self
 
-    def _prepared(self, X: Any, vocab: Any) -> tuple[Corpus, sp.csr_matrix, list[Any]]:
+    def _prepared(self, X: Any, vocab: Any, meta: Any = None) -> tuple[Corpus, sp.csr_matrix, list[Any]]:
         """The corpus to learn from, the counts [D, V] of all given documents in their order, and the documents."""
         given, names = read_given(X, vocab, self._cut)
         config = self._config()
         if given is None:
             counts = valid_counts(self, X, reset=True)
-            corpus = corpus_of_counts(counts, vocabulary_of(counts, names), config)
+            fields = meta_as_text(meta, counts.shape[0])
+            corpus = corpus_of_counts(counts, vocabulary_of(counts, names), config, fields)
             if names is None:
                 note(UNNAMED)
             return corpus, counts, list(range(counts.shape[0]))
         documents = list(as_documents(given))
         if not documents:
             raise UserError("there are no documents; give a list of at least a few")
+        fields = meta_as_text(meta, len(documents))
+        documents = [
+            dataclasses.replace(one, meta={name: values[i] for name, values in fields.items()})
+            for i, one in enumerate(documents)
+        ]
         settings = dataclasses.replace(
             config.corpus,
             valid_share=config.corpus.valid_share if len(documents) >= FEWEST_TO_VALIDATE else 0.0,
@@ -204,12 +222,13 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Repor
             segmenter=config.corpus.segmenter if documents[0].tokens is None else GIVEN,
             # Before a segmenter that is a function, text has been cleaned.
             clean="" if callable(self.segmenter) else config.corpus.clean,
+            meta_fields=",".join(fields),
         )
         corpus = prepare(Source("ETM.fit", [], documents=lambda: iter(documents)), settings)
         return corpus, counts_in_order(corpus, len(documents)), given
 
-    def _learn(self, corpus: Corpus, other: SavedModel | None, counts: sp.csr_matrix) -> None:
-        """Train on the corpus. counts: [D, V], of all given documents, in their order."""
+    def _learn(self, corpus: Corpus, other: SavedModel | None, counts: sp.csr_matrix, meta: Any = None) -> None:
+        """Train on the corpus. counts: [D, V], of all given documents, in their order; meta: as of `fit`."""
         history: list[dict[str, Any]] = []
 
         def on_epoch(row: dict[str, Any]) -> None:
@@ -226,18 +245,23 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Repor
             ).train()
             record = run.record()
         variables = jax.device_get(trained.variables)
-        self._take(SavedModel(config, variables, corpus.vocabulary, f"ETM.fit, {len(history)} epochs"))
-        self.history_ = history
         assert record is not None
+        metadata = corpus.metadata.with_quantiles(record.metadata)
+        origin = f"ETM.fit, {len(history)} epochs"
+        self._take(SavedModel(config, variables, corpus.vocabulary, origin, metadata))
+        self.history_ = history
         self._corpus, self._record = corpus, record
-        self._theta, self._fitted_counts = self._applied.theta(counts), counts
+        self._theta = self._applied.theta(counts, meta_as_text(meta, counts.shape[0]))
+        self._fitted_counts = counts
         self._share = topic_shares(self._theta, counts)
         self._npmi = npmi_coherence(top_words(self.components_, 10), counts)
 
     # Applying
 
-    def transform(self, X: Any, *, vocab: Sequence[str] | None = None) -> np.ndarray:
+    def transform(self, X: Any, *, vocab: Sequence[str] | None = None, meta: Any = None) -> np.ndarray:
         """Infer topic proportions. vocab: the words of the columns of counts, where those are not the model's in order.
+
+        meta: as in `fit`, of which the setting `prevalence` reads; a document without has the mean of those fitted.
 
         Returns
         -------
@@ -246,7 +270,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Repor
         """
         check_is_fitted(self, "components_")
         with self._own_words():
-            return self._applied.theta(self._counted(X, vocab)[1])
+            counts = self._counted(X, vocab)[1]
+            return self._applied.theta(counts, meta_as_text(meta, counts.shape[0]))
 
     def perplexity(self, X: Any, *, vocab: Sequence[str] | None = None) -> float:
         """Completion perplexity by token, of the second halves of documents given the first. Lower is better.

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from etm_jax import convert, edit, evaluate, explain, find, infer, prepare
+from etm_jax import convert, edit, effects, evaluate, explain, find, infer, prepare
 from etm_jax.cli import flags as cli
 from etm_jax.cli.help import defaults, explained, help_text, shown
 from etm_jax.config.declaration import Setting, settings_of
@@ -45,6 +45,7 @@ ABOUT = {
 OTHERS = {
     "evaluate": (evaluate.__doc__, evaluate.EvaluateFlags),
     "report": (report.__doc__, report.ReportFlags),
+    "effects": (effects.__doc__, effects.EffectsFlags),
     "edit": (edit.__doc__, edit.EditFlags),
     "infer": (infer.__doc__, infer.InferFlags),
     "find": (find.__doc__, find.FindFlags),

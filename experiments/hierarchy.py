@@ -36,12 +36,12 @@ SUBJECTS = [0, *[1] * 5, 2, *[3] * 4, *[4] * 4, 0, *[5] * 3, 0]
 FIRST_WORDS = [0, *[1] * 5, 2, *[3] * 4, *[4] * 4, 5, *[6] * 4]
 """alt, comp, misc, rec, sci, soc, talk."""
 
-GROUPS: dict[str, list[Sequence[int]]] = {
+GROUPS: dict[str, list[Sequence[int] | None]] = {
     "ecrtm_20NG": [SUBJECTS, FIRST_WORDS],
-    "ecrtm_AGNews": [range(4)],
-    "octis_BBC_News": [range(5)],
+    "ecrtm_AGNews": [None],
+    "octis_BBC_News": [None],
 }
-"""By corpus the groups of its labels."""
+"""By corpus the groups that its labels, which are numbers, are of; None where each label is a group."""
 
 
 def rules(run: Run) -> Iterator[tuple[str, np.ndarray]]:
@@ -57,14 +57,19 @@ def rules(run: Run) -> Iterator[tuple[str, np.ndarray]]:
     yield "words and embeddings less their mean", (words + centred @ centred.T) / 2
 
 
-def agreement(run: Run, shared: np.ndarray, groups: Sequence[int]) -> float:
-    """NMI of the largest branches of test documents and the groups of their labels. shared: [K, K]."""
+def truth_of(run: Run, groups: Sequence[int] | None) -> list[int | str]:
+    """The group of each test document."""
+    labels = run.corpus.test.meta["label"]
+    return list(labels) if groups is None else [groups[int(label)] for label in labels]
+
+
+def agreement(run: Run, shared: np.ndarray, truth: Sequence[int | str]) -> float:
+    """NMI of the largest branches of test documents and their groups, of which there are as many. shared: [K, K]."""
     from sklearn.metrics import normalized_mutual_info_score
 
-    branch = branches(ward_links(np.clip(shared, -1, 1)), len(set(groups)))
+    branch = branches(ward_links(np.clip(shared, -1, 1)), len(set(truth)))
     members = branch[:, None] == np.unique(branch)
     largest = (run.model.theta_test @ members).argmax(axis=1)
-    truth = [groups[int(label)] for label in run.corpus.test.meta["label"]]
     return float(normalized_mutual_info_score(truth, largest))
 
 
@@ -96,11 +101,11 @@ def main(argv: Sequence[str]) -> None:
     for name, several in GROUPS.items():
         runs = [trained(given.labelled / name, given.runs / name / str(seed), seed) for seed in SEEDS]
         for groups in several:
-            header.append(f"{name}, {len(set(groups))} groups")
+            header.append(f"{name}, {len(set(truth_of(runs[0], groups)))} groups")
             values: dict[str, list[float]] = {}
             for run in runs:
                 for rule, shared in rules(run):
-                    values.setdefault(rule, []).append(agreement(run, shared, groups))
+                    values.setdefault(rule, []).append(agreement(run, shared, truth_of(run, groups)))
             for rule, each in values.items():
                 found.setdefault(rule, []).append(mean_and_spread(each, ".3f"))
     print(markdown([[rule, *cells] for rule, cells in found.items()], header, "<" + ">" * len(header)))

@@ -328,6 +328,8 @@ def _make_peer_folders(folder: Path) -> None:
         path.write_text("".join(word + "\n" for word in WORDS), encoding="utf-8")
     sp.save_npz(folder / "topmost" / "train_bow.npz", COUNTS)
     (folder / "topmost" / "train_labels.txt").write_text("0\n1\n0\n")
+    (folder / "topmost" / "train_times.txt").write_text("0\n1\n0\n")
+    (folder / "topmost" / "time2id.txt").write_text('{"2012": 0, "2013": 1}')
     (folder / "topmost" / "test_texts.txt").write_text("the the 帝国\n飞船 the\n", encoding="utf-8")
 
 

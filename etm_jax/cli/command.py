@@ -15,6 +15,7 @@ COMMANDS = {
     "report": ("etm_jax.report.__main__", "show a run as a page, report.html"),
     "infer": ("etm_jax.infer", "give new documents the topics of a run"),
     "evaluate": ("etm_jax.evaluate", "measure the topics of a run by every figure in use"),
+    "effects": ("etm_jax.effects", "measure how topics depend on metadata, with intervals"),
     "edit": ("etm_jax.edit", "merge, drop, reorder and name the topics of a run"),
     "find": ("etm_jax.find", "find the topics that words ask for"),
     "explain": ("etm_jax.explain", "show which words of a document speak for which topic"),

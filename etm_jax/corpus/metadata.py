@@ -98,10 +98,13 @@ class Metadata:
             column.name: column.encode(meta.get(column.name, none)) for column in self.columns if column.kind != "text"
         }
 
-    def of_model(self, names: Iterable[str], train: Mapping[str, Iterable[str]]) -> "Metadata":
+    def of_model(
+        self, names: Iterable[str], train: Mapping[str, Iterable[str]], reader: str = "the model"
+    ) -> "Metadata":
         """The fields that a model reads, with the quantiles of their values in documents to train on.
 
-        train: by field, those values. Raises UserError where a field is not there, is text, or has no values.
+        train: by field, those values. reader: what reads them, for messages. A field that has quantiles keeps them.
+        Raises UserError where a field is not there, is text, or has no values.
         """
         known = {column.name: column for column in self.columns}
         found = []
@@ -109,7 +112,7 @@ class Metadata:
             if name not in known:
                 there = f"their fields are {', '.join(known)}" if known else "they came without metadata"
                 raise UserError(
-                    f"the model reads the metadata field {name!r}, which the documents do not have: {there}; "
+                    f"{reader} reads the metadata field {name!r}, which the documents do not have: {there}; "
                     f"--meta_fields={','.join([*known, name])} takes it along, from the corpus or from --meta=FILE"
                 )
             column = known[name]
@@ -117,8 +120,8 @@ class Metadata:
             present = values[~np.isnan(values)] if column.kind != "category" else values[values != MISSING_CODE]
             if not len(present):
                 what = "has too many values to be read as categories" if column.kind == "text" else "has no values"
-                raise UserError(f"the metadata field {name!r}, which the model reads, {what}; leave it out")
-            if column.kind != "category":
+                raise UserError(f"the metadata field {name!r}, which {reader} reads, {what}; leave it out")
+            if column.kind != "category" and not column.quantiles:
                 quantiles = np.quantile(present.astype(np.float64), np.linspace(0, 1, QUANTILES))
                 column = replace(column, quantiles=tuple(quantiles.tolist()))
             found.append(column)

@@ -75,6 +75,10 @@ class Predictor:
         self.variables = layout.shard(trained.variables) if mesh else jax.device_put(trained.variables)
         self._fitted_beta = beta_to_infer(self.variables, self.spec)
 
+    def fitted_beta(self) -> np.ndarray:
+        """The topics as they were fitted, before they were edited: [K, V]."""
+        return np.asarray(beta_step(self.variables, self.spec))[:, : len(self.vocabulary)]
+
     def theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
         """Topic proportions: [D, V] CSR → [D, K] float32; the prior's for a row without words.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from etm_jax.config.build import Config
+from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.sources import files_trained_on
 from etm_jax.corpus.store.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.interop.layouts import flatten
@@ -69,6 +70,8 @@ def save_folder(
         "config": trained.config.to_json(),
         "about": about,
     }
+    if trained.metadata.columns:
+        model["metadata"] = trained.metadata.to_json()
     if trained.edit:
         model["edit"] = trained.edit.to_json()
     with replace_own_files(path, of_before=True, beside=(EVALUATION, PAGE)) as new:
@@ -146,6 +149,7 @@ def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
         variables = Variables(**nested_parts(read_arrays(path / WEIGHTS)))
         config, origin, about = Config.from_json(model["config"]), str(model["origin"]), as_object(model["about"])
         edit = TopicEdit.from_json(model["edit"]) if "edit" in model else None
+        metadata = Metadata.from_json(model.get("metadata", []))
     except FileNotFoundError as error:
         raise _none(path, f"{Path(error.filename).name} is missing") from error
     except _NoModelError:
@@ -156,7 +160,7 @@ def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
         raise UserError(
             f"{path} is damaged ({error}); it was written by {writer(model)}; save the model again"
         ) from error
-    trained = SavedModel(config, variables, vocabulary, origin, edit=edit)
+    trained = SavedModel(config, variables, vocabulary, origin, metadata, edit)
     fits = fits_settings(trained) and (edit is None or edit.num_topics == config.model.num_topics)
     if not fits or len(vocabulary) != trained.vocab_size:
         raise UserError(

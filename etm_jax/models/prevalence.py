@@ -19,6 +19,9 @@ from etm_jax.ops import sparse
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
 
+NO_VARIATION = 1e30
+"""In place of a standard deviation of 0: the column is then 0 everywhere. Weights that are not finite are refused."""
+
 
 class Scaling(NamedTuple):
     """By which columns have mean 0 and variance 1 over the documents to train on. mean, deviation: [P].
@@ -61,7 +64,7 @@ def measure(design: Design, corpus: Corpus) -> Scaling:
     mean = np.nansum(columns, axis=0) / present
     apart = np.nan_to_num(columns - mean)
     deviation = np.sqrt((apart**2).sum(axis=0) / present)
-    deviation[deviation < 1e-6] = np.inf
+    deviation[deviation < 1e-6] = NO_VARIATION
     scaled = apart / deviation
     if (rank := int(np.linalg.matrix_rank(scaled, tol=1e-3 * np.sqrt(num_docs)))) < len(names):
         note(
@@ -69,7 +72,7 @@ def measure(design: Design, corpus: Corpus) -> Scaling:
             "between their coefficients"
         )
     as_float = np.float32 if jnp.result_type(float) == jnp.float32 else np.float64
-    return Scaling(mean.astype(as_float), deviation.astype(as_float), np.asarray(len(corpus.train), as_float))
+    return Scaling(mean.astype(as_float), deviation.astype(as_float), np.asarray(corpus.num_train, as_float))
 
 
 def scaled(design: Design, extras: Mapping[str, sparse.Array], mean: jax.Array, deviation: jax.Array) -> jax.Array:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,21 @@ def write_plots(contents: dict[str, Any], theta: np.ndarray, folder: Path) -> No
     mpl.use("agg")
     from matplotlib import pyplot as plt
 
+    with figure_style(contents["run"]["lang"]):
+        for name, figure in _plots(contents, theta):
+            figure.savefig(folder / f"{name}.png", dpi=200, bbox_inches="tight", pad_inches=0.15)
+            # Without the date, the same run gives the same bytes.
+            figure.savefig(folder / f"{name}.svg", bbox_inches="tight", pad_inches=0.15, metadata={"Date": None})
+            plt.close(figure)
+
+
+@contextmanager
+def figure_style(lang: str) -> Iterator[None]:
+    """How plots look, with a font for Chinese where lang is zh; that there is none is said once."""
+    from matplotlib import rc_context
+
     found = cjk_family()
-    if contents["run"]["lang"] == "zh":
+    if lang == "zh":
         warn_without_cjk()
     style: Any = {
         "font.family": [*([found] if found else []), "DejaVu Sans"], "text.color": INK, "axes.edgecolor": "#c3c9d3",
@@ -54,13 +68,9 @@ def write_plots(contents: dict[str, Any], theta: np.ndarray, folder: Path) -> No
         "xtick.labelsize": 9, "ytick.labelsize": 9, "axes.unicode_minus": False, "svg.hashsalt": "etm_jax",
         "figure.facecolor": "white", "text.parse_math": False,
     }  # fmt: skip
-    with plt.rc_context(style), warnings.catch_warnings():
+    with rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # the warning above says it once
-        for name, figure in _plots(contents, theta):
-            figure.savefig(folder / f"{name}.png", dpi=200, bbox_inches="tight", pad_inches=0.15)
-            # Without the date, the same run gives the same bytes.
-            figure.savefig(folder / f"{name}.svg", bbox_inches="tight", pad_inches=0.15, metadata={"Date": None})
-            plt.close(figure)
+        yield
 
 
 def cjk_family() -> str | None:

@@ -54,6 +54,32 @@ def test_reduction_is_along_the_tree(fitted):
         fitted.merge_topics([[0, 7]])
 
 
+def test_the_tree_is_cut_at_any_level(fitted):
+    nodes = fitted.hierarchy()
+    assert [node.topics for node in nodes[:3]] == [(0,), (1,), (2,)]
+    assert nodes[4].topics == (0, 1, 2)
+    assert nodes[4].share == pytest.approx(1)
+    for number in (1, 2, 3):
+        branches = fitted.hierarchy(cut=number)
+        assert len(branches) == number
+        proportions = [fitted.theta_[:, list(branch.topics)].sum(axis=1) for branch in branches]
+        np.testing.assert_allclose(sum(proportions), 1, rtol=1e-5)
+        # Those that `reduce_topics` makes topics of.
+        reduced = fitted.reduce_topics(number).theta_
+        np.testing.assert_allclose(np.sort(np.stack(proportions, axis=1)), np.sort(reduced), atol=1e-6)
+    with pytest.raises(ValueError, match="cut=4 is out of range; give 1 to 3"):
+        fitted.hierarchy(cut=4)
+    with pytest.raises(ValueError, match=r"cut=2\.5 is not a whole number"):
+        fitted.hierarchy(cut=2.5)
+
+
+def test_an_edited_model_has_the_tree_of_its_topics(fitted):
+    edited = fitted.edit_topics(drop=[1], names={0: "first"})
+    nodes = edited.hierarchy()
+    assert [node.topics for node in nodes] == [(0,), (1,), (0, 1)]
+    assert nodes[0].name == "first"
+
+
 def test_names_are_made_or_given_by_a_function(fitted):
     auto = fitted.name_topics().topic_names_
     assert len(set(auto)) == 3

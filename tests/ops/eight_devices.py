@@ -19,10 +19,11 @@ if __name__ == "__main__":
 
 import jax
 import numpy as np
+import scipy.sparse as sp
 
 from conftest import planted_counts
 from etm_jax.config.build import make_config
-from etm_jax.corpus.metadata import MetaColumn, Metadata
+from etm_jax.corpus.metadata import QUANTILES, MetaColumn, Metadata
 from etm_jax.models.layers import Variables, init_variables
 from etm_jax.ops.mesh import MeshLayout, make_mesh
 from etm_jax.training.batches import Batcher
@@ -47,8 +48,17 @@ KINDS = {
     "compact": ("paper", {"hidden": (16, 16), "adam_moments": "compact"}),
     "seeds": ("default", {"hidden": (16,)}),
     "content": ("default", {"hidden": (16,), "content": "source"}),
+    "prevalence": ("default", {"hidden": (16,), "prevalence": "~ source * year"}),
+    "detm": ("default", {"hidden": (16,), "kind": "detm", "time_field": "year"}),
 }
-GROUPS = MetaColumn("source", "category", ("a", "b", "c"))
+FIELDS = Metadata(
+    (
+        MetaColumn("source", "category", ("a", "b", "c")),
+        MetaColumn("year", "number", (), tuple(np.linspace(2000, 2003, QUANTILES).tolist())),
+    )
+)
+READ = {"content": ("source",), "prevalence": ("source", "year"), "detm": ("year",)}
+"""The fields that a kind reads."""
 
 
 def spec_of(kind: str, vocab_size: int = V) -> Spec:
@@ -56,20 +66,25 @@ def spec_of(kind: str, vocab_size: int = V) -> Spec:
     config = make_config(variant, {"num_topics": K, "embed_dim": L} | given)
     words = ((3, 7), (), (100,)) if kind == "default" else ()
     parts = config.model, config.objective, config.optimizer
-    metadata = Metadata((GROUPS,)) if kind == "content" else Metadata()
+    metadata = FIELDS.only(READ.get(kind, ()))
     return Spec(*parts, vocab_size, L, num_steps=STEPS, train_rho=True, seed_words=words, metadata=metadata)
 
 
-def extras_of(kind: str, num_docs: int) -> dict[str, np.ndarray]:
-    """A group, or none, of each document."""
-    return {"source": (np.arange(num_docs) % 4 - 1).astype(np.int32)} if kind == "content" else {}
+def batcher_of(kind: str, spec: Spec, counts: sp.csr_matrix, dtype: type, layout: MeshLayout | None) -> Batcher:
+    """Batches of documents, of which each has a group or none, and a year or none."""
+    number = np.arange(counts.shape[0])
+    values = {"source": (number % 4 - 1).astype(np.int32), "year": np.where(number % 7, 2000.0 + number % 4, np.nan)}
+    extras = {name: values[name] for name in READ.get(kind, ())}
+    groups = type(spec.module()).group_of(spec.model, spec.metadata, extras)
+    inputs = np.log1p(counts).astype(dtype)
+    return Batcher(counts, inputs, B, dtype=dtype, layout=layout, extras=extras, groups=groups)
 
 
 def start_of(key: jax.Array, spec: Spec) -> Variables:
     """Fresh variables; those that training reads of the documents are not 0."""
     variables = init_variables(key, spec.module())
-    of_groups = {name: x + 0.4 for name, x in variables.constants.items() if name.startswith("group_")}
-    return variables._replace(constants=variables.constants | of_groups)
+    measured = {name: x + 0.4 for name, x in variables.constants.items() if name != "background"}
+    return variables._replace(constants=variables.constants | measured)
 
 
 def layout_of(text: str, vocab_size: int = V) -> MeshLayout | None:
@@ -82,8 +97,7 @@ def trained(kind: str, dtype: type, mesh: str) -> dict:
     spec, layout = spec_of(kind), layout_of(mesh)
     model_layout = ModelLayout(spec, layout)
     counts = planted_counts(D, V, K)
-    extras = extras_of(kind, D)
-    batcher = Batcher(counts, np.log1p(counts).astype(dtype), B, dtype=dtype, layout=layout, extras=extras)
+    batcher = batcher_of(kind, spec, counts, dtype, layout)
     start = [start_of(jax.random.key(i), spec) for i in range(MEMBERS if kind == "seeds" else 1)]
     variables = jax.tree.map(lambda x: x.astype(dtype), stack(start))
     state = new_states(variables, spec) if kind == "seeds" else new_state(variables, spec)
@@ -98,7 +112,7 @@ def trained(kind: str, dtype: type, mesh: str) -> dict:
                 state, sums = train_step(state, batch, key, spec.on(layout))
             losses.append(np.asarray(sums.recon + spec.objective.kl_weight * sums.kl).tolist())
     found = {"losses": losses, "state": jax.tree.leaves(jax.tree.map(np.asarray, model_layout.gather(state)))}
-    if kind in ("default", "gsm", "content"):
+    if kind in ("default", "gsm", *READ):
         batch = next(batcher.epoch())
         found["theta"] = np.asarray(theta_step(state.variables, batch, spec.on(layout)))[:B]
         found["beta"] = model_layout.beta(state.variables)
@@ -116,8 +130,7 @@ def gathers(kind: str, mesh: str) -> list[int]:
     """Numbers that each all-gather of the compiled step gives, V·H being `LARGE`·H."""
     spec, layout = spec_of(kind, LARGE), layout_of(mesh, LARGE)
     counts = planted_counts(B, LARGE, K)
-    extras = extras_of(kind, B)
-    batch = Batcher(counts, counts.astype(np.float32), B, layout=layout, extras=extras).take(np.arange(B))
+    batch = batcher_of(kind, spec, counts, np.float32, layout).take(np.arange(B))
     state = ModelLayout(spec, layout).shard(new_state(init_variables(jax.random.key(0), spec.module()), spec))
     text = train_step.lower(state, batch, jax.random.key(1), spec.on(layout)).compile().as_text()
     shapes = re.findall(r"= (.*?) all-gather(?:-start)?\(", text)

@@ -103,6 +103,16 @@ def test_a_cut_beyond_the_topics_is_refused(run, capsys):
     assert "--hierarchy_cut=4 is out of range; give 1 to 3" in capsys.readouterr().err
 
 
+def test_a_run_of_one_topic_has_a_tree_of_it(run, tmp_path):
+    edited = tmp_path / "one"
+    assert cli.run(edit_main, ["edit", f"--workdir={run}", f"--output={edited}", "--reduce_to=1"]) == 0
+    assert report(f"--workdir={edited}", "--hierarchy", "--tables") == 0
+    (node,) = read(edited / "hierarchy" / "hierarchy.csv")
+    assert (node["topics"], node["parent"], node["share"]) == ("0", "", "1.000000")
+    documents = read(edited / "hierarchy" / "doc_branches.csv")
+    assert {row[column] for row in documents for column in row if column.startswith("branch_")} == {"1.000000"}
+
+
 def test_an_edited_run_has_the_tree_of_its_topics(run, tmp_path):
     edited = tmp_path / "edited"
     assert cli.run(edit_main, ["edit", f"--workdir={run}", f"--output={edited}", "--reduce_to=2"]) == 0

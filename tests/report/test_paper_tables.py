@@ -173,7 +173,7 @@ def test_a_run_gives_its_tables(tmp_path, capsys):
     assert cli.run(train_main, ["train", *run, "--model=lda", "--lda_iterations=2"]) == 0
     assert f"etm_jax.report --workdir={tmp_path / 'run'} shows" in capsys.readouterr().err
     assert cli.run(report_main, ["report", f"--workdir={tmp_path / 'run'}", "--tables"]) == 0
-    names = ("quotes", "similar_topics", "topic_tree", "topics", "topics_by_period", "topics_by_source")
+    names = ("branches", "quotes", "similar_topics", "topic_tree", "topics", "topics_by_period", "topics_by_source")
     files = {path.name for path in (tmp_path / "run" / "tables").iterdir()}
     assert {f"{name}{suffix}" for name in names for suffix in (".csv", ".tex", ".md")} <= files
 
@@ -192,6 +192,9 @@ def test_a_run_gives_its_tables(tmp_path, capsys):
             assert some[0]["documents"] == "40"
             assert sum(float(row["share"]) for row in some) == pytest.approx(1, abs=1e-4)
             assert all(float(row["share_low"]) <= float(row["share"]) <= float(row["share_high"]) for row in some)
+    branches = read("branches")
+    assert sum(float(row["share"]) for row in branches) == pytest.approx(1, abs=1e-5)
+    assert sorted(k for row in branches for k in row["topics"].split()) == list(map(str, range(num_topics)))
     quotes = read("quotes")
     assert len(quotes) == 3 * num_topics
     assert all(row["excerpt"].strip("…") in " ".join(themed_lines()) for row in quotes)

@@ -15,6 +15,7 @@ from etm_jax.metrics.group_shares import GroupTopic, group_topics, grouped
 from etm_jax.metrics.relevance import relevant_words
 from etm_jax.metrics.topic_tree import alike, ward_links
 from etm_jax.metrics.topics import WORDS_SHOWN, representative_documents, top_words
+from etm_jax.report.page.branches import hierarchy_of
 from etm_jax.report.page.contents import DOCUMENTS
 from etm_jax.report.tables.forms import write_table
 from etm_jax.report.tables.latex import Table
@@ -52,6 +53,7 @@ def write_tables(run: Run, shown: dict[str, Any], folder: Path) -> None:
     write_table(folder, "topics", topics_table(run, shown, names))
     write_table(folder, "similar_topics", similar_topics(shown, names))
     write_table(folder, "topic_tree", topic_tree(run.model.beta, run.model.alpha))
+    write_table(folder, "branches", branches_table(run, shown))
     if shown["moving"]:
         write_table(folder, "topics_over_time", topics_over_time(shown, names))
     write_table(folder, "quotes", quotes(run, shown, documents, theta, names))
@@ -162,6 +164,19 @@ def topics_over_time(shown: dict[str, Any], names: Sequence[str]) -> Table:
         for k, (name, topic) in enumerate(zip(names, moving["topics"], strict=True))
     ]
     return Table(("topic", "name", *(moving["periods"][t] for t in chosen)), rows)
+
+
+def branches_table(run: Run, shown: dict[str, Any]) -> Table:
+    """The branches of the tree of topics where the page cuts it, largest first: node, name, share, topics, words."""
+    topics = shown["topics"]
+    share = np.array([topic["share"] for topic in topics])
+    names = {k: topic["name"] for k, topic in enumerate(topics)}
+    found = hierarchy_of(run, share, names).at(shown["similarity"]["cut"])
+    rows: list[list[str | int | float]] = [
+        [node.node, node.name, round(node.share, 6), " ".join(map(str, node.topics)), " ".join(node.words)]
+        for node in sorted(found, key=lambda node: -node.share)
+    ]
+    return Table(("branch", "name", "share", "topics", "words_by_relevance"), rows)
 
 
 def quotes(run: Run, shown: dict[str, Any], documents: Documents, theta: np.ndarray, names: Sequence[str]) -> Table:

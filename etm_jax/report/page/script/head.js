@@ -4,7 +4,7 @@
 const LEAST_TEST = 200;
 
 function head() {
-  const kind = { etm: "ETM", gsm: "NVDM-GSM", lda: "LDA" }[run.kind] || run.kind;
+  const kind = { etm: "ETM", detm: "DETM", detm_paper: "DETM", gsm: "NVDM-GSM", lda: "LDA" }[run.kind] || run.kind;
   document.title = say("page.title", { topics: run.topics, name: run.name });
   $("name").textContent = run.name;
   const documents = run.train + run.valid + run.test;
