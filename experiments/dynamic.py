@@ -54,6 +54,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "detm": ("default", {"kind": "detm"}),
     "detm, paper": ("paper", {"kind": "detm", "num_epochs": 100}),
 }
+MEASURED = ("perplexity", "coherence", "diversity", "seconds")
 CORPORA = {"nyt": ("time", "auto"), "peoples_daily": ("date", "day")}
 """The field of time, and the periods."""
 
@@ -190,14 +191,16 @@ def main(argv: Sequence[str]) -> None:
 
 
 def tables(known: dict[str, Any]) -> str:
-    """The table of means over seeds, and one of perplexity by period."""
+    """The table of means over seeds; with the periods in which a model predicts better than the static one."""
     rows = []
-    groups = dict.fromkeys(tuple(key.split("/")[:3]) for key in known)
-    for name, task, model in groups:
-        found = [value for key, value in known.items() if key.split("/")[:3] == [name, task, model]]
-        mean = {
-            what: np.mean([one[what] for one in found]) for what in ("perplexity", "coherence", "diversity", "seconds")
+    groups = dict.fromkeys(tuple(key.rsplit("/", 1)[0].split("/")) for key in known)
+    for name, task, model in sorted(groups, key=lambda group: (group[0], group[1] != "held out")):
+        found = {
+            key.rsplit("/", 1)[1]: value for key, value in known.items() if key.startswith(f"{name}/{task}/{model}/")
         }
+        mean = {what: np.mean([one[what] for one in found.values()]) for what in MEASURED}
+        better = [_better(one, known.get(f"{name}/{task}/static/{seed}")) for seed, one in found.items()]
+        lower, of = (sum(column) for column in zip(*better, strict=True))
         rows.append(
             (
                 name,
@@ -205,13 +208,24 @@ def tables(known: dict[str, Any]) -> str:
                 model,
                 str(len(found)),
                 f"{mean['perplexity']:,.0f}",
+                "" if model == "static" else f"{lower} of {of}",
                 f"{mean['coherence']:.3f}",
                 f"{mean['diversity']:.3f}",
                 f"{mean['seconds']:.0f}",
             )
         )
-    header = ("corpus", "task", "model", "seeds", "perplexity", "coherence", "diversity", "seconds")
-    return markdown(rows, header, "<<<>>>>>")
+    header = ("corpus", "task", "model", "seeds", "perplexity", "lower in periods", "coherence", "diversity", "seconds")
+    return markdown(rows, header, "<<<>>>>>>")
+
+
+def _better(one: dict[str, Any], static: dict[str, Any] | None) -> tuple[int, int]:
+    """In how many periods the perplexity is lower than the static model's, and of how many that is."""
+    if static is None:
+        return 0, 0
+    pairs = [
+        (a, b) for a, b in zip(one["by_period"], static["by_period"], strict=True) if not (np.isnan(a) or np.isnan(b))
+    ]
+    return sum(a < b for a, b in pairs), len(pairs)
 
 
 if __name__ == "__main__":
