@@ -14,23 +14,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from etm_jax.config.build import Config
 from etm_jax.config.settings import ModelConfig, OptimizerConfig
 from etm_jax.corpus.metadata import Metadata
 from etm_jax.models.base import Output
 from etm_jax.models.batch import Batch
+from etm_jax.models.by_period import ByPeriod
 from etm_jax.models.etm import ETM
 from etm_jax.models.kind import Start
 from etm_jax.models.layers import Variables, declare, needs_no_parameters
 from etm_jax.models.noise import Noise
 from etm_jax.models.objective import log_px_nonzero
-from etm_jax.models.time_axis import TimeAxis, time_axis
 from etm_jax.models.walk import walk_loss, with_mean
 from etm_jax.ops import sparse
-from etm_jax.util.errors import UserError
 
 
-class DETM(ETM):
+class DETM(ByPeriod, ETM):
     """p(w | θ, t) = Σ_k θ_k β_kw^(t), β_k^(t) = softmax(ρ(α_k + d_k^(t)) + b), δ ~ N(η_t, s²I)."""
 
     exports: ClassVar[tuple[str, ...]] = (*ETM.exports, "alpha_time", "eta")
@@ -42,41 +40,9 @@ class DETM(ETM):
         self.eta = self.param("eta", declare(0.0), (periods, k))
         self.num_docs = self.constant("num_docs", None, ())
 
-    # Time
-
-    @classmethod
-    def check(cls, config: Config, ckpt: str) -> None:
-        if not config.model.own.time_field:
-            raise UserError(
-                "--model=detm needs --time_field=FIELD, the metadata field with documents' dates or periods"
-            )
-
-    @property
-    @needs_no_parameters
-    def axis(self) -> TimeAxis:
-        """The periods."""
-        return self.axis_of(self.config, self.metadata)
-
-    @classmethod
-    def axis_of(cls, config: ModelConfig, metadata: Metadata) -> TimeAxis:
-        column = next(column for column in metadata.columns if column.name == config.own.time_field)
-        return time_axis(column, config.own.time_bin)
-
-    @classmethod
-    def fields_read(cls, config: ModelConfig) -> tuple[str, ...]:
-        return (config.own.time_field,)
-
-    @classmethod
-    def check_fields(cls, config: ModelConfig, metadata: Metadata) -> None:
-        cls.axis_of(config, metadata)
-
     @classmethod
     def group_of(cls, config: ModelConfig, metadata: Metadata, extras: Mapping[str, np.ndarray]) -> np.ndarray | None:
         return np.asarray(cls.axis_of(config, metadata).period_of(extras[config.own.time_field]))
-
-    def period_of(self, batch: Batch) -> jax.Array:
-        """The place of each document's period: [B]; T for a document without a date."""
-        return self.axis.period_of(batch.extras[self.config.own.time_field])
 
     @classmethod
     def exported(cls, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -99,10 +65,6 @@ class DETM(ETM):
         return variables._replace(constants=variables.constants | {"num_docs": num_docs})
 
     # From δ to words
-
-    @property
-    def topics_vary(self) -> bool:
-        return True
 
     def prior_mean(self, batch: Batch) -> jax.Array | float:
         return with_mean(self.eta)[self.period_of(batch)]

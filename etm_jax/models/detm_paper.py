@@ -13,16 +13,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.config.build import Config
-from etm_jax.config.settings import ModelConfig
-from etm_jax.corpus.metadata import Metadata
-from etm_jax.models.base import Output, Reading, TopicModel
+from etm_jax.models.base import Output, Reading
 from etm_jax.models.batch import Batch
+from etm_jax.models.by_period import ByPeriod
 from etm_jax.models.kind import Start
 from etm_jax.models.layers import Linear, Params, Variables, declare, init_variables, needs_no_parameters, torch_range
 from etm_jax.models.noise import Noise, Posterior, reparameterize
 from etm_jax.models.objective import log_px_nonzero
 from etm_jax.models.structured import Affine, EtaNetwork, Walk, gaussian_kl, sample_of, walk_kl
-from etm_jax.models.time_axis import TimeAxis, time_axis
 from etm_jax.models.walk import with_mean
 from etm_jax.ops import sparse
 from etm_jax.ops.mesh import NEVER, VocabAxis
@@ -40,7 +38,7 @@ class DatedPass(NamedTuple):
     eta: Walk
 
 
-class StructuredDETM(TopicModel):
+class StructuredDETM(ByPeriod):
     """Topics whose embeddings walk from period to period, as do the mean topics of a period's documents.
 
     α^(t) ~ N(α^(t−1), s), η_t ~ N(η_{t−1}, s), the first of both N(0, 1), s = `walk_variance`; δ ~ N(η_t, I),
@@ -54,38 +52,6 @@ class StructuredDETM(TopicModel):
 
     has_embeddings: ClassVar[bool] = True
     exports: ClassVar[tuple[str, ...]] = ("rho", "alpha", "background", "alpha_time", "eta")
-
-    # Time
-
-    @classmethod
-    def check(cls, config: Config, ckpt: str) -> None:
-        if not config.model.own.time_field:
-            raise UserError(
-                "--model=detm needs --time_field=FIELD, the metadata field with documents' dates or periods"
-            )
-
-    @classmethod
-    def fields_read(cls, config: ModelConfig) -> tuple[str, ...]:
-        return (config.own.time_field,)
-
-    @classmethod
-    def check_fields(cls, config: ModelConfig, metadata: Metadata) -> None:
-        cls.axis_of(config, metadata)
-
-    @classmethod
-    def axis_of(cls, config: ModelConfig, metadata: Metadata) -> TimeAxis:
-        column = next(column for column in metadata.columns if column.name == config.own.time_field)
-        return time_axis(column, config.own.time_bin)
-
-    @property
-    @needs_no_parameters
-    def axis(self) -> TimeAxis:
-        """The T periods."""
-        return self.axis_of(self.config, self.metadata)
-
-    def period_of(self, batch: Batch) -> jax.Array:
-        """The place of each document's period: [B] int32; T for a document without a date."""
-        return self.axis.period_of(batch.extras[self.config.own.time_field])
 
     @classmethod
     def exported(cls, values: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -197,10 +163,6 @@ class StructuredDETM(TopicModel):
         return self.theta(self.eta_walk().sample.mean(axis=0, keepdims=True))[0]
 
     # Generation
-
-    @property
-    def topics_vary(self) -> bool:
-        return True
 
     def beta(self) -> jax.Array:
         """The topics of no period, at the mean of α over all: [K, V]."""
