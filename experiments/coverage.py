@@ -52,6 +52,7 @@ class CoverageFlags:
     batch: int = setting(100, "documents of a step", at_least=1)
     prevalence: bool = setting(False, "train with --prevalence, of the same formula")
     number: bool = setting(False, "a number in place of groups, '~ s(x, 5)'")
+    overlap_weight: float = setting(0.1, "of the penalty on the overlap of topics, as of training", at_least=0)
     spread: float = setting(1.0, "standard deviation of δ about its mean", above=0)
 
 
@@ -148,6 +149,7 @@ def main(argv: Sequence[str]) -> None:
             "num_topics": TOPICS, "embed_dim": DIM, "num_epochs": flags.epochs, "batch_size": flags.batch,
             # At another, topics are flatter than those of the text.
             "temperature": 1.0,
+            "overlap_weight": flags.overlap_weight,
             "prevalence": formula if flags.prevalence else "",
         },
     )  # fmt: skip
