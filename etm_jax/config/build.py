@@ -9,7 +9,7 @@ from typing import Any
 from etm_jax.config.corpus_settings import MAX_SEED, CorpusConfig
 from etm_jax.config.declaration import NOT_HERE, Setting, by_name, settings_of
 from etm_jax.config.formula import parse_formula
-from etm_jax.config.models import LdaConfig, ModelCard, model_card
+from etm_jax.config.models import DynamicConfig, LdaConfig, ModelCard, model_card
 from etm_jax.config.settings import (
     SECTIONS,
     ModelConfig,
@@ -121,6 +121,7 @@ def make_config(variant: str = "default", given: Mapping[str, Any] | None = None
         card, given["kind"] = model_card(becomes), becomes
     merged = VARIANTS[variant] | dict(card.variants.get(variant, {})) | given
     _check_one_seed(card, merged)
+    _check_is_read(card, given)
     merged = dict(card.defaults) | merged | _unread(card) | dict(card.forced)
     if not dim_is_given and _has_own_dim(merged.get("vectors")):
         merged["embed_dim"] = None
@@ -170,6 +171,17 @@ def _check_one_seed(card: ModelCard, given: Mapping[str, Any]) -> None:
         )
 
 
+def _check_is_read(card: ModelCard, given: Mapping[str, Any]) -> None:
+    """Raise UserError where what documents' metadata are to do is given to a model that does not do it."""
+    of_etm = {name: by_name(ModelConfig)[name] for name in ("prevalence", "content")}
+    of_detm = {"time_field": by_name(DynamicConfig)["time_field"]}
+    for name, s in (of_etm | of_detm).items():
+        model = "etm" if name in of_etm else "detm"
+        reads = card.settings is DynamicConfig if name in of_detm else card.forced.get(name) is None and not card.reads
+        if given.get(name) and not reads:
+            raise UserError(f"{s.spelled(given[name])} is for --model={model}; leave it out, or --model={card.name}")
+
+
 def _check_together(config: Config) -> None:
     c, m, t, refine_steps = config.corpus, config.model, config.train, config.objective.refine_steps
     if c.valid_share + c.test_share >= 1:
@@ -179,6 +191,8 @@ def _check_together(config: Config) -> None:
         )
     if m.prevalence:
         parse_formula(m.prevalence)
+    if "," in m.content:
+        raise UserError(f"--content={m.content} is to be one field; give one of them")
     if m.content and (config.objective.criterion != "cross_entropy" or config.objective.renormalize):
         other = "--renormalize" if config.objective.renormalize else f"--criterion={config.objective.criterion}"
         way_out = "--norenormalize" if config.objective.renormalize else "--criterion=cross_entropy"

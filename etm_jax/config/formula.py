@@ -102,12 +102,13 @@ class _Reader:
         if name != "s" or not self._take("("):
             return Factor(name)
         field = self._of_kind("name", "the name of a field")
-        columns = int(float(self._of_kind("number", "a number of columns"))) if self._take(",") else SPLINE_COLUMNS
-        if not DEGREE <= columns <= MOST_COLUMNS:
+        given = self._of_kind("number", "a number of columns") if self._take(",") else str(SPLINE_COLUMNS)
+        if not (given.isdecimal() and DEGREE <= int(given) <= MOST_COLUMNS):
             raise UserError(
-                f"{self._flag}={self._text}: s({field}, {columns}) is out of range; give {DEGREE} to {MOST_COLUMNS} "
-                "columns"
+                f"{self._flag}={self._text}: s({field}, {given}) is out of range; give a whole number of columns, "
+                f"{DEGREE} to {MOST_COLUMNS}"
             )
+        columns = int(given)
         if not self._take(")"):
             raise self._error("a )")
         return Factor(field, columns)
@@ -128,7 +129,8 @@ class _Reader:
         at_end = self._next == len(self._tokens)
         where = "at its end" if at_end else f"at {self._text[self._tokens[self._next][2] :]!r}"
         return UserError(
-            f"{self._flag}={self._text} is no formula such as '~ source + s(date, 5)': {expected} is missing {where}"
+            f"{self._flag}={self._text} is no formula such as '~ source + s(date, 5)': {expected} is missing {where}; "
+            "it has fields, s(field, n), + : and *, and an intercept always"
         )
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from etm_jax.config.corpus_settings import CorpusConfig
+from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.readers.columns import columns_of_text
 from etm_jax.corpus.readers.decode import STDIN
 from etm_jax.corpus.readers.tables import header_of_table, header_of_workbook
@@ -49,15 +50,18 @@ def with_columns_of_training(
 def with_fields_of_model(name: str, settings: CorpusConfig, wanted: Sequence[str]) -> CorpusConfig:
     """The settings with the metadata fields that a model reads, those of them that `name`, a file or `-`, has.
 
-    settings: by which the file is read. Fields that --meta_fields names are there already, and where there is a table
-    of --meta, it is for a person to say which. What is taken and what is missing is told.
+    settings: by which the file is read. Fields that --meta_fields and --meta bring are there already. What is taken and
+    what is missing is told. Standard input, which is read once, is taken to have the fields.
     """
-    asked = [field.strip() for field in settings.meta_fields.split(",")] if settings.meta_fields else []
+    asked = list(fields_of(settings).names)
     sought = [field for field in wanted if field not in asked]
-    if not sought or settings.meta:
+    if not sought:
         return settings
-    form = "" if name == str(STDIN) else form_with_columns(name, settings)
-    header = _header(Path(name).expanduser(), form, settings) if form else []
+    form = form_with_columns(name, settings)
+    if form and name == str(STDIN):
+        header: Sequence[str] = sought
+    else:
+        header = _header(Path(name).expanduser(), form, settings) if form else []
     taken = [field for field in sought if field in header]
     if missing := [field for field in sought if field not in taken]:
         warn(

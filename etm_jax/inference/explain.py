@@ -113,8 +113,8 @@ def check_mixture(model: Predictor | ExportPredictor) -> None:
         raise UserError(f"words of --model={kind} come from no single topic, so that topics cannot explain them")
     if isinstance(model, Predictor) and model.spec.module().topics_vary:
         raise UserError(
-            "the words of this model's topics differ from document to document, which explanations do not know; train "
-            "--model=etm without --content to explain"
+            "the words of this model's topics differ from period to period, so that its topics neither explain a word "
+            "nor are edited; train --model=etm for that"
         )
 
 

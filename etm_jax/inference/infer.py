@@ -1,15 +1,18 @@
 """Topic proportions of new documents, from files to files: what `etm_jax.infer` does."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.columns_of_training import COLUMNS, with_columns_of_training, with_fields_of_model
 from etm_jax.corpus.fields import fields_of
+from etm_jax.corpus.metadata import MISSING_CODE, MetaColumn, Metadata
 from etm_jax.corpus.new_documents import files_of_new, read_new, settings_like
 from etm_jax.corpus.sources import files_trained_on
 from etm_jax.inference.predictor import ExportPredictor, Mixtures, Predictor, mixtures, names_of_topics, read_predictor
@@ -109,7 +112,7 @@ def infer(
     reading.check_output(Path(output or "/dev/stdout").expanduser(), files_of_new(source, settings), workdir, model)
     settings = reading.with_columns(source, settings, model)
     note(f"topics of {model.origin}")
-    tally = Tally()
+    tally = Tally(model.spec.metadata if isinstance(model, Predictor) else Metadata())
     documents = tally.counting(mixtures(model, read_new(source, reading.form, settings, model.vocabulary)))
     topics, fields = topic_columns(names_of_topics(model)), fields_of(settings).names
     if output:
@@ -126,11 +129,16 @@ def infer(
 
 
 class Tally:
-    """Counts of documents, of their words, and of the words that the model does not know."""
+    """Counts of documents, of their words, of the words that the model does not know, and of values that it does not.
 
-    def __init__(self) -> None:
-        self.documents = self.without = self.tokens = 0
+    read: the fields that the model reads. unread: values of these that are none to it, as a category that no document
+    to train on had; beyond: numbers and dates before the first and after the last of training.
+    """
+
+    def __init__(self, read: Metadata = Metadata()) -> None:  # noqa: B008 - it is frozen
+        self.documents = self.without = self.tokens = self.unread = self.beyond = 0
         self.unknown = 0.0
+        self._read = read
 
     def counting(self, documents: Iterator[Mixtures]) -> Iterator[Mixtures]:
         """Yield the same documents, counting them."""
@@ -140,11 +148,27 @@ class Tally:
             self.without += int((some.unknown == 1).sum())
             self.tokens += int(some.tokens.sum())
             self.unknown += float(some.unknown @ some.tokens)
+            for column in self._read.columns:
+                self._count_values(column, some.meta.get(column.name, []))
+
+    def _count_values(self, column: MetaColumn, values: Sequence[str]) -> None:
+        found = column.encode(values)
+        given = np.array([value != "" for value in values], bool)
+        none = found == MISSING_CODE if column.kind == "category" else np.isnan(found)
+        self.unread += int((given & none).sum())
+        if column.quantiles:
+            low, high = column.quantiles[0], column.quantiles[-1]
+            self.beyond += int(((found < np.float32(low)) | (found > np.float32(high))).sum())
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """The counts by name."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
     def add(self, other: Mapping[str, Any]) -> None:
         """Add the counts that another has, by name."""
-        for name in vars(self):
-            setattr(self, name, getattr(self, name) + other[name])
+        for name in self.counts:
+            setattr(self, name, getattr(self, name) + other.get(name, 0))
 
     def tell(self, output: str, workdir: str) -> None:
         """Print the counts on stderr, with a warning where far more words are unknown than to the run in workdir."""
@@ -156,5 +180,12 @@ class Tally:
                 f"{self.without:,} of {self.documents:,} documents hold no word that the model knows; they have the "
                 "prior's topics"
             )
+        if self.unread:
+            warn(
+                f"{self.unread:,} values of the fields that the model reads are none that training had, such as a new "
+                "category or no date; they count as missing"
+            )
+        if self.beyond:
+            note(f"{self.beyond:,} numbers or dates lie beyond those of training, and count as its first or last")
         if message := too_many_unknown(share, workdir):
             warn(message)

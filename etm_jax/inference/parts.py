@@ -23,6 +23,7 @@ import jax
 
 from etm_jax.config.corpus_settings import CorpusConfig
 from etm_jax.corpus.fields import fields_of
+from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.new_documents import read_file, warn_of_version
 from etm_jax.corpus.recounted import CountedDocuments, check_shards, recounted_shard
 from etm_jax.corpus.shard_writing.job import InputFile, find_inputs
@@ -199,7 +200,8 @@ def _make_part(job: PartsJob, number: int, work: Path) -> None:
     # What there is to say of the model and the settings, the command has said.
     with silenced():
         model = _model(job)
-        file, fields, tally = job.files[number], fields_of(job.settings), Tally()
+        read = model.spec.metadata if isinstance(model, Predictor) else Metadata()
+        file, fields, tally = job.files[number], fields_of(job.settings), Tally(read)
         joined, example = 0, ""
         topics = topic_columns(names_of_topics(model))
         with writer(work / job.name(number), topics, fields.names, tidy=False) as out:
@@ -208,7 +210,7 @@ def _make_part(job: PartsJob, number: int, work: Path) -> None:
                 example = example or some.ids[0]
                 out.write(some)
         _check_unchanged(file)
-    about = {**vars(tally), "joined": joined, "example": example, "sha256": file_digest(work / job.name(number))}
+    about = {**tally.counts, "joined": joined, "example": example, "sha256": file_digest(work / job.name(number))}
     replace_text(record, json.dumps(about), tidy=False)
 
 

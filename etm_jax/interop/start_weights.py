@@ -10,6 +10,7 @@ from etm_jax.config.settings import ModelConfig
 from etm_jax.interop.native_files import check_unedited
 from etm_jax.interop.read import read_saved_model
 from etm_jax.models.layers import Variables
+from etm_jax.models.registry import gradient_model
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.training.steps import Spec, abstract_state
 from etm_jax.util.errors import UserError
@@ -31,12 +32,18 @@ def read_start_weights(ckpt: str, model: ModelConfig) -> SavedModel:
     for s in settings_of(ModelConfig):
         theirs, ours = getattr(spec.model, s.name), getattr(model, s.name)
         changed = spec._replace(model=dataclasses.replace(spec.model, **{s.name: ours}))
-        if theirs != ours and _shapes(changed) != _shapes(spec):
+        if theirs != ours and (s.name == "kind" or not _fits(changed, spec)):
             raise UserError(
                 f"--ckpt={ckpt} was trained with {s.spelled(theirs)}, and its weights do not fit {s.spelled(ours)}; "
                 f"make it the same (its variant: --variant={trained.config.variant}), or leave out --ckpt"
             )
     return trained
+
+
+def _fits(changed: Spec, spec: Spec) -> bool:
+    """Whether a model with other settings has the same variables, and reads no field that the first does not."""
+    fields = gradient_model(changed.model.kind).fields_read(changed.model)
+    return set(fields) <= set(spec.metadata.names) and _shapes(changed) == _shapes(spec)
 
 
 def _shapes(spec: Spec) -> Variables:

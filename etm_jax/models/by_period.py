@@ -20,13 +20,14 @@ class ByPeriod(TopicModel):
 
     @classmethod
     def check(cls, config: Config, ckpt: str) -> None:
-        if not config.model.own.time_field:
-            raise UserError(
-                "--model=detm needs --time_field=FIELD, the metadata field with documents' dates or periods"
-            )
+        cls.fields_read(config.model)
 
     @classmethod
     def fields_read(cls, config: ModelConfig) -> tuple[str, ...]:
+        if not config.own.time_field:
+            raise UserError(
+                "--model=detm needs --time_field=FIELD, the metadata field with documents' dates or periods"
+            )
         return (config.own.time_field,)
 
     @classmethod

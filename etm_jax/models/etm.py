@@ -13,10 +13,11 @@ import numpy as np
 from etm_jax.config.build import Config
 from etm_jax.config.formula import parse_formula
 from etm_jax.config.settings import ModelConfig, OptimizerConfig
-from etm_jax.corpus.metadata import MetaColumn
+from etm_jax.corpus.metadata import MetaColumn, Metadata
 from etm_jax.models import content, prevalence
 from etm_jax.models.base import Output, Reading, TopicModel
 from etm_jax.models.batch import Batch
+from etm_jax.models.design import check_design
 from etm_jax.models.kind import Start
 from etm_jax.models.layers import Params, Variables, declare, init_variables, needs_no_parameters, torch_range
 from etm_jax.models.noise import Noise, Posterior
@@ -39,6 +40,13 @@ class ETM(TopicModel):
 
     has_embeddings: ClassVar[bool] = True
     exports: ClassVar[tuple[str, ...]] = ("rho", "alpha", "background")
+
+    @classmethod
+    def check_fields(cls, config: ModelConfig, metadata: Metadata) -> None:
+        if config.prevalence:
+            check_design(design_of(config.prevalence, metadata))
+        if config.content:
+            content.check_groups(next(column for column in metadata.columns if column.name == config.content))
 
     def setup(self) -> None:
         super().setup()
@@ -218,8 +226,6 @@ class ETM(TopicModel):
     def initial(self, key: jax.Array, start: Start) -> Variables:
         """torch's initialisation with ρ from the word vectors and, with `warm_start`, topics from their clusters."""
         assert start.vectors is not None
-        if self.config.content:
-            content.check_groups(self._groups())
         warm = None
         if self.config.warm_start:
             counts = start.corpus.train.counts

@@ -14,7 +14,7 @@ import numpy as np
 from etm_jax.config.formula import parse_formula
 from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.types import Corpus
-from etm_jax.models.design import Design, check_design
+from etm_jax.models.design import Design
 from etm_jax.ops import sparse
 from etm_jax.util.console import note
 from etm_jax.util.errors import UserError
@@ -45,7 +45,6 @@ def measure(design: Design, corpus: Corpus) -> Scaling:
 
     A column that is the same in all documents, as of two categories that never meet, is 0 everywhere.
     """
-    check_design(design)
     num_docs, names = len(corpus.train), design.column_names
     if len(names) >= num_docs:
         raise UserError(

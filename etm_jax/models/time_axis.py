@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from etm_jax.corpus.metadata import MetaColumn
+from etm_jax.corpus.metadata import MetaColumn, parse_date, parse_number
 from etm_jax.corpus.periods import PERIODS, fitting_periods
 from etm_jax.util.errors import UserError
 
@@ -58,9 +58,10 @@ def time_axis(column: MetaColumn, unit: str, flag: str = "time_bin") -> TimeAxis
     where the field is no number and no date, the unit does not suit it, and where there is one period or are too many.
     """
     if column.kind == "category":
+        odd = (level for level in column.levels if parse_number(level) is None and parse_date(level) is None)
         raise UserError(
-            f"--time_field={column.name} holds neither dates nor numbers, as {column.levels[0]!r}; give a field that "
-            "does, or correct its values"
+            f"--time_field={column.name} holds other than dates or numbers alone, such as "
+            f"{next(odd, column.levels[0])!r}; leave such values blank, or give another field"
         )
     low, high = column.quantiles[0], column.quantiles[-1]
     if column.kind == "date":
@@ -74,8 +75,7 @@ def time_axis(column: MetaColumn, unit: str, flag: str = "time_bin") -> TimeAxis
         )
     if len(found) > MOST_PERIODS:
         raise UserError(
-            f"--time_field={column.name} has {len(found):,} periods, up to {last}; give a wider --{flag}, at most "
-            f"{MOST_PERIODS:,} periods"
+            f"--time_field={column.name} has more than {MOST_PERIODS:,} periods, up to {last}; give a wider --{flag}"
         )
     return found
 

@@ -5,9 +5,11 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from etm_jax.config.build import Config
 from etm_jax.config.settings import RunOptions
+from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.kind import Start
 from etm_jax.models.layers import Variables
@@ -18,6 +20,7 @@ from etm_jax.training.ensemble import seeds, stack
 from etm_jax.training.memory import check_memory
 from etm_jax.training.run_record import ENOUGH_DOCUMENTS, RunRecord, trained_record
 from etm_jax.training.saved_model import SavedModel
+from etm_jax.training.steps import abstract_state
 from etm_jax.util import console
 from etm_jax.util.errors import UserError
 from etm_jax.vectors import word_vectors
@@ -53,6 +56,7 @@ def initialize(
         console.note(f"--batch_size={config.train.batch_size} is reduced to the {num_docs} documents there are")
     seed_words = _seed_words(config, options, corpus, resumed)
     epoch_steps, metadata = steps_of_epoch(corpus, config, batch_size), metadata_read(corpus, config)
+    _say_periods(config, corpus, metadata)
     record = partial(trained_record, config, options, corpus, batch_size, epoch_steps, seed_words, metadata)
 
     if resumed:
@@ -78,6 +82,7 @@ def initialize(
         as_trained = weights.spec().module().tempered(weights.variables, 1 / weights.config.model.temperature)
         variables = _in_precision(as_trained)
         started = record(weights.embed_dim)
+        _check_shapes(variables, started, options.ckpt)
         begin(started)
         _say_overlap(started, corpus)
         return started, variables
@@ -96,6 +101,32 @@ def initialize(
 
     members = [member(seed) for seed in console.track(seeds(config.train), "starting points", unit="seeds")]
     return started, stack(members)
+
+
+def _check_shapes(variables: Variables, started: RunRecord, ckpt: str) -> None:
+    """Raise UserError where weights are not those of the run's model, as its documents have other periods or groups."""
+    expected = abstract_state(started.spec()).variables
+    if jax.tree.map(jnp.shape, variables) != jax.tree.map(jnp.shape, expected):
+        raise UserError(
+            f"--ckpt={ckpt} was trained on documents of other periods or categories than these; give its corpus and "
+            "its settings, or leave out --ckpt"
+        )
+
+
+def _say_periods(config: Config, corpus: Corpus, metadata: Metadata) -> None:
+    """Show the periods of a model whose topics move, and how many documents are of none."""
+    axis = model_kind(config.model.kind).axis_of(config.model, metadata)
+    if axis is None:
+        return
+    field, num_docs = metadata.columns[0], len(corpus.train)
+    place = np.asarray(axis.period_of(field.encode(corpus.train.meta[field.name])))
+    empty = len(axis) - len(np.unique(place[place < len(axis)]))
+    without = f", {empty:,} of them without documents to train on" if empty else ""
+    console.note(f"periods of {field.name}: {len(axis):,}, {axis.names[0]} to {axis.names[-1]}{without}")
+    if undated := int((place == len(axis)).sum()):
+        console.note(
+            f"{undated:,} of {num_docs:,} documents to train on have no {field.name}; they have the topics of all time"
+        )
 
 
 def _in_precision(variables: Variables) -> Variables:

@@ -55,6 +55,12 @@ def test_a_model_that_reads_few_settings_keeps_the_defaults_of_the_others() -> N
         ({"num_topic": 3}, "unknown setting 'num_topic'; did you mean 'num_topics'"),
         ({"n_topic": 3}, "unknown setting 'n_topic'; did you mean 'num_topics'"),
         ({"own": 3}, "unknown setting 'own'"),
+        ({"kind": "detm", "content": "source"}, "--content=source is for --model=etm; leave it out"),
+        ({"kind": "gsm", "prevalence": "~ source"}, "--prevalence=~ source is for --model=etm"),
+        ({"kind": "lda", "content": "source"}, "--content=source is for --model=etm"),
+        ({"time_field": "date"}, "--time_field=date is for --model=detm"),
+        ({"content": "source,year"}, "--content=source,year is to be one field"),
+        ({"prevalence": "~ s(date, 2.5)"}, "give a whole number of columns, 3 to 30"),
     ],
 )
 def test_what_no_setting_can_be_asked_alone(given: dict[str, Any], said: str) -> None:

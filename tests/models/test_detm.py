@@ -180,17 +180,32 @@ def moving_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_new_documents_have_the_topics_of_their_dates(
     moving_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text, dates = "kk ss aa bb", ["2024-01-15", "2024-08-15", "1990-01-01", "2030-01-01", ""]
+    text, dates = "kk ss aa bb", ["2024-01-15", "2024-08-15", "1990-01-01", "2030-01-01", "", "soon"]
     given, plain = tmp_path / "new.csv", tmp_path / "new.txt"
     given.write_text("text,date\n" + "".join(f"{text},{date}\n" for date in dates), "utf-8")
     plain.write_text(f"{text}\n", "utf-8")
     infer(str(moving_run), str(given), str(tmp_path / "dated.npy"), Reading())
-    assert "--meta_fields=date" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "--meta_fields=date" in told
+    assert "1 values of the fields that the model reads are none that training had" in told
+    assert "2 numbers or dates lie beyond those of training" in told
     infer(str(moving_run), str(plain), str(tmp_path / "plain.npy"), Reading())
     assert "reads date of a document" in capsys.readouterr().err
     theta, undated = np.load(tmp_path / "dated.npy"), np.load(tmp_path / "plain.npy")
-    np.testing.assert_allclose(theta[[2, 3, 4]], [theta[0], theta[1], undated[0]], atol=1e-5)
+    np.testing.assert_allclose(theta[[2, 3, 4, 5]], [theta[0], theta[1], undated[0], undated[0]], atol=1e-5)
     assert np.abs(theta[0] - theta[1]).max() > 0.01
+
+
+def test_weights_of_other_periods_or_of_another_model_do_not_fit(moving_run: Path, tmp_path: Path) -> None:
+    same = ("--n_topic=2", "--no_above=1.0", f"--ckpt={moving_run}")
+    for name, flags, says in (
+        ("quarters", ("--time_bin=quarter",), "documents of other periods or categories"),
+        ("static", ("--model=etm", "--time_field="), "was trained with --model=detm"),
+    ):
+        (tmp_path / name).mkdir()
+        with pytest.raises(UserError, match=says):
+            trained(tmp_path / name, *same, *flags)
+        assert not (tmp_path / name / "run" / "config.json").exists()
 
 
 def test_a_run_shows_what_moves(moving_run: Path) -> None:

@@ -57,9 +57,10 @@ def test_steps_are_relative_to_their_mean() -> None:
 @pytest.mark.parametrize(
     ("of", "unit", "says"),
     [
-        (MetaColumn("when", "category", ("a", "b")), "auto", "holds neither dates nor numbers, as 'a'"),
+        (MetaColumn("when", "category", ("a", "b")), "auto", "holds other than dates or numbers alone, such as 'a'"),
         (column(days("2024-01-01"), days("2024-01-31")), "month", "of one period, 2024-01"),
-        (column(0, 10**7, "number"), "1", f"at most {MOST_PERIODS:,} periods"),
+        (MetaColumn("when", "category", ("2024-01-01", "n/a")), "auto", "such as 'n/a'"),
+        (column(0, 10**7, "number"), "1", f"more than {MOST_PERIODS:,} periods"),
         (column(0, 10, "number"), "month", "--time_bin=month is no width"),
         (column(0, 10, "number"), "-1", "--time_bin=-1 is no width"),
         (column(days("2024-01-01"), days("2024-03-31")), "7", "--time_bin=7 is not one of auto, day"),

@@ -12,6 +12,7 @@ from etm_jax.cli.run import run
 from etm_jax.inference.infer import Reading, infer
 from etm_jax.interop.native_files import read_run_weights
 from etm_jax.prepare import main as prepare
+from etm_jax.util.errors import UserError
 
 FLAGS = ("--meta_fields=theme", "--prevalence=~ theme", "--lr_schedule=constant")
 
@@ -41,6 +42,31 @@ def test_a_run_that_goes_on_ends_with_the_same_bytes(table: Path, tmp_path: Path
     gamma = [np.asarray(read_run_weights(str(folder)).variables.params["gamma"]) for folder in (whole, parts)]
     np.testing.assert_array_equal(*gamma)
     assert np.abs(gamma[0]).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--prevalence=~ s(theme, 3)",), "takes a number or a date, and theme .3 categories. is neither"),
+        (("--prevalence=~ mood",), "reads the metadata field 'mood'"),
+        (("--ckpt=WHOLE", "--prevalence="), "was trained with --prevalence=~ theme, and its weights do not fit"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(table: Path, tmp_path: Path, flags: tuple[str, ...], says: str) -> None:
+    if "--ckpt=WHOLE" in flags:
+        flags = (f"--ckpt={trained(table, tmp_path / 'whole', '--num_epochs=1')}", *flags[1:])
+    with pytest.raises(UserError, match=says):
+        trained(table, tmp_path / "run", *flags)
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_the_fields_are_read_from_standard_input_too(table: Path, tmp_path: Path, monkeypatch) -> None:
+    folder = trained(table, tmp_path / "run", "--num_epochs=30")
+    infer(str(folder), str(table), str(tmp_path / "file.npy"), Reading())
+    with table.open(encoding="utf-8") as file:
+        monkeypatch.setattr("sys.stdin", file)
+        infer(str(folder), "-", str(tmp_path / "stdin.npy"), Reading(form="csv"))
+    assert (tmp_path / "stdin.npy").read_bytes() == (tmp_path / "file.npy").read_bytes()
 
 
 @needs_scale
