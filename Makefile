@@ -73,7 +73,7 @@ check: lint ## check the code and run the quick tests, two thirds of all: for wh
 	@$(PY) -m pytest -q -n 2 --dist worksteal --quick
 
 test: lint ## check the code and run every test
-	@echo 'Testing: about twelve minutes on 2 cores.'
+	@echo 'Testing: about eight minutes on 2 cores, less where they ran before.'
 	@$(PY) -m pytest -q -n 3 --dist worksteal
 
 test-matrix: ## run every test on Python 3.11, 3.12 and 3.13, with three versions of JAX (ONLY=3.13: one of them)
@@ -93,7 +93,7 @@ $(MATRIX_TARGETS): matrix-%:
 # `make test` in whatever environment VENV is, without the lint, and one line of what came out left in it.
 .PHONY: matrix-tests
 matrix-tests: $(VENV)/.test
-	@echo 'Testing in $(VENV): twelve to eighteen minutes on 2 cores.'
+	@echo 'Testing in $(VENV): eight to twelve minutes on 2 cores.'
 	@ETM_OTHER_PYTHON='$(ETM_OTHER_PYTHON)' $(PY) -m pytest -q -n 3 --dist worksteal >$(VENV)/.said 2>&1 && \
 	    touch $(VENV)/.passed; tail -n 40 $(VENV)/.said; \
 	echo "$$($(PY) -c 'import importlib.metadata as m, platform; print("Python", platform.python_version(), \
