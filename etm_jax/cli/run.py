@@ -192,7 +192,9 @@ def _show(result: FitResult, summary: Summary, corpus: Corpus, folder: RunFolder
     if message := collapsed or too_many_topics(result.topics, record.num_docs):
         console.warn(message)
     epoch = f", of {result.epoch}" if result.epoch else ""
-    tables = "topics.csv, doc_topics.csv" + (", seeds.csv" if result.seeds else "")
+    first = ("topics.csv", "doc_topics.csv")
+    others = sorted(path.name for path in folder.export.glob("*.csv") if path.name not in first)
+    tables = ", ".join([*first, *others])
     console.note("")
     console.note(f"{folder.export} holds these results{epoch}: {tables}, and arrays as README.md lists them")
     console.note(f"python -m etm_jax.report --workdir={shlex.quote(str(folder.path))} shows them as a page")

@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.models.document_posterior import Block, Curved, blocks_of, curved, inverse_curvature, no_wider
-from etm_jax.util.console import track
+from etm_jax.util.console import track, warn
 
 MOST_PASSES = 60
 """Of EM."""
@@ -96,6 +96,11 @@ def fit_prior_regression(counts: sp.csr_matrix, beta: np.ndarray, columns: np.nd
         far = np.abs(columns @ (gamma - before)) / np.sqrt(new.diagonal())
         if moved < TOLERANCE and far.max() < TOLERANCE:
             break
+    else:
+        warn(
+            f"the prior of documents still moves after {MOST_PASSES} passes, by {max(moved, far.max()):.0%} of its size at "
+            "most in the last: intervals may be somewhat off; fewer topics, or more documents, settle sooner"
+        )
     basis = np.linalg.qr(np.eye(num_topics) - 1 / num_topics)[0][:, : num_topics - 1]
     none = np.empty((0, 0))
     fitted = PriorRegression(gamma, sigma, delta, columns, none, basis, blocks, by_word)
