@@ -98,8 +98,8 @@ def fit_prior_regression(counts: sp.csr_matrix, beta: np.ndarray, columns: np.nd
             break
     else:
         warn(
-            f"the prior of documents still moves after {MOST_PASSES} passes, by {max(moved, far.max()):.0%} of its size "
-            "at most in the last: intervals may be somewhat off; fewer topics, or more documents, settle sooner"
+            f"the prior of documents still moves after {MOST_PASSES} passes, by {max(moved, far.max()):.0%} of its "
+            "size at most in the last: intervals may be somewhat off; fewer topics, or more documents, settle sooner"
         )
     basis = np.linalg.qr(np.eye(num_topics) - 1 / num_topics)[0][:, : num_topics - 1]
     none = np.empty((0, 0))
