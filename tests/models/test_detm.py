@@ -113,7 +113,7 @@ def test_without_drift_it_is_the_static_model() -> None:
     np.testing.assert_allclose(value, expected, rtol=1e-5)
 
 
-def test_only_periods_of_the_batch_and_their_neighbours_are_pulled() -> None:
+def test_where_nothing_has_moved_only_the_period_of_the_batch_is_pulled() -> None:
     spec = spec_of(overlap_weight=0.0)
     variables = variables_of(spec)
     still = variables.params | {name: jnp.zeros_like(variables.params[name]) for name in ("drift", "eta")}
