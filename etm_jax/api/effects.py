@@ -11,7 +11,7 @@ from etm_jax.report.effects import effect_tables, largest
 from etm_jax.report.effects_figure import figures
 from etm_jax.report.plots import figure_style
 from etm_jax.report.tables.latex import latex
-from etm_jax.results.effects import METHODS, Effect, Effects, Measured, estimate_effects
+from etm_jax.results.effects import METHODS, Effect, Effects, Measured, estimate_effects, fitted_topics
 from etm_jax.util.errors import UserError
 from etm_jax.util.extras import require
 
@@ -106,6 +106,6 @@ class EffectMethods(FittedState):
             corpus.metadata,
             self._theta[list(map(int, documents.ids))],
             [name or words for name, words in zip(own, three, strict=True)],
-            applied.fitted_beta() if applied.spec.module().is_mixture else None,
+            fitted_topics(applied),
             edit,
         )

@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from etm_jax.corpus.sources import files_trained_on
-from etm_jax.inference.predictor import ExportPredictor, names_of_topics, read_predictor
+from etm_jax.inference.predictor import names_of_topics, read_predictor
 from etm_jax.metrics.topics import top_words
-from etm_jax.models.registry import model_kind
 from etm_jax.report.effects_figure import write_figures
 from etm_jax.report.page.strings import page_language
 from etm_jax.report.tables.forms import write_table
 from etm_jax.report.tables.latex import Cell, Table
-from etm_jax.results.effects import Effect, Effects, Measured, estimate_effects
+from etm_jax.results.effects import Effect, Effects, Measured, estimate_effects, fitted_topics
 from etm_jax.results.saved_run import read_measurable
 from etm_jax.util.console import note, show, table
 from etm_jax.util.errors import UserError
@@ -76,9 +75,7 @@ def measured_run(workdir: str) -> Measured:
     model = read_predictor(workdir)
     if run.corpus.stream:
         note(f"of a folder of shards, the {len(run.corpus.train):,} documents in memory stand for all")
-    beta = None
-    if model_kind(model.config.model.kind).is_mixture:
-        beta = model.arrays["beta"] if isinstance(model, ExportPredictor) else model.fitted_beta()
+    beta = fitted_topics(model)
     words, documents = run.corpus.vocabulary.words, run.corpus.all_documents()
     names = topic_labels(run.model.beta, words, names_of_topics(model))
     return Measured(

@@ -8,6 +8,7 @@ import scipy.sparse as sp
 
 from etm_jax.config.formula import parse_formula
 from etm_jax.corpus.metadata import Metadata
+from etm_jax.inference.predictor import ExportPredictor, Predictor
 from etm_jax.metrics.composition import Intervals, Response, bootstrap, composition
 from etm_jax.models.design import Design, check_design
 from etm_jax.models.prior_regression import (
@@ -17,6 +18,7 @@ from etm_jax.models.prior_regression import (
     theta_draws,
     theta_means,
 )
+from etm_jax.models.registry import model_kind
 from etm_jax.models.topic_edit import TopicEdit
 from etm_jax.results.effects_wanted import Wanted, wanted_of
 from etm_jax.util.console import note
@@ -88,6 +90,22 @@ class Measured(NamedTuple):
     names: list[str]
     beta: np.ndarray | None
     edit: TopicEdit | None = None
+
+
+def fitted_topics(model: Predictor | ExportPredictor) -> np.ndarray | None:
+    """The topics of a model as they were fitted: [K, V]; None where words are no mixture of them.
+
+    Where documents of some time or group have others, it says that effects go by what all have in common.
+    """
+    if not model_kind(model.config.model.kind).is_mixture:
+        return None
+    if isinstance(model, ExportPredictor):
+        return model.arrays["beta"]
+    if model.config.model.content or model.spec.module().topics_vary:
+        note(
+            "the words of this model's topics differ by group or time; effects go by the topics that all have in common"
+        )
+    return model.fitted_beta()
 
 
 def estimate_effects(

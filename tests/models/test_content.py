@@ -17,6 +17,7 @@ from etm_jax.cli import flags as cli
 from etm_jax.config.build import make_config
 from etm_jax.corpus.metadata import MetaColumn, Metadata
 from etm_jax.edit import main as edit_main
+from etm_jax.effects import main as effects_main
 from etm_jax.evaluate import main as evaluate_main
 from etm_jax.inference.predictor import read_predictor
 from etm_jax.interop import read_saved_model
@@ -260,6 +261,13 @@ def test_new_documents_have_the_words_of_their_group(folder):
     assert not np.array_equal(known, unknown)
     empty = predictor.theta(sp.csr_matrix((1, counts.shape[1]), dtype=np.int32), {"source": ["b"]})
     np.testing.assert_allclose(empty[0], predictor.prior, rtol=1e-6)
+
+
+def test_effects_say_which_topics_they_go_by(folder, capsys):
+    where = [f"--workdir={folder / 'run'}", f"--output={folder / 'effects'}"]
+    assert cli.run(effects_main, ["effects", *where, "--formula=~ source", "--draws=10"]) == 0
+    told = capsys.readouterr()
+    assert "effects go by the topics that all have in common" in told.err + told.out
 
 
 def test_the_page_sets_groups_side_by_side(folder):
