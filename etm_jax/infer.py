@@ -89,6 +89,12 @@ class InferFlags:
         "these fields, by default all its other columns",
         shown="FILE",
     )
+    context: str = setting(
+        "",
+        "of a model that was trained with --context: file:VECTORS.npy, with a row for each document, or where the "
+        "folder of bert: is now; default: as in training",
+        choices=("use", "bert:FOLDER", "file:VECTORS.npy"),
+    )
     output: str = setting(
         "",
         ".csv, .jsonl, .npy (the proportions alone) or .parquet (extra: parquet); or a folder, new or empty, with a "

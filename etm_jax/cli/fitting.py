@@ -22,6 +22,7 @@ from etm_jax.training.tensorboard import check_tensorboard, tensorboard_writer
 from etm_jax.util import console
 from etm_jax.util.errors import UserError
 from etm_jax.vectors import check_vectors
+from etm_jax.vectors.documents import check_context
 
 
 class Fitter(Protocol):
@@ -59,6 +60,8 @@ class TrainingFitter:
         self._resumed = saved if Checkpoints(folder.checkpoints).epochs() else None
         if self._resumed:
             Checkpoints(folder.checkpoints, self._resumed.identity).check_run()
+        if config.model.context:
+            check_context(config.model.context, source)
         self._weights: SavedModel | None = None
         if self._resumed is None and options.ckpt:
             self._weights = read_start_weights(options.ckpt, config.model)

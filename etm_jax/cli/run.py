@@ -32,6 +32,7 @@ from etm_jax.util import console
 from etm_jax.util.errors import UserError
 from etm_jax.util.lock import locked
 from etm_jax.util.overlap import check_not_read
+from etm_jax.vectors.documents import corpus_contexts
 
 
 def run(config: Config, options: RunOptions) -> None:
@@ -52,7 +53,7 @@ def run(config: Config, options: RunOptions) -> None:
             check_apart(folder, source, config, options)
             fitter = fitter_for(config, options, folder, saved, source)
 
-            corpus = read_corpus(source, config, folder, saved)
+            corpus = with_contexts(read_corpus(source, config, folder, saved), source, config)
             result, summary = fit(fitter, corpus, folder)
             _show(result, summary, corpus, folder)
 
@@ -96,7 +97,7 @@ def check_apart(folder: RunFolder, source: Source, config: Config, options: RunO
     inputs = [
         *(("--corpus", path) for path in files_of(source)),
         *(("--ckpt", path) for path in weights),
-        *files_read(config.corpus, config.vectors, options),
+        *files_read(config.corpus, config.vectors, config.model, options),
     ]
     check_not_read((("--workdir", path) for path in folder.parts), inputs)
 
@@ -107,7 +108,8 @@ def _train_along(config: Config, options: RunOptions, folder: RunFolder) -> None
         await_main_process()
         saved = folder.record()
         config = config.continuing(saved.config) if saved else config
-        corpus = read_corpus(find_source(config.corpus), config, folder, saved)
+        source = find_source(config.corpus)
+        corpus = with_contexts(read_corpus(source, config, folder, saved), source, config)
         make_trainer(config, corpus, folder, options, resumed=saved, stop_on_signals=True).train()
 
 
@@ -179,6 +181,11 @@ def read_corpus(source: Source, config: Config, folder: RunFolder, saved: RunRec
             console.warn(warning)
     tell_duplicates(corpus)
     return corpus
+
+
+def with_contexts(corpus: Corpus, source: Source, config: Config) -> Corpus:
+    """The corpus with the vectors that --context asks for. Raises UserError where it cannot have them."""
+    return dataclasses.replace(corpus, contexts=corpus_contexts(corpus, source, config))
 
 
 def _show(result: FitResult, summary: Summary, corpus: Corpus, folder: RunFolder) -> None:

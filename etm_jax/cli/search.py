@@ -14,7 +14,7 @@ from pathlib import Path
 
 from etm_jax.cli.compiled import programs_kept
 from etm_jax.cli.fitting import fitter_for
-from etm_jax.cli.run import check_apart, continued, find_path, fit, read_corpus
+from etm_jax.cli.run import check_apart, continued, find_path, fit, read_corpus, with_contexts
 from etm_jax.config.build import Config
 from etm_jax.config.settings import RunOptions
 from etm_jax.corpus.sources import find_source
@@ -77,6 +77,7 @@ def _fit_all(configs: list[Config], options: RunOptions, path: Path) -> list[Can
         begun.append((config, saved, fitter_for(config, its_options, folder, saved, source)))
     first = next((i for i, (_, saved, _) in enumerate(begun) if saved), 0)
     corpus = read_corpus(source, begun[first][0], folders[first], begun[first][1])
+    corpus = with_contexts(corpus, source, begun[first][0])
     known, done = _read_known(path), []
     for (config, saved, fitter), folder in zip(begun, folders, strict=True):
         if saved and saved.corpus_digest != corpus.digest:

@@ -28,6 +28,9 @@ from etm_jax.util.forms import TooOldError
 OF_TRAINING = (VectorsConfig, ModelConfig, ObjectiveConfig, OptimizerConfig, TrainConfig)
 """The sections of which a model may leave settings unread: `ModelCard.reads`."""
 
+BY_CONTEXT_ALONE: dict[str, Any] = {"read_rho": True, "skip": False, "thinning": 0.0, "infer_steps": 0}
+"""What holds for --encoder=context: nothing that is inferred depends on a document's words."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -123,6 +126,8 @@ def make_config(variant: str = "default", given: Mapping[str, Any] | None = None
     _check_one_seed(card, merged)
     _check_is_read(card, given)
     merged = dict(card.defaults) | merged | _unread(card) | dict(card.forced)
+    if merged.get("encoder") == "context":
+        merged |= BY_CONTEXT_ALONE
     if not dim_is_given and _has_own_dim(merged.get("vectors")):
         merged["embed_dim"] = None
 
@@ -173,7 +178,7 @@ def _check_one_seed(card: ModelCard, given: Mapping[str, Any]) -> None:
 
 def _check_is_read(card: ModelCard, given: Mapping[str, Any]) -> None:
     """Raise UserError where what documents' metadata are to do is given to a model that does not do it."""
-    of_etm = {name: by_name(ModelConfig)[name] for name in ("prevalence", "content")}
+    of_etm = {name: by_name(ModelConfig)[name] for name in ("prevalence", "content", "context")}
     of_detm = {"time_field": by_name(DynamicConfig)["time_field"]}
     for name, s in (of_etm | of_detm).items():
         model = "etm" if name in of_etm else "detm"
@@ -189,6 +194,8 @@ def _check_together(config: Config) -> None:
             f"--valid_share={c.valid_share} is out of range; give less, so that with --test_share={c.test_share} "
             "documents are left to train on"
         )
+    if m.encoder == "context" and not m.context:
+        raise UserError("--encoder=context reads the vectors of --context alone; give --context=use, or another")
     if m.prevalence:
         parse_formula(m.prevalence)
     if "," in m.content:

@@ -121,7 +121,15 @@ WITHOUT_EMBEDDINGS: dict[str, Any] = {
 
 AS_PUBLISHED: dict[str, Any] = {
     name: value for name, value in WITHOUT_EMBEDDINGS.items() if name not in ("vectors", "train_rho")
-} | {"criterion": "cross_entropy", "renormalize": False, "reduction": "mean", "theta_layer": False, "thinning": 0.0}
+} | {
+    "criterion": "cross_entropy",
+    "renormalize": False,
+    "reduction": "mean",
+    "theta_layer": False,
+    "thinning": 0.0,
+    "context": "",
+    "encoder": "counts",
+}
 """What holds for the dynamic model as published, which has no place for anything else."""
 
 _CARDS: dict[str, ModelCard] = {}

@@ -10,7 +10,7 @@ from etm_jax.config.corpus_settings import MAX_SEED, CorpusConfig
 from etm_jax.config.declaration import NOT_HERE, setting, settings_of
 from etm_jax.config.models import LdaConfig, model_card, model_names, model_phrases
 from etm_jax.config.variants import PHRASES, RENAMED
-from etm_jax.config.vector_sources import VECTOR_SOURCES
+from etm_jax.config.vector_sources import CONTEXT_SOURCES, VECTOR_SOURCES
 from etm_jax.util.errors import UserError
 
 
@@ -58,6 +58,23 @@ class ModelConfig:
     )
     hidden: tuple[int, ...] = setting(
         (128, 128), "widths of the encoder's hidden layers", at_least=1, example="800,800"
+    )
+    context: str = setting(
+        "",
+        "vectors of whole documents that the encoder reads beside their counts",
+        choices=CONTEXT_SOURCES,
+        models=("etm", "gsm", "detm"),
+        before="",
+        reads="file",
+    )
+    encoder: str = setting(
+        "counts",
+        "what the encoder reads",
+        choices={
+            "counts": "a document's words, and its vector of --context beside them",
+            "context": "that vector alone, also of documents in other words or another language",
+        },
+        before="counts",
     )
     dropout: float = setting(0.0, "share of the encoder's hidden units dropped in training", at_least=0, below=1)
     dropout_layers: str = setting("last", "which hidden layers --dropout falls on", choices=("last", "all"))

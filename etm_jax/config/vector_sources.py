@@ -42,3 +42,25 @@ def vector_source(value: str) -> VectorSource | None:
     name, colon, argument = value.partition(":")
     source = VECTOR_SOURCES.get(name)
     return source if source and bool(source.argument) == bool(colon and argument) else None
+
+
+CONTEXT_SOURCES = {
+    "use": "a sentence encoder of 16 languages (extra: use)",
+    "bert:FOLDER": "a BERT in safetensors",
+    "file:VECTORS.npy": "a row for each document as they are read",
+    "ppmi": "the mean of its words' PPMI vectors",
+}
+"""Where vectors of whole documents come from, as --context has them, with a phrase for each."""
+
+OF_TEXTS = ("use", "bert")
+"""Those that read a document's text."""
+
+
+def context_kind(value: str) -> str:
+    """The name of the source that a value of --context names, as file of file:PATH; empty where there is none."""
+    return value.partition(":")[0]
+
+
+def is_given(context: str) -> bool:
+    """Whether documents have to bring their vectors of this --context, which the model does not make of counts."""
+    return context_kind(context) not in ("", "ppmi")

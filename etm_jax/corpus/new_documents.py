@@ -23,7 +23,7 @@ from etm_jax.corpus.words.phrases import join_phrases
 from etm_jax.corpus.words.ranges import TokenRanges
 from etm_jax.corpus.words.segment import Segmented, segment_alone, segment_documents, segment_stream
 from etm_jax.corpus.words.segmenters import PKUSEG, segmenter_version
-from etm_jax.corpus.words.tokenizer import cleaner
+from etm_jax.corpus.words.tokenizer import cleaner, raw_text
 from etm_jax.corpus.words.tokens import GIVEN, cleans_tokens
 from etm_jax.corpus.words.unicode_words import segmenter_named
 from etm_jax.util.console import note, silenced, track, warn
@@ -186,4 +186,5 @@ def counted(
             starts, words = tokens.documents, np.diff(np.concatenate([[0], np.cumsum(is_word)])[tokens.documents])
         meta = by_field(fields, [fields.values(document.meta, document.id) for document in documents])
         counts = bags_of_words(starts, columns, len(vocabulary))
-        yield CountedDocuments([document.id for document in documents], counts, words, meta)
+        texts = [raw_text(document, settings.lang) for document in documents]
+        yield CountedDocuments([document.id for document in documents], counts, words, meta, texts)

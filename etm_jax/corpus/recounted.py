@@ -22,12 +22,14 @@ class CountedDocuments(NamedTuple):
     """Some documents over a model's V words. ids: D of them; counts: [D, V] CSR int32.
 
     tokens: [D] int64, a document's words in all, those that are not the model's included. meta: by field, D values.
+    texts: of the D documents, as they were read; None where they came as counts.
     """
 
     ids: list[str]
     counts: sp.csr_matrix
     tokens: np.ndarray
     meta: dict[str, list[str]]
+    texts: list[str] | None = None
 
     @property
     def unknown(self) -> np.ndarray:

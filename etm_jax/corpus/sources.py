@@ -113,7 +113,7 @@ def files_of(source: Source) -> list[Path]:
 
 def files_trained_on(config: Config) -> list[tuple[str, Path]]:
     """The files and folders that a run of these settings read, each with what named it, so far as they are there."""
-    found = files_read(config.corpus, config.vectors)
+    found = files_read(config.corpus, config.vectors, config.model)
     for flag in ("corpus", "corpus_fallback"):
         named = dataclasses.replace(config.corpus, corpus=getattr(config.corpus, flag), corpus_fallback="")
         # What form they have, whoever reads them says.

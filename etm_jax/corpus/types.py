@@ -35,7 +35,8 @@ class Counted:
     """A corpus that comes as counts, in its parts. Each matrix: [D, V] CSR over the columns `words`.
 
     names, meta: by part (train, valid, test) the names of its documents, and by field their values as text; a part that
-    `names` lacks has names by number.
+    `names` lacks has names by number. rows: by part where they stood among all that were read; empty where the parts
+    came one after the other.
     """
 
     words: list[str]
@@ -45,6 +46,7 @@ class Counted:
     test_h2: sp.csr_matrix
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     meta: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    rows: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,26 @@ class FilterReport:
         return {name: value for name, value in values.items() if name not in absent}
 
 
+class Contexts(NamedTuple):
+    """What the documents of a corpus have of --context, vectors of C numbers.
+
+    parts: by part (train, valid, test, test_h1) the documents' vectors, [D, C] float32; empty where they are made of
+    the counts and of `words`, [V, C] float32. Those of test_h1 know nothing of the other halves. digest: SHA-256 of
+    what made them, by which another model is known, or of the vectors themselves where they came as such. origin: what
+    made them, for display.
+    """
+
+    parts: Mapping[str, np.ndarray]
+    words: np.ndarray | None
+    digest: str
+    origin: str
+
+    @property
+    def dim(self) -> int:
+        """C."""
+        return int((self.parts["train"] if self.words is None else self.words).shape[1])
+
+
 @dataclass(frozen=True)
 class Corpus:
     """A prepared corpus.
@@ -244,7 +266,8 @@ class Corpus:
     matters. test_h1, test_h2: [T, V] CSR, two random halves of the test documents' tokens. text: None where the corpus
     came as counts. report: None where nothing was filtered here. stream: of a folder of shards, all training documents;
     `train` is then a sample of them. metadata: what the fields of its documents' `meta` are. left: documents of no
-    part, as they have no text or were emptied by the filters; None where nobody kept them.
+    part, as they have no text or were emptied by the filters; None where nobody kept them. contexts: where the model
+    reads vectors of its documents.
     """
 
     name: str
@@ -260,6 +283,7 @@ class Corpus:
     stream: DocumentStream | None = field(default=None, repr=False)
     metadata: Metadata = field(default_factory=Metadata)
     left: Documents | None = field(default=None, repr=False)
+    contexts: Contexts | None = field(default=None, repr=False)
 
     def all_documents(self) -> Documents:
         """The documents in memory for training, validation and test, one part after the other."""

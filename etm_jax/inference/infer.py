@@ -15,6 +15,7 @@ from etm_jax.corpus.fields import fields_of
 from etm_jax.corpus.metadata import MISSING_CODE, MetaColumn, Metadata
 from etm_jax.corpus.new_documents import files_of_new, read_new, settings_like
 from etm_jax.corpus.sources import files_trained_on
+from etm_jax.inference.contexts import NewContexts
 from etm_jax.inference.predictor import ExportPredictor, Mixtures, Predictor, mixtures, names_of_topics, read_predictor
 from etm_jax.inference.theta_files import CsvWriter, writer
 from etm_jax.inference.unknown_words import too_many_unknown
@@ -33,7 +34,8 @@ class Reading:
     form: what they are in, as --form of training says. text_field, id_field, delimiter, encoding, meta_fields, meta: as
     of training; None stands for what training had, where the source has such columns. segmenter, segmenter_model: used
     instead of the run's. follow_links: go where links in a folder lead, outside it too. workers: number of processes; 0
-    for as many as are worth starting.
+    for as many as are worth starting. context: as of training, where the vectors of these documents, or their encoder,
+    are elsewhere now.
     """
 
     form: str = ""
@@ -47,6 +49,7 @@ class Reading:
     workers: int = 0
     meta_fields: str = ""
     meta: str = ""
+    context: str = ""
 
     def settings(self, model: Predictor | ExportPredictor) -> CorpusConfig:
         """The settings to read by, but for `COLUMNS`, which are as by default."""
@@ -71,6 +74,14 @@ class Reading:
         read = model.spec.metadata.names if isinstance(model, Predictor) else ()
         return with_fields_of_model(name, found, read)
 
+    def contexts(self, model: Predictor | ExportPredictor) -> NewContexts | None:
+        """What gives documents their vectors, where the model reads them. Raises UserError as `NewContexts` does."""
+        if isinstance(model, Predictor) and model.is_given_context:
+            return NewContexts(model.config.model.context, model.context_digest, self.context)
+        if self.context:
+            raise UserError(f"--context={self.context} is for a model that was trained with it; leave it out")
+        return None
+
     def check_output(
         self, output: Path, inputs: Iterable[Path], workdir: str, model: Predictor | ExportPredictor
     ) -> None:
@@ -82,6 +93,7 @@ class Reading:
                 *(("--input", path) for path in inputs),
                 *given("meta", self.meta),
                 *given("segmenter_model", self.segmenter_model),
+                *given("context", self.context.partition(":")[2]),
                 *files_trained_on(model.config),
             ],
         )
@@ -108,12 +120,13 @@ def infer(
             ".csv, .jsonl or .parquet file"
         )
     model = read_predictor(workdir, unfinished, make_mesh(mesh))
-    settings = reading.settings(model)
+    settings, contexts = reading.settings(model), reading.contexts(model)
     reading.check_output(Path(output or "/dev/stdout").expanduser(), files_of_new(source, settings), workdir, model)
     settings = reading.with_columns(source, settings, model)
     note(f"topics of {model.origin}")
     tally = Tally(model.spec.metadata if isinstance(model, Predictor) else Metadata())
-    documents = tally.counting(mixtures(model, read_new(source, reading.form, settings, model.vocabulary)))
+    read = read_new(source, reading.form, settings, model.vocabulary)
+    documents = tally.counting(mixtures(model, read, contexts))
     topics, fields = topic_columns(names_of_topics(model)), fields_of(settings).names
     if output:
         with writer(Path(output).expanduser(), topics, fields) as out:
@@ -125,7 +138,7 @@ def infer(
         for some in chain([first] if first else [], documents):
             to_screen.write(some)
         to_screen.close()
-    tally.tell(output, workdir)
+    tally.tell(output, workdir, model)
 
 
 class Tally:
@@ -170,12 +183,17 @@ class Tally:
         for name in self.counts:
             setattr(self, name, getattr(self, name) + other.get(name, 0))
 
-    def tell(self, output: str, workdir: str) -> None:
+    def tell(self, output: str, workdir: str, model: Predictor | ExportPredictor) -> None:
         """Print the counts on stderr, with a warning where far more words are unknown than to the run in workdir."""
+        if model.config.model.encoder == "context":
+            note(f"{Path(output).expanduser() if output else 'standard output'}: {self.documents:,} documents")
+            return
         share = self.unknown / max(self.tokens, 1)
         into = f"{Path(output).expanduser()}: " if output else ""
         note(f"{into}{self.documents:,} documents; {share:.1%} of their words are not the model's")
-        if self.without:
+        if self.without and model.is_given_context:
+            note(f"{self.without:,} of {self.documents:,} documents hold no word that the model knows")
+        elif self.without:
             warn(
                 f"{self.without:,} of {self.documents:,} documents hold no word that the model knows; they have the "
                 "prior's topics"

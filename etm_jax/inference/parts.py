@@ -32,6 +32,7 @@ from etm_jax.corpus.shards.manifest import is_prepared
 from etm_jax.corpus.sources import FORMATS, form_of
 from etm_jax.corpus.words.segment import most_processes
 from etm_jax.corpus.words.segmenters import segmenter_version
+from etm_jax.inference.contexts import NewContexts
 from etm_jax.inference.infer import Reading, Tally
 from etm_jax.inference.predictor import (
     ExportPredictor,
@@ -73,6 +74,7 @@ class PartsJob:
 
     workdir: an absolute path; unfinished, mesh: of `read_predictor`. model: its `model_digest`. versions: of what
     computes, by name. counted: whether the files are shards. meta_sha256: of the file of --meta, if any.
+    context: as of `Reading`.
     """
 
     workdir: str
@@ -84,6 +86,7 @@ class PartsJob:
     settings: CorpusConfig
     counted: bool
     meta_sha256: str
+    context: str = ""
 
     @property
     def request(self) -> str:
@@ -125,6 +128,12 @@ def infer_parts(
     _loaded.cache_clear()
     place = str(Path(workdir).expanduser().absolute())
     model, digest = _loaded(place, unfinished, mesh)
+    if reading.context.startswith("file:"):
+        raise UserError(
+            f"--context={reading.context} is for --input of one file, whose documents its rows are of; give a file as "
+            "--output"
+        )
+    reading.contexts(model)
     job = _make_job(model, digest, place, source, reading, unfinished=unfinished, mesh=mesh)
     reading.check_output(folder, [file.path for file in job.files], workdir, model)
     check_writable(folder, "output")
@@ -145,7 +154,7 @@ def infer_parts(
             _run_local(stage, processes)
         tally = _finish(folder, work, job)
         shutil.rmtree(work)
-    tally.tell(output, workdir)
+    tally.tell(output, workdir, model)
 
 
 def _make_job(
@@ -181,7 +190,7 @@ def _make_job(
         warn_of_version(settings, model.vocabulary)
     versions = _versions(settings, counted=counted)
     meta_sha256 = file_digest(Path(settings.meta).expanduser()) if settings.meta else ""
-    return PartsJob(workdir, unfinished, mesh, digest, versions, files, settings, counted, meta_sha256)
+    return PartsJob(workdir, unfinished, mesh, digest, versions, files, settings, counted, meta_sha256, reading.context)
 
 
 def _versions(settings: CorpusConfig, *, counted: bool) -> dict[str, str]:
@@ -205,7 +214,7 @@ def _make_part(job: PartsJob, number: int, work: Path) -> None:
         joined, example = 0, ""
         topics = topic_columns(names_of_topics(model))
         with writer(work / job.name(number), topics, fields.names, tidy=False) as out:
-            for some in tally.counting(mixtures(model, _documents(job, file, model))):
+            for some in tally.counting(mixtures(model, _documents(job, file, model), _contexts(job, model))):
                 joined += sum(map(fields.has_row, some.ids)) if fields.file else 0
                 example = example or some.ids[0]
                 out.write(some)
@@ -218,6 +227,10 @@ def _documents(job: PartsJob, file: InputFile, model: Predictor | ExportPredicto
     if job.counted:
         return recounted_shard(file.path, model.vocabulary, fields_of(job.settings))
     return read_file(file.path, file.name, job.settings, model.vocabulary)
+
+
+def _contexts(job: PartsJob, model: Predictor | ExportPredictor) -> NewContexts | None:
+    return Reading(context=job.context).contexts(model)
 
 
 def _check_unchanged(file: InputFile) -> None:

@@ -14,11 +14,13 @@ import scipy.sparse as sp
 from jax.sharding import Mesh
 
 from etm_jax.config.build import Config
+from etm_jax.config.vector_sources import is_given
 from etm_jax.corpus.inputs import encoder_input
 from etm_jax.corpus.new_documents import DOCUMENTS_AT_ONCE
 from etm_jax.corpus.recounted import CountedDocuments
 from etm_jax.corpus.store.cache import vocabulary_to_json
 from etm_jax.corpus.types import Vocabulary
+from etm_jax.inference.contexts import NewContexts
 from etm_jax.inference.theta import infer_theta
 from etm_jax.interop import read_saved_model
 from etm_jax.interop.native_files import read_vocabulary
@@ -64,6 +66,7 @@ class Predictor:
         spec = trained.spec()
         self.vocabulary, self.config = vocabulary, trained.config
         self.metadata, self.origin, self.edit = trained.metadata, trained.origin, trained.edit
+        self.context_digest = trained.context_digest
         self.prior = np.asarray(prior_step(trained.variables, spec))
         beta = np.asarray(beta_step(trained.variables, spec))
         self.beta = self.edit.means(beta) if self.edit else beta
@@ -79,39 +82,93 @@ class Predictor:
         """The topics as they were fitted, before they were edited: [K, V]."""
         return np.asarray(beta_step(self.variables, self.spec))[:, : len(self.vocabulary)]
 
-    def theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
+    def theta(
+        self,
+        counts: sp.csr_matrix,
+        meta: Mapping[str, Sequence[str]] | None = None,
+        context: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Topic proportions: [D, V] CSR → [D, K] float32; the prior's for a row without words.
 
-        meta: D values of each field of the model's metadata that the documents have.
+        meta: D values of each field of the model's metadata that the documents have. context: [D, C], the documents'
+        vectors, of a model that is given them; by these a row without words has its own. Raises UserError where they
+        are missing, or of another shape.
         """
-        fitted = self.fitted_theta(counts, meta)
+        fitted = self.fitted_theta(counts, meta, context=context)
         return self.edit.theta(fitted) if self.edit else fitted
+
+    @property
+    def is_given_context(self) -> bool:
+        """Whether documents have to bring vectors."""
+        return is_given(self.spec.model.context)
+
+    def mean_context(self, num_docs: int) -> np.ndarray | None:
+        """Vectors that say nothing of a document, those of the mean one to train on: [D, C]; None without --context."""
+        if not self.is_given_context:
+            return None
+        mean = np.asarray(self.variables.constants["context_mean"])
+        return np.broadcast_to(mean, (num_docs, len(mean)))
 
     def fitted_theta(
         self,
         counts: sp.csr_matrix,
         meta: Mapping[str, Sequence[str]] | None = None,
         order: np.ndarray | None = None,
+        context: np.ndarray | None = None,
     ) -> np.ndarray:
         """The same of the topics as they were fitted, before they were edited. order: as of `infer_theta`."""
-        theta = infer_theta(self.variables, self._batcher(counts, meta), self.spec, order, self._fitted_beta)
+        batcher = self._batcher(counts, meta, self._checked_context(context, counts.shape[0]))
+        theta = infer_theta(self.variables, batcher, self.spec, order, self._fitted_beta)
         return self._with_prior(theta, counts)
 
-    def theta_in_order(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]]) -> np.ndarray:
+    def theta_in_order(
+        self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]], context: np.ndarray | None = None
+    ) -> np.ndarray:
         """The same in batches of documents that stand together, as they come."""
-        fitted = self.fitted_theta(counts, meta, np.arange(counts.shape[0]))
+        fitted = self.fitted_theta(counts, meta, np.arange(counts.shape[0]), context)
         return self.edit.theta(fitted) if self.edit else fitted
 
-    def _batcher(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None) -> Batcher:
+    def _checked_context(self, context: np.ndarray | None, num_docs: int) -> np.ndarray | None:
+        """The documents' vectors as the model takes them. Raises UserError as `theta` does."""
+        given = self.spec.model.context
+        if not self.is_given_context:
+            if context is not None:
+                raise UserError("the model reads no vectors of documents, as it was trained without; leave out context")
+            return None
+        if context is None:
+            raise UserError(
+                f"the model reads a vector of each document (--context={given}), and none are given; give them, in "
+                "Python as context=…"
+            )
+        if context.shape != (expected := (num_docs, self.spec.context_dim)):
+            raise UserError(
+                f"context has the shape {list(context.shape)}, and the model reads {list(expected)}; give a vector of "
+                f"{self.spec.context_dim} numbers for each document, made as those of training were"
+            )
+        return context
+
+    def _batcher(
+        self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None, context: np.ndarray | None
+    ) -> Batcher:
         model = self.spec.model
         kind = "tfidf" if model.use_tfidf else model.encoder_input
         inputs = encoder_input(counts, kind, self.vocabulary)
         extras = self.metadata.encode(meta or {}, counts.shape[0])
         groups = model_kind(model.kind).group_of(model, self.spec.metadata, extras)
-        return Batcher(counts, inputs, self._batch_size, SIZES, layout=self._mesh_layout, extras=extras, groups=groups)
+        return Batcher(
+            counts,
+            inputs,
+            self._batch_size,
+            SIZES,
+            layout=self._mesh_layout,
+            extras=extras,
+            groups=groups,
+            context=context,
+        )
 
     def _with_prior(self, theta: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:
-        if self.spec.metadata.columns:  # Where the prior is each document's own, the model has seen to it.
+        # Where the prior is each document's own, the model has seen to it; and a vector says something without words.
+        if self.spec.metadata.columns or self.is_given_context:
             return theta
         return np.where(np.diff(counts.indptr)[:, None] == 0, self.prior, theta)
 
@@ -133,12 +190,24 @@ class ExportPredictor:
         self.arrays, self.vocabulary, self.config, self.origin = arrays, vocabulary, config, origin
         self.edit, self.beta = edit, edit.means(arrays["beta"]) if edit else arrays["beta"]
 
-    def theta(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]] | None = None) -> np.ndarray:
-        """Topic proportions: [D, V] CSR → [D, K] float32; the prior's mean for a row without words. meta is unused."""
+    is_given_context = False
+
+    def theta(
+        self,
+        counts: sp.csr_matrix,
+        meta: Mapping[str, Sequence[str]] | None = None,
+        context: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Topic proportions: [D, V] CSR → [D, K] float32; the prior's mean for a row without words.
+
+        meta and context are unused.
+        """
         fitted = self.fitted_theta(counts)
         return self.edit.theta(fitted) if self.edit else fitted
 
-    def theta_in_order(self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]]) -> np.ndarray:
+    def theta_in_order(
+        self, counts: sp.csr_matrix, meta: Mapping[str, Sequence[str]], context: np.ndarray | None = None
+    ) -> np.ndarray:
         """The same."""
         return self.theta(counts, meta)
 
@@ -172,6 +241,8 @@ def model_digest(model: Predictor | ExportPredictor) -> str:
     told: list[Any] = [vocabulary_to_json(model.vocabulary), model.config.to_json(), edit]
     if isinstance(model, Predictor):
         told.append(model.metadata.to_json())
+        if model.context_digest:
+            told.append(model.context_digest)
         arrays = jax.device_get(model.variables)
     else:
         arrays = dict(model.arrays)
@@ -187,8 +258,13 @@ def names_of_topics(model: Predictor | ExportPredictor) -> tuple[str, ...]:
     return model.edit.names if model.edit else ("",) * len(model.beta)
 
 
-def mixtures(model: Predictor | ExportPredictor, documents: Iterable[CountedDocuments]) -> Iterator[Mixtures]:
-    """Yield the topic proportions of documents, some at a time as they come."""
+def mixtures(
+    model: Predictor | ExportPredictor, documents: Iterable[CountedDocuments], context: NewContexts | None = None
+) -> Iterator[Mixtures]:
+    """Yield the topic proportions of documents, some at a time as they come.
+
+    context: what gives the documents their vectors, in a model that reads them.
+    """
     begun: deque[tuple[CountedDocuments, Future[np.ndarray]]] = deque()
 
     def oldest() -> Mixtures:
@@ -197,8 +273,11 @@ def mixtures(model: Predictor | ExportPredictor, documents: Iterable[CountedDocu
 
     with ThreadPoolExecutor(1, "infer") as pool:
         for some in documents:
-            begun.append((some, pool.submit(model.theta_in_order, some.counts, some.meta)))
+            vectors = context.of(some) if context else None
+            begun.append((some, pool.submit(model.theta_in_order, some.counts, some.meta, vectors)))
             if len(begun) > AHEAD:
                 yield oldest()
+        if context:
+            context.check_all_used()
         while begun:
             yield oldest()

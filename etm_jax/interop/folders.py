@@ -72,6 +72,8 @@ def save_folder(
     }
     if trained.metadata.columns:
         model["metadata"] = trained.metadata.to_json()
+    if trained.context_digest:
+        model["context_digest"] = trained.context_digest
     if trained.edit:
         model["edit"] = trained.edit.to_json()
     with replace_own_files(path, of_before=True, beside=(EVALUATION, PAGE)) as new:
@@ -149,7 +151,7 @@ def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
         variables = Variables(**nested_parts(read_arrays(path / WEIGHTS)))
         config, origin, about = Config.from_json(model["config"]), str(model["origin"]), as_object(model["about"])
         edit = TopicEdit.from_json(model["edit"]) if "edit" in model else None
-        metadata = Metadata.from_json(model.get("metadata", []))
+        metadata, digest = Metadata.from_json(model.get("metadata", [])), str(model.get("context_digest", ""))
     except FileNotFoundError as error:
         raise _none(path, f"{Path(error.filename).name} is missing") from error
     except _NoModelError:
@@ -160,7 +162,7 @@ def read_folder(path: Path) -> tuple[SavedModel, dict[str, Any]]:
         raise UserError(
             f"{path} is damaged ({error}); it was written by {writer(model)}; save the model again"
         ) from error
-    trained = SavedModel(config, variables, vocabulary, origin, metadata, edit)
+    trained = SavedModel(config, variables, vocabulary, origin, metadata, edit, digest)
     fits = fits_settings(trained) and (edit is None or edit.num_topics == config.model.num_topics)
     if not fits or len(vocabulary) != trained.vocab_size:
         raise UserError(

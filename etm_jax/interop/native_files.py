@@ -78,7 +78,8 @@ def read_run_weights(path: str, unfinished: bool = False) -> SavedModel:
     origin = f"{path} after epoch {progress.epoch}{of_seed}, of {record.num_epochs} epochs, of corpus {record.corpus}"
     variables = as_models(state.variables, record.spec(), train.num_seeds)[best]
     metadata = _read_metadata(folder).with_quantiles(record.metadata)
-    return SavedModel(record.config, jax.device_get(variables), vocabulary, origin, metadata, read_edit(folder))
+    digest = record.context_digest
+    return SavedModel(record.config, jax.device_get(variables), vocabulary, origin, metadata, read_edit(folder), digest)
 
 
 def read_vocabulary(folder: RunFolder) -> Vocabulary:
@@ -129,6 +130,8 @@ def to_safetensors(path: str | Path, trained: SavedModel) -> None:
         metadata["vocabulary"] = json.dumps(vocabulary_to_json(trained.vocabulary), ensure_ascii=False)
     if trained.metadata.columns:
         metadata["metadata"] = json.dumps(trained.metadata.to_json(), ensure_ascii=False)
+    if trained.context_digest:
+        metadata["context_digest"] = trained.context_digest
     contents = {key: np.asarray(x) for key, x in arrays.items()}
     metadata[_DIGEST] = _digest_of(contents, metadata)
     write_tensors(Path(path).expanduser(), contents, metadata)
@@ -186,7 +189,8 @@ def from_safetensors(path: str | Path) -> SavedModel:
             f"{path}: its settings or its words are damaged ({error!r}); it was written by {writer(metadata)}; export "
             "it again"
         ) from error
-    trained = SavedModel(config, variables, vocabulary, origin, carried)
+    digest = metadata.get("context_digest", "")
+    trained = SavedModel(config, variables, vocabulary, origin, carried, context_digest=digest)
     if not fits_settings(trained):
         raise UserError(f"{path}: its arrays do not match the model that its settings name; export it again")
     if vocabulary and len(vocabulary) != trained.vocab_size:

@@ -12,7 +12,9 @@ import jax
 import jax.numpy as jnp
 
 from etm_jax.config.settings import ModelConfig, ObjectiveConfig, OptimizerConfig
+from etm_jax.config.vector_sources import is_given
 from etm_jax.corpus.metadata import Metadata
+from etm_jax.models import context as contexts
 from etm_jax.models import noise as noises
 from etm_jax.models.batch import Batch
 from etm_jax.models.kind import Start, TopicModelKind
@@ -21,16 +23,19 @@ from etm_jax.models.layers import (
     Module,
     Params,
     Variables,
+    declare,
     hidden,
     init_variables,
     linears,
     needs_no_parameters,
+    torch_range,
 )
 from etm_jax.models.noise import DropoutLayer, Noise, Posterior, reparameterize
 from etm_jax.models.objective import kl_divergence, log_px_nonzero, reconstruction, seed_loss, topic_overlap
 from etm_jax.models.refine import amortization_gap, refine
 from etm_jax.models.seed_words import Columns
 from etm_jax.ops import sparse
+from etm_jax.ops.mesh import VocabAxis
 
 
 class Reading(NamedTuple):
@@ -38,11 +43,13 @@ class Reading(NamedTuple):
 
     product: [B, H], the input times the first layer's kernel; None for an encoder that reads ρ, which has no weights of
     its own for each word. vectors: [B, L], the documents in the space of the word embeddings; of width 0 where the
-    encoder does not read them.
+    encoder does not read them. context: [B, C], the documents' vectors of --context, of mean 0 and variance 1 over the
+    documents to train on; None where there is none.
     """
 
     product: jax.Array | None
     vectors: jax.Array
+    context: jax.Array | None = None
 
 
 class Output(NamedTuple):
@@ -61,7 +68,8 @@ class TopicModel(TopicModelKind, Module):
     """A topic model that is trained by gradient steps on −ELBO; a subclass adds `beta`, its own parameters and terms.
 
     It is a pure function of its variables: `model.bind(variables._asdict())` gives the methods below their parameters.
-    embed_dim: L, 0 for a model without embeddings. metadata: what the fields are that `fields_read` names.
+    embed_dim: L, 0 for a model without embeddings. metadata: what the fields are that `fields_read` names. context_dim:
+    C, 0 without --context.
     """
 
     config: ModelConfig
@@ -70,18 +78,30 @@ class TopicModel(TopicModelKind, Module):
     objective: ObjectiveConfig = ObjectiveConfig()
     seed_words: Columns = ()
     metadata: Metadata = Metadata()
+    context_dim: int = 0
 
     # Parameters
 
     def setup(self) -> None:
         """The encoder: hidden layers, then a mean and a log-variance for each topic."""
         c, k, dim = self.config, self.config.num_topics, self.embed_dim
-        first = dim if c.read_rho else self.vocab_size
-        self.hidden = linears((first, *c.hidden), reads_words=not c.read_rho, more_inputs=self.more_inputs())
+        by_context = c.encoder == "context"
+        first = self.context_dim if by_context else dim if c.read_rho else self.vocab_size
+        reads_words = not (by_context or c.read_rho)
+        self.hidden = linears((first, *c.hidden), reads_words=reads_words, more_inputs=self.more_inputs())
         self.mu = Linear(c.hidden[-1], k)
         self.logvar = Linear(c.hidden[-1], k)
         if c.theta_layer:
             self.theta_layer = Linear(k, k)
+        if c.context:
+            size = self.context_dim
+            if not by_context:
+                self.context_kernel = self.param("context_kernel", declare(torch_range(size)), (size, c.hidden[0]))
+            self.context_topics = self.param("context_topics", declare(0.0), (size, k))
+            self.context_mean = self.constant("context_mean", None, (size,))
+            self.context_deviation = self.constant("context_deviation", None, (size,))
+            if not is_given(c.context):
+                self.context_words = self.constant("context_words", VocabAxis(-2), (self.vocab_size, size))
 
     @needs_no_parameters
     def more_inputs(self) -> int:
@@ -125,10 +145,24 @@ class TopicModel(TopicModelKind, Module):
         inputs = batch.inputs
         if noise is not None and noise.visible is not None:
             inputs = inputs * noise.visible
+        context = self.scaled_context(batch, noise) if self.config.context else None
+        if self.config.encoder == "context":
+            return Reading(None, jnp.zeros((batch.real.shape[0], 0)), context)
         product = None if self.config.read_rho else sparse.spmm(inputs, batch.pattern, self.hidden[0].kernel)
         if self.config.read_rho or self.config.skip:
-            return Reading(product, self.document_vectors(inputs, batch.pattern))
-        return Reading(product, jnp.zeros((batch.real.shape[0], 0)))
+            return Reading(product, self.document_vectors(inputs, batch.pattern), context)
+        return Reading(product, jnp.zeros((batch.real.shape[0], 0)), context)
+
+    def scaled_context(self, batch: Batch, noise: Noise | None = None) -> jax.Array:
+        """The vectors of --context less their mean over the documents to train on, over their deviation: [B, C]."""
+        if batch.context is not None:
+            found = jnp.asarray(batch.context)
+        else:
+            counts = jnp.asarray(batch.counts)
+            if noise is not None and noise.visible is not None:
+                counts = counts * noise.visible
+            found = contexts.of_words(sparse.spmm(counts, batch.pattern, self.context_words), self.context_mean)
+        return (found - self.context_mean) / self.context_deviation
 
     def document_vectors(self, inputs: sparse.Array, pattern: sparse.Pattern) -> jax.Array:
         """Documents in the space of the word embeddings: [N] → [B, L], in a model that has them."""
@@ -136,10 +170,18 @@ class TopicModel(TopicModelKind, Module):
 
     def encode(self, reading: Reading, noise: Noise | None = None) -> Posterior:
         """q(δ | x), the second half of the encoder. noise: None for no dropout."""
-        first = self.hidden[0]
-        x = first.after_product(reading.product) if reading.product is not None else first(reading.vectors)
+        first, context, by_context = self.hidden[0], reading.context, self.config.encoder == "context"
+        if context is not None and by_context:
+            x = first(context)
+        else:
+            x = first.after_product(reading.product) if reading.product is not None else first(reading.vectors)
+        if context is not None and not by_context:
+            x = x + context @ self.context_kernel
         x = hidden(x, self.hidden[1:], () if noise is None else noise.dropout[: len(self.hidden)])
-        return Posterior(self.mu(x), self.logvar(x))
+        mu = self.mu(x)
+        if context is not None:
+            mu = mu + context @ self.context_topics
+        return Posterior(mu, self.logvar(x))
 
     def theta(self, delta: jax.Array) -> jax.Array:
         """softmax(δ), behind a linear layer where the variant has one. delta: [B, K] → [B, K]."""
@@ -299,7 +341,8 @@ class TopicModel(TopicModelKind, Module):
             zeros, zeros, jnp.zeros(2, jnp.int32), zeros, jnp.zeros(self.vocab_size + 1, jnp.int32)
         )
         extras: dict[str, sparse.Array] = _AnyField()
-        batch = Batch(jnp.zeros(1), jnp.zeros(1), pattern, jnp.zeros(1), extras, present=zeros)
+        vectors = jnp.zeros((1, self.context_dim)) if is_given(self.config.context) else None
+        batch = Batch(jnp.zeros(1), jnp.zeros(1), pattern, jnp.zeros(1), extras, present=zeros, context=vectors)
         return batch, Noise(jnp.zeros((1, self.config.num_topics)))
 
     def with_variables(self, variables: Variables) -> Self:

@@ -17,6 +17,8 @@ class Batch(NamedTuple):
 
     present: [P] int32, of a model whose documents come in groups (`TopicModelKind.group_of`): those that the batch
     has documents of, the last of them again where they are fewer than P.
+
+    context: [B, C], the documents' vectors of --context, of a model that is given them; padding has zeros.
     """
 
     counts: Array
@@ -25,3 +27,4 @@ class Batch(NamedTuple):
     real: Array
     extras: dict[str, Array] = {}  # noqa: RUF012 - an empty pytree, which nobody fills
     present: Array | None = None
+    context: Array | None = None

@@ -13,6 +13,7 @@ import numpy as np
 from etm_jax.config.build import Config
 from etm_jax.config.formula import parse_formula
 from etm_jax.config.settings import ModelConfig, OptimizerConfig
+from etm_jax.config.vector_sources import is_given
 from etm_jax.corpus.metadata import MetaColumn, Metadata
 from etm_jax.models import content, prevalence
 from etm_jax.models.base import Output, Reading, TopicModel
@@ -132,7 +133,7 @@ class ETM(TopicModel):
 
     def infer(self, batch: Batch, beta: jax.Array | None = None) -> jax.Array:
         theta = super().infer(batch, beta)
-        if not self.metadata.columns:
+        if not self.metadata.columns or is_given(self.config.context):
             return theta
         # Of a document without words only its metadata is known.
         has_words = sparse.sum_rows(jnp.asarray(batch.counts)[..., None], batch.pattern) > 0

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from etm_jax.config.build import Config
 from etm_jax.models.base import Output, TopicModel
 from etm_jax.models.batch import Batch
-from etm_jax.models.layers import Masks, decoded, linears, needs_no_parameters
+from etm_jax.models.layers import Masks, Params, decoded, linears, needs_no_parameters
 from etm_jax.models.noise import DropoutLayer, Noise
 from etm_jax.models.objective import reconstruction_from_logits
 
@@ -28,6 +28,12 @@ class GSM(TopicModel):
     def setup(self) -> None:
         super().setup()
         self.decoder = linears((self.config.num_topics, *self.config.decoder_hidden, self.vocab_size), gives_words=True)
+
+    @staticmethod
+    def sizes(params: Params) -> tuple[int, int]:
+        # The first layer of an encoder that reads --context alone is of another width.
+        last = max((name for name in params if name.startswith("decoder_")), key=lambda name: int(name.split("_")[1]))
+        return params[last]["kernel"].shape[1], 0
 
     def beta(self) -> jax.Array:
         """softmax_v(decoder(e_k)), what each topic alone is decoded to: [K, V]."""

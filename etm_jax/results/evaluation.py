@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from etm_jax.config.vector_sources import is_given
 from etm_jax.inference.theta import completion_log_px, infer_posterior
 from etm_jax.metrics.evaluator import TOP_WORDS, FittedRun, Labels, Row
 from etm_jax.metrics.registry import evaluators
@@ -96,9 +97,11 @@ def _fitted(run: Run, labels: Labels | None) -> FittedRun:
     if edit:
         return fitted  # The encoder's dimensions are those of the topics as they were fitted.
     batchers = corpus_batchers(corpus, record.config, record.batch_size, make_mesh(""))
-    layout = ModelLayout(spec, batchers["train"].layout)
-    moments = infer_posterior(layout.shard(variables), batchers["train"], layout.program_spec)
-    fitted = fitted._replace(activity=moments.activity, kl=moments.kl_per_topic)
+    # Vectors that came with the documents are not kept with the run.
+    if corpus.contexts or not is_given(record.config.model.context):
+        layout = ModelLayout(spec, batchers["train"].layout)
+        moments = infer_posterior(layout.shard(variables), batchers["train"], layout.program_spec)
+        fitted = fitted._replace(activity=moments.activity, kl=moments.kl_per_topic)
     if model.shifts:
         return fitted
     half2 = corpus.test_h2

@@ -20,7 +20,8 @@ class Entries(NamedTuple):
     """The nonzeros of some documents of a batch, in row order, and where they stand in it.
 
     rows, cols: [n]; counts, inputs: [n], as of `Batch`. docs: [d], which rows hold documents; extras: by field [d], as
-    of `etm_jax.corpus.metadata.Metadata.encode`.
+    of `etm_jax.corpus.metadata.Metadata.encode`. context: [d, C], the documents' vectors; None where the model is given
+    none.
     """
 
     rows: np.ndarray
@@ -29,6 +30,7 @@ class Entries(NamedTuple):
     inputs: np.ndarray
     docs: np.ndarray
     extras: dict[str, np.ndarray]
+    context: np.ndarray | None = None
 
 
 class BatchPacker:
@@ -72,7 +74,8 @@ class BatchPacker:
             real[entries.docs] = 1
             counts, inputs = (_padded(x, size, self.dtype) for x in (entries.counts, entries.inputs))
             pattern = _pattern(entries, self.batch_size, self.vocab_size, size)
-            return Batch(counts, inputs, pattern, real, self._extras(entries, self.batch_size))
+            context = self._context(entries, self.batch_size)
+            return Batch(counts, inputs, pattern, real, self._extras(entries, self.batch_size), context=context)
         return self._pack_tiles(self.layout, entries, size, first_place)
 
     @staticmethod
@@ -109,13 +112,25 @@ class BatchPacker:
         real[entries.docs] = 1
 
         def by_document(values: np.ndarray) -> jax.Array:
-            """An array with a value for each document of the batch [B], of which each row of devices holds its own."""
-            local = values.reshape(layout.rows, layout.docs_per_row)[rows].reshape(-1)
+            """An array with an entry for each document of the batch [B, …]; each row of devices holds its own."""
+            whole = values.reshape(layout.rows, layout.docs_per_row, *values.shape[1:])
+            local = whole[rows].reshape(-1, *values.shape[1:])
             return jax.make_array_from_process_local_data(layout.sharding(DOCS), local, values.shape)
 
         extras = self._extras(entries, real.size)
         extras |= {name: by_document(values) for name, values in extras.items()}
-        return Batch(counts, inputs, dataclasses.replace(pattern, layout=layout), by_document(real), extras)
+        vectors = self._context(entries, real.size)
+        context = None if vectors is None else by_document(vectors)
+        pattern = dataclasses.replace(pattern, layout=layout)
+        return Batch(counts, inputs, pattern, by_document(real), extras, context=context)
+
+    def _context(self, entries: Entries, num_rows: int) -> np.ndarray | None:
+        """The vectors of a batch's rows: [rows, C]. Rows that are padding have zeros."""
+        if entries.context is None:
+            return None
+        of_rows: np.ndarray = np.zeros((num_rows, entries.context.shape[1]), self.dtype)
+        of_rows[entries.docs] = entries.context
+        return of_rows
 
     def _extras(self, entries: Entries, num_rows: int) -> dict[str, Any]:
         """The metadata of a batch's rows, by field: [rows]. Rows that are padding have none."""
@@ -137,7 +152,8 @@ class Batcher:
     sizes: numbers of nonzeros to pad to, as of `static_sizes`, where several batchers are to share compiled programs.
     dtype: of the batches' numbers. layout: the mesh that batches are sharded over; None for one. extras: the
     documents' metadata by field [D], as of `etm_jax.corpus.metadata.Metadata.encode`. groups: [D] of a model whose
-    batches hold documents of few groups (`etm_jax.training.grouped`).
+    batches hold documents of few groups (`etm_jax.training.grouped`). context: [D, C], the documents' vectors, of a
+    model that is given them.
     """
 
     def __init__(
@@ -150,12 +166,13 @@ class Batcher:
         layout: MeshLayout | None = None,
         extras: Mapping[str, np.ndarray] | None = None,
         groups: np.ndarray | None = None,
+        context: np.ndarray | None = None,
     ) -> None:
         counts, inputs = canonical(counts, keep_zeros=True), canonical(inputs, keep_zeros=True)
         if not (np.array_equal(counts.indptr, inputs.indptr) and np.array_equal(counts.indices, inputs.indices)):
             raise ValueError("counts and inputs differ in their sparsity")
         self.counts, self.inputs, self.batch_size, self.dtype = counts, inputs, batch_size, dtype
-        self.extras = dict(extras or {})
+        self.extras, self.context = dict(extras or {}), context
         sizes = sizes or static_sizes(tile_lengths(counts, layout), layout.docs_per_row if layout else batch_size)
         self._packer = BatchPacker(batch_size, counts.shape[1], sizes, dtype, layout)
         self._groups, self._plan = groups, None if groups is None else GroupPlan(groups, batch_size)
@@ -214,6 +231,7 @@ class Batcher:
             self.inputs.data[source],
             np.arange(len(rows)),
             {name: values[rows] for name, values in self.extras.items()},
+            None if self.context is None else self.context[rows],
         )
         batch = self._packer.pack(entries, self._packer.largest_tile(entries))
         if self._plan is None or self._groups is None:
@@ -222,8 +240,10 @@ class Batcher:
 
     def of_counts(self, counts: sp.csr_matrix) -> "Batcher":
         """Batches of the same documents with other counts [D, V], which the encoder is not given, on one device."""
-        extras, groups = self.extras, self._groups
-        return Batcher(counts, counts, self.batch_size, self.sizes, self.dtype, extras=extras, groups=groups)
+        extras, groups, context = self.extras, self._groups, self.context
+        return Batcher(
+            counts, counts, self.batch_size, self.sizes, self.dtype, extras=extras, groups=groups, context=context
+        )
 
     def abstract(self) -> Batch:
         """Shapes and types of a usual batch. Not of one on a mesh."""

@@ -41,12 +41,15 @@ def corpus_batchers(corpus: Corpus, config: Config, batch_size: int, mesh: Mesh 
     sizes = static_sizes(lengths, layout.docs_per_row if layout else batch_size, others)
     reads, kind, read = _encoder_input(corpus, config), model_kind(config.model.kind), metadata_read(corpus, config)
 
-    def batcher(counts: sp.csr_matrix, documents: Documents) -> Batcher:
+    def batcher(name: str, counts: sp.csr_matrix, documents: Documents) -> Batcher:
+        context = corpus.contexts.parts.get(name) if corpus.contexts else None
         extras = corpus.metadata.encode(documents.meta, len(documents))
         groups = kind.group_of(config.model, read, extras)
-        return Batcher(counts, reads(counts), batch_size, sizes, layout=layout, extras=extras, groups=groups)
+        return Batcher(
+            counts, reads(counts), batch_size, sizes, layout=layout, extras=extras, groups=groups, context=context
+        )
 
-    return {name: batcher(*part) for name, part in parts.items()}
+    return {name: batcher(name, *part) for name, part in parts.items()}
 
 
 def metadata_read(corpus: Corpus, config: Config) -> Metadata:

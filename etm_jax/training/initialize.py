@@ -9,8 +9,10 @@ import numpy as np
 
 from etm_jax.config.build import Config
 from etm_jax.config.settings import RunOptions
+from etm_jax.config.vector_sources import context_kind
 from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.types import Corpus
+from etm_jax.models.context import constants_of
 from etm_jax.models.kind import Start
 from etm_jax.models.layers import Variables
 from etm_jax.models.registry import model_kind
@@ -59,6 +61,8 @@ def initialize(
     _say_periods(config, corpus, metadata)
     record = partial(trained_record, config, options, corpus, batch_size, epoch_steps, seed_words, metadata)
 
+    if resumed or weights:
+        _check_context(corpus, resumed or weights, options)
     if resumed:
         # What follows from the corpus stays as the run began, also under a version with another rule for it.
         longer = record(resumed.embed_dim)._replace(
@@ -96,11 +100,28 @@ def initialize(
     _say_overlap(started, corpus)
     module = started.spec().module()
 
+    of_context = constants_of(corpus.contexts, corpus) if corpus.contexts else {}
+
     def member(seed: int) -> Variables:
-        return _in_precision(module.initial(jax.random.key(seed), Start(corpus, vectors, seed, seed_words)))
+        variables = module.initial(jax.random.key(seed), Start(corpus, vectors, seed, seed_words))
+        return _in_precision(variables._replace(constants=variables.constants | of_context))
 
     members = [member(seed) for seed in console.track(seeds(config.train), "starting points", unit="seeds")]
     return started, stack(members)
+
+
+def _check_context(corpus: Corpus, begun: RunRecord | SavedModel | None, options: RunOptions) -> None:
+    """Raise UserError where the vectors of --context are not by what made those that a run, or weights, know."""
+    assert begun is not None
+    context, now = begun.config.model.context, corpus.contexts.digest if corpus.contexts else ""
+    # Other documents have other vectors in their file.
+    if begun.context_digest == now or (isinstance(begun, SavedModel) and context_kind(context) == "file"):
+        return
+    what = f"--ckpt={options.ckpt} was trained" if isinstance(begun, SavedModel) else "this run was started"
+    raise UserError(
+        f"{what} with other vectors of --context (digest {begun.context_digest[:16] or 'none'}, now "
+        f"{now[:16] or 'none'}); restore what made those, or start another run"
+    )
 
 
 def _check_shapes(variables: Variables, started: RunRecord, ckpt: str) -> None:

@@ -94,11 +94,12 @@ class RunFolder:
                 "batch_size",
                 "num_epochs",
                 "epoch_steps",
+                "context_dim",
                 "restarted_after",
             ):
                 if type(kept[name]) is not int or not 0 <= kept[name] < (2**48 if name == "num_docs" else 2**31):
                     raise ValueError(f"its {name} is {kept[name]!r}")
-            for name in ("ckpt", "corpus", "corpus_digest", "vocabulary_hash", "dtype"):
+            for name in ("ckpt", "corpus", "corpus_digest", "vocabulary_hash", "dtype", "context_digest"):
                 if type(kept[name]) is not str:
                     raise TypeError(f"its {name} is not text")
             weight = kept["overlap_weight"]

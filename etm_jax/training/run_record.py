@@ -33,7 +33,8 @@ class RunRecord(NamedTuple):
      come in groups; else 0, as an epoch then has as many as its documents need. overlap_weight: of
     `ObjectiveConfig`, with what its default comes to for this corpus. restarted_after: the epochs after which the run
     had ended and was given more, so that its step size began to fall anew; 0 if it was not. metadata: the fields of
-    documents that the model reads.
+    documents that the model reads. context_dim, context_digest: of the vectors of --context, as of
+    `etm_jax.corpus.types.Contexts`; 0 and empty without.
     """
 
     config: Config
@@ -52,6 +53,8 @@ class RunRecord(NamedTuple):
     overlap_weight: float = 0.0
     restarted_after: int = 0
     metadata: Metadata = Metadata()
+    context_dim: int = 0
+    context_digest: str = ""
 
     @property
     def exported(self) -> Literal["last", "best"]:
@@ -95,6 +98,7 @@ class RunRecord(NamedTuple):
             train_rho=self.config.vectors.train_rho,
             seed_words=self.seed_words,
             metadata=self.metadata,
+            context_dim=self.context_dim,
         )
 
 
@@ -126,6 +130,8 @@ def trained_record(
         dtype=default_dtype(),
         overlap_weight=overlap_weight_for(config.objective, corpus.num_train, nnz, config.model.num_topics),
         metadata=metadata,
+        context_dim=corpus.contexts.dim if corpus.contexts else 0,
+        context_digest=corpus.contexts.digest if corpus.contexts else "",
     )
 
 

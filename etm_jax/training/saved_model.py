@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+import numpy as np
+
 from etm_jax.config.build import Config
 from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.types import Vocabulary
@@ -28,6 +30,8 @@ class SavedModel(NamedTuple):
         Fields of the documents that the model was trained on.
     edit : TopicEdit or None
         What became of its topics since, which the weights do not show.
+    context_digest : str
+        Of what made the vectors of --context, as of `etm_jax.corpus.types.Contexts`; empty without.
     """
 
     config: Config
@@ -36,6 +40,7 @@ class SavedModel(NamedTuple):
     origin: str
     metadata: Metadata = Metadata()
     edit: TopicEdit | None = None
+    context_digest: str = ""
 
     @property
     def vocab_size(self) -> int:
@@ -46,6 +51,13 @@ class SavedModel(NamedTuple):
     def embed_dim(self) -> int:
         """L, the length of the word embeddings; 0 for a model without them."""
         return gradient_model(self.config.model.kind).sizes(self.variables.params)[1]
+
+    @property
+    def context_dim(self) -> int:
+        """C, of the vectors of --context; 0 without them."""
+        # A file of weights that is damaged may lack it.
+        found = self.variables.params.get("context_topics") if self.config.model.context else None
+        return 0 if found is None or np.ndim(found) != 2 else int(np.shape(found)[0])
 
     @property
     def num_topics(self) -> int:
@@ -64,4 +76,5 @@ class SavedModel(NamedTuple):
             num_steps=1,
             train_rho=c.vectors.train_rho,
             metadata=self.metadata.only(gradient_model(c.model.kind).fields_read(c.model)),
+            context_dim=self.context_dim,
         )

@@ -26,7 +26,7 @@ class Spec(NamedTuple):
 
     seed_words: the columns that `etm_jax.models.objective.seed_loss` draws topics to; empty for none. first_step: that
     from which the step size falls, until num_steps; beyond 0 where a run that had ended was given more epochs.
-    metadata: the fields of documents that the model reads.
+    metadata: the fields of documents that the model reads. context_dim: C, of the vectors of --context; 0 without.
     """
 
     model: ModelConfig
@@ -39,11 +39,20 @@ class Spec(NamedTuple):
     seed_words: Columns = ()
     first_step: int = 0
     metadata: Metadata = Metadata()
+    context_dim: int = 0
 
     def module(self) -> TopicModel:
         """The model without its variables."""
         kind = gradient_model(self.model.kind)
-        return kind(self.model, self.vocab_size, self.embed_dim, self.objective, self.seed_words, self.metadata)
+        return kind(
+            self.model,
+            self.vocab_size,
+            self.embed_dim,
+            self.objective,
+            self.seed_words,
+            self.metadata,
+            self.context_dim,
+        )
 
     def with_variables(self, variables: Variables) -> TopicModel:
         """The model with its variables, whose methods can be called."""

