@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from etm_jax.api.contexts import ContextVectors
 from etm_jax.api.effects import EffectMethods
 from etm_jax.api.given_meta import meta_as_text
 from etm_jax.api.parameters import segmented_by, settings_by_name, stop_words_setting
@@ -57,7 +58,15 @@ UNNAMED = (
 )
 
 
-class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, EffectMethods, Reports, SavedAsFolder):
+class ETM(
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    TopicMethods,
+    EffectMethods,
+    ContextVectors,
+    Reports,
+    SavedAsFolder,
+):
     """A topic model in the embedding space (Dieng, Ruiz, Blei 2020), trained as by `python -m etm_jax.train`.
 
     Documents are strings, lists of words, which stay as they are (`clean_tokens`), or a matrix of counts [D, V].
@@ -87,6 +96,10 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Effec
         The same seed gives the same bytes on the same machine.
     seed_words : list of lists of str
         Seed words of topics 0, 1, …; [] for a topic without any.
+    context : str or ndarray of shape (D, C)
+        Vectors of whole documents, which the encoder reads beside their words: use, bert:FOLDER or ppmi, which make
+        them, or an array with a row for each document of `fit`; new documents then need one too. With
+        `settings={"encoder": "context"}` it reads these alone, and new documents may be in another language.
     settings : mapping
         Any other settings of `python -m etm_jax.train`, by the name of their flag.
     missing : str
@@ -122,6 +135,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Effec
         variant: str = "default",
         seed: int = 1,
         seed_words: Sequence[Sequence[str]] | None = None,
+        context: Any = "",
         settings: Mapping[str, Any] | None = None,
         missing: str = "error",
         callbacks: Sequence[Callable[[dict[str, Any]], None]] = (),
@@ -139,6 +153,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Effec
         self.variant = variant
         self.seed = seed
         self.seed_words = seed_words
+        self.context = context
         self.settings = settings
         self.missing = missing
         self.callbacks = callbacks
@@ -146,7 +161,9 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Effec
 
     # Fitting
 
-    def fit(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None, meta: Any = None) -> Self:
+    def fit(
+        self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None, meta: Any = None, context: Any = None
+    ) -> Self:
         """Learn topics. X: documents in any form that `ETM` takes.
 
         meta: what is known of them, a mapping of fields to a value for each document, or a DataFrame with a row for
@@ -155,40 +172,46 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Effec
         vocab: the V words of the columns of counts, in their order, a dictionary as `CountVectorizer.vocabulary_`, or
         the fitted vectorizer itself; without it those of a DataFrame are its columns' names, and of other counts the
         columns' numbers, until `name_words` names them.
+
+        context: the documents' vectors, [D, C], in place of an array in the parameter.
         """
         with self._own_words():
             if renaming := by_name(RunOptions)["variant"].renaming(self.variant):
                 note(renaming)
+            self._given_context = context
             corpus, counts, documents = self._prepared(X, vocab, meta)
-            self._learn(corpus, None, counts, meta)
+            vectors = self._fit_vectors(documents)
+            self._learn(self._with_contexts(corpus, vectors), None, counts, meta, vectors)
             self._documents: list[Any] | None = documents
         return self
 
     def fit_transform(
-        self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None, meta: Any = None
-    ) -> np.ndarray:  # fmt: skip
+        self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None, meta: Any = None, context: Any = None
+    ) -> np.ndarray:
         """`fit`, then `transform` of the same documents, which are not split into words again: [D, K] float32."""
-        self.fit(X, vocab=vocab, meta=meta)
+        self.fit(X, vocab=vocab, meta=meta, context=context)
         return self._theta.copy()
 
     def partial_fit(
-        self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None, meta: Any = None
-    ) -> Self:  # fmt: skip
+        self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None, meta: Any = None, context: Any = None
+    ) -> Self:
         """Continue training on other documents with the same vocabulary; the first call is `fit`.
 
         Words outside the vocabulary are left out, and counted in `new_words_`. vocab: the words of the columns of
-        counts, which may be others than those of the first call, and in another order. meta: as in `fit`; fields and
-        categories are those of the first call.
+        counts, which may be others than those of the first call, and in another order. meta, context: as in `fit`;
+        fields and categories are those of the first call.
         """
         if not hasattr(self, "_trained"):
-            return self.fit(X, vocab=vocab, meta=meta)
+            return self.fit(X, vocab=vocab, meta=meta, context=context)
         with self._own_words():
             check_unedited(self._trained)
             unknown = Counter[str]()
             given, counts = self._counted(X, vocab, unknown)
             texts, known = meta_as_text(meta, counts.shape[0]), self._trained.metadata
             corpus = corpus_of_counts(counts, self._vocabulary, self._config(), texts, known)
-            self._learn(corpus, self._trained, counts, meta)
+            vectors = self._vectors(given, counts.shape[0], context)
+            self._given_context = vectors
+            self._learn(self._with_contexts(corpus, vectors), self._trained, counts, meta, vectors)
             self._documents = given
             self.new_words_ = unknown
             if unknown:
@@ -227,8 +250,18 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Effec
         corpus = prepare(Source("ETM.fit", [], documents=lambda: iter(documents)), settings)
         return corpus, counts_in_order(corpus, len(documents)), given
 
-    def _learn(self, corpus: Corpus, other: SavedModel | None, counts: sp.csr_matrix, meta: Any = None) -> None:
-        """Train on the corpus. counts: [D, V], of all given documents, in their order; meta: as of `fit`."""
+    def _learn(
+        self,
+        corpus: Corpus,
+        other: SavedModel | None,
+        counts: sp.csr_matrix,
+        meta: Any = None,
+        vectors: np.ndarray | None = None,
+    ) -> None:
+        """Train on the corpus. counts: [D, V], of all given documents, in their order; meta: as of `fit`.
+
+        vectors: [D, C], where the model is given them.
+        """
         history: list[dict[str, Any]] = []
 
         def on_epoch(row: dict[str, Any]) -> None:
@@ -248,20 +281,24 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Effec
         assert record is not None
         metadata = corpus.metadata.with_quantiles(record.metadata)
         origin = f"ETM.fit, {len(history)} epochs"
-        self._take(SavedModel(config, variables, corpus.vocabulary, origin, metadata))
+        digest = record.context_digest
+        self._take(SavedModel(config, variables, corpus.vocabulary, origin, metadata, context_digest=digest))
         self.history_ = history
         self._corpus, self._record = corpus, record
-        self._theta = self._applied.theta(counts, meta_as_text(meta, counts.shape[0]))
+        self._theta = self._applied.theta(counts, meta_as_text(meta, counts.shape[0]), vectors)
         self._fitted_counts = counts
         self._share = topic_shares(self._theta, counts)
         self._npmi = npmi_coherence(top_words(self.components_, 10), counts)
 
     # Applying
 
-    def transform(self, X: Any, *, vocab: Sequence[str] | None = None, meta: Any = None) -> np.ndarray:
+    def transform(
+        self, X: Any, *, vocab: Sequence[str] | None = None, meta: Any = None, context: Any = None
+    ) -> np.ndarray:
         """Infer topic proportions. vocab: the words of the columns of counts, where those are not the model's in order.
 
         meta: as in `fit`, of which the setting `prevalence` reads; a document without has the mean of those fitted.
+        context: the documents' vectors, [D, C], where the model was fitted with such an array.
 
         Returns
         -------
@@ -270,13 +307,15 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Effec
         """
         check_is_fitted(self, "components_")
         with self._own_words():
-            counts = self._counted(X, vocab)[1]
-            return self._applied.theta(counts, meta_as_text(meta, counts.shape[0]))
+            given, counts = self._counted(X, vocab)
+            vectors = self._vectors(given, counts.shape[0], context)
+            return self._applied.theta(counts, meta_as_text(meta, counts.shape[0]), vectors)
 
     def perplexity(self, X: Any, *, vocab: Sequence[str] | None = None) -> float:
         """Completion perplexity by token, of the second halves of documents given the first. Lower is better.
 
-        Raises ValueError where no document has a word to predict.
+        A model that is given vectors of documents is given none here, as those know the second halves. Raises
+        ValueError where no document has a word to predict.
         """
         check_is_fitted(self, "components_")
         with self._own_words():
@@ -286,7 +325,8 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Effec
             first, second = halves(counts, self.seed)
             if not second.nnz:
                 raise UserError("no document has a word that the model knows: they have no perplexity")
-            return completion_perplexity(self._applied.theta(first), self.components_, second).by_token
+            theta = self._applied.theta(first, context=self._applied.mean_context(first.shape[0]))
+            return completion_perplexity(theta, self.components_, second).by_token
 
     def score(self, X: Any, y: None = None, *, vocab: Sequence[str] | None = None) -> float:
         """Negative `perplexity`: scikit-learn's searches maximise the score."""
@@ -314,6 +354,7 @@ class ETM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, TopicMethods, Effec
     def _config(self) -> Config:
         given = {name: getattr(self, name) for name in _setting_parameters()}
         given["stopwords"] = stop_words_setting(self.stopwords)
+        given["context"] = self._context_setting()
         if callable(self.segmenter):
             given["segmenter"] = "whitespace"  # For what reads the model without the function.
         if not self.num_epochs:

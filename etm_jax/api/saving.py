@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from etm_jax.api.parameters import in_python, lost_segmenter
 from etm_jax.api.run_model import read_run_model
 from etm_jax.api.state import FittedState
+from etm_jax.config.vector_sources import is_given
 from etm_jax.interop.folders import MODEL, read_folder, save_folder
 from etm_jax.results.saved_run import write_documents
 from etm_jax.training.run_folder import RunFolder
@@ -19,6 +20,7 @@ from etm_jax.util.disk import given_path
 from etm_jax.util.errors import UserError, one_line
 from etm_jax.util.files import DAMAGED
 from etm_jax.util.reading import as_object
+from etm_jax.vectors.documents import IN_PYTHON
 
 
 class SavedAsFolder(FittedState):
@@ -27,6 +29,7 @@ class SavedAsFolder(FittedState):
     settings: Mapping[str, Any] | None
     segmenter: str | Callable[[str], Iterable[str]]
     stopwords: str | Iterable[str]
+    context: Any
 
     def save(self, path: str | Path, *, documents: bool = False) -> None:
         """Write a folder that `ETM.load` reads on any platform. It contains no executable code.
@@ -41,6 +44,13 @@ class SavedAsFolder(FittedState):
         by_function = callable(self.segmenter)
         if by_function:
             given["segmenter"] = ""
+        if not isinstance(self.context, str):
+            given["context"] = IN_PYTHON
+        if documents and is_given(self._trained.config.model.context):
+            raise ValueError(
+                "documents=True writes no vectors of documents, which this model reads; leave it out, or fit without "
+                "context"
+            )
         if not isinstance(self.stopwords, str):
             given["stopwords"] = sorted(self.stopwords) if isinstance(self.stopwords, Set) else list(self.stopwords)
         about = {

@@ -284,11 +284,13 @@ class TopicMethods(FittedState):
                 raise UserError(f"n_topic={numbers} must be different numbers, at least one")
             num_seeds = whole_number(num_seeds, "num_seeds")
             corpus, counts, documents = own._prepared(X, vocab)
+            vectors = own._fit_vectors(documents)
+            corpus = own._with_contexts(corpus, vectors)
             fits: dict[int, list[Any]] = {k: [] for k in numbers}
             for seed in range(own.seed, own.seed + num_seeds):
                 for k in numbers:
                     model = clone(own).set_params(num_topics=k, seed=seed)
-                    model._learn(corpus, None, counts)
+                    model._learn(corpus, None, counts, None, vectors)
                     model._documents = documents
                     model.__dict__ |= {name: getattr(own, name) for name in _COLUMNS if hasattr(own, name)}
                     fits[k].append(model)
@@ -311,7 +313,8 @@ def _candidate(models: list[Any], corpus: Any) -> Candidate:
     best, perplexities = min(models, key=_nelbo), []
     for model in models:
         first, second = halves(corpus.valid.counts, model.seed)
-        perplexities.append(completion_perplexity(model._applied.theta(first), model.components_, second).by_token)
+        theta = model._applied.theta(first, context=model._applied.mean_context(first.shape[0]))
+        perplexities.append(completion_perplexity(theta, model.components_, second).by_token)
     words = [top_words(model.components_, WORDS_SHOWN) for model in models]
     unique = [diversity(top_words(model.components_, WORDS_OF_DIVERSITY)) for model in models]
     return Candidate.measured(

@@ -5,7 +5,7 @@ import numpy as np
 from etm_jax.config.vector_sources import OF_TEXTS, context_kind
 from etm_jax.corpus.recounted import CountedDocuments
 from etm_jax.util.errors import UserError
-from etm_jax.vectors.documents import path_of, read_vectors, spaced, text_encoder
+from etm_jax.vectors.documents import TextEncoder, path_of, read_vectors, spaced, text_encoder
 
 
 class NewContexts:
@@ -24,12 +24,7 @@ class NewContexts:
             )
         self._used, self._rows, self._encoder = 0, None, None
         if kind in OF_TEXTS:
-            self._encoder = text_encoder(self._context)
-            if self._encoder.digest != digest:
-                raise UserError(
-                    f"--context={self._context} is another encoder (digest {self._encoder.digest[:16]}) than that of "
-                    f"training (digest {digest[:16]}), and its vectors mean something else; restore that one"
-                )
+            self._encoder = checked_encoder(self._context, digest)
         elif not given:
             raise UserError(
                 f"the model was trained with --context={trained}, which has no vectors of new documents; give theirs "
@@ -62,3 +57,14 @@ class NewContexts:
                 f"--context={self._context} has {len(self._rows):,} rows for {self._used:,} documents; give a row for "
                 "each, in the order of --input"
             )
+
+
+def checked_encoder(context: str, digest: str) -> TextEncoder:
+    """The encoder of --context. Raises UserError where it is another than that of training, which has this digest."""
+    encoder = text_encoder(context)
+    if encoder.digest != digest:
+        raise UserError(
+            f"--context={context} is another encoder (digest {encoder.digest[:16]}) than that of training (digest "
+            f"{digest[:16]}), and its vectors mean something else; restore that one"
+        )
+    return encoder

@@ -86,7 +86,7 @@ def corpus_contexts(corpus: Corpus, source: Source, config: Config) -> Contexts 
     texts = texts_of(clean_documents(source.documents(), settings, corpus.vocabulary.advertisements), settings.lang)
     rows = _rows(corpus, source)
     total = sum(map(len, rows.values())) + (len(corpus.left) if corpus.left else 0)
-    found = np.concatenate(list(_encoded(encoder, texts, total)))
+    found = encoded(encoder, texts, total)
     half = half_texts(corpus, settings.lang)
     return _of_parts(
         {part: found[places] for part, places in rows.items()}
@@ -255,13 +255,13 @@ def _use_digest() -> str:
     return hashlib.sha256("".join(map(file_digest, use.files())).encode()).hexdigest()
 
 
-def _encoded(encoder: TextEncoder, texts: Iterable[str], total: int) -> Iterable[np.ndarray]:
-    """The vectors of texts, `AT_ONCE` together."""
+def encoded(encoder: TextEncoder, texts: Iterable[str], total: int) -> np.ndarray:
+    """The vectors of texts, which may come one at a time: [total, C] float32."""
     held: list[str] = []
+    found = list[np.ndarray]()
     for text in track(texts, "vectors of the documents", total=total, unit="documents"):
         held.append(text)
         if len(held) == AT_ONCE:
-            yield encoder.encode(held)
+            found.append(encoder.encode(held))
             held = []
-    if held:
-        yield encoder.encode(held)
+    return np.concatenate([*found, encoder.encode(held)] if held or not found else found)
