@@ -162,7 +162,7 @@ class TopicModel(TopicModelKind, Module):
             if noise is not None and noise.visible is not None:
                 counts = counts * noise.visible
             found = contexts.of_words(sparse.spmm(counts, batch.pattern, self.context_words), self.context_mean)
-        return (found - self.context_mean) / self.context_deviation
+        return (found - self.context_mean[None]) / self.context_deviation[None]
 
     def document_vectors(self, inputs: sparse.Array, pattern: sparse.Pattern) -> jax.Array:
         """Documents in the space of the word embeddings: [N] → [B, L], in a model that has them."""

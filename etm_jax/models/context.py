@@ -27,7 +27,7 @@ class Scaling(NamedTuple):
 def of_words(sums: jax.Array, mean: jax.Array) -> jax.Array:
     """Σ_v x_v w_v of each document at length 1: [B, C] → [B, C]; `mean` [C] for a document without such words."""
     length = jnp.linalg.norm(sums, axis=1, keepdims=True)
-    return jnp.where(length > 0, sums / jnp.where(length > 0, length, 1), mean)
+    return jnp.where(length > 0, sums / jnp.where(length > 0, length, 1), mean[None])
 
 
 def scaling(vectors: np.ndarray) -> Scaling:

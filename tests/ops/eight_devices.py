@@ -50,6 +50,9 @@ KINDS = {
     "content": ("default", {"hidden": (16,), "content": "source"}),
     "prevalence": ("default", {"hidden": (16,), "prevalence": "~ source * year"}),
     "detm": ("default", {"hidden": (16,), "kind": "detm", "time_field": "year"}),
+    "context": ("default", {"hidden": (16,), "context": "use"}),
+    "context_alone": ("default", {"hidden": (16,), "context": "use", "encoder": "context"}),
+    "context_words": ("default", {"hidden": (16,), "context": "ppmi"}),
 }
 FIELDS = Metadata(
     (
@@ -57,6 +60,9 @@ FIELDS = Metadata(
         MetaColumn("year", "number", (), tuple(np.linspace(2000, 2003, QUANTILES).tolist())),
     )
 )
+CONTEXT = 6
+"""Numbers of a document's vector."""
+
 READ = {"content": ("source",), "prevalence": ("source", "year"), "detm": ("year",)}
 """The fields that a kind reads."""
 
@@ -67,7 +73,8 @@ def spec_of(kind: str, vocab_size: int = V) -> Spec:
     words = ((3, 7), (), (100,)) if kind == "default" else ()
     parts = config.model, config.objective, config.optimizer
     metadata = FIELDS.only(READ.get(kind, ()))
-    return Spec(*parts, vocab_size, L, num_steps=STEPS, train_rho=True, seed_words=words, metadata=metadata)
+    spec = Spec(*parts, vocab_size, L, num_steps=STEPS, train_rho=True, seed_words=words, metadata=metadata)
+    return spec._replace(context_dim=CONTEXT if config.model.context else 0)
 
 
 def batcher_of(kind: str, spec: Spec, counts: sp.csr_matrix, dtype: type, layout: MeshLayout | None) -> Batcher:
@@ -77,7 +84,9 @@ def batcher_of(kind: str, spec: Spec, counts: sp.csr_matrix, dtype: type, layout
     extras = {name: values[name] for name in READ.get(kind, ())}
     groups = type(spec.module()).group_of(spec.model, spec.metadata, extras)
     inputs = np.log1p(counts).astype(dtype)
-    return Batcher(counts, inputs, B, dtype=dtype, layout=layout, extras=extras, groups=groups)
+    vectors = np.random.default_rng(0).normal(size=(counts.shape[0], CONTEXT)).astype(np.float32)
+    context = vectors if spec.model.context == "use" else None
+    return Batcher(counts, inputs, B, dtype=dtype, layout=layout, extras=extras, groups=groups, context=context)
 
 
 def start_of(key: jax.Array, spec: Spec) -> Variables:
@@ -112,7 +121,7 @@ def trained(kind: str, dtype: type, mesh: str) -> dict:
                 state, sums = train_step(state, batch, key, spec.on(layout))
             losses.append(np.asarray(sums.recon + spec.objective.kl_weight * sums.kl).tolist())
     found = {"losses": losses, "state": jax.tree.leaves(jax.tree.map(np.asarray, model_layout.gather(state)))}
-    if kind in ("default", "gsm", *READ):
+    if kind in ("default", "gsm", "context", *READ):
         batch = next(batcher.epoch())
         found["theta"] = np.asarray(theta_step(state.variables, batch, spec.on(layout)))[:B]
         found["beta"] = model_layout.beta(state.variables)

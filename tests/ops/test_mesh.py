@@ -43,6 +43,7 @@ def on_eight_devices(kinds: str, dtype: str, meshes: tuple[str, ...]) -> dict:
         ("default", "float64", ("data:8", "data:2,vocab:4"), 1e-9),
         ("default", "float32", ALL, 2e-5),
         ("clipped,ntm,gsm,compact,seeds,content,prevalence,detm", "float64", ("data:2,vocab:4",), 1e-9),
+        ("context,context_alone,context_words", "float64", ("data:4,vocab:2",), 1e-9),
     ],
 )
 def test_every_mesh_trains_the_same_model(kinds, dtype, meshes, tolerance):

@@ -1,0 +1,127 @@
+"""--context: a vector of each whole document in the encoder's input."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from conftest import draw_noise, planted_counts
+from etm_jax.config.build import make_config
+from etm_jax.models.batch import Batch
+from etm_jax.models.context import of_counts, scaling
+from etm_jax.models.layers import Variables, init_variables
+from etm_jax.training.batches import Batcher
+from etm_jax.training.steps import Spec, posterior_step, theta_step
+
+D, V, K, L, C = 12, 12, 3, 4, 5
+COUNTS = planted_counts(D, V, K)
+VECTORS = np.random.default_rng(0).normal(size=(D, C)).astype(np.float32)
+
+
+def spec_of(**given: object) -> Spec:
+    config = make_config("default", {"num_topics": K, "embed_dim": L, "hidden": (8,)} | given)
+    spec = Spec(config.model, config.objective, config.optimizer, V, L, num_steps=1, train_rho=True)
+    return spec._replace(context_dim=C if config.model.context else 0)
+
+
+def variables_of(spec: Spec) -> Variables:
+    found = init_variables(jax.random.key(0), spec.module())
+    constants = dict(found.constants)
+    if spec.model.context:
+        constants |= {"context_mean": jnp.full(C, 0.1), "context_deviation": jnp.full(C, 2.0)}
+    if spec.model.context == "ppmi":
+        constants["context_words"] = jnp.asarray(np.random.default_rng(1).normal(size=(V, C)), jnp.float32)
+    return Variables(found.params, constants)
+
+
+def batch_of(vectors: np.ndarray | None = VECTORS, counts=COUNTS, size: int = D, rows: np.ndarray | None = None) -> Batch:
+    batcher = Batcher(counts, counts.astype(np.float32), size, context=vectors)
+    return batcher.take(np.arange(D) if rows is None else rows)
+
+
+@pytest.mark.parametrize("encoder", ["counts", "context"])
+@pytest.mark.parametrize("kind", ["etm", "gsm"])
+def test_the_vectors_get_a_gradient_on_every_path(kind: str, encoder: str) -> None:
+    spec = spec_of(context="use", encoder=encoder, kind=kind)
+    variables, batch = variables_of(spec), batch_of()
+    noise = draw_noise(jax.random.key(1), spec.module(), D)
+
+    def loss(params: dict) -> jax.Array:
+        model = spec.with_variables(Variables(params, variables.constants))
+        terms = model.loss_terms(model.read(batch, noise), batch, noise)
+        return terms["recon"].sum() + terms["kl"].sum()
+
+    found = jax.grad(loss)(variables.params)
+    paths = [found["context_topics"], found["context_kernel" if encoder == "counts" else "hidden_0"]]
+    for each in map(jnp.asarray, jax.tree.leaves(paths)):
+        assert np.isfinite(each).all()
+        assert np.abs(each).max() > 1e-4
+
+
+def test_without_vectors_a_model_has_the_parameters_it_had() -> None:
+    spec = spec_of()
+    assert sorted(init_variables(jax.random.key(0), spec.module()).params) == [
+        "alpha", "hidden_0", "logvar", "mu", "rho", "skip_topics"
+    ]  # fmt: skip
+    assert batch_of(None).context is None
+
+
+@pytest.mark.parametrize("encoder", ["counts", "context"])
+def test_a_document_has_its_own_vector_wherever_it_stands(encoder: str) -> None:
+    spec = spec_of(context="use", encoder=encoder)
+    variables = variables_of(spec)
+    # Of a model that has learned nothing, the linear path is 0.
+    variables.params["context_topics"] = jnp.asarray(np.random.default_rng(2).normal(size=(C, K)), jnp.float32)
+    order = np.random.default_rng(3).permutation(D)
+    whole = np.asarray(theta_step(variables, batch_of(), spec))
+    np.testing.assert_allclose(theta_step(variables, batch_of(rows=order), spec), whole[order], atol=2e-6)
+    moved = np.asarray(theta_step(variables, batch_of(VECTORS[order]), spec))
+    assert np.abs(moved - whole).max() > 0.01
+
+
+def test_rows_that_are_padding_have_zeros() -> None:
+    batch = batch_of(size=D + 4)
+    assert np.asarray(batch.context).shape == (D + 4, C)
+    np.testing.assert_array_equal(np.asarray(batch.context)[:D], VECTORS)
+    assert not np.asarray(batch.context)[D:].any()
+
+
+def test_by_the_vectors_alone_words_change_nothing() -> None:
+    spec = spec_of(context="use", encoder="context")
+    assert (spec.model.infer_steps, spec.model.skip) == (0, False)
+    other = planted_counts(D, V, K, seed=9)
+    variables = variables_of(spec)
+    theta = [np.asarray(theta_step(variables, batch_of(counts=counts), spec)) for counts in (COUNTS, other)]
+    np.testing.assert_array_equal(*theta)
+    beside = spec_of(context="use")
+    theta = [np.asarray(theta_step(variables_of(beside), batch_of(counts=c), beside)) for c in (COUNTS, other)]
+    assert np.abs(theta[0] - theta[1]).max() > 0.01
+
+
+def test_vectors_are_read_less_their_mean_over_their_deviation() -> None:
+    spec = spec_of(context="use", encoder="context")
+    variables, scaled = variables_of(spec), replace(spec.model)
+    of_scaled = variables._replace(
+        constants=variables.constants | {"context_mean": jnp.zeros(C), "context_deviation": jnp.ones(C)}
+    )
+    found = posterior_step(variables, batch_of(), spec)
+    expected = posterior_step(of_scaled, batch_of((VECTORS - 0.1) / 2), spec._replace(model=scaled))
+    np.testing.assert_allclose(found.mu, expected.mu, atol=1e-6)
+
+
+def test_a_number_that_never_changes_is_no_infinite_one() -> None:
+    vectors = np.array([[1, 2], [1, 4]], np.float32)
+    mean, deviation = scaling(vectors)
+    np.testing.assert_array_equal(mean, [1, 3])
+    np.testing.assert_array_equal(deviation, [1, 1])
+
+
+def test_the_mean_of_words_vectors_is_made_of_the_counts() -> None:
+    spec = spec_of(context="ppmi")
+    variables = variables_of(spec)
+    model = spec.with_variables(variables)
+    words = np.asarray(variables.constants["context_words"])
+    expected = (of_counts(COUNTS, words) - 0.1) / 2
+    np.testing.assert_allclose(model.read(batch_of(None)).context, expected, atol=1e-5)
