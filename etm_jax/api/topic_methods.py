@@ -17,7 +17,7 @@ from etm_jax.api.parameters import whole_number
 from etm_jax.api.state import FittedState
 from etm_jax.corpus.given import renamed
 from etm_jax.corpus.words.split import halves
-from etm_jax.inference.ask import check_known
+from etm_jax.inference.ask import check_known, vectors_of_text
 from etm_jax.inference.explain import Explanation, check_mixture, explain
 from etm_jax.inference.find_topics import FoundTopic, find_topics
 from etm_jax.metrics.perplexity import completion_perplexity
@@ -238,7 +238,8 @@ class TopicMethods(FittedState):
         with own._own_words():
             unknown = Counter[str]()
             counts = self._counts_of_text(text, "text", unknown)
-            return explain(own._applied, counts, sum(unknown.values()), posterior)
+            vectors = vectors_of_text(own._applied, text)
+            return explain(own._applied, counts, sum(unknown.values()), posterior, vectors)
 
     def _counts_of_text(self, text: str, name: str, unknown: Counter[str] | None = None) -> Any:
         """A text as counts [1, V]. unknown: counter to which words that the model does not know are added."""

@@ -31,6 +31,10 @@ OF_TRAINING = (VectorsConfig, ModelConfig, ObjectiveConfig, OptimizerConfig, Tra
 BY_CONTEXT_ALONE: dict[str, Any] = {"read_rho": True, "skip": False, "thinning": 0.0, "infer_steps": 0}
 """What holds for --encoder=context: nothing that is inferred depends on a document's words."""
 
+USUAL_ALONE: dict[str, Any] = {"refine_steps": 0}
+"""What --encoder=context has unless it is given: steps towards a document's words in training made topics that fit its
+vector less, in its own language and in another (docs/context.md)."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -125,8 +129,9 @@ def make_config(variant: str = "default", given: Mapping[str, Any] | None = None
     merged = VARIANTS[variant] | dict(card.variants.get(variant, {})) | given
     _check_one_seed(card, merged)
     _check_is_read(card, given)
-    merged = dict(card.defaults) | merged | _unread(card) | dict(card.forced)
-    if merged.get("encoder") == "context":
+    alone = merged.get("encoder") == "context"
+    merged = dict(card.defaults) | (USUAL_ALONE if alone else {}) | merged | _unread(card) | dict(card.forced)
+    if alone:
         merged |= BY_CONTEXT_ALONE
     if not dim_is_given and _has_own_dim(merged.get("vectors")):
         merged["embed_dim"] = None

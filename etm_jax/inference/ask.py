@@ -8,7 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from etm_jax.corpus.given import texts_over_words
+from etm_jax.corpus.recounted import CountedDocuments
 from etm_jax.corpus.types import Vocabulary
+from etm_jax.inference.contexts import NewContexts
 from etm_jax.inference.explain import explain
 from etm_jax.inference.find_topics import find_topics
 from etm_jax.inference.predictor import ExportPredictor, Predictor, names_of_topics, read_predictor
@@ -45,7 +47,8 @@ def show_explanation(workdir: str, text: str, file: str, num: int, segmenter: st
     model = read_predictor(workdir)
     counts, unknown = counted_text(model, document, segmenter)
     check_known(counts, unknown, model.vocabulary, text or file, "--text" if text else "--input")
-    found = explain(model, counts, sum(unknown.values()), posterior=True)
+    vectors = vectors_of_text(model, document)
+    found = explain(model, counts, sum(unknown.values()), posterior=True, context=vectors)
     show(found.to_table(num))
     note(
         "",
@@ -60,6 +63,17 @@ def counted_text(
     """One text as counts over the model's words, [1, V] CSR, and the words that the model does not know."""
     unknown = Counter[str]()
     return texts_over_words([text], model.config.corpus, model.vocabulary, unknown, segmenter), unknown
+
+
+def vectors_of_text(model: Predictor | ExportPredictor, text: str) -> np.ndarray | None:
+    """One text's vector [1, C], where the model reads that; None where it does not. Raises UserError as `NewContexts`
+    does.
+    """
+    if not isinstance(model, Predictor) or not model.is_given_context:
+        return None
+    none = sp.csr_matrix(np.zeros((1, len(model.vocabulary)), np.int32))
+    document = CountedDocuments([""], none, np.zeros(1, np.int64), {}, [text])
+    return NewContexts(model.config.model.context, model.context_digest).of(document)
 
 
 def check_known(

@@ -68,6 +68,7 @@ def explain(
     counts: sp.csr_matrix,
     unknown: int = 0,
     posterior: bool = False,
+    context: np.ndarray | None = None,
 ) -> Explanation:
     """Explain the topics of one document.
 
@@ -79,6 +80,8 @@ def explain(
         Occurrences of words that the model does not know.
     posterior : bool
         Whether to compute standard deviations.
+    context : ndarray of shape (1, C), optional
+        The document's vector, of a model that is given one.
 
     Raises
     ------
@@ -86,23 +89,25 @@ def explain(
         If the model's words are no mixture of its topics.
     """
     check_mixture(model)
-    theta, columns = model.theta(counts)[0], counts.indices
+    theta, columns = model.theta(counts, context=context)[0], counts.indices
     joint = theta.astype(np.float64)[:, None] * model.beta[:, columns]
     shares = (joint / np.maximum(joint.sum(axis=0), np.finfo(np.float64).tiny)).T
     words = [model.vocabulary.words[j] for j in columns]
-    deviation = deviations(model, counts)[0] if posterior else None
+    deviation = deviations(model, counts, context)[0] if posterior else None
     return Explanation(theta, deviation, words, counts.data.copy(), shares, unknown)
 
 
-def deviations(model: Predictor | ExportPredictor, counts: sp.csr_matrix) -> np.ndarray:
+def deviations(
+    model: Predictor | ExportPredictor, counts: sp.csr_matrix, context: np.ndarray | None = None
+) -> np.ndarray:
     """Standard deviations of topic proportions under each document's posterior: [D, V] CSR → [D, K] float64.
 
     Of a trained model they are those of `etm_jax.models.laplace` at the proportions that it infers, with the prior and
     the words' weights that it infers them by. Of LDA they are those of Dir(prior + expected counts). A document without
-    words has those of the prior. Raises UserError as `explain` does.
+    words has those of the prior. context: [D, C], of a model that is given vectors. Raises UserError as `explain` does.
     """
     check_mixture(model)
-    covariances = _dirichlet(model, counts) if isinstance(model, ExportPredictor) else _laplace(model, counts)
+    covariances = _dirichlet(model, counts) if isinstance(model, ExportPredictor) else _laplace(model, counts, context)
     return np.array([np.sqrt(np.maximum(np.diag(one), 0)) for one in covariances]).reshape(counts.shape[0], -1)
 
 
@@ -118,14 +123,14 @@ def check_mixture(model: Predictor | ExportPredictor) -> None:
         )
 
 
-def _laplace(model: Predictor, counts: sp.csr_matrix) -> Sequence[np.ndarray]:
+def _laplace(model: Predictor, counts: sp.csr_matrix, context: np.ndarray | None) -> Sequence[np.ndarray]:
     c = model.spec.model
     bound = model.spec.with_variables(model.variables)
     beta, weights = np.asarray(bound.beta()), np.asarray(bound.word_weights()) if c.infer_steps else 1.0
     variance = c.infer_variance if c.infer_steps else c.prior_variance
     rows: list[sp.csr_matrix] = [counts[i] for i in range(counts.shape[0])]
     found = []
-    for theta, row in zip(model.fitted_theta(counts), rows, strict=True):
+    for theta, row in zip(model.fitted_theta(counts, context=context), rows, strict=True):
         weight = weights[row.indices] if isinstance(weights, np.ndarray) else weights
         covariance = theta_covariance(theta, beta[:, row.indices], row.data * weight, variance)
         found.append(_edited(model, theta, covariance))

@@ -92,9 +92,9 @@ def test_by_the_vectors_alone_another_language_has_the_same_topics(lines: Path, 
 def test_another_encoder_is_refused_with_both_digests(lines: Path, tmp_path: Path, monkeypatch) -> None:
     folder = trained(lines, tmp_path / "run", "--context=use", "--num_epochs=1")
     stub(monkeypatch, "b" * 64)
-    with pytest.raises(UserError, match="another encoder .digest b{16}. than that of training .digest a{16}."):
+    with pytest.raises(UserError, match=r"another encoder .digest b{16}. than that of training .digest a{16}."):
         theta_of(folder, themed_lines(3), tmp_path)
-    with pytest.raises(UserError, match="digest a{16}, now b{16}"):
+    with pytest.raises(UserError, match=r"digest a{16}, now b{16}"):
         trained(lines, folder, "--context=use", "--num_epochs=2")
 
 
@@ -145,7 +145,7 @@ def test_new_documents_need_their_own_vectors(lines: Path, vectors: Path, tmp_pa
         theta_of(folder, ["海", "山"], tmp_path, vectors=np.zeros((3, C)))
     with pytest.raises(UserError, match="has 1 rows, and there are more documents"):
         theta_of(folder, ["海", "山"], tmp_path, vectors=np.zeros((1, C)))
-    with pytest.raises(UserError, match="the model reads .2, 4."):
+    with pytest.raises(UserError, match=r"the model reads .2, 4."):
         theta_of(folder, ["海", "山"], tmp_path, vectors=np.zeros((2, C + 1)))
     with pytest.raises(UserError, match="is not what the model was trained with"):
         theta_of(folder, ["海"], tmp_path, "use")
