@@ -63,15 +63,17 @@ def _of_setting(s: Setting) -> list[str]:
     notes = [f"{variant or 'default'}: {shown(x)}" for variant, x in defaults(s) if variant or shown(x)]
     note = f" [{'; '.join(notes)}]" if notes else ""
     if any(phrases.values()):
-        alone = [line for name, about in phrases.items() for line in _phrase(name, about)]
+        width = max(10, *(len(name) + 1 for name in phrases))
+        alone = [line for name, about in phrases.items() for line in _phrase(name, about, width)]
         return [*_entry(shape, s.help + note), *alone]
     return _entry(shape, (s.help if value == choices else explained(s)) + note)
 
 
-def _phrase(name: str, about: str) -> list[str]:
-    """A choice and what it stands for, below its flag."""
-    lines = textwrap.wrap(about, WIDTH - INDENT - 12)
-    return [" " * (INDENT + 2) + f"{name:<10}{lines[0]}", *(" " * (INDENT + 12) + line for line in lines[1:])]
+def _phrase(name: str, about: str, width: int) -> list[str]:
+    """A choice and what it stands for, below its flag. width: of the names of all choices."""
+    lines = textwrap.wrap(about, WIDTH - INDENT - 2 - width)
+    rest = (" " * (INDENT + 2 + width) + line for line in lines[1:])
+    return [" " * (INDENT + 2) + f"{name:<{width}}{lines[0]}", *rest]
 
 
 def _entry(shape: str, text: str) -> list[str]:
