@@ -40,8 +40,10 @@ LANGUAGES = {"cn": "Chinese", "en": "English"}
 
 MODELS = {
     "counts (default)": (),
-    "use, beside the counts": ("--context=use",),
-    "ppmi, beside the counts": ("--context=ppmi",),
+    "counts, --refine_steps=0": ("--refine_steps=0",),
+    "ppmi beside the counts": ("--context=ppmi",),
+    "use beside the counts": ("--context=use",),
+    "use beside the counts, --refine_steps=0": ("--context=use", "--refine_steps=0"),
     "use alone": ("--context=use", "--encoder=context"),
     "use alone, --refine_steps=2": ("--context=use", "--encoder=context", "--refine_steps=2"),
 }
