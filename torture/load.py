@@ -2,10 +2,13 @@
 
 python -m torture.load --documents=50000,500000,5000000 --output=torture/results/load.json
 python -m torture.load --documents=1000000 --words=100
+python -m torture.load --documents=10000000 --shards
 
 The documents are drawn by LDA's process (`etm_jax.foundations.simulate`), ten words each on average, and are a text
 file, a document a line. What is measured is the command that a person would give, from the text to the exported
-results: its seconds and memory, when it has said what (which tells its stages apart), and those of the processor.
+results: its seconds and memory, when it has said what (which tells its stages apart), and those of the processor. With
+--shards, those of two commands, of which the first puts the documents into shards, in twenty files to begin with, and
+the second trains on them; memory is then that of the largest process.
 """
 
 import argparse
@@ -16,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +51,29 @@ def write_documents(path: Path, num_docs: int, num_words: int = 10, seed: int = 
                 file.write(" ".join([words[j] for j in row]) + "\n")
 
 
-def measured(corpus: Path, workdir: Path) -> dict[str, Any]:
-    """Train an epoch on a corpus in a process of its own: its seconds, its peak of resident memory, and its curve.
+def trained(corpus: Path, workdir: Path) -> dict[str, Any]:
+    """Train an epoch on a corpus: what `measured` gives."""
+    flags = [f"--corpus={corpus}", f"--workdir={workdir}", "--num_epochs=1"]
+    return measured("etm_jax.train", flags + ([] if corpus.is_dir() else ["--segmenter=whitespace"]), workdir)
 
-    rises: seconds and MiB, whenever there were two hundredths more than ever before. said: seconds, MiB and the
-    beginning of each line that it printed, but for those of tables.
+
+def sharded(corpus: Path, folder: Path) -> dict[str, Any]:
+    """Put the documents of a text file into shards: what `measured` gives. The file is taken apart, and is gone."""
+    parts = folder.with_name("parts")
+    parts.mkdir()
+    subprocess.run(["split", "--number=l/20", "--additional-suffix=.txt", str(corpus), f"{parts}/"], check=True)
+    corpus.unlink()
+    flags = [f"--input={parts}/*.txt", f"--output={folder}", "--segmenter=whitespace", "--workers=2"]
+    return measured("etm_jax.prepare", flags, folder)
+
+
+def measured(module: str, flags: Sequence[str], workdir: Path) -> dict[str, Any]:
+    """Run a command in a process of its own: its seconds, its peak of resident memory, and its curve.
+
+    peak_mib: of its largest process. rises: seconds and MiB of the first, whenever there were two hundredths more than
+    ever before. said: seconds, MiB and the beginning of each line that it printed, but for those of tables.
     """
-    command = [sys.executable, "-m", "etm_jax.train", f"--corpus={corpus}", f"--workdir={workdir}"]
-    command += ["--segmenter=whitespace", "--num_epochs=1"]
+    command = [sys.executable, "-m", module, *flags]
     begun, used = time.monotonic(), _processor_seconds()
     file = workdir.parent / f"{workdir.name}.log"
     with file.open("w") as log, file.open() as told:
@@ -74,7 +93,7 @@ def measured(corpus: Path, workdir: Path) -> dict[str, Any]:
             ]
             if not curve or resident > 1.02 * curve[-1][1]:
                 curve.append((now, resident))
-            peak = max(peak, resident)
+            peak = max(peak, resident, *map(_resident_mib, _children(process.pid)))
     if process.returncode:
         raise SystemExit(file.read_text()[-3000:])
     return {
@@ -92,6 +111,14 @@ def _processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def _children(process: int) -> list[int]:
+    """The processes that it has started and that are there now."""
+    try:
+        return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    except OSError:
+        return []
+
+
 def _resident_mib(process: int) -> int:
     try:
         pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
@@ -107,6 +134,7 @@ def main() -> int:
     parser.add_argument("--words", type=int, default=10, help="of a document, on average; default: 10")
     parser.add_argument("--output", type=Path, help="a file for the figures")
     parser.add_argument("--folder", type=Path, help="where the corpora and runs lie; default: a temporary one")
+    parser.add_argument("--shards", action="store_true", help="prepare shards, and train on them")
     given = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory(dir=given.folder) as place:
@@ -114,7 +142,12 @@ def main() -> int:
             corpus = Path(place) / f"{num_docs}.txt"
             write_documents(corpus, num_docs, given.words)
             row = {"documents": num_docs, "words": given.words, "text_mib": corpus.stat().st_size >> 20}
-            row |= measured(corpus, Path(place) / str(num_docs))
+            if given.shards:
+                folder = Path(place) / f"{num_docs}-shards"
+                row["shards"] = sharded(corpus, folder)
+                print(f"{num_docs:>10,} documents in shards: {row['shards']['peak_mib']:,} MiB", flush=True)
+                corpus = folder
+            row |= trained(corpus, Path(place) / str(num_docs))
             print(f"{num_docs:>10,} documents: {row['peak_mib']:,} MiB at most, {row['seconds']:,} s", flush=True)
             rows.append(row)
     if given.output:

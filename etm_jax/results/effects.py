@@ -29,6 +29,9 @@ METHODS = ("composition", "bootstrap")
 DRAWS = {"composition": 100, "bootstrap": 1000}
 """How many by default."""
 
+FEWEST_DRAWS = 2
+"""That have a spread."""
+
 NUMBERS_AT_ONCE = 2**26
 """Proportions that are held at once: documents times topics times draws."""
 
@@ -151,6 +154,9 @@ def estimate_effects(
     _check(columns, design, documents.theta.shape[1], flag)
     rows = np.array([one.row for one in wanted])
     num_draws = draws or DRAWS[method]
+    if num_draws < FEWEST_DRAWS:
+        what = flag.replace("formula", "draws")
+        raise UserError(f"{what}={draws} is too few for an interval; give at least {FEWEST_DRAWS}")
     if documents.beta is None:
         found = _of_theta(documents.theta[kept].astype(np.float64), columns, rows, method, num_draws, level, seed)
     else:

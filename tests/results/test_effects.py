@@ -136,6 +136,13 @@ def test_what_cannot_be_told_is_said_in_one_line(formula: str, meta: dict[str, l
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize("flag", ["--formula", "formula"])
+def test_one_draw_has_no_interval(flag: str) -> None:
+    documents, _ = drawn()
+    with pytest.raises(UserError, match=f"^{flag.replace('formula', 'draws')}=1 is too few for an interval"):
+        estimate_effects(documents, "~ group", draws=1, flag=flag)
+
+
 def test_a_block_holds_each_document_once() -> None:
     counts = sp.random(70, 400, density=0.1, random_state=0, format="csr")
     counts = sp.csr_matrix((np.ones_like(counts.data), counts.indices, counts.indptr), counts.shape)
