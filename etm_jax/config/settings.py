@@ -173,6 +173,15 @@ class ObjectiveConfig:
     )
     kl_weight: float = setting(1.0, "weight of the KL term", above=0)
     seed_weight: float = setting(0.03, "weight of what draws each topic to its --seed_words", before=0.03)
+    neighbour_share: float = setting(
+        0.0,
+        "share of the words to explain that a document gets from its nearest documents, by --context or, without, by "
+        "the PPMI vectors of their words",
+        at_least=0,
+        below=1,
+        before=0.0,
+    )
+    neighbours: int = setting(20, "nearest documents that --neighbour_share takes words of", at_least=1, before=20)
     refine_steps: int = setting(
         2, "Newton steps in training from the encoder's guess to a better one; 0: none", at_least=0, zero="none"
     )

@@ -42,13 +42,13 @@ def constants_of(contexts: Contexts, corpus: Corpus) -> dict[str, np.ndarray]:
     """The constants of a model that reads these vectors, by name."""
     if contexts.words is None:
         return dict(zip(("context_mean", "context_deviation"), scaling(contexts.parts["train"]), strict=True))
-    mean, deviation = scaling(of_counts(corpus.train.counts, contexts.words))
+    found = of_documents(corpus.train.counts, contexts.words)
+    has_words = found.any(axis=1)
+    mean, deviation = scaling(found[has_words] if has_words.any() else found)
     return {"context_mean": mean, "context_deviation": deviation, "context_words": contexts.words}
 
 
-def of_counts(counts: sp.csr_matrix, words: np.ndarray) -> np.ndarray:
-    """What `of_words` gives the documents [D, V] that have such words: at most [D, C]. words: [V, C]."""
+def of_documents(counts: sp.csr_matrix, words: np.ndarray) -> np.ndarray:
+    """What `of_words` gives documents [D, V], with zeros for those without such words: [D, C]. words: [V, C]."""
     sums = np.asarray(counts @ words)
-    length = np.linalg.norm(sums, axis=1, keepdims=True)
-    found: np.ndarray = sums[length[:, 0] > 0] / length[length > 0][:, None]
-    return found if len(found) else sums
+    return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), np.finfo(np.float32).tiny)

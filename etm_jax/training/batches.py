@@ -240,9 +240,33 @@ class Batcher:
 
     def of_counts(self, counts: sp.csr_matrix) -> "Batcher":
         """Batches of the same documents with other counts [D, V], which the encoder is not given, on one device."""
-        extras, groups, context = self.extras, self._groups, self.context
+        return self._of_same(counts, counts, self.sizes, None, self.context)
+
+    def with_counts(self, counts: sp.csr_matrix, inputs: sp.csr_matrix, context: np.ndarray | None) -> "Batcher":
+        """Batches of the same documents with other counts and inputs [D, V], of the sparsity of each other.
+
+        context: [D, C], or None for those that there are.
+        """
+        return self._of_same(counts, inputs, (), self.layout, self.context if context is None else context)
+
+    def _of_same(
+        self,
+        counts: sp.csr_matrix,
+        inputs: sp.csr_matrix,
+        sizes: tuple[int, ...],
+        layout: MeshLayout | None,
+        context: np.ndarray | None,
+    ) -> "Batcher":
         return Batcher(
-            counts, counts, self.batch_size, self.sizes, self.dtype, extras=extras, groups=groups, context=context
+            counts,
+            inputs,
+            self.batch_size,
+            sizes,
+            self.dtype,
+            layout=layout,
+            extras=self.extras,
+            groups=self._groups,
+            context=context,
         )
 
     def abstract(self) -> Batch:

@@ -14,6 +14,7 @@ from etm_jax.models.registry import model_kind
 from etm_jax.ops.mesh import MeshLayout
 from etm_jax.training.batches import Batcher, static_sizes, tile_lengths
 from etm_jax.training.grouped import GroupPlan
+from etm_jax.training.neighbours import pooled
 from etm_jax.training.stream_batches import StreamBatcher
 from etm_jax.util.errors import UserError
 
@@ -76,7 +77,11 @@ def steps_of_epoch(corpus: Corpus, config: Config, batch_size: int) -> int:
 
 
 def training_batcher(corpus: Corpus, config: Config, in_memory: Batcher) -> Batcher | StreamBatcher:
-    """Batches of the training documents: `in_memory`, or where that is of a sample, of the same sizes from disk."""
+    """Batches of the training documents: `in_memory`, or where that is of a sample, of the same sizes from disk.
+
+    With --neighbour_share, those of `etm_jax.training.neighbours`, which are longer.
+    """
+    in_memory = pooled(in_memory, corpus, config)
     if corpus.stream is None:
         return in_memory
     reads, workers = _encoder_input(corpus, config), config.train.read_workers

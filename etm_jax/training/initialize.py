@@ -20,6 +20,7 @@ from etm_jax.models.seed_words import Columns, read_seed_words
 from etm_jax.training.corpus_batches import batch_size_for, metadata_read, steps_of_epoch
 from etm_jax.training.ensemble import seeds, stack
 from etm_jax.training.memory import check_memory
+from etm_jax.training.neighbours import check_neighbours
 from etm_jax.training.run_record import ENOUGH_DOCUMENTS, RunRecord, trained_record
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.training.steps import abstract_state
@@ -49,6 +50,7 @@ def initialize(
     with the record as soon as it is known, or, before the vectors are made, as it will be unless those are of another
     length. Raises UserError where the settings are not for this corpus, or ask for more than the memory holds.
     """
+    check_neighbours(corpus, config)
     if not resumed:
         check_memory(config, corpus)
         _say_what_is_little(config, corpus)

@@ -65,7 +65,8 @@ def make_trainer(
             spec, num_seeds = record.spec(), config.train.num_seeds
             step = train_step if num_seeds == 1 else train_steps
             programs = (step, eval_step, all_finite, theta_step, posterior_step)
-            ahead.start(lambda: calls(spec, num_seeds, batchers["train"].abstract()), programs)
+            longer = bool(config.objective.neighbour_share)
+            ahead.start(lambda: calls(spec, num_seeds, batchers["train"].abstract(), longer), programs)
 
     try:
         record, variables = initialize(config, options, corpus, resumed, weights, begin)
@@ -93,11 +94,16 @@ def make_trainer(
     )
 
 
-def calls(spec: Spec, num_seeds: int, batch: Batch) -> Iterator[Call]:
-    """How a training, and what makes its results, call their programs. batch: shapes of one."""
+def calls(spec: Spec, num_seeds: int, batch: Batch, longer: bool = False) -> Iterator[Call]:
+    """How a training, and what makes its results, call their programs. batch: shapes of one.
+
+    longer: those that are trained on have more entries, of which the number is not known yet.
+    """
     key, one = jax.random.key(0), abstract_state(spec)
     all_seeds = one if num_seeds == 1 else abstract_states(spec, num_seeds)
-    if num_seeds == 1:
+    if longer:
+        pass
+    elif num_seeds == 1:
         yield train_step, (one, batch, key, spec)
     else:
         yield train_steps, (all_seeds, batch, jax.random.split(key, num_seeds), spec)

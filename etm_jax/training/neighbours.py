@@ -15,11 +15,54 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.config.build import Config
+from etm_jax.corpus.types import Corpus
+from etm_jax.models.context import of_documents
+from etm_jax.training.batches import Batcher
 from etm_jax.util.arrays import unit_rows
-from etm_jax.util.console import track
+from etm_jax.util.console import note, track
+from etm_jax.util.errors import UserError
+from etm_jax.vectors.documents import words_contexts
 
 NUMBERS_AT_ONCE = 2**26
 """Similarities that are held at once."""
+
+
+def check_neighbours(corpus: Corpus, config: Config) -> None:
+    """Raise UserError where --neighbour_share is given and the documents are not all at hand."""
+    if corpus.stream and (share := config.objective.neighbour_share):
+        raise UserError(
+            f"--neighbour_share={share} compares all documents, and those of a corpus of shards are not all in memory; "
+            "give the texts or their counts as --corpus"
+        )
+
+
+def pooled(in_memory: Batcher, corpus: Corpus, config: Config) -> Batcher:
+    """The batcher of the training documents with what --neighbour_share makes of their counts; itself without.
+
+    Near is what has similar vectors of --context or, where there are none, of `words_contexts`. What an encoder reads
+    stays.
+    """
+    share, number = config.objective.neighbour_share, config.objective.neighbours
+    if not share:
+        return in_memory
+    number = min(number, in_memory.num_docs - 1)
+    if not number:
+        return in_memory
+    contexts = corpus.contexts or words_contexts(corpus, config)
+    vectors = contexts.parts.get("train")
+    if vectors is None:
+        assert contexts.words is not None
+        vectors = of_documents(corpus.train.counts, contexts.words)
+    note(f"{number} nearest documents by {contexts.origin} give {share:.0%} of what each document is to explain")
+    near, cosines = nearest(vectors, number)
+    counts = pooled_counts(in_memory.counts, near, cosines, share)
+    context = None
+    if corpus.contexts and contexts.words is not None:
+        # The model would make them of the counts, which are now others. A document without words has the mean.
+        known = vectors.any(axis=1, keepdims=True)
+        context = np.where(known, vectors, vectors.sum(axis=0) / max(1, known.sum()))
+    return in_memory.with_counts(counts, spread_over(in_memory.inputs, counts), context)
 
 
 def nearest(vectors: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:

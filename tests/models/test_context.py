@@ -8,7 +8,7 @@ import pytest
 from conftest import draw_noise, planted_counts
 from etm_jax.config.build import make_config
 from etm_jax.models.batch import Batch
-from etm_jax.models.context import of_counts, scaling
+from etm_jax.models.context import of_documents, scaling
 from etm_jax.models.layers import Variables, init_variables
 from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, posterior_step, theta_step
@@ -123,5 +123,5 @@ def test_the_mean_of_words_vectors_is_made_of_the_counts() -> None:
     variables = variables_of(spec)
     model = spec.with_variables(variables)
     words = np.asarray(variables.constants["context_words"])
-    expected = (of_counts(COUNTS, words) - 0.1) / 2
+    expected = (of_documents(COUNTS, words) - 0.1) / 2
     np.testing.assert_allclose(model.read(batch_of(None)).context, expected, atol=1e-5)
