@@ -180,7 +180,7 @@ def test_shards_have_the_vectors_of_their_words_alone(lines: Path, tmp_path: Pat
 
 def test_counts_have_no_texts_to_read(tmp_path: Path, lines: Path) -> None:
     export = trained(lines, tmp_path / "first", "--num_epochs=1") / "export"
-    with pytest.raises(UserError, match="reads the documents' texts, but .* came as counts; give the texts"):
+    with pytest.raises(UserError, match=r"reads the documents' texts, but .* came as counts; give the texts"):
         trained(export, tmp_path / "run", "--context=use")
     num_docs = sum(len(np.load(export / f"theta_{part}.npy")) for part in ("train", "valid", "test"))
     np.save(tmp_path / "v.npy", np.random.default_rng(0).normal(size=(num_docs, C)))
