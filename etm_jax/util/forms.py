@@ -11,7 +11,7 @@ from typing import Any
 from etm_jax import __version__
 from etm_jax.util.errors import UserError
 
-FORMAT = 3
+FORMAT = 4
 """To be raised with every change of what is stored, a new setting included; 0 is what carries no version.
 
 What a raise needs besides: how the earlier format is read (for a setting, `before` in its declaration), its settings in

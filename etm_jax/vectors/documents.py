@@ -38,11 +38,16 @@ _BETWEEN_HAN = re.compile(rf"(?<={_HAN})[ \t]+(?={_HAN})")
 
 
 class TextEncoder(NamedTuple):
-    """What makes vectors of texts. encode: from n texts to [n, C] float32; digest: SHA-256 of it; origin: its name."""
+    """What makes vectors of texts.
+
+    encode: from n texts to [n, C] float32; digest: SHA-256 of it; origin: its name. at_once: how many texts it is given
+    together.
+    """
 
     encode: Callable[[Sequence[str]], np.ndarray]
     digest: str
     origin: str
+    at_once: int = AT_ONCE
 
 
 def check_context(context: str, source: Source) -> None:
@@ -230,8 +235,8 @@ def text_encoder(context: str) -> TextEncoder:
     except ImportError as error:
         raise UserError(f"--context={context} is not in this version of etm_jax; give --context=use") from error
     folder = str(path_of(context))
-    about = bert.encode_texts(folder, [])
-    return TextEncoder(partial(_encode_bert, folder), about.digest, folder)
+    # It is read anew at each call, and makes batches itself.
+    return TextEncoder(partial(_encode_bert, folder), bert.model_digest(folder), folder, at_once=2**31)
 
 
 def _encode_use(texts: Sequence[str]) -> np.ndarray:
@@ -261,7 +266,7 @@ def encoded(encoder: TextEncoder, texts: Iterable[str], total: int) -> np.ndarra
     found = list[np.ndarray]()
     for text in track(texts, "vectors of the documents", total=total, unit="documents"):
         held.append(text)
-        if len(held) == AT_ONCE:
+        if len(held) == encoder.at_once:
             found.append(encoder.encode(held))
             held = []
     return np.concatenate([*found, encoder.encode(held)] if held or not found else found)

@@ -5,12 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import SMALL, themed_lines
+from conftest import SMALL, needs_scale, themed_lines
 from etm_jax.cli import flags as cli
 from etm_jax.cli.run import run
 from etm_jax.inference.infer import Reading, infer
 from etm_jax.interop import read_saved_model, to_safetensors
 from etm_jax.interop.native_files import read_run_weights
+from etm_jax.prepare import main as prepare
 from etm_jax.util.errors import UserError
 from etm_jax.vectors import documents
 from etm_jax.vectors.documents import TextEncoder, spaced
@@ -162,6 +163,28 @@ def test_a_file_of_weights_knows_the_vectors(lines: Path, tmp_path: Path) -> Non
     assert (again.context_digest, again.context_dim) == ("a" * 64, C)
     texts = themed_lines(6, seed=5)
     np.testing.assert_array_equal(theta_of(file, texts, tmp_path), theta_of(folder, texts, tmp_path))
+
+
+@needs_scale
+def test_shards_have_the_vectors_of_their_words_alone(lines: Path, tmp_path: Path) -> None:
+    shards = tmp_path / "shards"
+    given = [f"--input={lines}", f"--output={shards}", "--segmenter=whitespace", "--no_below=1", "--no_above=0.6"]
+    assert cli.run(prepare, ["prepare", *given]) == 0
+    small = [flag for flag in SMALL if not flag.startswith(("--segmenter", "--no_", "--batch_size"))]
+    flags = [f"--corpus={shards}", *small, "--batch_size=64"]
+    with pytest.raises(UserError, match="needs a corpus that is read whole"):
+        run(*cli.parse(["train", *flags, "--context=use", f"--workdir={tmp_path / 'use'}"]))
+    run(*cli.parse(["train", *flags, "--context=ppmi", f"--workdir={tmp_path / 'ppmi'}"]))
+    assert np.isfinite(np.load(tmp_path / "ppmi" / "export" / "theta_train.npy")).all()
+
+
+def test_counts_have_no_texts_to_read(tmp_path: Path, lines: Path) -> None:
+    export = trained(lines, tmp_path / "first", "--num_epochs=1") / "export"
+    with pytest.raises(UserError, match=r"reads the documents' texts, but .* came as counts; give the texts"):
+        trained(export, tmp_path / "run", "--context=use")
+    num_docs = sum(len(np.load(export / f"theta_{part}.npy")) for part in ("train", "valid", "test"))
+    np.save(tmp_path / "v.npy", np.random.default_rng(0).normal(size=(num_docs, C)))
+    trained(export, tmp_path / "run", f"--context=file:{tmp_path / 'v.npy'}", "--num_epochs=1")
 
 
 def test_blanks_between_chinese_characters_part_words_alone() -> None:
