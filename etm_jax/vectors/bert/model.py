@@ -87,7 +87,8 @@ class Encoder:
         Raises UserError where a number of it is nan or inf.
         """
         waiting: deque[tuple[Batch, jax.Array]] = deque()
-        plan = batches(np.diff(pieces.starts), jax.default_backend(), 1 if self.mesh is None else self.mesh.size)
+        devices = 1 if self.mesh is None else self.mesh.size
+        plan = batches(np.diff(pieces.starts), self.tokenize.max_pieces, jax.default_backend(), devices)
         for rows, shape in track(plan, label, unit="batches"):
             batch = _padded(pieces, rows, shape)
             waiting.append((batch, program(self.params(), *map(self._placed, batch[1:]))))
@@ -114,8 +115,8 @@ def _pooled(params: Params, ids: jax.Array, lengths: jax.Array, *, config: BertC
     return pool(encode(params, config, ids, lengths, last), lengths, pooling).astype(jnp.float32)
 
 
-def batches(lengths: np.ndarray, platform: str, devices: int) -> list[tuple[np.ndarray, tuple[int, int]]]:
-    """The texts of each batch, the longest first, and its shape (B, T). lengths: [D], pieces of each text.
+def batches(lengths: np.ndarray, most: int, platform: str, devices: int) -> list[tuple[np.ndarray, tuple[int, int]]]:
+    """The texts of each batch, the longest first, and its shape (B, T). lengths: [D], pieces of each text, ≤ most.
 
     B is what `PIECES` allows, or for the last batch the least power of 2 that holds it, times the number of devices.
     """
@@ -123,9 +124,11 @@ def batches(lengths: np.ndarray, platform: str, devices: int) -> list[tuple[np.n
     while low < len(order):
         longest = int(lengths[order[low]])
         width = next((shape for shape in SHAPES if shape >= longest), -(-longest // SHAPES[-1]) * SHAPES[-1])
-        most = max(1, PIECES.get(platform, PIECES["cpu"]) // width)
+        # Beyond the longest text there are no positions.
+        width = min(width, most)
+        full = max(1, PIECES.get(platform, PIECES["cpu"]) // width)
         left = -(-(len(order) - low) // devices)
-        rows = devices * min(most, 1 << (left - 1).bit_length())
+        rows = devices * min(full, 1 << (left - 1).bit_length())
         plan.append((order[low : low + rows], (rows, width)))
         low += rows
     return plan
