@@ -131,8 +131,7 @@ def _from_vocabulary(path: Path, settings: dict[str, Any]) -> Any:
         normalizers.NFC(),
     ]
     if lower:
-        # Python's lower case, by which BERT was trained, writes a last Σ otherwise than the library does.
-        steps += [normalizers.Replace(Regex(r"(?<=\p{L})Σ(?!\p{L})"), "ς"), normalizers.Lowercase()]
+        steps.append(normalizers.Lowercase())
     if strip or (strip is None and lower):
         steps += [normalizers.NFD(), normalizers.Replace(Regex(r"\p{Mn}"), "")]
     tokenizer = Tokenizer(models.WordPiece(numbers, unk_token=special["unk"], max_input_chars_per_word=100))
