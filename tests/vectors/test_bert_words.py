@@ -8,7 +8,11 @@ import pytest
 from bert_folders import CONFIG, numpy_states, random_state, write_folder
 from test_vectors import corpus_of
 
-from conftest import token_stream
+from conftest import SMALL, token_stream
+from etm_jax.cli import flags
+from etm_jax.cli.run import run
+from etm_jax.config.build import make_config
+from etm_jax.config.declaration import files_read
 from etm_jax.config.settings import VectorsConfig
 from etm_jax.config.vector_sources import joined_sources, vector_source
 from etm_jax.corpus.types import Corpus, Phrases, Vocabulary
@@ -204,3 +208,21 @@ def test_more_columns_than_there_are_get_a_warning(tmp_path: Path, capsys: pytes
     found = word_vectors(corpus, of_source(f"file:{tmp_path / 'vectors.txt'}+ppmi", 30), 0)
     assert "--emb_dim=30 is more than the 5 columns" in capsys.readouterr().err
     assert found.matrix.shape == (3, 5)
+
+
+def test_a_run_from_text_to_topics_on_fixed_vectors(folder: Path, lines_file: Path, tmp_path: Path) -> None:
+    given = [f"--corpus={lines_file}", *SMALL, "--num_epochs=2", "--notrain_rho", f"--workdir={tmp_path / 'run'}"]
+    run(*flags.parse(["train", *given, f"--vectors=bert:{folder}"]))
+    beta, rho = (np.load(tmp_path / "run" / "export" / f"{name}.npy") for name in ("beta", "rho"))
+    np.testing.assert_allclose(beta.sum(axis=1), 1, atol=1e-5)
+    assert rho.shape == (beta.shape[1], 8)
+
+
+def test_flags_take_joined_sources_and_read_their_files(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "vectors.txt").write_text("2 2\na0 1 2\na1 2 1\n")
+    config = make_config("default", {"vectors": f"file:{tmp_path / 'vectors.txt'}+bert:{folder}+ppmi"})
+    assert config.vectors.embed_dim == 100
+    assert files_read(config.vectors) == [("--vectors", folder), ("--vectors", tmp_path / "vectors.txt")]
+    assert make_config("default", {"vectors": f"bert:{folder}"}).vectors.embed_dim is None
+    with pytest.raises(UserError, match="is not one of ppmi, skipgram"):
+        make_config("default", {"vectors": "ppmi+nothing"})
