@@ -172,6 +172,14 @@ def test_what_is_wrong_with_a_folder_is_said_in_one_line(fault: str, folder: Pat
     assert "\n" not in str(caught.value)
 
 
+def test_a_tokenizer_that_fails_on_a_text_is_said_in_one_line(folder: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    given = {piece: number for number, piece in enumerate(PIECES)}
+    tokenizers.Tokenizer(tokenizers.models.WordPiece(given, unk_token="[NONE]")).save(str(folder / "tokenizer.json"))
+    with pytest.raises(UserError, match=r"tokenizer.json cannot cut a text into pieces \(WordPiece error"):
+        encode_texts(str(folder), ["unknown"])
+
+
 @pytest.mark.parametrize("places", ['{"a": "../a"}', '{"a": "gone.safetensors"}', "[]", "{}"])
 def test_a_list_of_parts_names_files_that_lie_beside_it(places: str, folder: Path) -> None:
     (folder / "model.safetensors").unlink()

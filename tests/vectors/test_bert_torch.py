@@ -124,8 +124,8 @@ ODD = [
     ],
 )
 def test_pieces_are_those_of_the_slow_tokenizer(settings: dict[str, bool], tmp_path: Path) -> None:
-    if not hasattr(transformers, "BasicTokenizer"):
-        pytest.skip("transformers from 5 on has no slow tokenizer of BERT")
+    if int(transformers.__version__.partition(".")[0]) >= 5:
+        pytest.skip("transformers from 5 on has no slow tokenizer of BERT: letters with separate accents stay so there")
     letters = sorted(
         {c for text in ODD for form in (text, text.lower(), unicodedata.normalize("NFD", text)) for c in form}
     )

@@ -72,7 +72,7 @@ class TextPieces:
         _check_fits(tokenizer, path, config)
         tokenizer.no_padding()
         tokenizer.enable_truncation(self.max_pieces)
-        self._tokenizer = tokenizer
+        self._tokenizer, self._path = tokenizer, path
 
     def __call__(self, texts: Sequence[str], spans: bool = False) -> Pieces:
         """The pieces of texts. What is no Unicode, as half of a pair of surrogates, is U+FFFD."""
@@ -97,7 +97,13 @@ class TextPieces:
     def _encoded(self, texts: Sequence[str], spans: bool) -> Iterator[Any]:
         encode = self._tokenizer.encode_batch if spans else self._tokenizer.encode_batch_fast
         for low in range(0, len(texts), _BLOCK):
-            yield from encode([text.translate(_SURROGATES) for text in texts[low : low + _BLOCK]])
+            some = [text.translate(_SURROGATES) for text in texts[low : low + _BLOCK]]
+            try:
+                found = encode(some)
+            except Exception as error:  # As where the piece for what is unknown is none of the vocabulary.
+                reason = (str(error).splitlines() or ["no reason is given"])[0][:200]
+                raise UserError(f"{self._path} cannot cut a text into pieces ({reason}); copy it again") from error
+            yield from found
 
 
 def _from_json(path: Path) -> Any:
@@ -106,7 +112,8 @@ def _from_json(path: Path) -> Any:
     try:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # The library raises a bare Exception.
-        raise UserError(f"{path} is no tokenizer ({str(error)[:200]}); copy it again") from error
+        reason = (str(error).splitlines() or ["it is empty"])[0][:200]
+        raise UserError(f"{path} is no tokenizer ({reason}); copy it again") from error
 
 
 def _from_vocabulary(path: Path, settings: dict[str, Any]) -> Any:
