@@ -48,7 +48,7 @@ INSTALL_FAILED = { echo "Installing failed, see above; BUILD.md lists the usual 
 SUPPORTED := jax flax orbax-checkpoint numpy gensim scikit-learn
 # One file for all Pythons and systems. The demo's is the tests' with less, as both go into $(VENV).
 DEMO_EXTRAS := demo
-TEST_EXTRAS := zh,script,demo,corpora,use,lda,tensorboard,xlsx,parquet,scale,figures,pyldavis,browser,notebook,dev
+TEST_EXTRAS := zh,script,demo,corpora,use,bert,lda,tensorboard,xlsx,parquet,scale,figures,pyldavis,browser,notebook,dev
 COMMA := ,
 LOCK = $(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version=3.11 --generate-hashes --no-annotate \
 	--custom-compile-command='make lock'

@@ -169,7 +169,7 @@ def make_things(place: Path, wanted: Collection[str] = THINGS) -> dict[str, Thin
 
 def tensors_of(path: Path) -> bytes:
     """The arrays and the settings of a .safetensors file, whose header has them in another order each time."""
-    from etm_jax.interop.tensor_files import read_metadata, read_tensors
+    from etm_jax.util.tensor_files import read_metadata, read_tensors
 
     values = {name: array.tobytes() for name, array in read_tensors(path).items()}
     values |= {name: text.encode() for name, text in read_metadata(path).items()}

@@ -399,7 +399,7 @@ def _trained() -> object:
 
 def _make_safetensors(folder: Path) -> None:
     from etm_jax.interop.native_files import to_safetensors
-    from etm_jax.interop.tensor_files import write_tensors
+    from etm_jax.util.tensor_files import write_tensors
 
     to_safetensors(folder / "ours.safetensors", _trained())  # type: ignore[arg-type]
     write_tensors(folder / "theirs.safetensors", _torch_state(), {})

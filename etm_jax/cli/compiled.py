@@ -12,7 +12,7 @@ import jax
 
 from etm_jax.util.console import warn
 from etm_jax.util.digests import DIGESTS, FolderDigests, file_digest, file_digests
-from etm_jax.util.disk import cache_folder, free_space
+from etm_jax.util.disk import cache_folder, free_space, sweep
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable, replace_text
 
@@ -79,20 +79,6 @@ def _default() -> Path | None:
         if os.access(folder, os.W_OK) and free_space(folder) >= MOST:
             return folder
     return None
-
-
-def sweep(folder: Path, most: int) -> None:
-    """Delete what was used longest ago until at most `most` bytes are left in a folder and those in it."""
-    with suppress(OSError):
-        # A file system that does not note when files are read leaves those that were written last.
-        files = [(max(seen.st_atime, seen.st_mtime), seen.st_size, path) for path in folder.rglob("*")
-                 if path.is_file() and (seen := path.stat())]  # fmt: skip
-        left = sum(size for _, size, _ in files)
-        for _, size, path in sorted(files):
-            if left <= most:
-                return
-            path.unlink(missing_ok=True)
-            left -= size
 
 
 def _processor() -> str:

@@ -55,6 +55,7 @@ def setting(
     required: bool = False,
     choices: Choices = (),
     renamed: Mapping[str, str] | None = None,
+    parts: Callable[[str], list[str]] | None = None,
     endings: tuple[str, ...] = (),
     at_least: float | None = None,
     above: float | None = None,
@@ -76,7 +77,8 @@ def setting(
     FILE. required: whether a command cannot do without it.
 
     choices: the values that are allowed, with a phrase for each or without. One such as file:PATH stands for all that
-    begin with file:. renamed: former names of choices, which are still taken. endings: what the name of a file must end
+    begin with file:. renamed: former names of choices, which are still taken. parts: the choices that a value joins,
+    where it may be several. endings: what the name of a file must end
     in. at_least, above, at_most, below: bounds of a number, or of each in a tuple. zero: what 0 stands for. example: of
     a tuple, for messages.
 
@@ -109,6 +111,7 @@ class Setting:
     required: bool
     choices: Choices
     renamed: Mapping[str, str]
+    parts: Callable[[str], list[str]] | None
     endings: tuple[str, ...]
     at_least: float | None
     above: float | None
@@ -163,8 +166,9 @@ class Setting:
 
         What is a choice is no file, and what is a folder is one only for a setting that reads folders.
         """
-        named = value.partition(":")[2] if self.choice_phrases else value
-        paths = {Path(part).expanduser() for part in (named, *re.split("[,，]", named)) if part}
+        values = self.parts(value) if self.parts else [value]
+        named = [one.partition(":")[2] if self.choice_phrases else one for one in values]
+        paths = {Path(part).expanduser() for one in named for part in (one, *re.split("[,，]", one)) if part}
         return sorted(path for path in paths if path.is_file() or (self.reads == "path" and path.is_dir()))
 
     def renaming(self, value: Any) -> str:
@@ -225,6 +229,8 @@ class Setting:
             raise UserError(f"--{self.flag}={self.text(value)} is out of range; give at most {LARGEST}")
 
     def _is_choice(self, value: str) -> bool:
+        if self.parts and len(parts := self.parts(value)) > 1:
+            return all(map(self._is_choice, parts))
         beginnings = (choice.partition(":")[0] + ":" for choice in self.choice_phrases if ":" in choice)
         return value in self.choice_phrases or any(value.startswith(b) and value != b for b in beginnings)
 

@@ -10,7 +10,7 @@ from etm_jax.config.corpus_settings import MAX_SEED, CorpusConfig
 from etm_jax.config.declaration import NOT_HERE, setting, settings_of
 from etm_jax.config.models import LdaConfig, model_card, model_names, model_phrases
 from etm_jax.config.variants import PHRASES, RENAMED
-from etm_jax.config.vector_sources import CONTEXT_SOURCES, VECTOR_SOURCES
+from etm_jax.config.vector_sources import CONTEXT_SOURCES, JOINED, VECTOR_SOURCES, joined_sources
 from etm_jax.util.errors import UserError
 
 
@@ -21,12 +21,13 @@ class VectorsConfig:
     vectors: str = setting(
         "ppmi",
         "word vectors to start from",
-        choices={source.shown: source.about for source in VECTOR_SOURCES.values()},
-        reads="file",
+        choices={source.shown: source.about for source in (*VECTOR_SOURCES.values(), JOINED)},
+        parts=joined_sources,
+        reads="path",
     )
     embed_dim: int | None = setting(
         100,
-        "length of the word vectors; default where --vectors brings a length of its own (file:, use): that length",
+        "length of the word vectors; default where --vectors brings a length of its own (file:, use, bert:): that",
         flag="emb_dim",
         at_least=2,
     )

@@ -1,5 +1,6 @@
 """The sources of word vectors by name. Loads no JAX: flags and help are made from it."""
 
+import re
 from dataclasses import dataclass
 
 
@@ -33,12 +34,33 @@ VECTOR_SOURCES = {
         VectorSource("use", "a sentence encoder (extra: use)", "etm_jax.vectors.use", own_length=True),
         VectorSource("random", "as torch's Linear starts", "etm_jax.vectors.random"),
         VectorSource("file", "word2vec's formats or GloVe's", "etm_jax.vectors.file", argument="PATH", own_length=True),
+        VectorSource(
+            "bert",
+            "words in their contexts, by an encoder of the BERT family (extra: bert)",
+            "etm_jax.vectors.bert.words",
+            argument="FOLDER",
+            own_length=True,
+        ),
     )
 }
 
+JOINED = VectorSource("A+B", "several of them side by side, reduced to --emb_dim", "etm_jax.vectors.joined")
+"""Of a value such as ppmi+bert:FOLDER."""
+
+
+def joined_sources(value: str) -> list[str]:
+    """The sources that a value joins by `+`, or the one that it is.
+
+    A `+` is one between sources only where the name of one follows, so that paths may have others.
+    """
+    names = "|".join(f"{s.name}:" if s.argument else rf"{s.name}(?=\+|$)" for s in VECTOR_SOURCES.values())
+    return re.split(rf"\+(?={names})", value)
+
 
 def vector_source(value: str) -> VectorSource | None:
-    """The source that a value of --vectors names; None where there is none."""
+    """The source that a value of --vectors names; None where there is none, or one of several is none."""
+    if len(parts := joined_sources(value)) > 1:
+        return JOINED if all(map(vector_source, parts)) else None
     name, colon, argument = value.partition(":")
     source = VECTOR_SOURCES.get(name)
     return source if source and bool(source.argument) == bool(colon and argument) else None

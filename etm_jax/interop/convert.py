@@ -10,13 +10,13 @@ from etm_jax.interop import read_saved_model, save_torch, to_safetensors
 from etm_jax.interop.layouts import LAYOUTS
 from etm_jax.interop.native_files import check_unedited
 from etm_jax.interop.read import model_files
-from etm_jax.interop.tensor_files import is_tensor_file
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.util.console import note, warn
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
 from etm_jax.util.overlap import check_not_read, given
 from etm_jax.util.reading import read_array
+from etm_jax.util.tensor_files import is_tensor_file
 
 
 def convert(source: str, target: str, layout: str = "", rho: str = "", unfinished: bool = False) -> None:

@@ -14,7 +14,6 @@ from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.store.cache import vocabulary_from_json, vocabulary_to_json
 from etm_jax.corpus.types import Vocabulary
 from etm_jax.interop.layouts import flatten, nested
-from etm_jax.interop.tensor_files import read_metadata, read_tensors, write_tensors
 from etm_jax.models.base import TopicModel
 from etm_jax.models.layers import Params, Variables
 from etm_jax.models.registry import model_kind
@@ -29,6 +28,7 @@ from etm_jax.util.errors import UserError
 from etm_jax.util.files import DAMAGED
 from etm_jax.util.forms import FORMAT_KEY, ForeignError, foreign, stamp, stored_format, writer
 from etm_jax.util.reading import parse_object, read_object
+from etm_jax.util.tensor_files import read_metadata, read_tensors, write_tensors
 
 MARK = "etm_jax"
 """The key of the metadata that marks a file as written by etm_jax."""

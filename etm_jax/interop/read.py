@@ -8,13 +8,13 @@ from etm_jax.config.build import make_config
 from etm_jax.interop.folders import FILES, MODEL, read_folder
 from etm_jax.interop.layouts import LAYOUTS
 from etm_jax.interop.native_files import MARK, from_safetensors, read_run_weights
-from etm_jax.interop.tensor_files import SUFFIX, is_tensor_file, read_metadata
 from etm_jax.interop.torch_files import from_torch
 from etm_jax.models.layers import Variables
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.util.disk import given_path
 from etm_jax.util.errors import UserError
+from etm_jax.util.tensor_files import SUFFIX, is_tensor_file, read_metadata
 
 TORCH_SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
 """Suffixes of files that torch writes. They decide only where no file exists: one that does may have any name."""

@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from etm_jax.util.errors import UserError
@@ -45,6 +45,20 @@ def cache_folder() -> Path:
         return Path(given or os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / ("" if given else "etm_jax")
     except RuntimeError as error:
         raise UserError(f"there is no folder for caches ({error}); set ETM_JAX_CACHE to one") from error
+
+
+def sweep(folder: Path, most: int) -> None:
+    """Delete what was used longest ago until at most `most` bytes are left in a folder and those in it."""
+    with suppress(OSError):
+        # A file system that does not note when files are read leaves those that were written last.
+        files = [(max(seen.st_atime, seen.st_mtime), seen.st_size, path) for path in folder.rglob("*")
+                 if path.is_file() and (seen := path.stat())]  # fmt: skip
+        left = sum(size for _, size, _ in files)
+        for _, size, path in sorted(files):
+            if left <= most:
+                return
+            path.unlink(missing_ok=True)
+            left -= size
 
 
 @contextmanager

@@ -46,6 +46,12 @@ def read_object(path: Path) -> dict[str, Any]:
     return parse_object(path.read_text("utf-8"))
 
 
+def read_json_value(path: Path) -> Any:
+    """Read any JSON in a UTF-8 file. Raises OSError where it cannot be read, ValueError where it has none."""
+    with _parsing():
+        return json.loads(path.read_text("utf-8"))
+
+
 def parse_object(text: str) -> dict[str, Any]:
     """Parse a text as a JSON object. Raises ValueError where it is not one."""
     with _parsing():

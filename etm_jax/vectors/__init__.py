@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from importlib import import_module
-from typing import cast
 
 import numpy as np
 
@@ -13,7 +11,7 @@ from etm_jax.config.settings import VectorsConfig
 from etm_jax.config.vector_sources import VECTOR_SOURCES, vector_source
 from etm_jax.corpus.types import Corpus
 from etm_jax.util.errors import UserError
-from etm_jax.vectors.base import Source
+from etm_jax.vectors.base import Source, module_of
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def _load(config: VectorsConfig) -> Source:
     """The module of the source that `config` names, which exists."""
     source = vector_source(config.vectors)
     assert source is not None
-    return cast(Source, import_module(source.module))
+    return module_of(source)
 
 
 def _fill(matrix: np.ndarray, known: np.ndarray, seed: int) -> np.ndarray:

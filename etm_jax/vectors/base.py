@@ -3,11 +3,13 @@
 A row in `etm_jax.config.vector_sources` registers it; `etm_jax.vectors` calls the two functions.
 """
 
-from typing import NamedTuple, Protocol
+from importlib import import_module
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 
 from etm_jax.config.settings import VectorsConfig
+from etm_jax.config.vector_sources import VectorSource
 from etm_jax.corpus.types import Corpus
 
 
@@ -35,3 +37,8 @@ class Source(Protocol):
 
     def make(self, corpus: Corpus, config: VectorsConfig, seed: int) -> SourceVectors:
         """Vectors of the corpus' vocabulary. The same arguments give the same bytes. Raises UserError."""
+
+
+def module_of(source: VectorSource) -> Source:
+    """The file of a source, imported when its vectors are wanted."""
+    return cast(Source, import_module(source.module))

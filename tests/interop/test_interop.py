@@ -22,7 +22,6 @@ from etm_jax.corpus.types import Vocabulary
 from etm_jax.interop import from_safetensors, from_torch, read_saved_model, save_torch, to_safetensors, to_torch
 from etm_jax.interop.layouts import from_state, to_state
 from etm_jax.interop.start_weights import read_start_weights
-from etm_jax.interop.tensor_files import write_tensors
 from etm_jax.models.layers import Variables, init_variables
 from etm_jax.models.noise import Noise
 from etm_jax.train import main as train_main
@@ -30,6 +29,7 @@ from etm_jax.training.batches import Batcher
 from etm_jax.training.saved_model import SavedModel
 from etm_jax.training.steps import Spec
 from etm_jax.util.errors import UserError
+from etm_jax.util.tensor_files import write_tensors
 
 V, H, K, L = 12, 6, 3, 4
 

@@ -22,12 +22,12 @@ from etm_jax.corpus.store.cache import load_corpus
 from etm_jax.corpus.types import Corpus
 from etm_jax.inference.predictor import read_predictor
 from etm_jax.interop.read import read_saved_model
-from etm_jax.interop.tensor_files import read_metadata, read_tensors, write_tensors
 from etm_jax.train import main
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.util.digests import DIGESTS, file_digests
 from etm_jax.util.errors import UserError
 from etm_jax.util.forms import FORMAT
+from etm_jax.util.tensor_files import read_metadata, read_tensors, write_tensors
 
 ARCHIVES = sorted(
     Path(__file__).parents[1].joinpath("stored_forms").glob("*.tar.xz"),

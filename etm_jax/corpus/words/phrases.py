@@ -15,7 +15,7 @@ SEPARATOR = "_"
 MAX_CONNECTORS = 7
 """Connectors between two words that a phrase joins, at most."""
 
-_FIRST_UNSPACED = "\u2e80"
+FIRST_UNSPACED = "\u2e80"
 """From here on come the scripts of East Asia."""
 
 
@@ -35,7 +35,7 @@ def spelled(parts: Iterable[str]) -> str:
     """The word that a phrase becomes: `new_york`, but 人工智能, as Chinese is written without blanks."""
     whole = ""
     for part in parts:
-        spaced = whole and part and whole[-1] < _FIRST_UNSPACED and part[0] < _FIRST_UNSPACED
+        spaced = whole and part and whole[-1] < FIRST_UNSPACED and part[0] < FIRST_UNSPACED
         whole += SEPARATOR + part if spaced else part
     return whole
 

@@ -20,9 +20,18 @@ def is_tensor_file(path: Path) -> bool:
     return path.suffix.lower() == SUFFIX
 
 
-def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """Read the arrays of a file. Raises UserError, which does not name the file, where it cannot be read."""
-    return _read(path, lambda file: {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+def read_tensors(path: Path, wanted: Callable[[str], bool] = bool, extra: str = "interop") -> dict[str, np.ndarray]:
+    """Read the arrays of a file. Raises UserError, which does not name the file, where it cannot be read.
+
+    wanted: of which names; by default of all. extra: that of etm_jax which installs the library.
+    """
+    # numpy knows bfloat16 once this is imported, as JAX does too.
+    import ml_dtypes  # noqa: F401
+
+    def arrays(file: Any) -> dict[str, np.ndarray]:
+        return {name: file.get_tensor(name) for name in file.keys() if wanted(name)}  # noqa: SIM118
+
+    return _read(path, arrays, extra)
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -30,9 +39,9 @@ def read_metadata(path: Path) -> dict[str, str]:
     return _read(path, lambda file: file.metadata() or {})
 
 
-def _read(path: Path, read: Callable[[Any], T]) -> T:
+def _read(path: Path, read: Callable[[Any], T], extra: str = "interop") -> T:
     """What `read` returns for the open file. Raises UserError where the file cannot be read."""
-    library = _safetensors()
+    library = _safetensors(extra)
     try:
         with path.open("rb"):
             pass
@@ -60,9 +69,9 @@ def write_tensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mappin
         file.write(contents)
 
 
-def _safetensors() -> Any:
+def _safetensors(extra: str = "interop") -> Any:
     """The library. Raises UserError where it is not installed."""
-    require("safetensors", "interop", "a .safetensors file")
+    require("safetensors", extra, "a .safetensors file")
     import safetensors
 
     return safetensors
