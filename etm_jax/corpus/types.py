@@ -243,8 +243,8 @@ class Contexts(NamedTuple):
 
     parts: by part (train, valid, test, test_h1) the documents' vectors, [D, C] float32; empty where they are made of
     the counts and of `words`, [V, C] float32. Those of test_h1 know nothing of the other halves. digest: SHA-256 of
-    what made them, by which another model is known, or of the vectors themselves where they came as such. origin: what
-    made them, for display.
+    what made them, by which another model is known, or of the vectors themselves where they came as such; empty for
+    `words`, which the model keeps. origin: what made them, for display.
     """
 
     parts: Mapping[str, np.ndarray]

@@ -64,7 +64,7 @@ def initialize(
     record = partial(trained_record, config, options, corpus, batch_size, epoch_steps, seed_words, metadata)
 
     if resumed or weights:
-        _check_context(corpus, resumed or weights, options)
+        _check_context(config, corpus, resumed or weights, options)
     if resumed:
         # What follows from the corpus stays as the run began, also under a version with another rule for it.
         longer = record(resumed.embed_dim)._replace(
@@ -112,12 +112,13 @@ def initialize(
     return started, stack(members)
 
 
-def _check_context(corpus: Corpus, begun: RunRecord | SavedModel | None, options: RunOptions) -> None:
+def _check_context(config: Config, corpus: Corpus, begun: RunRecord | SavedModel | None, options: RunOptions) -> None:
     """Raise UserError where the vectors of --context are not by what made those that a run, or weights, know."""
     assert begun is not None
-    context, now = begun.config.model.context, corpus.contexts.digest if corpus.contexts else ""
+    kinds = {context_kind(each.model.context) for each in (begun.config, config)}
+    now = corpus.contexts.digest if corpus.contexts else ""
     # Other documents have other vectors in their file.
-    if begun.context_digest == now or (isinstance(begun, SavedModel) and context_kind(context) == "file"):
+    if begun.context_digest == now or (isinstance(begun, SavedModel) and kinds == {"file"}):
         return
     what = f"--ckpt={options.ckpt} was trained" if isinstance(begun, SavedModel) else "this run was started"
     raise UserError(

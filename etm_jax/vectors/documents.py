@@ -109,7 +109,7 @@ def words_contexts(corpus: Corpus, config: Config) -> Contexts:
     rarity = np.log((1 + corpus.vocabulary.num_docs) / (1 + corpus.vocabulary.doc_freq))
     length = np.maximum(np.linalg.norm(vectors, axis=1), 1e-12)
     words = (vectors * (rarity / length)[:, None]).astype(np.float32)
-    return Contexts({}, words, hashlib.sha256(words.tobytes()).hexdigest(), "document-level PPMI of the words")
+    return Contexts({}, words, "", "document-level PPMI of the words")
 
 
 def placed(

@@ -10,6 +10,7 @@ from etm_jax.cli import flags as cli
 from etm_jax.cli.run import run
 from etm_jax.inference.infer import Reading, infer
 from etm_jax.interop import read_saved_model, to_safetensors
+from etm_jax.interop.layouts import to_state
 from etm_jax.interop.native_files import read_run_weights
 from etm_jax.prepare import main as prepare
 from etm_jax.util.errors import UserError
@@ -152,6 +153,21 @@ def test_new_documents_need_their_own_vectors(lines: Path, vectors: Path, tmp_pa
         theta_of(folder, ["海"], tmp_path, "use")
     with pytest.raises(UserError, match="is for a model that was trained with it"):
         theta_of(plain, ["海"], tmp_path, "use")
+
+
+def test_weights_are_those_of_the_same_vectors(lines: Path, vectors: Path, tmp_path: Path, monkeypatch) -> None:
+    first = trained(lines, tmp_path / "first", "--context=use", "--num_epochs=1")
+    trained(lines, tmp_path / "on", "--context=use", f"--ckpt={first}", "--num_epochs=1")
+    with pytest.raises(UserError, match=r"was trained with other vectors of --context .digest a{16}, now"):
+        trained(lines, tmp_path / "file", f"--context=file:{vectors}", f"--ckpt={first}")
+    with pytest.raises(UserError, match="was trained with --context=use, and its weights do not fit no --context"):
+        trained(lines, tmp_path / "none", f"--ckpt={first}")
+
+
+def test_torch_has_no_place_for_vectors(lines: Path, tmp_path: Path) -> None:
+    folder = trained(lines, tmp_path / "run", "--context=use", "--num_epochs=1", "--variant=paper", "--emb_dim=8")
+    with pytest.raises(UserError, match="context_kernel"):
+        to_state(read_run_weights(str(folder)).variables.params, "etm")
 
 
 def test_a_file_of_weights_knows_the_vectors(lines: Path, tmp_path: Path) -> None:
