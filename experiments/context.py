@@ -17,7 +17,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,24 +81,22 @@ class Agreement(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """A fitted model. seconds: of training, without reading the text and making vectors. agreement: by language."""
+    """A fitted model. seconds: of training, without reading the text and making vectors. agreement: by test file."""
 
     summary: Summary
     seconds: float
     agreement: dict[str, Agreement]
 
 
-def write_documents(labelled: Path, out: Path) -> None:
-    """Both languages' texts with their labels, as cn_train.jsonl, en_test.jsonl and so on. Raises UserError."""
-    for language in LANGUAGES:
-        folder = labelled / f"infoctm_ECNews_{language}"
-        for part in ("train", "test"):
-            files = [folder / f"{part}_{kind}.txt" for kind in ("texts", "labels")]
-            if absent := [file for file in files if not file.is_file()]:
-                raise UserError(f"{absent[0]} is not there; --labelled is the folder that docs/quality.md describes")
-            texts, labels = (file.read_text("utf-8").removesuffix("\n").split("\n") for file in files)
-            rows = [json.dumps({"text": a, "label": b}) for a, b in zip(texts, labels, strict=True)]
-            (out / f"{language}_{part}.jsonl").write_text("\n".join(rows) + "\n", "utf-8")
+def write_documents(folder: Path, out: Path, name: str) -> None:
+    """A corpus' texts with their labels, as NAME_train.jsonl and NAME_test.jsonl. Raises UserError."""
+    for part in ("train", "test"):
+        files = [folder / f"{part}_{kind}.txt" for kind in ("texts", "labels")]
+        if absent := [file for file in files if not file.is_file()]:
+            raise UserError(f"{absent[0]} is not there; --labelled is the folder that docs/quality.md describes")
+        texts, labels = (file.read_text("utf-8").removesuffix("\n").split("\n") for file in files)
+        rows = [json.dumps({"text": a, "label": b}) for a, b in zip(texts, labels, strict=True)]
+        (out / f"{name}_{part}.jsonl").write_text("\n".join(rows) + "\n", "utf-8")
 
 
 def agreement(theta: np.ndarray, labels: np.ndarray) -> Agreement:
@@ -108,10 +106,16 @@ def agreement(theta: np.ndarray, labels: np.ndarray) -> Agreement:
     return Agreement(pure / len(labels), float(normalized_mutual_info_score(labels, topics)))
 
 
-def measured(flags: Sequence[str], seed: int, work: Path, known: dict[str, Corpus]) -> Measured:
-    """Train on the Chinese documents in `work`. known: corpora with their vectors by --context, which is added to."""
+def measured(
+    train: Path, tests: Mapping[str, Path], flags: Sequence[str], seed: int, known: dict[str, Corpus]
+) -> Measured:
+    """Train on documents; read others of other files, by name, with their labels.
+
+    The run and what comes of it lie beside `train`. known: corpora with their vectors by --context, which is added to.
+    """
+    work = train.parent
     run = work / f"run_{len(list(work.glob('run_*')))}"
-    given = [f"--corpus={work / 'cn_train.jsonl'}", "--segmenter=whitespace", f"--cache_dir={work / 'cache'}"]
+    given = [f"--corpus={train}", "--segmenter=whitespace", f"--cache_dir={work / 'cache'}"]
     config, options = cli.parse(["train", *given, f"--seed={seed}", f"--workdir={run}", *flags])
     config, folder = find_folder(config, options)
     source, context = find_source(config.corpus), config.model.context
@@ -122,10 +126,9 @@ def measured(flags: Sequence[str], seed: int, work: Path, known: dict[str, Corpu
     _, summary = fit(fitter, known[context], folder)
     seconds = time.perf_counter() - begin
     found = {}
-    for language in LANGUAGES:
-        new = work / f"{language}_test.jsonl"
+    for name, new in tests.items():
         labels = np.array([json.loads(line)["label"] for line in new.read_text("utf-8").splitlines()])
-        found[language] = agreement(theta_of(run, new, work, "whitespace"), labels)
+        found[name] = agreement(theta_of(run, new, work, "whitespace"), labels)
     return Measured(summary, seconds, found)
 
 
@@ -184,7 +187,9 @@ def main(argv: Sequence[str]) -> None:
     seeds = [int(seed) for seed in given.seeds.split(",")]
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        write_documents(given.labelled, work)
+        for language in LANGUAGES:
+            write_documents(given.labelled / f"infoctm_ECNews_{language}", work, language)
+        tests = {language: work / f"{language}_test.jsonl" for language in LANGUAGES}
         rows, known, read = [], dict[str, Corpus](), dict[str, Path]()
         for name, flags in MODELS.items():
             if given.only not in name:
@@ -195,7 +200,7 @@ def main(argv: Sequence[str]) -> None:
                 if name.startswith(ALONE) and seed == seeds[0]:
                     read[name] = work / f"run_{len(list(work.glob('run_*')))}"
                 with silenced():
-                    runs.append(measured(flags, seed, work, known))
+                    runs.append(measured(work / "cn_train.jsonl", tests, flags, seed, known))
             rows.append(row(name, runs))
             note(" ".join(rows[-1]))
         print(markdown(rows, HEADER, "<" + ">" * (len(HEADER) - 1)))
