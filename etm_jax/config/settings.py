@@ -66,7 +66,7 @@ class ModelConfig:
         choices=CONTEXT_SOURCES,
         models=("etm", "gsm", "detm"),
         before="",
-        reads="file",
+        reads="path",
     )
     encoder: str = setting(
         "counts",

@@ -160,7 +160,7 @@ def test_every_setting_that_names_a_path_says_whether_it_is_read():
     reads = {s.flag for kind in kinds for s in settings_of(kind) if s.reads}
     # `files_of` and `model_files` know what is read of the first two; the others are written to.
     assert paths - reads == {"corpus", "ckpt", "cache_dir", "workdir", "compilation_cache"}
-    assert reads - paths == {"vectors"}  # file:PATH is one of its choices.
+    assert reads - paths == {"vectors", "context"}  # file:PATH and bert:FOLDER are among their choices.
 
 
 PLACES = [(evaluate, "metrics.json", "metrics.changed.json"), (report, "report.html", "report.changed.html")]
