@@ -68,6 +68,13 @@ class ModelConfig:
         before="",
         reads="path",
     )
+    context_axes: int = setting(
+        32,
+        "principal axes of the vectors of --context that the encoder reads",
+        at_least=1,
+        models=("etm", "gsm", "detm"),
+        before=32,
+    )
     encoder: str = setting(
         "counts",
         "what the encoder reads",

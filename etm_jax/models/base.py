@@ -43,8 +43,8 @@ class Reading(NamedTuple):
 
     product: [B, H], the input times the first layer's kernel; None for an encoder that reads ρ, which has no weights of
     its own for each word. vectors: [B, L], the documents in the space of the word embeddings; of width 0 where the
-    encoder does not read them. context: [B, C], the documents' vectors of --context, of mean 0 and variance 1 over the
-    documents to train on; None where there is none.
+    encoder does not read them. context: [B, R], the documents' vectors of --context on their principal axes, of mean 0
+    and variance 1 over the documents to train on; None where there is none.
     """
 
     product: jax.Array | None
@@ -86,7 +86,8 @@ class TopicModel(TopicModelKind, Module):
         """The encoder: hidden layers, then a mean and a log-variance for each topic."""
         c, k, dim = self.config, self.config.num_topics, self.embed_dim
         by_context = c.encoder == "context"
-        first = self.context_dim if by_context else dim if c.read_rho else self.vocab_size
+        size, axes = self.context_dim, min(c.context_axes, self.context_dim)
+        first = axes if by_context else dim if c.read_rho else self.vocab_size
         reads_words = not (by_context or c.read_rho)
         self.hidden = linears((first, *c.hidden), reads_words=reads_words, more_inputs=self.more_inputs())
         self.mu = Linear(c.hidden[-1], k)
@@ -94,12 +95,11 @@ class TopicModel(TopicModelKind, Module):
         if c.theta_layer:
             self.theta_layer = Linear(k, k)
         if c.context:
-            size = self.context_dim
             if not by_context:
-                self.context_kernel = self.param("context_kernel", declare(torch_range(size)), (size, c.hidden[0]))
-            self.context_topics = self.param("context_topics", declare(0.0), (size, k))
+                self.context_kernel = self.param("context_kernel", declare(torch_range(axes)), (axes, c.hidden[0]))
+            self.context_topics = self.param("context_topics", declare(0.0), (axes, k))
             self.context_mean = self.constant("context_mean", None, (size,))
-            self.context_deviation = self.constant("context_deviation", None, (size,))
+            self.context_axes = self.constant("context_axes", None, (size, axes))
             if not is_given(c.context):
                 self.context_words = self.constant("context_words", VocabAxis(-2), (self.vocab_size, size))
 
@@ -154,7 +154,7 @@ class TopicModel(TopicModelKind, Module):
         return Reading(product, jnp.zeros((batch.real.shape[0], 0)), context)
 
     def scaled_context(self, batch: Batch, noise: Noise | None = None) -> jax.Array:
-        """The vectors of --context less their mean over the documents to train on, over their deviation: [B, C]."""
+        """The vectors of --context on their principal axes, of variance 1 over the documents to train on: [B, R]."""
         if batch.context is not None:
             found = jnp.asarray(batch.context)
         else:
@@ -162,7 +162,7 @@ class TopicModel(TopicModelKind, Module):
             if noise is not None and noise.visible is not None:
                 counts = counts * noise.visible
             found = contexts.of_words(sparse.spmm(counts, batch.pattern, self.context_words), self.context_mean)
-        return (found - self.context_mean[None]) / self.context_deviation[None]
+        return (found - self.context_mean[None]) @ self.context_axes
 
     def document_vectors(self, inputs: sparse.Array, pattern: sparse.Pattern) -> jax.Array:
         """Documents in the space of the word embeddings: [N] → [B, L], in a model that has them."""

@@ -102,7 +102,7 @@ def initialize(
     _say_overlap(started, corpus)
     module = started.spec().module()
 
-    of_context = constants_of(corpus.contexts, corpus) if corpus.contexts else {}
+    of_context = constants_of(corpus.contexts, corpus, config.model.context_axes) if corpus.contexts else {}
 
     def member(seed: int) -> Variables:
         variables = module.initial(jax.random.key(seed), Start(corpus, vectors, seed, seed_words))

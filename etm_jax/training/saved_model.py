@@ -56,8 +56,8 @@ class SavedModel(NamedTuple):
     def context_dim(self) -> int:
         """C, of the vectors of --context; 0 without them."""
         # A file of weights that is damaged may lack it.
-        found = self.variables.params.get("context_topics") if self.config.model.context else None
-        return 0 if found is None or np.ndim(found) != 2 else int(np.shape(found)[0])
+        found = self.variables.constants.get("context_mean") if self.config.model.context else None
+        return 0 if found is None or np.ndim(found) != 1 else int(np.shape(found)[0])
 
     @property
     def num_topics(self) -> int:

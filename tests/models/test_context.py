@@ -7,8 +7,9 @@ import pytest
 
 from conftest import draw_noise, planted_counts
 from etm_jax.config.build import make_config
+from etm_jax.models import context
 from etm_jax.models.batch import Batch
-from etm_jax.models.context import of_documents, scaling
+from etm_jax.models.context import of_documents, principal_axes
 from etm_jax.models.layers import Variables, init_variables
 from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, posterior_step, theta_step
@@ -28,7 +29,7 @@ def variables_of(spec: Spec) -> Variables:
     found = init_variables(jax.random.key(0), spec.module())
     constants = dict(found.constants)
     if spec.model.context:
-        constants |= {"context_mean": jnp.full(C, 0.1), "context_deviation": jnp.full(C, 2.0)}
+        constants |= {"context_mean": jnp.full(C, 0.1), "context_axes": jnp.eye(C)[:, : spec.model.context_axes] / 2}
     if spec.model.context == "ppmi":
         constants["context_words"] = jnp.asarray(np.random.default_rng(1).normal(size=(V, C)), jnp.float32)
     return Variables(found.params, constants)
@@ -104,18 +105,41 @@ def test_vectors_are_read_less_their_mean_over_their_deviation() -> None:
     spec = spec_of(context="use", encoder="context")
     variables = variables_of(spec)
     of_scaled = variables._replace(
-        constants=variables.constants | {"context_mean": jnp.zeros(C), "context_deviation": jnp.ones(C)}
+        constants=variables.constants | {"context_mean": jnp.zeros(C), "context_axes": jnp.eye(C)}
     )
     found = posterior_step(variables, batch_of(), spec)
     expected = posterior_step(of_scaled, batch_of((VECTORS - 0.1) / 2), spec)
     np.testing.assert_allclose(found.mu, expected.mu, atol=1e-6)
 
 
-def test_a_number_that_never_changes_is_no_infinite_one() -> None:
-    vectors = np.array([[1, 2], [1, 4]], np.float32)
-    mean, deviation = scaling(vectors)
-    np.testing.assert_array_equal(mean, [1, 3])
-    np.testing.assert_array_equal(deviation, [1, 1])
+def test_axes_by_hand_and_none_along_which_nothing_changes() -> None:
+    mean, axes = principal_axes(np.array([[1, 2], [1, 6]], np.float32), 5)
+    np.testing.assert_array_equal(mean, [1, 4])
+    np.testing.assert_allclose(axes, [[0, 0], [0.5, 0]])
+
+
+def test_numbers_on_the_axes_do_not_vary_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    vectors = (rng.normal(size=(500, 6)) @ rng.normal(size=(6, 6)) + 3).astype(np.float32)
+    mean, axes = principal_axes(vectors, 4)
+    on_axes = (vectors - mean) @ axes
+    np.testing.assert_allclose(on_axes.T @ on_axes / 500, np.eye(4), atol=1e-4)
+    # The axes of the largest singular values, by another way.
+    _, values, directions = np.linalg.svd(vectors - mean.astype(np.float64), full_matrices=False)
+    cosines = np.abs((directions[:4] * axes.T).sum(axis=1)) * values[:4] / np.sqrt(500)
+    np.testing.assert_allclose(cosines, 1, rtol=1e-4)
+    monkeypatch.setattr(context, "ROWS_AT_ONCE", 64)
+    np.testing.assert_allclose(principal_axes(vectors, 4).axes, axes, rtol=1e-5)
+
+
+@pytest.mark.parametrize("encoder", ["counts", "context"])
+def test_an_encoder_reads_so_many_axes(encoder: str) -> None:
+    spec = spec_of(context="file:x.npy", encoder=encoder, context_axes=2)
+    params, constants = variables_of(spec)
+    assert params["context_topics"].shape == (2, K)
+    assert constants["context_axes"].shape == (C, 2)
+    first = params["context_kernel"] if encoder == "counts" else params["hidden_0"]["kernel"]
+    assert first.shape[0] == 2
 
 
 def test_the_mean_of_words_vectors_is_made_of_the_counts() -> None:
