@@ -178,6 +178,8 @@ class ETM(
         with self._own_words():
             if renaming := by_name(RunOptions)["variant"].renaming(self.variant):
                 note(renaming)
+            if context is not None and not (isinstance(self.context, str) and not self.context):
+                raise UserError("context is given twice, to the model and to fit; leave out one of them")
             self._given_context = context
             corpus, counts, documents = self._prepared(X, vocab, meta)
             vectors = self._fit_vectors(documents)
@@ -210,7 +212,6 @@ class ETM(
             texts, known = meta_as_text(meta, counts.shape[0]), self._trained.metadata
             corpus = corpus_of_counts(counts, self._vocabulary, self._config(), texts, known)
             vectors = self._vectors(given, counts.shape[0], context)
-            self._given_context = vectors
             self._learn(self._with_contexts(corpus, vectors), self._trained, counts, meta, vectors)
             self._documents = given
             self.new_words_ = unknown
@@ -360,7 +361,10 @@ class ETM(
         if not self.num_epochs:
             # A published variant sets its own number.
             del given["num_epochs"]
-        config = make_config(self.variant, given | settings_by_name(self.settings or {}))
+        settings = settings_by_name(self.settings or {})
+        if "context" in settings:
+            raise UserError("settings has context, which is a parameter of its own; give it as context=…")
+        config = make_config(self.variant, given | settings)
         if model_kind(config.model.kind).fits_itself:
             raise UserError("ETM is no LDA: python -m etm_jax.train --model=lda fits one")
         return config

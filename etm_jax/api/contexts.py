@@ -47,6 +47,8 @@ class ContextVectors(FittedState):
                 what = f"makes them itself, by context={setting!r}" if setting else "was fitted without"
                 raise UserError(f"context: the model {what}; leave it out")
             return _rows(given, num_docs)
+        if context_kind(setting) == "file":
+            raise UserError("context is missing: the model reads a vector of each document; give them as an array")
         return self._of_texts(documents, setting, self._trained.context_digest)
 
     def _of_texts(self, documents: list[Any], setting: str, digest: str | None) -> np.ndarray | None:
@@ -74,7 +76,11 @@ class ContextVectors(FittedState):
 
 
 def _rows(given: Any, num_docs: int) -> np.ndarray:
-    found = checked(np.asarray(given), "context")
+    try:
+        found = np.asarray(given)
+    except ValueError as error:
+        raise UserError(f"context is no array ({error}); give numbers, a row for each document") from error
+    found = checked(found, "context")
     if len(found) != num_docs:
         raise UserError(f"context has {len(found):,} rows for {num_docs:,} documents; give one for each")
     return found

@@ -44,8 +44,9 @@ class SavedAsFolder(FittedState):
         by_function = callable(self.segmenter)
         if by_function:
             given["segmenter"] = ""
-        if not isinstance(self.context, str):
-            given["context"] = IN_PYTHON
+        # An array may have come with the model or with `fit`.
+        if (context := self._trained.config.model.context) == IN_PYTHON:
+            given["context"] = context
         if documents and is_given(self._trained.config.model.context):
             raise ValueError(
                 "documents=True writes no vectors of documents, which this model reads; leave it out, or fit without "

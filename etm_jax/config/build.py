@@ -182,14 +182,14 @@ def _check_one_seed(card: ModelCard, given: Mapping[str, Any]) -> None:
 
 
 def _check_is_read(card: ModelCard, given: Mapping[str, Any]) -> None:
-    """Raise UserError where what documents' metadata are to do is given to a model that does not do it."""
+    """Raise UserError where what documents' metadata or vectors are to do is given to a model that does not do it."""
     of_etm = {name: by_name(ModelConfig)[name] for name in ("prevalence", "content", "context")}
     of_detm = {"time_field": by_name(DynamicConfig)["time_field"]}
     for name, s in (of_etm | of_detm).items():
-        model = "etm" if name in of_etm else "detm"
+        models = " or ".join(f"--model={model}" for model in s.models or ("detm",))
         reads = card.settings is DynamicConfig if name in of_detm else card.forced.get(name) is None and not card.reads
         if given.get(name) and not reads:
-            raise UserError(f"{s.spelled(given[name])} is for --model={model}; leave it out, or --model={card.name}")
+            raise UserError(f"{s.spelled(given[name])} is for {models}, and --model={card.name} has no use for it")
 
 
 def _check_together(config: Config) -> None:
@@ -201,6 +201,9 @@ def _check_together(config: Config) -> None:
         )
     if m.encoder == "context" and not m.context:
         raise UserError("--encoder=context reads the vectors of --context alone; give --context=use, or another")
+    pooling = config.objective
+    if pooling.neighbours != by_name(ObjectiveConfig)["neighbours"].default and not pooling.neighbour_share:
+        raise UserError(f"--neighbours={pooling.neighbours} is for --neighbour_share, which is 0; give it too, as 0.5")
     if m.prevalence:
         parse_formula(m.prevalence)
     if "," in m.content:

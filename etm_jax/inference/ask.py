@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
+from etm_jax.config.vector_sources import OF_TEXTS, context_kind
 from etm_jax.corpus.given import texts_over_words
 from etm_jax.corpus.recounted import CountedDocuments
 from etm_jax.corpus.types import Vocabulary
@@ -71,9 +72,15 @@ def vectors_of_text(model: Predictor | ExportPredictor, text: str) -> np.ndarray
     """
     if not isinstance(model, Predictor) or not model.is_given_context:
         return None
+    context = model.config.model.context
+    if context_kind(context) not in OF_TEXTS:
+        raise UserError(
+            f"the model was trained with --context={context}, which has no vector of a text that is given here; "
+            "etm_jax.infer takes texts with their vectors"
+        )
     none = sp.csr_matrix(np.zeros((1, len(model.vocabulary)), np.int32))
     document = CountedDocuments([""], none, np.zeros(1, np.int64), {}, [text])
-    return NewContexts(model.config.model.context, model.context_digest).of(document)
+    return NewContexts(context, model.context_digest).of(document)
 
 
 def check_known(

@@ -46,7 +46,7 @@ def convert(source: str, target: str, layout: str = "", rho: str = "", unfinishe
 def _to_torch(file: Path, trained: SavedModel, layout: str, source: str) -> None:
     """Write a model for torch, with a warning where that code feeds its encoder other inputs."""
     constants = trained.variables.constants
-    if constants and constants["background"].any():
+    if "background" in constants and constants["background"].any():
         raise UserError(
             f"{source} has a background, which the torch codes have no place for, so its topics would differ there; "
             "a model of --variant=ntm or --variant=paper can be written"

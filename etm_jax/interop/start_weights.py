@@ -42,6 +42,8 @@ def read_start_weights(ckpt: str, model: ModelConfig) -> SavedModel:
 
 def _fits(changed: Spec, spec: Spec) -> bool:
     """Whether a model with other settings has the same variables, and reads no field that the first does not."""
+    if changed.model.encoder == "context" and not changed.model.context:
+        return False
     fields = gradient_model(changed.model.kind).fields_read(changed.model)
     return set(fields) <= set(spec.metadata.names) and _shapes(changed) == _shapes(spec)
 

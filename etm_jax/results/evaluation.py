@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from etm_jax.config.vector_sources import is_given
+from etm_jax.config.vector_sources import context_kind, is_given
 from etm_jax.inference.theta import completion_log_px, infer_posterior
 from etm_jax.metrics.evaluator import TOP_WORDS, FittedRun, Labels, Row
 from etm_jax.metrics.registry import evaluators
@@ -24,8 +24,9 @@ from etm_jax.training.layout import ModelLayout
 from etm_jax.training.run_folder import RunFolder
 from etm_jax.training.run_record import RunRecord
 from etm_jax.training.steps import beta_step
-from etm_jax.util.console import table
+from etm_jax.util.console import note, table
 from etm_jax.util.errors import UserError
+from etm_jax.vectors.documents import UNKNOWN_HALVES
 
 ORDER = (
     "num_topics", "coherences", "diversity", "inverted_rbo", "duplicates", "used", "perplexity", "active", "kl",
@@ -59,6 +60,8 @@ def evaluate(run: Run, labels: str = "") -> Evaluation:
     checkpoint or the labels cannot be used.
     """
     id_field = run.record.config.corpus.id_field
+    if context_kind(run.record.config.model.context) == "file":
+        note(UNKNOWN_HALVES)
     return measured(_fitted(run, read_labels(run.corpus, labels, id_field) if labels else None))
 
 

@@ -132,8 +132,8 @@ def _check_shapes(variables: Variables, started: RunRecord, ckpt: str) -> None:
     expected = abstract_state(started.spec()).variables
     if jax.tree.map(jnp.shape, variables) != jax.tree.map(jnp.shape, expected):
         raise UserError(
-            f"--ckpt={ckpt} was trained on documents of other periods or categories than these; give its corpus and "
-            "its settings, or leave out --ckpt"
+            f"--ckpt={ckpt} was trained on documents of other periods or categories than these, or with vectors of "
+            "another length; give its corpus and its settings, or leave out --ckpt"
         )
 
 

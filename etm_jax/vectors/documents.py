@@ -30,6 +30,12 @@ IN_PYTHON = "file:<array>"
 AT_ONCE = 256
 """Texts that an encoder is given at once."""
 
+UNKNOWN_HALVES = (
+    "perplexity, and topics used, are of halves of documents whose vectors are not known, as a vector of the whole has "
+    "seen the words to predict: they are not to be compared with those of a run without --context"
+)
+"""What has to be said of a run whose vectors came in a file."""
+
 LARGEST = 1e15
 """Of a number in a vector: sums of squares of such numbers are still float32's."""
 
@@ -124,23 +130,22 @@ def placed(
     if len(matrix) < most or (context != IN_PYTHON and len(matrix) != total):
         raise UserError(
             f"--context={context} has {len(matrix):,} rows for {max(total, most):,} documents; give a row for each "
-            "document, in the order in which they are read, those without text too"
+            "document in the order in which they are read: of a text file each line that is not blank, of a table "
+            "every row"
         )
     parts = {part: matrix[places] for part, places in rows.items()}
     mean = parts["train"].mean(axis=0, dtype=np.float64).astype(np.float32)
     num_test = len(parts.get("test", ()))
     if num_test:
-        note(
-            "perplexity is by completion of documents whose vectors are not known to it, as a vector of the whole has "
-            "seen the words to predict: it is not to be compared with that of a run without --context"
-        )
+        note(UNKNOWN_HALVES)
     parts["test_h1"] = np.broadcast_to(mean, (num_test, len(mean)))
     return _of_parts(parts, hashlib.sha256(np.ascontiguousarray(matrix).tobytes()).hexdigest(), origin)
 
 
 def _of_parts(parts: dict[str, np.ndarray], digest: str, origin: str) -> Contexts:
     found = Contexts(parts, None, digest, origin)
-    note(f"document vectors ({origin}): {sum(map(len, parts.values())):,} × {found.dim}, digest {digest[:16]}")
+    num_docs = sum(len(vectors) for part, vectors in parts.items() if part != "test_h1")
+    note(f"document vectors ({origin}): {num_docs:,} × {found.dim}, digest {digest[:16]}")
     return found
 
 

@@ -15,6 +15,9 @@ from etm_jax.vectors.base import Source, SourceVectors, module_of
 
 def check(config: VectorsConfig, counts_of: str | None) -> None:
     """Raise UserError where one of the sources does, or has no vectors to join."""
+    names = joined_sources(config.vectors)
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise UserError(f"--vectors={config.vectors} joins {twice} with itself; leave one of them out")
     for source, part in _parts(config):
         if part.vectors == "random":
             raise UserError(f"--vectors={config.vectors} joins random vectors, which say nothing; leave them out")

@@ -45,11 +45,12 @@ def test_vectors_go_with_counts_too() -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (None, "the model reads a vector of each document .* give them, in Python as context="),
+        (None, "context is missing: the model reads a vector of each document; give them as an array"),
         (VECTORS[:2], "context has 2 rows for 3 documents"),
         (VECTORS[:3, :2], r"context has the shape \[3, 2\], and the model reads \[3, 4\]"),
         (np.full((3, C), np.nan), r"context: row 0 of 3 \(from 0\) holds nan"),
         ([["a"] * C] * 3, "context holds an array"),
+        ([[1, 2], [3]], "context is no array"),
     ],
 )
 def test_vectors_that_cannot_be_used_are_one_line_in_python(by_vectors: ETM, given, says: str) -> None:
@@ -72,6 +73,32 @@ def test_a_model_with_vectors_is_saved_and_cloned(by_vectors: ETM, tmp_path) -> 
         again.fit(LINES)
     with pytest.raises(ValueError, match="documents=True writes no vectors"):
         by_vectors.save(tmp_path / "more", documents=True)
+
+
+def test_a_model_that_got_its_vectors_with_fit_is_saved_too(tmp_path) -> None:
+    model = small_etm(settings=ALONE).fit(LINES, context=VECTORS)
+    model.save(tmp_path / "model")
+    found = ETM.load(tmp_path / "model").transform(LINES[:9], context=VECTORS[:9])
+    np.testing.assert_array_equal(found, model.transform(LINES[:9], context=VECTORS[:9]))
+
+
+def test_a_call_that_is_refused_leaves_the_model_as_it_was(by_vectors: ETM) -> None:
+    model = small_etm(settings=ALONE).fit(LINES, context=VECTORS)
+    with pytest.raises(ValueError, match="context is missing"):
+        model.partial_fit(LINES[:20])
+    assert model.partial_fit(LINES[:20], context=VECTORS[:20]).theta_.shape == (20, 3)
+
+
+def test_context_has_one_place() -> None:
+    with pytest.raises(ValueError, match="a parameter of its own; give it as context="):
+        small_etm(settings={"context": "use"}).fit(LINES)
+    with pytest.raises(ValueError, match="context is given twice"):
+        small_etm(context="ppmi").fit(LINES, context=VECTORS)
+
+
+def test_a_text_to_explain_has_no_vector(by_vectors: ETM) -> None:
+    with pytest.raises(ValueError, match="which has no vector of a text that is given here"):
+        by_vectors.explain(LINES[0])
 
 
 def test_training_goes_on_with_other_vectors(by_vectors: ETM) -> None:

@@ -10,6 +10,7 @@ from etm_jax.cli import flags as cli
 from etm_jax.cli.run import run
 from etm_jax.inference.infer import Reading, infer
 from etm_jax.interop import read_saved_model, to_safetensors
+from etm_jax.interop.convert import convert
 from etm_jax.interop.layouts import to_state
 from etm_jax.interop.native_files import read_run_weights
 from etm_jax.prepare import main as prepare
@@ -162,12 +163,19 @@ def test_weights_are_those_of_the_same_vectors(lines: Path, vectors: Path, tmp_p
         trained(lines, tmp_path / "file", f"--context=file:{vectors}", f"--ckpt={first}")
     with pytest.raises(UserError, match="was trained with --context=use, and its weights do not fit no --context"):
         trained(lines, tmp_path / "none", f"--ckpt={first}")
+    alone = trained(lines, tmp_path / "alone", "--context=use", "--encoder=context", "--num_epochs=1")
+    with pytest.raises(UserError, match="was trained with --context=use, and its weights do not fit no --context"):
+        trained(lines, tmp_path / "none", f"--ckpt={alone}")
 
 
 def test_torch_has_no_place_for_vectors(lines: Path, tmp_path: Path) -> None:
     folder = trained(lines, tmp_path / "run", "--context=use", "--num_epochs=1", "--variant=paper", "--emb_dim=8")
     with pytest.raises(UserError, match="context_kernel"):
         to_state(read_run_weights(str(folder)).variables.params, "etm")
+    other = trained(lines, tmp_path / "gsm", "--context=ppmi", "--num_epochs=1", "--model=gsm", "--variant=ntm")
+    with pytest.raises(UserError, match="has no place for context_kernel, context_topics"):
+        convert(str(other), str(tmp_path / "gsm.pt"), "ntm")
+    assert not (tmp_path / "gsm.pt").exists()
 
 
 def test_a_file_of_weights_knows_the_vectors(lines: Path, tmp_path: Path) -> None:

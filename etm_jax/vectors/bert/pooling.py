@@ -51,8 +51,8 @@ def pooling_of(folder: Path, name: str | None) -> Pooling:
     types = _module_types(folder / MODULES)
     if others := [kind for kind in types if kind not in ("Transformer", "Pooling", "Normalize")]:
         raise UserError(
-            f"{folder / MODULES} has a module {others[0]}, which is not computed here; give pooling= as one of "
-            f"{', '.join(NAMES)}, or another model"
+            f"{folder / MODULES} has a module {others[0]}, which is not computed here; take another model, or in "
+            f"Python encode_texts with pooling= as one of {', '.join(NAMES)}"
         )
     path = folder / POOLING
     if not path.is_file():
@@ -63,7 +63,7 @@ def pooling_of(folder: Path, name: str | None) -> Pooling:
     if len(found) != 1 or not found <= set(NAMES):
         raise UserError(
             f"{path} asks for {' and '.join(asked) or values.get(_MODE, 'no pooling')}, which is not computed here; "
-            f"give pooling= as one of {', '.join(NAMES)}"
+            f"take another model, or in Python encode_texts with pooling= as one of {', '.join(NAMES)}"
         )
     return Pooling(str(found.pop()), unit="Normalize" in types)
 
