@@ -45,6 +45,9 @@ MODELS = {
     "use beside the counts": ("--context=use",),
     "use beside the counts, --refine_steps=0": ("--context=use", "--refine_steps=0"),
     "use alone": ("--context=use", "--encoder=context"),
+    "use alone, --context_axes=128": ("--context=use", "--encoder=context", "--context_axes=128"),
+    "use alone, --context_axes=512": ("--context=use", "--encoder=context", "--context_axes=512"),
+    "use alone, --overlap_weight=0.4": ("--context=use", "--encoder=context", "--overlap_weight=0.4"),
     "use alone, --n_topic=10": ("--context=use", "--encoder=context", "--n_topic=10"),
     "use alone, --refine_steps=2": ("--context=use", "--encoder=context", "--refine_steps=2"),
 }
