@@ -87,7 +87,7 @@ class ETM(
     no_below, no_above : int, float
         Drop words that are in fewer documents than this number, or in more than this share of them.
     vectors : str
-        Initial word vectors: ppmi, skipgram, cbow, use, random or file:PATH.
+        Initial word vectors: ppmi, skipgram, cbow, use, random, file:PATH or bert:FOLDER, or several joined by +.
     num_epochs : int
         Passes over the documents; 0 chooses the number automatically.
     variant : str

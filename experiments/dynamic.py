@@ -159,7 +159,7 @@ def main(argv: Sequence[str]) -> None:
         "python -m experiments.dynamic", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--nyt", default="", help="TopMost's folder of NYT")
-    parser.add_argument("--only", default="nyt,peoples_daily", help="corpora to fit; none: only write the tables")
+    parser.add_argument("--only", default="nyt,peoples_daily", help="corpora to fit; empty: only write the tables")
     parser.add_argument("--models", default=",".join(MODELS).replace("detm, paper", "detm_paper"))
     parser.add_argument("--seeds", default="1,2")
     given = parser.parse_args(argv[1:])
