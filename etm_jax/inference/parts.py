@@ -133,7 +133,11 @@ def infer_parts(
             f"--context={reading.context} is for --input of one file, whose documents its rows are of; give a file as "
             "--output"
         )
-    reading.contexts(model)
+    if reading.contexts(model) and is_prepared(Path(source).expanduser()):
+        raise UserError(
+            f"the model was trained with --context={model.config.model.context}, which reads documents' texts, and "
+            f"--input={source} has counts alone; give the texts"
+        )
     job = _make_job(model, digest, place, source, reading, unfinished=unfinished, mesh=mesh)
     reading.check_output(folder, [file.path for file in job.files], workdir, model)
     check_writable(folder, "output")

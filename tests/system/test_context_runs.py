@@ -9,6 +9,7 @@ from conftest import SMALL, needs_scale, themed_lines
 from etm_jax.cli import flags as cli
 from etm_jax.cli.run import run
 from etm_jax.inference.infer import Reading, infer
+from etm_jax.inference.parts import infer_parts
 from etm_jax.interop import read_saved_model, to_safetensors
 from etm_jax.interop.convert import convert
 from etm_jax.interop.layouts import to_state
@@ -200,6 +201,11 @@ def test_shards_have_the_vectors_of_their_words_alone(lines: Path, tmp_path: Pat
         run(*cli.parse(["train", *flags, "--context=use", f"--workdir={tmp_path / 'use'}"]))
     run(*cli.parse(["train", *flags, "--context=ppmi", f"--workdir={tmp_path / 'ppmi'}"]))
     assert np.isfinite(np.load(tmp_path / "ppmi" / "export" / "theta_train.npy")).all()
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed (extra: parquet)")
+    by_text = trained(lines, tmp_path / "text", "--context=use", "--num_epochs=1")
+    with pytest.raises(UserError, match=r"which reads documents' texts, and --input=.* has counts alone"):
+        infer_parts(str(by_text), str(shards), str(tmp_path / "parts"), Reading())
+    assert not (tmp_path / "parts").exists()
 
 
 def test_counts_have_no_texts_to_read(tmp_path: Path, lines: Path) -> None:
