@@ -178,8 +178,6 @@ class ETM(
         with self._own_words():
             if renaming := by_name(RunOptions)["variant"].renaming(self.variant):
                 note(renaming)
-            if context is not None and not (isinstance(self.context, str) and not self.context):
-                raise UserError("context is given twice, to the model and to fit; leave out one of them")
             self._given_context = context
             corpus, counts, documents = self._prepared(X, vocab, meta)
             vectors = self._fit_vectors(documents)

@@ -21,16 +21,24 @@ class ContextVectors(FittedState):
     lang: str
     _given_context: Any = None
 
+    def _asked_context(self) -> Any:
+        """What `fit` was given, or else the parameter. Raises UserError where both name vectors and one is no array."""
+        if self._given_context is None:
+            return self.context
+        if isinstance(self.context, str) and self.context not in ("", IN_PYTHON):
+            raise UserError("context is given twice, to the model and to fit; leave out one of them")
+        return self._given_context
+
     def _context_setting(self) -> str:
-        """The parameter as the setting of a run. Raises UserError where it is neither text nor an array."""
-        given = self.context if self._given_context is None else self._given_context
-        return given if isinstance(given, str) else IN_PYTHON
+        """The same as the setting of a run."""
+        asked = self._asked_context()
+        return asked if isinstance(asked, str) else IN_PYTHON
 
     def _fit_vectors(self, documents: list[Any]) -> np.ndarray | None:
         """Those of the documents to fit: [D, C]; None where the model is given none."""
         setting = self._context_setting()
         if context_kind(setting) == "file":
-            given = self.context if self._given_context is None else self._given_context
+            given = self._asked_context()
             if isinstance(given, str):
                 raise UserError(
                     f"context={given!r} stands for vectors of other documents; give those of these as an array, as "
@@ -43,7 +51,7 @@ class ContextVectors(FittedState):
         """Those of documents for the fitted model: [D, C]; None where it is given none."""
         setting = self._trained.config.model.context
         if given is not None:
-            if setting != IN_PYTHON and context_kind(setting) != "file":
+            if context_kind(setting) != "file":
                 what = f"makes them itself, by context={setting!r}" if setting else "was fitted without"
                 raise UserError(f"context: the model {what}; leave it out")
             return _rows(given, num_docs)

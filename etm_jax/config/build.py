@@ -189,7 +189,7 @@ def _check_is_read(card: ModelCard, given: Mapping[str, Any]) -> None:
         models = " or ".join(f"--model={model}" for model in s.models or ("detm",))
         reads = card.settings is DynamicConfig if name in of_detm else card.forced.get(name) is None and not card.reads
         if given.get(name) and not reads:
-            raise UserError(f"{s.spelled(given[name])} is for {models}, and --model={card.name} has no use for it")
+            raise UserError(f"{s.spelled(given[name])} is for {models}, and not for --model={card.name}; leave it out")
 
 
 def _check_together(config: Config) -> None:
@@ -201,6 +201,10 @@ def _check_together(config: Config) -> None:
         )
     if m.encoder == "context" and not m.context:
         raise UserError("--encoder=context reads the vectors of --context alone; give --context=use, or another")
+    if m.context_axes != by_name(ModelConfig)["context_axes"].default and not m.context:
+        raise UserError(
+            f"--context_axes={m.context_axes} is of the vectors of --context; give that too, or leave it out"
+        )
     pooling = config.objective
     if pooling.neighbours != by_name(ObjectiveConfig)["neighbours"].default and not pooling.neighbour_share:
         raise UserError(f"--neighbours={pooling.neighbours} is for --neighbour_share, which is 0; give it too, as 0.5")

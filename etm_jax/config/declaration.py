@@ -78,9 +78,8 @@ def setting(
 
     choices: the values that are allowed, with a phrase for each or without. One such as file:PATH stands for all that
     begin with file:. renamed: former names of choices, which are still taken. parts: the choices that a value joins,
-    where it may be several. endings: what the name of a file must end
-    in. at_least, above, at_most, below: bounds of a number, or of each in a tuple. zero: what 0 stands for. example: of
-    a tuple, for messages.
+    where it may be several. endings: what the name of a file must end in. at_least, above, at_most, below: bounds of a
+    number, or of each in a tuple. zero: what 0 stands for. example: of a tuple, for messages.
 
     resumable: whether it may differ when a run is resumed, as no number of the run depends on it. digest: how the
     prepared corpus depends on it, None for not at all. models: those that read it, where not all do. reads: what it can

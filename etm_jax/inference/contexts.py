@@ -63,8 +63,8 @@ def checked_encoder(context: str, digest: str) -> TextEncoder:
     """The encoder of --context. Raises UserError where it is another than that of training, which has this digest."""
     if context_kind(context) == "bert" and not path_of(context).is_dir():
         raise UserError(
-            f"{path_of(context)}, the folder of the encoder of training, is not there; --context=bert:FOLDER says "
-            "where it is now"
+            f"{path_of(context)}, the folder of the model's encoder, is not there; --context=bert:FOLDER says where "
+            "that is now"
         )
     encoder = text_encoder(context)
     if encoder.digest != digest:

@@ -1,9 +1,10 @@
 """A vector of each whole document in the encoder's input (--context), as the combined topic model has it.
 
 Bianchi, Terragni, Hovy 2021 (ACL, arXiv 2004.03974); by the vector alone it is their zero-shot model (Bianchi et al.
-2021, EACL, arXiv 2004.07737). An encoder that reads a document's vector reads its
-place on the R axes along which those of training differ most (--context_axes): further axes tell languages and wording
-apart more than topics (docs/context.md). Shapes: B documents, V words, C numbers of a vector, R axes.
+2021, EACL, arXiv 2004.07737). What the encoder reads of a vector is its place on the R axes along which those of
+training differ most (--context_axes): further ones tell languages and wording apart more than topics (docs/context.md).
+
+Shapes: D documents to train on, B of a batch, V words, C numbers of a vector, R axes.
 """
 
 from typing import NamedTuple

@@ -71,6 +71,7 @@ def test_a_model_with_vectors_is_saved_and_cloned(by_vectors: ETM, tmp_path) -> 
     assert clone(by_vectors).context is not None
     with pytest.raises(ValueError, match="stands for vectors of other documents"):
         again.fit(LINES)
+    assert again.fit(LINES, context=VECTORS).theta_.tobytes() == by_vectors.theta_.tobytes()
     with pytest.raises(ValueError, match="documents=True writes no vectors"):
         by_vectors.save(tmp_path / "more", documents=True)
 

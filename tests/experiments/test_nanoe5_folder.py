@@ -64,7 +64,7 @@ def test_a_block_by_hand() -> None:
 
 
 def test_the_folder_is_that_of_an_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("tokenizers")
+    pytest.importorskip("tokenizers", reason="tokenizers is not installed (extra: bert)")
     monkeypatch.setenv("ETM_JAX_CACHE", str(tmp_path / "cache"))
     write(model_file(tmp_path / "model.bin"), tmp_path / "folder")
     config = read_config(tmp_path / "folder")

@@ -70,7 +70,7 @@ def test_half_precision_weights_are_read_as_they_are(tmp_path: Path) -> None:
 
 
 def test_a_torch_file_is_read_without_running_what_is_in_it(folder: Path) -> None:
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="torch is not installed")
     config = read_config(folder)
     whole = read_params(folder, config)
     (folder / "model.safetensors").unlink()
@@ -173,7 +173,7 @@ def test_what_is_wrong_with_a_folder_is_said_in_one_line(fault: str, folder: Pat
 
 
 def test_a_tokenizer_that_fails_on_a_text_is_said_in_one_line(folder: Path) -> None:
-    tokenizers = pytest.importorskip("tokenizers")
+    tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed (extra: bert)")
     given = {piece: number for number, piece in enumerate(PIECES)}
     tokenizers.Tokenizer(tokenizers.models.WordPiece(given, unk_token="[NONE]")).save(str(folder / "tokenizer.json"))
     with pytest.raises(UserError, match=r"tokenizer.json cannot cut a text into pieces \(WordPiece error"):

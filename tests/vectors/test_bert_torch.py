@@ -21,8 +21,8 @@ from etm_jax.vectors.bert.tokens import TextPieces
 from etm_jax.vectors.bert.weights import read_params
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
+torch = pytest.importorskip("torch", reason="torch is not installed")
+transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 SMALL = {

@@ -34,8 +34,7 @@ class Pieces(NamedTuple):
 
     ids: [N] int32. starts: [D+1] int64, where each text begins and the last one ends. spans: [N, 2] int32, the
     characters of its text that each piece is made of, equal numbers for those that begin and end the text; None where
-    they were not asked for. long: [D] bool, the texts that were longer than the
-    model, and were cut off.
+    they were not asked for. long: [D] bool, the texts that were longer than the model, and were cut off.
     """
 
     ids: np.ndarray
