@@ -29,8 +29,8 @@ def rows(ng20: str) -> list[Row]:
             "run",
             Side("ours", f"{__name__}:our_run", data),
             others,
-            (10.0, 4.0),
-            (30.0, 8.0),
+            (3.8, 3.2),
+            (5.0, 3.8),
         )
     ]
 

@@ -1,13 +1,13 @@
 """Ours beside the baselines, in time and memory: the table of docs/performance.md.
 
-    python -m benchmarks.run [--only=1,2,7] [--ng20=FOLDER]
+    python -m benchmarks.run [--only=1,2,7] [--ng20=FOLDER] [--base=COMMIT]
 
 Each side of a row has a process of its own; they run in turn, A B A B, on the same data and the same two cores. A
 ratio is the median, over the repetitions, of their time over ours. Every repetition is kept in a .json of the day, and
 once it has all rows the table goes into the page.
 
 Needs:   torch and the packages of the rows; what cannot be run is said in its row (BUILD.md).
-Runtime: about an hour and a half on 2 cores for all rows.
+Runtime: about two hours on 2 cores for all rows.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import coherence, gpu, inference, paper, quality, startup, text, training
+from benchmarks import before, coherence, gpu, inference, paper, quality, startup, text, training
 from benchmarks.compare import Measured, Row, measure, ratios
 from etm_jax.cli import flags as cli
 from etm_jax.util.console import note
@@ -36,12 +36,12 @@ HEADER = ("row", "side", "per", "time", "ratio", "spread", "at least", "aim", "p
 
 PACKAGES = ("jax", "torch", "numpy", "tomotopy", "gensim", "scikit-learn", "pkuseg")
 
-GROWTH = (1.0, 0.3)
+GROWTH = (0.6, 0.5)
 """What the power of V that time grows by is to be below: at least, and the aim."""
 
 
-def all_rows(ng20: str) -> list[Row]:
-    """In the order of the table. ng20: the folder of 20 Newsgroups."""
+def all_rows(ng20: str, base: str = before.BEFORE) -> list[Row]:
+    """In the order of the table. ng20: the folder of 20 Newsgroups. base: the commit that ours is compared with."""
     return [
         *training.rows(),
         *paper.rows(ng20),
@@ -51,6 +51,7 @@ def all_rows(ng20: str) -> list[Row]:
         *coherence.rows(),
         *startup.rows(),
         *gpu.rows(),
+        *before.rows(base),
     ]
 
 
@@ -114,10 +115,11 @@ def main(argv: Sequence[str]) -> None:
     )
     parser.add_argument("--only", default="", help="numbers of rows, as 1,2,7 (default: all)")
     parser.add_argument("--ng20", default="", help="folder of 20 Newsgroups in the original ETM's format")
+    parser.add_argument("--base", default=before.BEFORE, help="commit that rows 10 and 6 topics compare ours with")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="folder of the .json")
     given = parser.parse_args(argv[1:])
     wanted = [name for name in given.only.split(",") if name]
-    every = all_rows(given.ng20)
+    every = all_rows(given.ng20, given.base)
     rows = [row for row in every if not wanted or row.key.split()[0] in wanted or row.key in wanted]
     if not rows:
         raise UserError(f"--only={given.only} names none of the rows {', '.join(row.key for row in every)}")

@@ -1,21 +1,12 @@
 """Text to words, words to counts, and the whole way from raw text; seconds a million characters or words, or a call."""
 
-import os
 import subprocess
 import sys
-import tarfile
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 from benchmarks.compare import Figures, Row, Side
-from benchmarks.training import KEPT, TOPICS
-
-BEFORE = "ddf9338"
-"""The commit before text was cut on arrays, and words were counted by numbers."""
 
 FIRST_TEXT = "我爱北京天安门，天安门上太阳升。"
 
@@ -61,15 +52,6 @@ def rows() -> list[Row]:
             (Side("pkuseg and torch's inference", f"{__name__}:torch_theta", {}),),
             (20.0,),
             (40.0,),
-        ),
-        Row(
-            "6 topics",
-            "inews, raw, to 50 exported topics: the command",
-            "call",
-            Side("ours", f"{__name__}:topics", {}),
-            (Side(f"ours at {BEFORE}", f"{__name__}:topics", {"commit": BEFORE}),),
-            (2.2,),
-            (2.5,),
         ),
         Row(
             "6 counts",
@@ -215,30 +197,6 @@ def torch_theta() -> Callable[[], Figures]:
         for document in documents:
             theta(dictionary.doc2bow(cut(document.text)))
         return {"seconds": (time.perf_counter() - started) / len(documents)}
-
-    return timed
-
-
-def topics(commit: str = "") -> Callable[[], Figures]:
-    """The command in a folder of its own, from the start of Python. commit: of the package, else as it is here."""
-    package = Path.cwd()
-    # Programs are compiled anew each time on both sides, whether a commit keeps them or not.
-    environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
-    if commit:
-        package = KEPT / f"build-{commit}"
-        archive = subprocess.run(["git", "archive", commit, "etm_jax"], capture_output=True, check=True).stdout
-        with tarfile.open(fileobj=BytesIO(archive)) as files:
-            files.extractall(package, filter="data")
-
-    def timed() -> Figures:
-        with tempfile.TemporaryDirectory() as run:
-            flags = ["--corpus=inews", "--segmenter=pkuseg", f"--n_topic={TOPICS}", f"--workdir={run}"]
-            command = [sys.executable, "-m", "etm_jax.train", *flags]
-            started = time.perf_counter()
-            subprocess.run(command, cwd=package, env=environment, stdout=subprocess.DEVNULL, check=True)
-            seconds = time.perf_counter() - started
-            found = len((Path(run) / "export" / "topics.csv").read_text("utf-8-sig").splitlines()) - 1
-        return {"seconds": seconds, "topics": found}
 
     return timed
 

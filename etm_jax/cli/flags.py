@@ -41,6 +41,9 @@ __all__ = [
 T = TypeVar("T")
 
 EXIT_USER_ERROR = 2
+NEW_OBJECTS = 20_000
+"""So many more objects are there before Python looks for cycles among them; by itself it does so after 700."""
+
 LONGEST_NAME = 100
 """Characters of a flag's name; what is longer is none."""
 
@@ -61,6 +64,8 @@ def run(
     """
     argv = list(sys.argv if argv is None else argv)
     keep_freed_memory()
+    # What imports and traces make is there to stay: by itself, Python would look through it for cycles dozens of times.
+    gc.set_threshold(NEW_OBJECTS)
     # As it ends, Python would look for cycles among all that was imported: half a second.
     atexit.register(gc.freeze)
     with standard_streams():

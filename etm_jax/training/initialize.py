@@ -14,9 +14,10 @@ from etm_jax.corpus.metadata import Metadata
 from etm_jax.corpus.types import Corpus
 from etm_jax.models.context import constants_of
 from etm_jax.models.kind import Start
-from etm_jax.models.layers import Variables
+from etm_jax.models.layers import Variables, init_variables
 from etm_jax.models.registry import model_kind
 from etm_jax.models.seed_words import Columns, read_seed_words
+from etm_jax.training.ahead import CompiledAhead
 from etm_jax.training.corpus_batches import batch_size_for, metadata_read, steps_of_epoch
 from etm_jax.training.ensemble import seeds, stack
 from etm_jax.training.memory import check_memory
@@ -42,13 +43,15 @@ def initialize(
     resumed: RunRecord | None,
     weights: SavedModel | None,
     begin: Callable[[RunRecord], None] = lambda _: None,
+    ahead: CompiledAhead | None = None,
 ) -> tuple[RunRecord, Variables | None]:
     """What the run is, and the variables that it starts from; None where it resumes from a checkpoint of its own.
 
     resumed: the record of the run that is resumed. weights: the model whose weights a new run starts from. Of several
     seeds, the variables are a stack of members, which share the word vectors: those of the first seed. begin: is called
     with the record as soon as it is known, or, before the vectors are made, as it will be unless those are of another
-    length. Raises UserError where the settings are not for this corpus, or ask for more than the memory holds.
+    length. ahead: what may be compiling the program that draws the variables. Raises UserError where the settings are
+    not for this corpus, or ask for more than the memory holds.
     """
     check_neighbours(corpus, config)
     if not resumed:
@@ -103,6 +106,9 @@ def initialize(
     module = started.spec().module()
 
     of_context = constants_of(corpus.contexts, corpus, config.model.context_axes) if corpus.contexts else {}
+
+    if ahead is not None:
+        ahead.wait(init_variables)
 
     def member(seed: int) -> Variables:
         variables = module.initial(jax.random.key(seed), Start(corpus, vectors, seed, seed_words))

@@ -11,6 +11,7 @@ from etm_jax.corpus.types import Corpus
 from etm_jax.metrics.coherence import coherence
 from etm_jax.metrics.topics import WORDS_SHOWN, top_words, topic_quality
 from etm_jax.models.batch import Batch
+from etm_jax.models.layers import init_variables
 from etm_jax.ops.mesh import make_mesh
 from etm_jax.training.ahead import Call, CompiledAhead
 from etm_jax.training.batches import Batcher
@@ -64,12 +65,12 @@ def make_trainer(
         if mesh is None and default_dtype() == "float32":
             spec, num_seeds = record.spec(), config.train.num_seeds
             step = train_step if num_seeds == 1 else train_steps
-            programs = (step, eval_step, all_finite, theta_step, posterior_step)
+            programs = (init_variables, step, eval_step, all_finite, theta_step, posterior_step)
             longer = bool(config.objective.neighbour_share)
             ahead.start(lambda: calls(spec, num_seeds, batchers["train"].abstract(), longer), programs)
 
     try:
-        record, variables = initialize(config, options, corpus, resumed, weights, begin)
+        record, variables = initialize(config, options, corpus, resumed, weights, begin, ahead)
     except BaseException:
         ahead.close()
         raise
@@ -99,7 +100,9 @@ def calls(spec: Spec, num_seeds: int, batch: Batch, longer: bool = False) -> Ite
 
     longer: those that are trained on have more entries, of which the number is not known yet.
     """
-    key, one = jax.random.key(0), abstract_state(spec)
+    key = jax.random.key(0)
+    yield init_variables, (key, spec.module())
+    one = abstract_state(spec)
     all_seeds = one if num_seeds == 1 else abstract_states(spec, num_seeds)
     if longer:
         pass

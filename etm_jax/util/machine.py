@@ -16,7 +16,7 @@ KEPT_BYTES = 2**27
 """A block up to so large is used again by malloc, and twice as much may be free before it gives any back."""
 
 HEAP_BYTES = 2**26
-"""Of the heaps that malloc makes for threads (HEAP_MAX_SIZE in glibc's arena.c). What is larger has a mapping of its own."""
+"""Of malloc's heaps for threads (HEAP_MAX_SIZE in glibc's arena.c). What is larger has a mapping of its own."""
 
 
 def keep_freed_memory() -> None:

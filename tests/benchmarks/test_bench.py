@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import gpu
+from benchmarks import before, gpu
 from benchmarks import run as bench
 from benchmarks.coherence import same_values
 from benchmarks.compare import Measured, Row, Side, measure, ratios
@@ -132,7 +133,7 @@ def test_a_row_that_is_not_there_is_refused(capsys) -> None:
 
 def test_a_run_prints_the_table_and_keeps_every_repetition(tmp_path: Path, monkeypatch, capsys) -> None:
     rows = [row(side("ours", "given_seconds", seconds=1.0), side("other", "given_seconds", seconds=7.0))]
-    monkeypatch.setattr(bench, "all_rows", lambda _: rows)
+    monkeypatch.setattr(bench, "all_rows", lambda *_: rows)
     monkeypatch.chdir(tmp_path)
     assert cli.run(bench.main, ["run", "--only=0", f"--out={tmp_path / 'results'}"]) == 0
     assert "7×" in capsys.readouterr().out
@@ -143,13 +144,25 @@ def test_a_run_prints_the_table_and_keeps_every_repetition(tmp_path: Path, monke
     assert row_kept == "0 test"
 
 
+def test_the_commit_that_ours_is_compared_with_is_the_one_asked_for(tmp_path: Path, monkeypatch) -> None:
+    rows = [row for row in bench.all_rows("", "HEAD") if any("ours at" in side.name for side in row.others)]
+    assert {side.settings["commit"] for row in rows for side in row.others} == {"HEAD"}
+    assert [row.key for row in rows if row.ours.settings.get("kept")] == ["10 warm"]
+    if subprocess.run(["git", "rev-parse", "HEAD"], cwd=HERE.parent, capture_output=True).returncode:
+        pytest.skip("not a clone of the repository")
+    monkeypatch.chdir(HERE.parents[2])
+    monkeypatch.setattr(before, "KEPT", tmp_path)
+    assert "--n_topic" in before.call("HEAD", "etm_jax.train", "--help")
+    assert (tmp_path / "build-HEAD" / "experiments" / "peoples_daily.flags").is_file()
+
+
 def test_rows_measured_before_on_that_day_are_kept_and_the_page_waits_for_all(tmp_path: Path, monkeypatch) -> None:
     def one(key: str, seconds: float) -> Row:
         sides = side("ours", "given_seconds", seconds=seconds), side("other", "given_seconds", seconds=7.0)
         return row(*sides)._replace(key=key)
 
     page = tmp_path / "docs" / "performance.md"
-    monkeypatch.setattr(bench, "all_rows", lambda _: [one("1 first", 1.0), one("2 second", 2.0)])
+    monkeypatch.setattr(bench, "all_rows", lambda *_: [one("1 first", 1.0), one("2 second", 2.0)])
     monkeypatch.chdir(tmp_path)
     out = f"--out={tmp_path / 'results'}"
     assert cli.run(bench.main, ["run", "--only=2", out]) == 0
@@ -203,4 +216,4 @@ def test_growth_is_the_power_of_v() -> None:
     ours, torch = bench.growth_lines(by_size)
     assert (ours[3], torch[3]) == ("0.25", "1.00")
     assert (float(ours[8]), float(torch[8])) == (0.0, 0.5)
-    assert ours[6:8] == ["< 1: yes", "< 0.3: yes"]
+    assert ours[6:8] == ["< 0.6: yes", "< 0.5: yes"]
