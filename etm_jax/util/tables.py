@@ -11,6 +11,7 @@ from typing import TextIO
 
 # Spreadsheets drop blanks and quotes before a formula, and read the wide forms of its first character like the narrow.
 _FORMULA = re.compile(r"'*(?:[\t\r\n]|[\s\x00-\x1f\"\u200b-\u200f\u2060\ufeff]*[=+\-@＝＋－＠﹦﹢﹣﹫])")
+_QUOTED = re.compile('["\r\n]')
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -44,6 +45,10 @@ class TableWriter:
     def _joined(self, row: Iterable[object]) -> str:
         cells = [spreadsheet_cell(cell) for cell in row]
         if self._delimiter == ",":
+            # Of most cells nothing has to be quoted, and joining them takes a third of csv's time.
+            plain = ",".join([cell if isinstance(cell, str) else str(cell) for cell in cells])
+            if cells and None not in cells and plain.count(",") == len(cells) - 1 and not _QUOTED.search(plain):
+                return plain or '""'
             return str(self._csv.writerow(cells)).removesuffix("\r\n")
         return "\t".join(re.sub(r"[\t\r\n]", " ", str(cell)) for cell in cells)
 
