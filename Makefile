@@ -117,9 +117,9 @@ quality: $(VENV)/.test ## measure topics beside LDA's, into docs/quality.md (NG2
 rivals: ## make the environment of the models that `make quality LABELLED=FOLDER` compares with
 	@$(MAKE) --no-print-directory VENV=.venv-rivals .venv-rivals/.rivals
 
-bench: $(VENV)/.bench ## time ours beside torch, tomotopy and gensim, into docs/performance.md (NG20=FOLDER; ONLY=1,2: some rows)
+bench: $(VENV)/.bench ## time ours beside torch, tomotopy and gensim, into docs/performance.md (NG20=FOLDER; ONLY=1,2: some rows; BASE=COMMIT: the one to compare ours with)
 	@echo 'Timing: about an hour and a half on 2 cores, which should have nothing else to do.'
-	@$(PY) -m benchmarks.run $(if $(NG20),--ng20='$(NG20)') $(if $(ONLY),--only='$(ONLY)')
+	@$(PY) -m benchmarks.run $(if $(NG20),--ng20='$(NG20)') $(if $(ONLY),--only='$(ONLY)') $(if $(BASE),--base='$(BASE)')
 	@$(if $(ONLY),,$(PY) -m benchmarks.ceilings)
 
 torture: $(VENV)/.test ## kill, fuzz, load and soak at length: docs/reliability.md (FUZZ=60: seconds a reader, else 600)

@@ -66,6 +66,9 @@ def run(
     keep_freed_memory()
     # What imports and traces make is there to stay: by itself, Python would look through it for cycles dozens of times.
     gc.set_threshold(NEW_OBJECTS)
+    # While one thread traces programs, others, which leave Python's lock for each operation of numpy, would wait for it
+    # 5 ms each time.
+    sys.setswitchinterval(2e-4)
     # As it ends, Python would look for cycles among all that was imported: half a second.
     atexit.register(gc.freeze)
     with standard_streams():
