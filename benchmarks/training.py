@@ -109,7 +109,7 @@ class Trainer:
         from etm_jax.models.layers import init_variables
         from etm_jax.training.ahead import CompiledAhead
         from etm_jax.training.batches import Batcher
-        from etm_jax.training.steps import Spec, abstract_state, new_state, train_step
+        from etm_jax.training.steps import Spec, abstract_state, new_state, step_of
         from etm_jax.util.machine import keep_freed_memory
 
         keep_freed_memory()
@@ -118,11 +118,11 @@ class Trainer:
         self.spec = Spec(c.model, c.objective, c.optimizer, counts.shape[1], 300, steps, train_rho=False)
         self.key = jax.random.key(0)
         self.batcher = Batcher(counts, counts.astype(np.float32), BATCH)
-        self.train_step = train_step
+        self.train_step = step_of(self.spec)
         call = (abstract_state(self.spec), self.batcher.abstract(), self.key, self.spec)
         with closing(CompiledAhead()) as ahead:
-            ahead.start(lambda: [(train_step, call)], [train_step])
-            ahead.wait(train_step)
+            ahead.start(lambda: [(self.train_step, call)], [self.train_step])
+            ahead.wait(self.train_step)
         self.state = new_state(init_variables(self.key, self.spec.module()), self.spec)
 
     def train(self, batches: Iterable[Any]) -> None:

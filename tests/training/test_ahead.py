@@ -61,5 +61,5 @@ def test_a_training_compiles_each_of_its_programs_once(tmp_path, logged: pytest.
     corpus, workdir = f"--corpus={tmp_path / 'lines.txt'}", f"--workdir={tmp_path / 'run'}"
     run(*cli.parse(["train", corpus, *SMALL, "--test_share=0.2", "--valid_share=0.2", workdir]))
     found = compiled_programs(logged)
-    for name in ("train_step", "eval_step", "all_finite", "theta_step", "posterior_step"):
+    for name in ("init_variables", "_train_step", "eval_step", "all_finite", "theta_step", "posterior_step"):
         assert found.count(name) == 1, name
