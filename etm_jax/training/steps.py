@@ -234,7 +234,7 @@ train_step_wide = jax.jit(
     donate_argnames="state",
     compiler_options={"xla_cpu_prefer_vector_width": 512},
 )
-"""The same by whole lines of the cache, where a processor can: XLA prefers half of one. Results are equal to rounding."""
+"""The same by whole lines of the cache, where a processor can: XLA prefers half of one. Equal to rounding."""
 
 
 def step_of(spec: Spec) -> Any:
