@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-import scipy.sparse as sp
 
 from etm_jax.util.files import check_archive
 
@@ -90,6 +89,9 @@ def read_sparse(path: Path) -> Any:
 
     Raises OSError where the file cannot be read, ValueError where it has no matrix.
     """
+    # Half of the time that --help takes, which reads files of flags through here.
+    import scipy.sparse as sp
+
     with _parsing():
         check_archive(path)
         with path.open("rb") as file:
