@@ -25,7 +25,7 @@ BEFORE = "ddf9338"
 """The commit before text was cut on arrays, and whole commands were made faster: version 0.1.0 in most of its code."""
 
 DEMO = "experiments/peoples_daily.flags"
-INFERRED, LOADED, LOADED_WORDS = 1_000_000, 1_000_000, 100
+INFERRED, LOADED, LOADED_WORDS = 1_000_000, 200_000, 100
 """Documents of the rows of inference, and from text to export; words of each of those."""
 
 
