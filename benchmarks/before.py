@@ -20,6 +20,7 @@ from benchmarks.compare import Figures, Row, Side
 from benchmarks.quality import PEOPLES_DAILY
 from benchmarks.training import KEPT, TOPICS
 from etm_jax.corpus.readers.exported import PARTS
+from etm_jax.util.errors import UserError
 
 BEFORE = "ddf9338"
 """The commit before text was cut on arrays, and whole commands were made faster: version 0.1.0 in most of its code."""
@@ -31,100 +32,48 @@ INFERRED, LOADED, LOADED_WORDS = 1_000_000, 200_000, 100
 
 def rows(base: str = BEFORE) -> list[Row]:
     """Row 10 of the table, and the one of row 6 that is a whole command. base: the other side's commit."""
-    run, epoch, vectors = f"{__name__}:demo", f"{__name__}:demo_epoch", f"{__name__}:vectors"
-    infer, load, topics = f"{__name__}:infer", f"{__name__}:load", f"{__name__}:topics"
-    name, other = f"ours at {base}", {"commit": base}
 
-    def row(key: str, title: str, unit: str, ours: Side, theirs: Side, least: float, aim: float, times: int = 5) -> Row:
-        return Row(key, title, unit, ours, (theirs,), (least,), (aim,), repetitions=times)
+    def row(key: str, title: str, function: str, least: float, aim: float, times: int = 5, **ours: bool) -> Row:
+        name = f"{__name__}:{function}"
+        theirs = Side(f"ours at {base}" + (", none kept" if ours else ""), name, {"commit": base})
+        unit = "epoch" if function == "demo_epoch" else "call"
+        return Row(key, title, unit, Side("ours", name, ours), (theirs,), (least,), (aim,), repetitions=times)
 
+    documents, words, inferred = f"{LOADED:,} documents", f"{LOADED_WORDS} words", f"{INFERRED:,} counted documents"
     return [
-        row(
-            "6 topics",
-            "inews, raw, to 50 exported topics: the command",
-            "call",
-            Side("ours", topics, {}),
-            Side(name, topics, other),
-            4.0,
-            7.0,
-        ),
-        row(
-            "10 cold",
-            "the demo's command, no program kept",
-            "call",
-            Side("ours", run, {}),
-            Side(name, run, other),
-            2.0,
-            3.0,
-        ),
-        row(
-            "10 warm",
-            "the demo's command, programs kept",
-            "call",
-            Side("ours", run, {"kept": True}),
-            Side(f"{name}, none kept", run, other),
-            2.5,
-            4.0,
-        ),
-        row(
+        row("6 topics", "inews, raw, to 50 exported topics: the command", "topics", 4.0, 7.0),
+        row("10 cold", "the demo's command, no program kept", "demo", 2.0, 3.0),
+        row("10 warm", "the demo's command, programs kept", "demo", 2.5, 4.0, kept=True),
+        Row(
             "10 LDA",
             "the demo's counts to topics",
             "call",
             Side("ours", "benchmarks.quality:our_epochs", {"corpus": PEOPLES_DAILY}),
-            Side("tomotopy, 500 sweeps", "benchmarks.quality:lda", {"corpus": PEOPLES_DAILY}),
-            2.0,
-            4.0,
+            (Side("tomotopy, 500 sweeps", "benchmarks.quality:lda", {"corpus": PEOPLES_DAILY}),),
+            (2.0,),
+            (4.0,),
         ),
-        row(
-            "10 epoch",
-            "an epoch of default, the demo's",
-            "epoch",
-            Side("ours", epoch, {}),
-            Side(name, epoch, other),
-            1.5,
-            2.5,
-        ),
-        row(
-            "10 vectors",
-            "PPMI vectors of inews' counts",
-            "call",
-            Side("ours", vectors, {}),
-            Side(name, vectors, other),
-            4.0,
-            8.0,
-        ),
-        row(
-            "10 infer",
-            f"infer, {INFERRED:,} counted documents to .csv: the command",
-            "call",
-            Side("ours", infer, {}),
-            Side(name, infer, other),
-            5.0,
-            10.0,
-        ),
-        row(
-            "10 load",
-            f"{LOADED:,} documents of {LOADED_WORDS} words, text to export: the command",
-            "call",
-            Side("ours", load, {}),
-            Side(name, load, other),
-            2.0,
-            4.0,
-            times=1,
-        ),
+        row("10 epoch", "an epoch of default, the demo's", "demo_epoch", 1.5, 2.5),
+        row("10 vectors", "PPMI vectors of inews' counts", "vectors", 4.0, 8.0),
+        row("10 infer", f"infer, {inferred} to .csv: the command", "infer", 5.0, 10.0),
+        row("10 load", f"{documents} of {words}, text to export: the command", "load", 2.0, 4.0, times=1),
     ]
 
 
 def package_at(commit: str) -> Path:
-    """The folder to call the package from: that of a commit, or where it is now."""
+    """The folder to call the package from: a commit's, or where it is now. Raises UserError for no commit."""
     if not commit:
         return Path.cwd()
-    package = KEPT.absolute() / f"build-{commit}"
+    named = subprocess.run(
+        ["git", "rev-parse", "--verify", "-q", f"{commit}^{{commit}}"], capture_output=True, text=True
+    )
+    if named.returncode:
+        raise UserError(f"--base={commit} is no commit of this repository; git log lists them")
+    package = KEPT.absolute() / f"build-{named.stdout[:12]}"
     if not package.exists():
-        archive = subprocess.run(
-            ["git", "archive", commit, "etm_jax", "experiments"], capture_output=True, check=True
-        ).stdout
-        with tarfile.open(fileobj=BytesIO(archive)) as files:
+        archive = ["git", "archive", named.stdout.strip(), "etm_jax", "experiments"]
+        content = subprocess.run(archive, capture_output=True, check=True).stdout
+        with tarfile.open(fileobj=BytesIO(content)) as files:
             files.extractall(package, filter="data")
         # As an installed package is, and as ours is once it has run.
         subprocess.run([sys.executable, "-m", "compileall", "-qq", str(package)], check=True)
@@ -219,7 +168,10 @@ def vectors(commit: str = "") -> Callable[[], Figures]:
 
 
 def infer(commit: str = "") -> Callable[[], Figures]:
-    """By the demo's model, from a folder of counts as an export has them; start, reading and writing included."""
+    """By the demo's model, from a folder of counts as an export has them; start, reading and writing included.
+
+    Ours finds its programs among the user's caches, as it does by default.
+    """
     place = KEPT.absolute() / f"infer-{commit or 'ours'}"
     shutil.rmtree(place, ignore_errors=True)
     model, counts = place / "model", place / "counts"

@@ -7,7 +7,7 @@ ratio is the median, over the repetitions, of their time over ours. Every repeti
 once it has all rows the table goes into the page.
 
 Needs:   torch and the packages of the rows; what cannot be run is said in its row (BUILD.md).
-Runtime: about two hours on 2 cores for all rows.
+Runtime: about an hour and a half on 2 cores for all rows.
 """
 
 import argparse

@@ -153,7 +153,10 @@ def test_the_commit_that_ours_is_compared_with_is_the_one_asked_for(tmp_path: Pa
     monkeypatch.chdir(HERE.parents[2])
     monkeypatch.setattr(before, "KEPT", tmp_path)
     assert "--n_topic" in before.call("HEAD", "etm_jax.train", "--help")
-    assert (tmp_path / "build-HEAD" / "experiments" / "peoples_daily.flags").is_file()
+    (build,) = tmp_path.glob("build-*")
+    assert (build / "experiments" / "peoples_daily.flags").is_file()
+    with pytest.raises(UserError, match="--base=nothing is no commit"):
+        before.package_at("nothing")
 
 
 def test_rows_measured_before_on_that_day_are_kept_and_the_page_waits_for_all(tmp_path: Path, monkeypatch) -> None:
