@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans, kmeans_plusplus
 
-from etm_jax.models.kmeans import best_clustering, lloyd, spread_out
+from etm_jax.models.kmeans import _Nearest, best_clustering, lloyd, spread_out
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -24,6 +24,20 @@ def test_starts_are_those_of_k_means_plus_plus() -> None:
     found = spread_out(points, weights, 12, np.random.RandomState(9))
     expected, _ = kmeans_plusplus(points, 12, sample_weight=weights, random_state=np.random.RandomState(9))
     np.testing.assert_array_equal(found, expected)
+
+
+def test_centres_that_single_precision_cannot_tell_apart_are_told_by_double() -> None:
+    rng = np.random.default_rng(5)
+    points, centres = rng.normal(size=(300, 40)), rng.normal(size=(3, 40))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    centres /= 2 * np.linalg.norm(centres, axis=1, keepdims=True)
+    # Each centre has another beside it, nearer than single precision rounds.
+    centres = np.repeat(centres, 2, axis=0)
+    centres[1::2] += 1e-9 * rng.normal(size=(3, 40))
+    exact = ((points[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
+    rounded = np.float32(points) @ np.float32(centres).T
+    assert (exact != (np.float32(centres**2).sum(axis=1) - 2 * rounded).argmin(axis=1)).sum() > 50
+    np.testing.assert_array_equal(_Nearest.of(points).labels(centres), exact)
 
 
 def test_the_number_of_threads_changes_no_byte(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,3 +68,16 @@ def test_names_copied_from_a_table_of_ours_are_those_of_the_documents(tmp_path):
             table.write([name, "x"])
     assert list(read_pairs(str(path), "labels", "document", "label")) == FORMULAS[:8]
     assert list(read_keyed(str(path), "meta", "document")[1]) == FORMULAS[:8]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.none() | st.integers() | st.floats() | st.text("ab ,\"\r\n\t\x00'é", max_size=4), min_size=1, max_size=4
+    )
+)
+def test_a_row_is_the_csv_modules(row):
+    written, expected = io.StringIO(newline=""), io.StringIO(newline="")
+    TableWriter(written, ["header"]).write(row)
+    csv.writer(expected).writerows([["header"], [spreadsheet_cell(cell) for cell in row]])
+    assert written.getvalue() == expected.getvalue()
