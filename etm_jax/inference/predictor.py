@@ -27,12 +27,13 @@ from etm_jax.interop.native_files import read_vocabulary
 from etm_jax.models.registry import model_kind
 from etm_jax.models.topic_edit import TopicEdit
 from etm_jax.ops.mesh import MeshLayout
+from etm_jax.ops.sparse import PIECE
 from etm_jax.training.batches import Batcher
 from etm_jax.training.edited_folder import read_edit
 from etm_jax.training.layout import ModelLayout
 from etm_jax.training.run_folder import RunFolder, exported
 from etm_jax.training.saved_model import SavedModel
-from etm_jax.training.steps import beta_step, beta_to_infer, prior_step
+from etm_jax.training.steps import beta_step, prior_step, topics_by_word
 from etm_jax.util.errors import UserError
 
 SIZES = tuple(n * 2**i for i in range(11, 30) for n in (2, 3))
@@ -76,7 +77,7 @@ class Predictor:
         self.spec, self._mesh_layout = layout.program_spec, layout.mesh_layout
         # Transferred to the devices once, for all calls.
         self.variables = layout.shard(trained.variables) if mesh else jax.device_put(trained.variables)
-        self._fitted_beta = beta_to_infer(self.variables, self.spec)
+        self._by_word = topics_by_word(self.variables, self.spec)
 
     def fitted_beta(self) -> np.ndarray:
         """The topics as they were fitted, before they were edited: [K, V]."""
@@ -118,7 +119,7 @@ class Predictor:
     ) -> np.ndarray:
         """The same of the topics as they were fitted, before they were edited. order: as of `infer_theta`."""
         batcher = self._batcher(counts, meta, self._checked_context(context, counts.shape[0]))
-        theta = infer_theta(self.variables, batcher, self.spec, order, self._fitted_beta)
+        theta = infer_theta(self.variables, batcher, self.spec, order, self._by_word)
         return self._with_prior(theta, counts)
 
     def theta_in_order(
@@ -164,6 +165,7 @@ class Predictor:
             extras=extras,
             groups=groups,
             context=context,
+            multiple=PIECE,
         )
 
     def _with_prior(self, theta: np.ndarray, counts: sp.csr_matrix) -> np.ndarray:

@@ -14,7 +14,7 @@ from etm_jax.metrics.posterior import Moments
 from etm_jax.models.layers import Variables
 from etm_jax.ops.devices import num_threads
 from etm_jax.training.batches import Batcher
-from etm_jax.training.steps import Spec, beta_to_infer, log_px_nonzero_step, log_px_step, posterior_step, theta_step
+from etm_jax.training.steps import Spec, log_px_nonzero_step, log_px_step, posterior_step, theta_step, topics_by_word
 from etm_jax.util.console import track
 
 BATCHES_AHEAD = 8
@@ -22,23 +22,27 @@ BATCHES_AHEAD = 8
 
 
 def infer_theta(
-    variables: Variables, batcher: Batcher, spec: Spec, order: np.ndarray | None = None, beta: jax.Array | None = None
+    variables: Variables,
+    batcher: Batcher,
+    spec: Spec,
+    order: np.ndarray | None = None,
+    by_word: jax.Array | None = None,
 ) -> np.ndarray:
     """Topic proportions by `theta_step`: [D, K], of the parameters' dtype, a row for each of the batcher's.
 
-    order: [D], the rows as they come into batches; mixed where it is not given, as `_mixed` says. beta: of
-    `beta_to_infer`, where it is known.
+    order: [D], the rows as they come into batches; mixed where it is not given, as `_mixed` says. by_word: of
+    `topics_by_word`, where it is known.
     """
     theta = np.empty((batcher.num_docs, spec.model.num_topics), jnp.result_type(float))
     batches = batcher.parts(_mixed(batcher) if order is None else order)
-    beta = beta_to_infer(variables, spec) if beta is None else beta
+    by_word = topics_by_word(variables, spec) if by_word is None else by_word
     # On a processor a batch uses one core. Several devices need their programs in one order, from one thread.
     threads = min(num_threads(), BATCHES_AHEAD) if batcher.layout is None else 1
     several = BATCHES_AHEAD // threads
     parts = [batches[start : start + several] for start in range(0, len(batches), several)]
 
     def infer(part: list[np.ndarray]) -> None:
-        found = [theta_step(variables, batcher.take(rows), spec, beta) for rows in part]
+        found = [theta_step(variables, batcher.take(rows), spec, by_word) for rows in part]
         for rows, of_batch in zip(part, jax.device_get(found), strict=True):
             theta[rows] = of_batch[: len(rows)]
 

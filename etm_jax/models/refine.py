@@ -53,9 +53,10 @@ def refine(
         px = sparse.dot_rows(weighted, rows, pattern)
         # A word that no topic holds in this precision says nothing about θ.
         inverse = jnp.where(px > 0, 1 / jnp.maximum(px, jnp.finfo(px.dtype).tiny), 0)
-        explained = weighted * sparse.weigh_rows(counts * inverse, rows, pattern)
         # The square of a smaller one's inverse is infinite; left out, the curvature is the smaller, and has its least.
-        squared = weighted**2 * sparse.weigh_rows(counts * jnp.where(px > 1e-15, inverse, 0) ** 2, squares, pattern)
+        inverse_square = jnp.where(px > 1e-15, inverse, 0) ** 2
+        sums, sums_of_squares = sparse.weigh_rows(pattern, (counts * inverse, rows), (counts * inverse_square, squares))
+        explained, squared = weighted * sums, weighted**2 * sums_of_squares
         expected = length * theta
         gradient = explained - expected - (delta - centre) / variance
         bound = jnp.maximum(explained, expected) + 1 / variance

@@ -1,28 +1,25 @@
 """Products of a batch's sparse counts with dense matrices, and sums over its nonzeros.
 
-This file alone uses `jax.experimental.sparse`, for the native CSR kernel that jaxlib has on CPU. Elsewhere, or where
-that module is gone, a gather and a segment sum compute the same; on TPU, products of blocks made dense, where they are
-not too large. All of it can be mapped by `jax.vmap`.
+By the kernels of `etm_jax.ops.csr`. All of it can be mapped by `jax.vmap`.
 """
 
 import dataclasses
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jax.custom_batching import custom_vmap
 from jax.sharding import PartitionSpec as P
 
+from etm_jax.ops import csr
 from etm_jax.ops.mesh import DOCS, MATRIX, TILES, WORDS, MeshLayout
 
-Array = jax.Array | np.ndarray
+Array = csr.Array
 
-DENSE_BLOCK_BYTES = 2**24
-"""Of a matrix that is made dense on a TPU: a scatter into so much stays on the chip, of whose 128 MiB others want some.
+PIECE = 8
+"""Where rows are filled up to multiples of it, a piece of so many nonzeros times its document's row is a product
+[8, K] · [K], for which XLA has code on CPUs by whole vectors. Nonzero by nonzero it takes two and a half times as long.
 """
 
 
@@ -36,6 +33,8 @@ class Pattern:
 
     On a mesh of devices each array has two axes more in front, [D, W, …]: of each tile, by its own rows and columns.
     places: [D, W, N] int32, where each nonzero stands among those of the whole batch, in row order.
+
+    multiple: what N and the number of each row's nonzeros are multiples of, entries of 0 included that fill rows up.
     """
 
     cols: Array
@@ -45,6 +44,7 @@ class Pattern:
     col_starts: Array
     places: Array | None = None
     layout: MeshLayout | None = field(default=None, metadata={"static": True})
+    multiple: int = field(default=1, metadata={"static": True})
 
     def num_words(self, columns: int) -> int:
         """V without padding, of a matrix with so many columns."""
@@ -67,7 +67,7 @@ def transposed(values: Array, pattern: Pattern) -> Csr:
 
 def spmm_rows(matrix: Csr, dense: jax.Array, start: jax.Array | int, size: int) -> jax.Array:
     """Rows `start` to `start + size` of matrix · dense: [size, H]. dense: [B, H]. Takes no gradient."""
-    return _csr_spmm(matrix.values, matrix.cols, jax.lax.dynamic_slice(matrix.starts, (start,), (size + 1,)), dense)
+    return csr.product(matrix.values, matrix.cols, jax.lax.dynamic_slice(matrix.starts, (start,), (size + 1,)), dense)
 
 
 def by_tile(local: Callable[..., Any], pattern: Pattern, gives: P, *args: tuple[P, Any]) -> Any:
@@ -127,7 +127,7 @@ def spmm(values: jax.Array, pattern: Pattern, dense: jax.Array) -> jax.Array:
 
 def _spmm(values: Array, pattern: Pattern, dense: jax.Array) -> jax.Array:
     def local(tile: Pattern, values: jax.Array, dense: jax.Array) -> jax.Array:
-        return _psum_words(pattern.layout, _csr_spmm(values, tile.cols, tile.row_starts, dense))
+        return _psum_words(pattern.layout, csr.product(values, tile.cols, tile.row_starts, dense))
 
     return by_tile(local, pattern, DOCS, (TILES, values), (WORDS, dense))
 
@@ -137,7 +137,7 @@ def _spmm_transposed(values: Array, pattern: Pattern, dense: jax.Array) -> jax.A
 
     def local(tile: Pattern, values: jax.Array, dense: jax.Array) -> jax.Array:
         matrix, dense = all_gather_documents(pattern.layout, tile, values, dense)
-        return _csr_spmm(*matrix, dense)
+        return csr.product(*matrix, dense)
 
     return by_tile(local, pattern, WORDS, (TILES, values), (DOCS, dense))
 
@@ -157,7 +157,23 @@ spmm.defvjp(_spmm_fwd, _spmm_bwd)
 def sum_rows(values: jax.Array, pattern: Pattern) -> jax.Array:
     """Sum over the nonzeros of each row: [N, K] → [B, K]. Padding is left out."""
 
-    return weigh_rows(jnp.ones(values.shape[:-1], values.dtype), values, pattern)
+    def local(tile: Pattern, values: jax.Array) -> jax.Array:
+        if tile.multiple % PIECE:
+            return _psum_words(pattern.layout, _sum_ranges(values, tile.row_starts))
+        return _sum_pieces(pattern, tile, _in_pieces(values).sum(axis=1))
+
+    return by_tile(local, pattern, DOCS, (TILES, values))
+
+
+def _sum_pieces(pattern: Pattern, tile: Pattern, pieces: jax.Array) -> jax.Array:
+    """Sum over the pieces of each row: [M, K] → [B, K]."""
+    return _psum_words(pattern.layout, _sum_ranges(pieces, tile.row_starts // PIECE))
+
+
+def _sum_ranges(values: jax.Array, starts: Array) -> jax.Array:
+    """Sums of rows that stand together: values [N, K], the first of each sum in starts [M+1] → [M, K]."""
+    places = jnp.arange(values.shape[0], dtype=jnp.int32)
+    return csr.product(jnp.ones(values.shape[0], values.dtype), places, starts, values)
 
 
 def _sum_rows_bwd(pattern: Pattern, grad: jax.Array) -> tuple[jax.Array, None]:
@@ -209,19 +225,46 @@ def dot_rows(left: jax.Array, rows: jax.Array, pattern: Pattern) -> jax.Array:
     """`sddmm` of left and a matrix whose `word_rows` these are: [B, K], [N, K] → [N]. Takes no gradient."""
 
     def local(tile: Pattern, left: jax.Array, rows: jax.Array) -> jax.Array:
-        return (left[tile.rows] * rows) @ jnp.ones(left.shape[1], left.dtype)
+        if tile.multiple % PIECE:
+            return (left[tile.rows] * rows) @ jnp.ones(left.shape[1], left.dtype)
+        return _contracted("mpk,mk->mp", _in_pieces(rows), left[tile.rows[::PIECE]]).ravel()
 
     return by_tile(local, pattern, TILES, (DOCS, left), (TILES, rows))
 
 
-def weigh_rows(values: jax.Array, rows: jax.Array, pattern: Pattern) -> jax.Array:
-    """`spmm` with a matrix whose `word_rows` these are: [N], [N, K] → [B, K]. Takes no gradient."""
+def weigh_rows(pattern: Pattern, *factors: tuple[jax.Array, jax.Array]) -> list[jax.Array]:
+    """`spmm` with matrices whose `word_rows` are given: of each its values [N], and rows [N, K] → [B, K]. Takes no
+    gradient.
+    """
 
-    def local(tile: Pattern, values: jax.Array, rows: jax.Array) -> jax.Array:
-        places = jnp.arange(values.shape[0], dtype=jnp.int32)
-        return _psum_words(pattern.layout, _csr_spmm(values, places, tile.row_starts, rows))
+    def local(tile: Pattern, *factors: jax.Array) -> jax.Array:
+        each = list(zip(factors[::2], factors[1::2], strict=True))
+        if tile.multiple % PIECE:
+            places = jnp.arange(tile.cols.shape[0], dtype=jnp.int32)
+            sums = [csr.product(values, places, tile.row_starts, rows) for values, rows in each]
+            return _psum_words(pattern.layout, jnp.concatenate(sums, axis=1))
+        pieces = [_contracted("mpk,mp->mk", _in_pieces(rows), _in_pieces(values)) for values, rows in each]
+        # In one array: the native kernel takes as long for rows half as long.
+        return _sum_pieces(pattern, tile, jnp.concatenate(pieces, axis=1))
 
-    return by_tile(local, pattern, DOCS, (TILES, values), (TILES, rows))
+    sums = by_tile(local, pattern, DOCS, *((TILES, one) for pair in factors for one in pair))
+    return jnp.split(sums, len(factors), axis=1)
+
+
+def _in_pieces(values: jax.Array) -> jax.Array:
+    """[N, …] → [M, 8, …]."""
+    return values.reshape(-1, PIECE, *values.shape[1:])
+
+
+def _contracted(form: str, pieces: jax.Array, other: jax.Array) -> jax.Array:
+    """An einsum with pieces [M, 8, K], in full precision. As products of matrices on CPUs alone."""
+    added, summed = (1, 2) if form == "mpk,mk->mp" else (2, 1)
+    return jax.lax.platform_dependent(
+        pieces,
+        other,
+        cpu=lambda pieces, other: jnp.einsum(form, pieces, other),
+        default=lambda pieces, other: (pieces * jnp.expand_dims(other, added)).sum(summed),
+    )
 
 
 def gather_words(values: jax.Array, pattern: Pattern) -> jax.Array:
@@ -256,100 +299,6 @@ gather_groups.defvjp(
 def gather_documents(values: jax.Array, pattern: Pattern) -> jax.Array:
     """What each nonzero's document has: [B] → [N]. Takes no gradient."""
     return by_tile(lambda tile, values: values[tile.rows], pattern, TILES, (DOCS, values))
-
-
-def _csr_spmm(values: jax.Array, cols: Array, starts: Array, dense: jax.Array) -> jax.Array:
-    """CSR (values [N], cols [N], starts [M+1]) times dense [n, H] → [M, H], by the kernel that the platform has."""
-    kernels = {"tpu": _csr_spmm_dense}
-    if importlib.util.find_spec("jax.experimental.sparse") is not None:
-        kernels["cpu"] = _csr_spmm_native
-    return jax.lax.platform_dependent(
-        values, jnp.asarray(cols), jnp.asarray(starts), dense, **kernels, default=_csr_spmm_gather
-    )
-
-
-@custom_vmap
-def _csr_spmm_native(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
-    from jax.experimental import sparse
-
-    return sparse.BCSR((values, cols, starts), shape=(starts.shape[0] - 1, dense.shape[0])) @ dense
-
-
-@_csr_spmm_native.def_vmap
-def _csr_spmm_native_batched(axis_size: int, in_batched: list[bool], *args: jax.Array) -> tuple[jax.Array, bool]:
-    """One call for all: the sparse matrices as blocks on the diagonal of one, the dense ones below each other.
-
-    Nothing large is copied or transposed, where BCSR's own rule would leave the native kernel.
-    """
-    values, cols, starts, dense = (
-        arg if batched else jnp.broadcast_to(arg, (axis_size, *arg.shape))
-        for arg, batched in zip(args, in_batched, strict=True)
-    )
-    block, nnz = jnp.arange(axis_size, dtype=jnp.int32)[:, None], values.shape[1]
-    # Padding, and what is before the first row of the next block, lie within a block's last row here.
-    entry = jnp.arange(nnz)[None]
-    values = jnp.where((entry >= starts[:, :1]) & (entry < starts[:, -1:]), values, 0)
-    cols = cols + block * dense.shape[1]
-    starts = jnp.append((starts[:, :-1] + block * nnz).ravel(), jnp.int32(axis_size * nnz))
-    out = _csr_spmm_native(values.ravel(), cols.ravel(), starts, dense.reshape(-1, dense.shape[2]))
-    return out.reshape(axis_size, -1, dense.shape[2]), True
-
-
-def _csr_spmm_gather(
-    values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array, search: str = "scan_unrolled"
-) -> jax.Array:
-    # Padding falls behind the last row, where segment_sum drops it, and what is before the first row falls below 0.
-    rows = _row_of_each(starts, values.shape[0], search)
-    return jax.ops.segment_sum(values[:, None] * dense[cols], rows, starts.shape[0] - 1, indices_are_sorted=True)
-
-
-def _csr_spmm_dense(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
-    """The same by products of dense blocks, as a TPU has it: it gathers row by row, and scatters entry after entry.
-
-    A matrix that is wider than high is made dense over its entries rather than its columns, which takes no scatter; one
-    that is higher than wide is made dense as it is, unless it takes more than a block: each would scatter all entries.
-    """
-    height, width, nnz = starts.shape[0] - 1, dense.shape[0], values.shape[0]
-    if height <= width:
-        return _csr_spmm_masked(values, cols, starts, dense)
-    if height * width * dense.dtype.itemsize > DENSE_BLOCK_BYTES:
-        return _csr_spmm_gather(values, cols, starts, dense, search="sort")
-    rows = _row_of_each(starts, nnz, search="sort")
-    # Below 0 an index would count from the end.
-    rows = jnp.where(rows < 0, height, rows)
-    matrix = jnp.zeros((height, width), values.dtype).at[rows, cols].add(values, mode="drop")
-    return jnp.matmul(matrix, dense, precision=jax.lax.Precision.HIGHEST)
-
-
-def _csr_spmm_masked(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
-    """The same, block by block of rows: which entries are a row's [size, N], times what each entry brings [N, H]."""
-    height, nnz = starts.shape[0] - 1, values.shape[0]
-    entry = jnp.arange(nnz, dtype=starts.dtype)
-    # 0 times what padding holds need not be 0.
-    real = (entry >= starts[0]) & (entry < starts[-1])
-    terms = jnp.where(real[:, None], values[:, None] * dense[cols], 0)
-    size = min(height, max(1, DENSE_BLOCK_BYTES // (nnz * dense.dtype.itemsize)))
-    blocks = -(-height // size)
-    # Rows behind the last one begin and end where it ends.
-    bounds = jnp.pad(starts, (0, blocks * size - height), mode="edge")
-
-    def block(first: jax.Array) -> jax.Array:
-        begin, end = (jax.lax.dynamic_slice(bounds, (first + i,), (size,))[:, None] for i in (0, 1))
-        mask = ((entry[None] >= begin) & (entry[None] < end)).astype(dense.dtype)
-        return jnp.matmul(mask, terms, precision=jax.lax.Precision.HIGHEST)
-
-    if blocks == 1:
-        return block(jnp.int32(0))
-    return jax.lax.map(block, jnp.arange(blocks) * size).reshape(blocks * size, -1)[:height]
-
-
-def _row_of_each(starts: jax.Array, nnz: int, search: str) -> jax.Array:
-    """The row of each entry: [N]; −1 before the first row, M behind the last.
-
-    search: how, as of `jnp.searchsorted`. A GPU looks all entries up at once, where its sorts take half of the
-    default variant's step; on a TPU, which gathers one by one, sorting is better.
-    """
-    return jnp.searchsorted(starts, jnp.arange(nnz), side="right", method=search) - 1
 
 
 def split_columns(pattern: Pattern, group: jax.Array, num_groups: int) -> Pattern:

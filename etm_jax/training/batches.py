@@ -36,7 +36,7 @@ class Entries(NamedTuple):
 class BatchPacker:
     """Packs nonzeros into batches. sizes: numbers of nonzeros to pad to, ascending; dtype: of the batches' numbers.
 
-    On a mesh each process packs the tiles of its own devices.
+    multiple: as of `Pattern`, of the entries as they come. On a mesh each process packs the tiles of its own devices.
     """
 
     def __init__(
@@ -46,13 +46,15 @@ class BatchPacker:
         sizes: tuple[int, ...],
         dtype: type = np.float32,
         layout: MeshLayout | None = None,
+        multiple: int = 1,
     ) -> None:
-        self.batch_size, self.vocab_size, self.sizes, self.dtype, self.layout = (
+        self.batch_size, self.vocab_size, self.sizes, self.dtype, self.layout, self.multiple = (
             batch_size,
             vocab_size,
             sizes,
             dtype,
             layout,
+            multiple,
         )
 
     def largest_tile(self, entries: Entries) -> int:
@@ -73,7 +75,7 @@ class BatchPacker:
             real: np.ndarray = np.zeros(self.batch_size, self.dtype)
             real[entries.docs] = 1
             counts, inputs = (_padded(x, size, self.dtype) for x in (entries.counts, entries.inputs))
-            pattern = _pattern(entries, self.batch_size, self.vocab_size, size)
+            pattern = self._pattern(entries, self.batch_size, self.vocab_size, size)
             context = self._context(entries, self.batch_size)
             return Batch(counts, inputs, pattern, real, self._extras(entries, self.batch_size), context=context)
         return self._pack_tiles(self.layout, entries, size, first_place)
@@ -97,7 +99,7 @@ class BatchPacker:
                 counts=entries.counts[places],
                 inputs=entries.inputs[places],
             )
-            pattern = _pattern(own, layout.docs_per_row, layout.words_per_column, size, places + first_place)
+            pattern = self._pattern(own, layout.docs_per_row, layout.words_per_column, size, places + first_place)
             return _padded(own.counts, size, self.dtype), _padded(own.inputs, size, self.dtype), pattern
 
         def sharded(*parts: np.ndarray) -> jax.Array:
@@ -123,6 +125,23 @@ class BatchPacker:
         context = None if vectors is None else by_document(vectors)
         pattern = dataclasses.replace(pattern, layout=layout)
         return Batch(counts, inputs, pattern, by_document(real), extras, context=context)
+
+    def _pattern(
+        self, entries: Entries, num_rows: int, num_cols: int, size: int, places: np.ndarray | None = None
+    ) -> Pattern:
+        row_starts = np.concatenate([[0], np.cumsum(np.bincount(entries.rows, minlength=num_rows))]).astype(np.int32)
+        # scipy counts where sorting would compare.
+        places_by_row = np.arange(len(entries.cols), dtype=np.int32)
+        by_column = sp.csr_matrix((places_by_row, entries.cols, row_starts), shape=(num_rows, num_cols)).tocsc()
+        return Pattern(
+            cols=_padded(entries.cols, size, np.int32),
+            rows=_padded(entries.rows, size, np.int32),
+            row_starts=row_starts,
+            order=_padded(by_column.data, size, np.int32),
+            col_starts=by_column.indptr.astype(np.int32, copy=False),
+            places=None if places is None else _padded(places, size, np.int32),
+            multiple=self.multiple,
+        )
 
     def _context(self, entries: Entries, num_rows: int) -> np.ndarray | None:
         """The vectors of a batch's rows: [rows, C]. Rows that are padding have zeros."""
@@ -153,7 +172,8 @@ class Batcher:
     dtype: of the batches' numbers. layout: the mesh that batches are sharded over; None for one. extras: the
     documents' metadata by field [D], as of `etm_jax.corpus.metadata.Metadata.encode`. groups: [D] of a model whose
     batches hold documents of few groups (`etm_jax.training.grouped`). context: [D, C], the documents' vectors, of a
-    model that is given them.
+    model that is given them. multiple: as of `Pattern`, documents are filled up with entries of 0; 1 where a mesh parts
+    their words.
     """
 
     def __init__(
@@ -167,14 +187,19 @@ class Batcher:
         extras: Mapping[str, np.ndarray] | None = None,
         groups: np.ndarray | None = None,
         context: np.ndarray | None = None,
+        multiple: int = 1,
     ) -> None:
         counts, inputs = canonical(counts, keep_zeros=True), canonical(inputs, keep_zeros=True)
         if not (np.array_equal(counts.indptr, inputs.indptr) and np.array_equal(counts.indices, inputs.indices)):
             raise ValueError("counts and inputs differ in their sparsity")
         self.counts, self.inputs, self.batch_size, self.dtype = counts, inputs, batch_size, dtype
-        self.extras, self.context = dict(extras or {}), context
-        sizes = sizes or static_sizes(tile_lengths(counts, layout), layout.docs_per_row if layout else batch_size)
-        self._packer = BatchPacker(batch_size, counts.shape[1], sizes, dtype, layout)
+        self.extras, self.context, self.multiple = dict(extras or {}), context, multiple
+        if layout is not None and layout.columns > 1:
+            # A tile has a part of each document.
+            self.multiple = 1
+        lengths = -(-tile_lengths(counts, layout) // self.multiple) * self.multiple
+        sizes = sizes or static_sizes(lengths, layout.docs_per_row if layout else batch_size)
+        self._packer = BatchPacker(batch_size, counts.shape[1], sizes, dtype, layout, self.multiple)
         self._groups, self._plan = groups, None if groups is None else GroupPlan(groups, batch_size)
 
     def __len__(self) -> int:
@@ -222,13 +247,18 @@ class Batcher:
         """The batch of these rows, at most `batch_size` of them."""
         starts = self.counts.indptr[:-1][rows].astype(np.int64)
         picked = self.counts.indptr[1:][rows] - starts
-        ends = np.cumsum(picked)
-        source = np.repeat(starts - ends + picked, picked) + np.arange(ends[-1] if len(ends) else 0)
+        filled = -(-picked // self.multiple) * self.multiple
+        ends = np.cumsum(filled)
+        source = np.repeat(starts - ends + filled, filled) + np.arange(ends[-1] if len(ends) else 0)
+        counts, inputs = (matrix.data.take(source, mode="clip") for matrix in (self.counts, self.inputs))
+        if self.multiple > 1:
+            real = source < np.repeat(starts + picked, filled)
+            counts, inputs = counts * real, inputs * real
         entries = Entries(
-            np.repeat(np.arange(len(rows)), picked),
-            self.counts.indices[source],
-            self.counts.data[source],
-            self.inputs.data[source],
+            np.repeat(np.arange(len(rows)), filled),
+            self.counts.indices.take(source, mode="clip"),
+            counts,
+            inputs,
             np.arange(len(rows)),
             {name: values[rows] for name, values in self.extras.items()},
             None if self.context is None else self.context[rows],
@@ -267,6 +297,7 @@ class Batcher:
             extras=self.extras,
             groups=self._groups,
             context=context,
+            multiple=self.multiple,
         )
 
     def abstract(self) -> Batch:
@@ -303,21 +334,6 @@ def static_sizes(lengths: np.ndarray, batch_size: int, others: Sequence[np.ndarr
     while sizes[-1] < worst:
         sizes.append(_round_up(min(sizes[-1] * 1.5, worst)))
     return tuple(sizes)
-
-
-def _pattern(entries: Entries, num_rows: int, num_cols: int, size: int, places: np.ndarray | None = None) -> Pattern:
-    row_starts = np.concatenate([[0], np.cumsum(np.bincount(entries.rows, minlength=num_rows))]).astype(np.int32)
-    # scipy counts where sorting would compare.
-    places_by_row = np.arange(len(entries.cols), dtype=np.int32)
-    by_column = sp.csr_matrix((places_by_row, entries.cols, row_starts), shape=(num_rows, num_cols)).tocsc()
-    return Pattern(
-        cols=_padded(entries.cols, size, np.int32),
-        rows=_padded(entries.rows, size, np.int32),
-        row_starts=row_starts,
-        order=_padded(by_column.data, size, np.int32),
-        col_starts=by_column.indptr.astype(np.int32, copy=False),
-        places=None if places is None else _padded(places, size, np.int32),
-    )
 
 
 def _round_up(size: float, step: int = 256) -> int:

@@ -27,11 +27,11 @@ from etm_jax.training.saved_model import SavedModel
 from etm_jax.training.steps import (
     Spec,
     abstract_state,
-    beta_to_infer,
     eval_step,
     posterior_step,
     step_of,
     theta_step,
+    topics_by_word,
 )
 from etm_jax.training.train_setup import Row, TrainSetup
 from etm_jax.training.trainer import Trainer
@@ -112,8 +112,8 @@ def calls(spec: Spec, num_seeds: int, batch: Batch, longer: bool = False) -> Ite
         yield train_steps, (all_seeds, batch, jax.random.split(key, num_seeds), spec)
     yield eval_step, (one.variables, batch, key, spec)
     yield all_finite, (all_seeds.variables,)
-    beta = jax.eval_shape(lambda variables: beta_to_infer(variables, spec), one.variables)
-    yield theta_step, (one.variables, batch, spec, beta)
+    by_word = jax.eval_shape(lambda variables: topics_by_word(variables, spec), one.variables)
+    yield theta_step, (one.variables, batch, spec, by_word)
     yield posterior_step, (one.variables, batch, spec)
 
 

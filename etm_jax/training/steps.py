@@ -257,9 +257,9 @@ def eval_step(variables: Variables, batch: Batch, key: jax.Array, spec: Spec) ->
 
 
 @partial(jax.jit, static_argnames="spec")
-def theta_step(variables: Variables, batch: Batch, spec: Spec, beta: jax.Array | None = None) -> jax.Array:
-    """Topic proportions of new documents, as of `TopicModel.infer`: [B, K]. beta: of `beta_to_infer`."""
-    return spec.with_variables(variables).infer(batch, beta)
+def theta_step(variables: Variables, batch: Batch, spec: Spec, by_word: jax.Array | None = None) -> jax.Array:
+    """Topic proportions of new documents, as of `TopicModel.infer`: [B, K]. by_word: of `topics_by_word`."""
+    return spec.with_variables(variables).infer(batch, None if by_word is None else by_word.T)
 
 
 @partial(jax.jit, static_argnames="spec")
@@ -300,6 +300,9 @@ def word_shifts_step(variables: Variables, spec: Spec) -> jax.Array | None:
     return spec.with_variables(variables).word_shifts()
 
 
-def beta_to_infer(variables: Variables, spec: Spec) -> jax.Array | None:
-    """What `theta_step` would make of the topics for each batch again: [K, V]; None where it needs no topics."""
-    return beta_step(variables, spec) if spec.model.infer_steps else None
+def topics_by_word(variables: Variables, spec: Spec) -> jax.Array | None:
+    """βᵀ, what `theta_step` would make of the topics for each batch again: [V, K]; None where it needs no topics.
+
+    By words, as a batch reads the rows of its words.
+    """
+    return beta_step(variables, spec).T if spec.model.infer_steps else None

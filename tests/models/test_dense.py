@@ -20,7 +20,7 @@ from etm_jax.models.etm import READ_LIMIT
 from etm_jax.models.layers import Variables, init_variables
 from etm_jax.models.noise import Noise
 from etm_jax.models.objective import kl_divergence, log_px_nonzero, reconstruction
-from etm_jax.ops import sparse
+from etm_jax.ops import csr
 from etm_jax.training.batches import Batcher
 from etm_jax.training.steps import Spec, batch_loss
 
@@ -236,7 +236,7 @@ def largest_of(array: np.ndarray) -> float:
 @pytest.mark.parametrize("kernel", ["native", "gather"])
 def test_sparse_equals_dense_for_any_batch(kernel, precision, read_rho, monkeypatch):
     if kernel == "gather":
-        monkeypatch.setattr(sparse, "_csr_spmm", sparse._csr_spmm_gather)
+        monkeypatch.setattr(csr, "product", csr.gather)
     dtype = getattr(np, precision)
     by_library, densely = (
         jax.jit(functools.partial(made, read_rho=read_rho)) for made in (library_quantities, dense_quantities)

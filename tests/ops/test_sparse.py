@@ -9,28 +9,28 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from etm_jax.ops import sparse
+from etm_jax.ops import csr, sparse
 from etm_jax.training.batches import Batcher
 
 
-def batch_of(density: float, rows: int = 7, cols: int = 23, pad_rows: int = 2, seed: int = 0):
+def batch_of(density: float, rows: int = 7, cols: int = 23, pad_rows: int = 2, seed: int = 0, multiple: int = 1):
     counts = sp.random(rows, cols, density, format="csr", random_state=seed, dtype=np.float32)
-    batch = Batcher(counts, counts, rows + pad_rows).take(np.arange(rows))
+    batch = Batcher(counts, counts, rows + pad_rows, multiple=multiple).take(np.arange(rows))
     dense = np.zeros((rows + pad_rows, cols), np.float32)
     dense[:rows] = counts.toarray()
     return batch, dense
 
 
-KERNELS = {"cpu": sparse._csr_spmm_native, "cuda": sparse._csr_spmm_gather, "tpu": sparse._csr_spmm_dense}
+KERNELS = {"cpu": csr.native, "cuda": csr.gather, "tpu": csr.dense_blocks}
 
 
 @pytest.fixture(params=[*KERNELS, "tpu in small blocks"])
 def kernel(request, monkeypatch):
     platform, _, in_small_blocks = request.param.partition(" ")
-    monkeypatch.setattr(sparse, "_csr_spmm", on_arrays(KERNELS[platform]))
+    monkeypatch.setattr(csr, "product", on_arrays(KERNELS[platform]))
     if in_small_blocks:
         # Two rows of the masks and, of what is higher than wide, less than the whole.
-        monkeypatch.setattr(sparse, "DENSE_BLOCK_BYTES", 2**11)
+        monkeypatch.setattr(csr, "DENSE_BLOCK_BYTES", 2**11)
     return request.param
 
 
@@ -74,6 +74,36 @@ def test_sums_leave_padding_out(kernel):
     assert nnz < len(batch.counts)
     poisoned[:nnz] = batch.counts[:nnz, None] * np.array([1.0, 2.0], np.float32)
     np.testing.assert_allclose(sparse.sum_rows(poisoned, batch.pattern)[:, 1], 2 * dense.sum(1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("members", [0, 3])
+@pytest.mark.parametrize("density", [0.0, 0.02, 0.4, 1.0])
+@pytest.mark.parametrize("multiple", [1, sparse.PIECE])
+def test_products_with_the_words_rows_equal_dense(kernel, multiple, density, members):
+    """Nonzero by nonzero and by pieces; of several seeds, mapped, as of each."""
+    batch, dense = batch_of(density, multiple=multiple)
+    rng = np.random.default_rng(1)
+    left, right = (jnp.asarray(rng.normal(size=(n, 5)), jnp.float32) for n in dense.shape)
+    lengths = np.diff(batch.pattern.row_starts)
+    np.testing.assert_array_equal(lengths, -(-(dense > 0).sum(axis=1) // multiple) * multiple)
+    given = np.flatnonzero(batch.counts)
+
+    def products(right):
+        rows = sparse.word_rows(right, batch.pattern)
+        dots = sparse.dot_rows(left, rows, batch.pattern)
+        weighed = sparse.weigh_rows(batch.pattern, (batch.counts, rows), (batch.counts**2, 2 * rows))
+        return dots[given], *weighed, sparse.sum_rows(jnp.asarray(batch.counts)[:, None], batch.pattern)
+
+    want = (left @ right.T)[dense > 0], dense @ right, dense**2 @ right * 2, dense.sum(axis=1, keepdims=True)
+    if members:
+        scales = jnp.arange(1.0, 1 + members)
+        found = jax.vmap(lambda scale: products(scale * right))(scales)
+        each = [np.stack([x] * members) for x in want]
+        want = (*(x * np.asarray(scales).reshape(-1, *(1,) * (x.ndim - 1)) for x in each[:3]), each[3])
+    else:
+        found = products(right)
+    for got, expected in zip(found, want, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("density", [0.0, 0.02, 0.4, 1.0])
@@ -155,6 +185,6 @@ def test_every_platforms_product_is_the_same(kernel, shape, members, monkeypatch
     args = (values, cols, starts, dense)
     want = np.stack([n * (whole @ dense)[begin:] for n in range(1, max(members, 1) + 1)])
     want = want if members else want[0]
-    for block_bytes in (sparse.DENSE_BLOCK_BYTES, 1000):
-        monkeypatch.setattr(sparse, "DENSE_BLOCK_BYTES", block_bytes)
+    for block_bytes in (csr.DENSE_BLOCK_BYTES, 1000):
+        monkeypatch.setattr(csr, "DENSE_BLOCK_BYTES", block_bytes)
         np.testing.assert_allclose(product(KERNELS[kernel])(*args), want, rtol=0, atol=1e-12)

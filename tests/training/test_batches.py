@@ -18,16 +18,25 @@ def dense_of(batch: Batch, vocab_size: int) -> np.ndarray:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 30), st.integers(1, 12), st.floats(0, 1), st.integers(1, 9), st.integers(0, 10**6))
-def test_an_epoch_holds_every_document_once(num_docs, vocab_size, density, batch_size, seed):
+@given(
+    st.integers(1, 30),
+    st.integers(1, 12),
+    st.floats(0, 1),
+    st.integers(1, 9),
+    st.integers(0, 10**6),
+    st.sampled_from([1, 3, 8]),
+)
+def test_an_epoch_holds_every_document_once(num_docs, vocab_size, density, batch_size, seed, multiple):
     counts = sp.random(num_docs, vocab_size, density, format="csr", random_state=seed)
-    batcher = Batcher(counts, counts, batch_size)
+    batcher = Batcher(counts, counts, batch_size, multiple=multiple)
     order = np.random.default_rng(seed).permutation(num_docs)
     batches = list(batcher.epoch(order))
     assert len(batches) == len(batcher)
     rows = np.concatenate([dense_of(b, vocab_size)[b.real == 1] for b in batches])
     np.testing.assert_allclose(rows, counts.toarray()[order], rtol=1e-6)
     assert {len(b.counts) for b in batches} <= set(batcher.sizes)
+    lengths = np.concatenate([np.diff(b.pattern.row_starts)[b.real == 1] for b in batches])
+    np.testing.assert_array_equal(lengths, -(-np.diff(counts.indptr)[order] // multiple) * multiple)
 
 
 def test_columns_are_the_transpose_of_rows():

@@ -16,7 +16,7 @@ from etm_jax.interop import read_saved_model
 from etm_jax.metrics.perplexity import Perplexity
 from etm_jax.metrics.stability import matched_overlap, stability
 from etm_jax.models.layers import Variables, init_variables
-from etm_jax.ops import sparse
+from etm_jax.ops import csr, sparse
 from etm_jax.results.seed_comparison import compare_seeds, seed_table
 from etm_jax.train import main
 from etm_jax.training import trainer
@@ -81,7 +81,7 @@ def test_stability_is_the_mean_over_pairs():
 )
 def test_mapped_products_equal_those_one_by_one(kernel, batched, monkeypatch):
     if kernel == "gather":
-        monkeypatch.setattr(sparse, "_csr_spmm", sparse._csr_spmm_gather)
+        monkeypatch.setattr(csr, "product", csr.gather)
     batch, rng = batcher(COUNTS[:7]).take(np.arange(7)), np.random.default_rng(0)
     values = rng.normal(size=(4, *batch.counts.shape)).astype(np.float32)
     values[:, batch.pattern.row_starts[-1] :] = 1e6  # padding, which must not be read

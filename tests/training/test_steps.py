@@ -16,10 +16,10 @@ from etm_jax.training.steps import (
     Spec,
     abstract_state,
     beta_step,
-    beta_to_infer,
     eval_step,
     new_state,
     theta_step,
+    topics_by_word,
     train_step,
     update_step,
 )
@@ -62,14 +62,14 @@ def test_topics_that_are_known_are_those_that_a_step_would_make():
     batcher, spec = batcher_of(), spec_of("default")
     variables = fresh(spec).variables
     batch = batcher.take(np.arange(40))
-    topics = beta_to_infer(variables, spec)
-    np.testing.assert_allclose(topics, beta_step(variables, spec), rtol=1e-6)
+    topics = topics_by_word(variables, spec)
+    np.testing.assert_allclose(topics, beta_step(variables, spec).T, rtol=1e-6)
     known = theta_step(variables, batch, spec, topics)
     np.testing.assert_allclose(known, theta_step(variables, batch, spec), rtol=2e-5, atol=1e-7)
-    others = np.random.default_rng(0).dirichlet(np.full(topics.shape[1], 0.05), len(topics)).astype(np.float32)
-    others = theta_step(variables, batch, spec, others)
+    others = np.random.default_rng(0).dirichlet(np.full(len(topics), 0.05), topics.shape[1]).astype(np.float32)
+    others = theta_step(variables, batch, spec, jnp.asarray(others.T))
     assert np.abs(known - others).max() > 1e-3
-    assert beta_to_infer(variables, spec_of("paper")) is None
+    assert topics_by_word(variables, spec_of("paper")) is None
 
 
 def test_padding_documents_changes_nothing():

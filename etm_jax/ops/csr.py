@@ -1,0 +1,111 @@
+"""CSR times dense by the kernel that each platform has.
+
+This file alone uses `jax.experimental.sparse`, for the native kernel that jaxlib has on CPU. Elsewhere, or where that
+module is gone, a gather and a segment sum compute the same; on TPU, products of blocks made dense, where they are not
+too large. All of it can be mapped by `jax.vmap`.
+"""
+
+import importlib.util
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.custom_batching import custom_vmap
+
+Array = jax.Array | np.ndarray
+
+DENSE_BLOCK_BYTES = 2**24
+"""Of a matrix that is made dense on a TPU: a scatter into so much stays on the chip, of whose 128 MiB others want some.
+"""
+
+
+def product(values: jax.Array, cols: Array, starts: Array, dense: jax.Array) -> jax.Array:
+    """CSR (values [N], cols [N], starts [M+1]) times dense [n, H] → [M, H], by the kernel that the platform has."""
+    kernels = {"tpu": dense_blocks}
+    if importlib.util.find_spec("jax.experimental.sparse") is not None:
+        kernels["cpu"] = native
+    return jax.lax.platform_dependent(values, jnp.asarray(cols), jnp.asarray(starts), dense, **kernels, default=gather)
+
+
+@custom_vmap
+def native(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
+    from jax.experimental import sparse
+
+    return sparse.BCSR((values, cols, starts), shape=(starts.shape[0] - 1, dense.shape[0])) @ dense
+
+
+@native.def_vmap
+def _native_batched(axis_size: int, in_batched: list[bool], *args: jax.Array) -> tuple[jax.Array, bool]:
+    """One call for all: the sparse matrices as blocks on the diagonal of one, the dense ones below each other.
+
+    Nothing large is copied or transposed, where BCSR's own rule would leave the native kernel.
+    """
+    values, cols, starts, dense = (
+        arg if batched else jnp.broadcast_to(arg, (axis_size, *arg.shape))
+        for arg, batched in zip(args, in_batched, strict=True)
+    )
+    block, nnz = jnp.arange(axis_size, dtype=jnp.int32)[:, None], values.shape[1]
+    # Padding, and what is before the first row of the next block, lie within a block's last row here.
+    entry = jnp.arange(nnz)[None]
+    values = jnp.where((entry >= starts[:, :1]) & (entry < starts[:, -1:]), values, 0)
+    cols = cols + block * dense.shape[1]
+    starts = jnp.append((starts[:, :-1] + block * nnz).ravel(), jnp.int32(axis_size * nnz))
+    out = native(values.ravel(), cols.ravel(), starts, dense.reshape(-1, dense.shape[2]))
+    return out.reshape(axis_size, -1, dense.shape[2]), True
+
+
+def gather(
+    values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array, search: str = "scan_unrolled"
+) -> jax.Array:
+    # Padding falls behind the last row, where segment_sum drops it, and what is before the first row falls below 0.
+    rows = row_of_each(starts, values.shape[0], search)
+    return jax.ops.segment_sum(values[:, None] * dense[cols], rows, starts.shape[0] - 1, indices_are_sorted=True)
+
+
+def dense_blocks(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
+    """The same by products of dense blocks, as a TPU has it: it gathers row by row, and scatters entry after entry.
+
+    A matrix that is wider than high is made dense over its entries rather than its columns, which takes no scatter; one
+    that is higher than wide is made dense as it is, unless it takes more than a block: each would scatter all entries.
+    """
+    height, width, nnz = starts.shape[0] - 1, dense.shape[0], values.shape[0]
+    if height <= width:
+        return _masked(values, cols, starts, dense)
+    if height * width * dense.dtype.itemsize > DENSE_BLOCK_BYTES:
+        return gather(values, cols, starts, dense, search="sort")
+    rows = row_of_each(starts, nnz, search="sort")
+    # Below 0 an index would count from the end.
+    rows = jnp.where(rows < 0, height, rows)
+    matrix = jnp.zeros((height, width), values.dtype).at[rows, cols].add(values, mode="drop")
+    return jnp.matmul(matrix, dense, precision=jax.lax.Precision.HIGHEST)
+
+
+def _masked(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Array) -> jax.Array:
+    """The same, block by block of rows: which entries are a row's [size, N], times what each entry brings [N, H]."""
+    height, nnz = starts.shape[0] - 1, values.shape[0]
+    entry = jnp.arange(nnz, dtype=starts.dtype)
+    # 0 times what padding holds need not be 0.
+    real = (entry >= starts[0]) & (entry < starts[-1])
+    terms = jnp.where(real[:, None], values[:, None] * dense[cols], 0)
+    size = min(height, max(1, DENSE_BLOCK_BYTES // (nnz * dense.dtype.itemsize)))
+    blocks = -(-height // size)
+    # Rows behind the last one begin and end where it ends.
+    bounds = jnp.pad(starts, (0, blocks * size - height), mode="edge")
+
+    def block(first: jax.Array) -> jax.Array:
+        begin, end = (jax.lax.dynamic_slice(bounds, (first + i,), (size,))[:, None] for i in (0, 1))
+        mask = ((entry[None] >= begin) & (entry[None] < end)).astype(dense.dtype)
+        return jnp.matmul(mask, terms, precision=jax.lax.Precision.HIGHEST)
+
+    if blocks == 1:
+        return block(jnp.int32(0))
+    return jax.lax.map(block, jnp.arange(blocks) * size).reshape(blocks * size, -1)[:height]
+
+
+def row_of_each(starts: jax.Array, nnz: int, search: str) -> jax.Array:
+    """The row of each entry: [N]; −1 before the first row, M behind the last.
+
+    search: how, as of `jnp.searchsorted`. A GPU looks all entries up at once, where its sorts take half of the
+    default variant's step; on a TPU, which gathers one by one, sorting is better.
+    """
+    return jnp.searchsorted(starts, jnp.arange(nnz), side="right", method=search) - 1
