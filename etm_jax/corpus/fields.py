@@ -6,7 +6,7 @@ text, without blanks around it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -44,6 +44,14 @@ class Fields:
         row = self.rows.get(name) or ("",) * len(self.joined)
         found = {**own, **dict(zip(self.joined, row, strict=True))}
         return [found.get(one, "") for one in self.names]
+
+    def columns(self, own: Mapping[str, Sequence[str]], names: Sequence[str]) -> dict[str, list[str]]:
+        """The values of many documents by field, "" for none. own: by field, a value for each; names: of their rows."""
+        nothing = ("",) * len(self.joined)
+        rows = [self.rows.get(name) or nothing for name in names] if self.joined else []
+        joined = {one: [row[i] for row in rows] for i, one in enumerate(self.joined)}
+        absent = [""] * len(names)
+        return {one: joined[one] if one in joined else list(own.get(one, absent)) for one in self.names}
 
     def has_row(self, name: str) -> bool:
         """Whether the table has a row for the document of that name."""

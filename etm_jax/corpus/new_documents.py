@@ -12,7 +12,7 @@ from etm_jax.corpus.fields import NO_FIELDS, Fields, fields_of
 from etm_jax.corpus.prepare import resolve
 from etm_jax.corpus.readers.decode import STDIN
 from etm_jax.corpus.readers.named import NAMED
-from etm_jax.corpus.recounted import CountedDocuments, by_field, check_shards, recounted, recounted_shard
+from etm_jax.corpus.recounted import CountedDocuments, check_shards, recounted, recounted_shard
 from etm_jax.corpus.shards.draws import PARTS
 from etm_jax.corpus.sources import documents_in, file_documents, files_of, find_source
 from etm_jax.corpus.types import Document, Source, TokenStream, Vocabulary
@@ -184,7 +184,8 @@ def counted(
         else:
             columns, is_word = numbering.columns(tokens)
             starts, words = tokens.documents, np.diff(np.concatenate([[0], np.cumsum(is_word)])[tokens.documents])
-        meta = by_field(fields, [fields.values(document.meta, document.id) for document in documents])
+        ids = [document.id for document in documents]
+        own = {name: [document.meta.get(name, "") for document in documents] for name in fields.names}
         counts = bags_of_words(starts, columns, len(vocabulary))
         texts = [raw_text(document, settings.lang) for document in documents]
-        yield CountedDocuments([document.id for document in documents], counts, words, meta, texts)
+        yield CountedDocuments(ids, counts, words, fields.columns(own, ids), texts)

@@ -278,9 +278,8 @@ def _from_counts(source: Source, config: CorpusConfig, digest: str) -> Corpus:
     def part(name: str, matrix: sp.csr_matrix) -> Documents:
         counts = canonical(matrix, np.int32)
         ids = PackedTexts.of(given.names.get(name) or (f"{name}-{i}" for i in range(counts.shape[0])))
-        own = given.meta.get(name, {})
-        values = [fields.values({field: of_part[i] for field, of_part in own.items()}, id) for i, id in enumerate(ids)]
-        meta = {field: PackedTexts.of(row[i] for row in values) for i, field in enumerate(fields.names)}
+        columns = fields.columns(given.meta.get(name, {}), list(ids))
+        meta = {field: PackedTexts.of(values) for field, values in columns.items()}
         return Documents(counts, ids, PackedTexts.of(commonest_words(counts, given.words)), meta)
 
     train, valid = part("train", given.train), part("valid", given.valid)

@@ -34,8 +34,7 @@ class CountedDocuments(NamedTuple):
     @property
     def unknown(self) -> np.ndarray:
         """The share of a document's words that the model does not know: [D] float64; 1 of a document without words."""
-        known = np.asarray(self.counts.sum(axis=1, dtype=np.int64)).ravel()
-        return 1 - known / np.maximum(self.tokens, 1)
+        return 1 - _row_sums(self.counts) / np.maximum(self.tokens, 1)
 
 
 def recounted(given: Counted, vocabulary: Vocabulary, fields: Fields) -> Iterator[CountedDocuments]:
@@ -115,12 +114,10 @@ def _documents(
     """Documents with these counts [D, W]. own: by field, D values of the corpus itself."""
     over_ours = sp.csr_matrix(counts @ moved, dtype=np.int32)
     over_ours.sort_indices()
-    tokens = np.asarray(counts.sum(axis=1, dtype=np.int64)).ravel()
     taken = {name: own[name] for name in fields.of_corpus if name in own}
-    values = [fields.values({name: of_all[i] for name, of_all in taken.items()}, one) for i, one in enumerate(ids)]
-    return CountedDocuments(ids, over_ours, tokens, by_field(fields, values))
+    return CountedDocuments(ids, over_ours, _row_sums(counts), fields.columns(taken, ids))
 
 
-def by_field(fields: Fields, values: Sequence[Sequence[str]]) -> dict[str, list[str]]:
-    """values: of each document, one for each field."""
-    return {name: [of_document[i] for of_document in values] for i, name in enumerate(fields.names)}
+def _row_sums(counts: sp.csr_matrix) -> np.ndarray:
+    """Words of each document: [D, W] → [D] int64. By a product, which takes a fifth of the time of scipy's own sum."""
+    return np.asarray(counts @ np.ones(counts.shape[1], np.int64)).astype(np.int64)

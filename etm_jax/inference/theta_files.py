@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 
 from etm_jax.inference.predictor import Mixtures
-from etm_jax.util.decimals import six_decimals
+from etm_jax.util.decimals import four_decimals, six_decimals
 from etm_jax.util.errors import one_line
 from etm_jax.util.extras import require
 from etm_jax.util.files import replace_file
@@ -45,11 +45,10 @@ class CsvWriter:
 
     def write(self, some: Mixtures) -> None:
         """Add these documents."""
-        rows = zip(_rows(some), six_decimals(some.theta), strict=True)
-        self._rows.write_all(
-            ([self._shown(doc), tokens, f"{unknown:.4f}"], theta, [self._shown(value) for value in meta])
-            for (doc, tokens, unknown, _, *meta), theta in rows
-        )
+        tokens, unknown = map(str, some.tokens.tolist()), four_decimals(some.unknown)
+        columns = [[self._shown(doc) for doc in some.ids], list(tokens), unknown]
+        meta = [[self._shown(value) for value in values] for values in some.meta.values()]
+        self._rows.write_columns(columns, six_decimals(some.theta), meta)
 
     def close(self) -> None:
         """Detach from the file, which stays open."""

@@ -21,6 +21,12 @@ def six_decimals(values: np.ndarray) -> list[str]:
     return [lines[start : start + length - 1] for start in range(0, len(lines), length)]
 
 
+def four_decimals(values: np.ndarray) -> list[str]:
+    """Each number with four decimals as `%.4f` writes it: [D] → D. Of shares of words many are equal."""
+    texts = {value: f"{value:.4f}" for value in set(values.tolist())}
+    return [texts[value] for value in values.tolist()]
+
+
 @lru_cache(maxsize=1)
 def _millionths() -> np.ndarray:
     """Each of the million and one shares with six decimals, and a comma: [1000001] of 9 bytes, 9 MB in all."""

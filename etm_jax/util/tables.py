@@ -6,12 +6,15 @@ https://owasp.org/www-community/attacks/CSV_Injection
 
 import csv
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import TextIO
 
 # Spreadsheets drop blanks and quotes before a formula, and read the wide forms of its first character like the narrow.
 _FORMULA = re.compile(r"'*(?:[\t\r\n]|[\s\x00-\x1f\"\u200b-\u200f\u2060\ufeff]*[=+\-@＝＋－＠﹦﹢﹣﹫])")
 _QUOTED = re.compile('["\r\n]')
+_PLAIN_CELLS = re.compile(r"""(?:[^\W_][^",\r\n]*\n)*""")
+"""Cells, each with an end of line, that begin with a letter or digit and hold nothing that would be quoted."""
+
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -25,22 +28,35 @@ class TableWriter:
     def __init__(self, file: TextIO, header: Iterable[str], delimiter: str = ",") -> None:
         """file: opened with newline=""."""
         self._file, self._delimiter, self._csv = file, delimiter, csv.writer(_Line())
+        self._end = "\r\n" if delimiter == "," else "\n"
         self.write(header)
 
     def write(self, row: Iterable[object], numbers: str = "", more: Collection[object] = ()) -> None:
         """Add a row. numbers: cells between `row` and `more` that are joined by the delimiter already."""
-        self.write_all([(row, numbers, more)])
+        line = self._joined(row)
+        if numbers:
+            # A cell before them, as an empty one alone would get quotes.
+            line += self._delimiter + numbers + (self._joined([0, *more])[1:] if more else "")
+        self._file.write(line + self._end)
 
-    def write_all(self, rows: Iterable[tuple[Iterable[object], str, Collection[object]]]) -> None:
-        """Add rows at once, of each what `write` takes."""
-        end, lines = "\r\n" if self._delimiter == "," else "\n", []
-        for row, numbers, more in rows:
-            line = self._joined(row)
-            if numbers:
-                # A cell before them, as an empty one alone would get quotes.
-                line += self._delimiter + numbers + (self._joined([0, *more])[1:] if more else "")
-            lines.append(line + end)
-        self._file.write("".join(lines))
+    def write_columns(
+        self, columns: Sequence[Sequence[str]], numbers: Sequence[str], more: Sequence[Sequence[str]] = ()
+    ) -> None:
+        """Add rows at once, D of them by their columns. columns and more: D cells of each column; numbers: D, as of
+        `write`.
+        """
+        cells = [*map(self._escaped, columns), numbers, *map(self._escaped, more)]
+        lines = map(self._delimiter.join, zip(*cells, strict=True))
+        self._file.write("".join([line + self._end for line in lines]))
+
+    def _escaped(self, column: Sequence[str]) -> Sequence[str]:
+        """The cells as they stand in a row of several."""
+        if self._delimiter == ",":
+            # Most columns need nothing, which one look at all cells together tells.
+            together = "\n".join([*column, ""])
+            if together.count("\n") == len(column) and _PLAIN_CELLS.fullmatch(together):
+                return column
+        return [self._joined([0, cell])[2:] for cell in column]
 
     def _joined(self, row: Iterable[object]) -> str:
         cells = [spreadsheet_cell(cell) for cell in row]

@@ -81,3 +81,19 @@ def test_a_row_is_the_csv_modules(row):
     TableWriter(written, ["header"]).write(row)
     csv.writer(expected).writerows([["header"], [spreadsheet_cell(cell) for cell in row]])
     assert written.getvalue() == expected.getvalue()
+
+
+CELLS = st.sampled_from(["", "a", "文-1", "0.25", "=1", "a,b", 'q"', "x\ny", "\t", "_", "-3", "é\x00", "a\rb"])
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=5), st.sampled_from([",", "\t"]))
+def test_rows_by_their_columns_are_those_one_by_one(rows, delimiter):
+    at_once, one_by_one = io.StringIO(newline=""), io.StringIO(newline="")
+    numbers = [delimiter.join(["0.5", str(i)]) for i in range(len(rows))]
+    first, second, third = ([row[i] for row in rows] for i in range(3))
+    TableWriter(at_once, ["header"], delimiter).write_columns([first, second], numbers, [third])
+    table = TableWriter(one_by_one, ["header"], delimiter)
+    for row, of_row in zip(rows, numbers, strict=True):
+        table.write(row[:2], of_row, row[2:])
+    assert at_once.getvalue() == one_by_one.getvalue()
