@@ -40,7 +40,10 @@ SIZES = tuple(n * 2**i for i in range(11, 30) for n in (2, 3))
 """Numbers of nonzeros that a batch is padded to: fixed, so that few programs are compiled for any amount of text."""
 
 AHEAD = 2
-"""Groups of documents that are computed, or wait for it, while one before them is written."""
+"""Groups of documents that are computed, or wait for it, while one before them is written.
+
+Two are computed at once, so that the cores that have done with one need not wait for the rest of it.
+"""
 
 
 class Mixtures(NamedTuple):
@@ -97,6 +100,11 @@ class Predictor:
         """
         fitted = self.fitted_theta(counts, meta, context=context)
         return self.edit.theta(fitted) if self.edit else fitted
+
+    @property
+    def has_mesh(self) -> bool:
+        """Whether documents are sharded over devices."""
+        return self._mesh_layout is not None
 
     @property
     def is_given_context(self) -> bool:
@@ -273,7 +281,9 @@ def mixtures(
         some, theta = begun.popleft()
         return Mixtures(some.ids, theta.result(), some.tokens, some.unknown, some.meta)
 
-    with ThreadPoolExecutor(1, "infer") as pool:
+    # Several devices need their programs in one order, from one thread.
+    at_once = 1 if isinstance(model, Predictor) and model.has_mesh else AHEAD
+    with ThreadPoolExecutor(at_once, "infer") as pool:
         for some in documents:
             vectors = context.of(some) if context else None
             begun.append((some, pool.submit(model.theta_in_order, some.counts, some.meta, vectors)))

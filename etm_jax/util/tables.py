@@ -46,8 +46,8 @@ class TableWriter:
         `write`.
         """
         cells = [*map(self._escaped, columns), numbers, *map(self._escaped, more)]
-        lines = map(self._delimiter.join, zip(*cells, strict=True))
-        self._file.write("".join([line + self._end for line in lines]))
+        lines = [*map(self._delimiter.join, zip(*cells, strict=True)), ""]
+        self._file.write(self._end.join(lines))
 
     def _escaped(self, column: Sequence[str]) -> Sequence[str]:
         """The cells as they stand in a row of several."""
