@@ -120,7 +120,7 @@ class DETM(ByPeriod, ETM):
 
     def reconstruction(self, out: Output, batch: Batch, noise: Noise) -> jax.Array:
         log_px = self.log_px_nonzero(out.theta, out.beta, batch)
-        return -sparse.sum_rows((jnp.asarray(batch.counts) * log_px)[..., None], batch.pattern)[:, 0]
+        return -sparse.sum_rows(jnp.asarray(batch.counts) * log_px, batch.pattern)
 
     def terms_of(self, out: Output, batch: Batch, noise: Noise) -> dict[str, jax.Array]:
         own, steps = self.config.own, self.axis.steps

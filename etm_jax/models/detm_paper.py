@@ -156,7 +156,7 @@ class StructuredDETM(ByPeriod):
     def infer(self, batch: Batch, beta: jax.Array | None = None) -> jax.Array:
         """θ at the mean of q(δ | x, η_t) and of q(η): [B, K]. Of a document without words softmax(η_t)."""
         reading = self.read(batch)
-        has_words = sparse.sum_rows(jnp.asarray(batch.counts)[..., None], batch.pattern) > 0
+        has_words = sparse.sum_rows(jnp.asarray(batch.counts), batch.pattern)[:, None] > 0
         return self.theta(jnp.where(has_words, self.encode(reading).mu, reading.vectors))
 
     def prior_theta(self) -> jax.Array:
@@ -225,7 +225,7 @@ class StructuredDETM(ByPeriod):
         out = self.dated_pass(reading, batch, noise)
         log_px = self.log_px_nonzero(out.theta, out.beta, batch)
         return {
-            "recon": -sparse.sum_rows((jnp.asarray(batch.counts) * log_px)[..., None], batch.pattern)[:, 0],
+            "recon": -sparse.sum_rows(jnp.asarray(batch.counts) * log_px, batch.pattern),
             "kl": gaussian_kl(*out.posterior, out.prior_mean, jnp.ones((1, 1), out.theta.dtype)),
             "kl_alpha": out.alpha.kl,
             "kl_eta": out.eta.kl,

@@ -115,7 +115,7 @@ class ETM(TopicModel):
         # A vector of zeros counts as one of this length, or a large input over its length would be infinite.
         length = jnp.maximum(jnp.linalg.norm(rho, axis=1), 1e-12)
         documents = sparse.spmm(inputs / sparse.gather_words(length, pattern), pattern, rho)
-        return documents / (1 + sparse.sum_rows(inputs[..., None], pattern) / READ_LIMIT)
+        return documents / (1 + sparse.sum_rows(inputs, pattern)[:, None] / READ_LIMIT)
 
     def encode(self, reading: Reading, noise: Noise | None = None) -> Posterior:
         posterior = super().encode(reading, noise)
@@ -136,7 +136,7 @@ class ETM(TopicModel):
         if not self.metadata.columns or is_given(self.config.context):
             return theta
         # Of a document without words only its metadata is known.
-        has_words = sparse.sum_rows(jnp.asarray(batch.counts)[..., None], batch.pattern) > 0
+        has_words = sparse.sum_rows(jnp.asarray(batch.counts), batch.pattern)[:, None] > 0
         return jnp.where(has_words, theta, self.theta(jnp.broadcast_to(self.prior_mean(batch), theta.shape)))
 
     def prior_theta(self) -> jax.Array:

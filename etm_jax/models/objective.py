@@ -74,7 +74,7 @@ def reconstruction(
     log_total = jnp.log1p(vocab_size * eps)
     if config.criterion == "cross_entropy":
         log_likelihood = counts * (log_px - log_total if config.renormalize else log_px)
-        return -sparse.sum_rows(log_likelihood[..., None], pattern)[:, 0]
+        return -sparse.sum_rows(log_likelihood, pattern)
     px = theta @ beta
     present = (counts > 0).astype(log_px.dtype)
     if config.criterion == "bce_softmax":
@@ -86,7 +86,7 @@ def reconstruction(
         absent = partial(_log_absent_of_odds, eps=eps)
     # Columns that only fill up a mesh of devices hold nothing, and add that of a word without probability.
     padding = (beta.shape[1] - vocab_size) * absent(jnp.zeros((), px.dtype))
-    return padding - absent(px).sum(-1) - sparse.sum_rows((present * log_odds)[..., None], pattern)[:, 0]
+    return padding - absent(px).sum(-1) - sparse.sum_rows(present * log_odds, pattern)
 
 
 def _log_absent_of_share(px: jax.Array, eps: float, total: jax.Array) -> jax.Array:

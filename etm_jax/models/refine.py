@@ -44,7 +44,7 @@ def refine(
     """
     delta, rows, counts, centre, weights = jax.lax.stop_gradient((delta, rows, jnp.asarray(counts), centre, weights))
     squares = rows**2
-    length = sparse.sum_rows(counts[..., None], pattern)
+    length, num_topics = sparse.sum_rows(counts, pattern)[:, None], delta.shape[1]
 
     def step(_: int, carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         delta = carry[0]
@@ -56,7 +56,8 @@ def refine(
         # The square of a smaller one's inverse is infinite; left out, the curvature is the smaller, and has its least.
         inverse_square = jnp.where(px > 1e-15, inverse, 0) ** 2
         sums, sums_of_squares = sparse.weigh_rows(pattern, (counts * inverse, rows), (counts * inverse_square, squares))
-        explained, squared = weighted * sums, weighted**2 * sums_of_squares
+        explained = weighted * sums[:, :num_topics]
+        squared = weighted**2 * sums_of_squares[:, :num_topics]
         expected = length * theta
         gradient = explained - expected - (delta - centre) / variance
         bound = jnp.maximum(explained, expected) + 1 / variance

@@ -155,31 +155,18 @@ spmm.defvjp(_spmm_fwd, _spmm_bwd)
 
 @jax.custom_vjp
 def sum_rows(values: jax.Array, pattern: Pattern) -> jax.Array:
-    """Sum over the nonzeros of each row: [N, K] → [B, K]. Padding is left out."""
+    """Sum over the nonzeros of each row: [N] → [B]. Padding is left out."""
 
     def local(tile: Pattern, values: jax.Array) -> jax.Array:
-        if tile.multiple % PIECE:
-            return _psum_words(pattern.layout, _sum_ranges(values, tile.row_starts))
-        return _sum_pieces(pattern, tile, _in_pieces(values).sum(axis=1))
+        return _psum_words(pattern.layout, csr.sum_ranges(values, tile.row_starts))
 
     return by_tile(local, pattern, DOCS, (TILES, values))
-
-
-def _sum_pieces(pattern: Pattern, tile: Pattern, pieces: jax.Array) -> jax.Array:
-    """Sum over the pieces of each row: [M, K] → [B, K]."""
-    return _psum_words(pattern.layout, _sum_ranges(pieces, tile.row_starts // PIECE))
-
-
-def _sum_ranges(values: jax.Array, starts: Array) -> jax.Array:
-    """Sums of rows that stand together: values [N, K], the first of each sum in starts [M+1] → [M, K]."""
-    places = jnp.arange(values.shape[0], dtype=jnp.int32)
-    return csr.product(jnp.ones(values.shape[0], values.dtype), places, starts, values)
 
 
 def _sum_rows_bwd(pattern: Pattern, grad: jax.Array) -> tuple[jax.Array, None]:
     def local(tile: Pattern, grad: jax.Array) -> jax.Array:
         real = jnp.arange(tile.rows.shape[0]) < tile.row_starts[-1]
-        return jnp.where(real[:, None], grad[tile.rows], 0)
+        return jnp.where(real, grad[tile.rows], 0)
 
     return by_tile(local, pattern, TILES, (DOCS, grad)), None
 
@@ -214,38 +201,44 @@ sddmm.defvjp(_sddmm_fwd, _sddmm_bwd)
 
 
 def word_rows(dense: jax.Array, pattern: Pattern) -> jax.Array:
-    """The row of each nonzero's word: [V, K] → [N, K]. Takes no gradient.
+    """The row of each nonzero's word: [V, K] → [N, L], with columns of zeros behind the K where a kernel wants more.
 
-    What reads rows of a large matrix again and again reads them faster from here, where they lie side by side.
+    What reads rows of a large matrix again and again reads them faster from here, where they lie side by side. Takes no
+    gradient.
     """
-    return by_tile(lambda tile, dense: dense[tile.cols], pattern, TILES, (WORDS, dense))
+    rows = by_tile(lambda tile, dense: dense[tile.cols], pattern, TILES, (WORDS, dense))
+    return jnp.pad(rows, (*[(0, 0)] * (rows.ndim - 1), (0, -dense.shape[1] % csr.LANES)))
 
 
 def dot_rows(left: jax.Array, rows: jax.Array, pattern: Pattern) -> jax.Array:
-    """`sddmm` of left and a matrix whose `word_rows` these are: [B, K], [N, K] → [N]. Takes no gradient."""
+    """`sddmm` of left and a matrix whose `word_rows` these are: [B, K], [N, L] → [N]. Takes no gradient."""
 
     def local(tile: Pattern, left: jax.Array, rows: jax.Array) -> jax.Array:
         if tile.multiple % PIECE:
-            return (left[tile.rows] * rows) @ jnp.ones(left.shape[1], left.dtype)
+            width = left.shape[1]
+            return (left[tile.rows] * rows[:, :width]) @ jnp.ones(width, left.dtype)
+        left = jnp.pad(left, ((0, 0), (0, rows.shape[1] - left.shape[1])))
         return _contracted("mpk,mk->mp", _in_pieces(rows), left[tile.rows[::PIECE]]).ravel()
 
     return by_tile(local, pattern, TILES, (DOCS, left), (TILES, rows))
 
 
 def weigh_rows(pattern: Pattern, *factors: tuple[jax.Array, jax.Array]) -> list[jax.Array]:
-    """`spmm` with matrices whose `word_rows` are given: of each its values [N], and rows [N, K] → [B, K]. Takes no
+    """`spmm` with matrices whose `word_rows` are given: of each its values [N], and rows [N, L] → [B, L]. Takes no
     gradient.
     """
 
     def local(tile: Pattern, *factors: jax.Array) -> jax.Array:
-        each = list(zip(factors[::2], factors[1::2], strict=True))
+        each, starts = list(zip(factors[::2], factors[1::2], strict=True)), tile.row_starts
         if tile.multiple % PIECE:
             places = jnp.arange(tile.cols.shape[0], dtype=jnp.int32)
-            sums = [csr.product(values, places, tile.row_starts, rows) for values, rows in each]
+            sums = [csr.product(values, places, starts, rows) for values, rows in each]
             return _psum_words(pattern.layout, jnp.concatenate(sums, axis=1))
         pieces = [_contracted("mpk,mp->mk", _in_pieces(rows), _in_pieces(values)) for values, rows in each]
-        # In one array: the native kernel takes as long for rows half as long.
-        return _sum_pieces(pattern, tile, jnp.concatenate(pieces, axis=1))
+        # In one array: a call of the native kernel takes a time of its own.
+        both, ones = jnp.concatenate(pieces, axis=1), jnp.ones(pieces[0].shape[0], pieces[0].dtype)
+        places = jnp.arange(len(ones), dtype=jnp.int32)
+        return _psum_words(pattern.layout, csr.product(ones, places, starts // PIECE, both))
 
     sums = by_tile(local, pattern, DOCS, *((TILES, one) for pair in factors for one in pair))
     return jnp.split(sums, len(factors), axis=1)
