@@ -10,6 +10,7 @@ more.
 """
 
 import argparse
+import gc
 import gzip
 import io
 import json
@@ -119,6 +120,9 @@ def fuzz_here(names: list[str], place: Path, mebibytes: int, libfuzzer: list[str
     for number, case in enumerate(cases):
         for i, data in enumerate(case.seeds()):
             (corpus / f"{names[number]}{i}").write_bytes(bytes([number]) * (len(cases) > 1) + data)
+    # What is there by now is not looked through for garbage again, as a reader that fails may do on purpose.
+    gc.collect()
+    gc.freeze()
     before = _peak_mib()
 
     def test_one_input(data: bytes) -> None:

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import CoroutineType
 from typing import Any, TypeVar, cast
 
 import jax
@@ -18,8 +19,8 @@ T = TypeVar("T")
 ORBAX = str(ocp.__version__)
 """The version of Orbax that writes here."""
 
-SECONDS_BETWEEN_REPORTS = 0.25
-"""After a failure, at most, between what the writes that are still under way report."""
+SECONDS_BETWEEN_REPORTS, MOST_REPORTS = 0.25, 40
+"""After a failure, how often to look whether what is still under way has ended, and how many times at most."""
 
 BYTES_A_FOLDER, BYTES_AN_ARRAY = 64 * 1024, 4096
 """Room that Orbax's own files take besides the numbers, at most: measured on blocks of 4 KiB with 5 to 200 arrays."""
@@ -71,6 +72,11 @@ def _checkpointer() -> ocp.Checkpointer:
     return ocp.Checkpointer(ocp.StandardCheckpointHandler(multiprocessing_options=alone), multiprocessing_options=alone)
 
 
+def _has_begun() -> bool:
+    """Whether a coroutine of Orbax is still there, which waits for an array that another thread reads or writes."""
+    return any(isinstance(one, CoroutineType) and "orbax" in one.cr_code.co_filename for one in gc.get_objects())
+
+
 def _is_not_of_orbax(record: logging.LogRecord) -> bool:
     return "orbax" not in logging.Formatter().format(record)
 
@@ -105,10 +111,11 @@ def _quietly(action: Callable[[], T]) -> T:
             except Exception as error:  # Orbax raises whatever the library below it says, of a full disk too.
                 reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
             # Of the arrays that were written at once, one has failed: wait for what the others report to a closed loop.
-            before = -1
-            while reports != before:
+            for _ in range(MOST_REPORTS):
                 before = reports
                 gc.collect()
+                if reports == before and not _has_begun():
+                    break
                 time.sleep(SECONDS_BETWEEN_REPORTS)
             logging.getLogger("asyncio").addFilter(_is_not_of_orbax)
     finally:
