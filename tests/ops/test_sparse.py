@@ -161,7 +161,7 @@ def test_without_the_experimental_module_the_products_are_the_same(monkeypatch):
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("shape", [(5, 40), (40, 5), (300, 7), (1, 1)], ids=str)
+@pytest.mark.parametrize("shape", [(5, 40), (40, 5), (300, 7), (1, 1), (40, 40)], ids=str)
 @pytest.mark.parametrize("members", [0, 3])
 def test_every_platforms_product_is_the_same(kernel, shape, members, monkeypatch, float64):
     """Rows without entries, padding that holds no numbers, rows from the middle; and, as of several seeds, mapped."""

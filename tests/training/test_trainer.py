@@ -333,7 +333,7 @@ def test_without_validation_documents_the_training_nelbo_decides(tmp_path):
 
 
 def test_a_run_compiles_one_program_for_each_size_and_function(tmp_path):
-    # JAX keeps so many programs of all functions: where a process has run many tests, a new one takes an old one's place.
+    # JAX keeps so many programs of all functions: after many tests a new one takes an old one's place.
     train_step.clear_cache()
     eval_step.clear_cache()
     dropout = 0.125  # of no other test
