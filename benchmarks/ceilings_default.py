@@ -27,7 +27,7 @@ def pieces() -> list[Piece]:
     from etm_jax.ops import sparse
     from etm_jax.training.batches import Batcher
     from etm_jax.training.initialize import initialize
-    from etm_jax.training.steps import new_state, train_step
+    from etm_jax.training.steps import new_state, single_step
 
     config, corpus = prepared("default", **PEOPLES_DAILY, num_topics=TOPICS, vectors="ppmi")
     record, variables = initialize(config, RunOptions(), corpus, None, None)
@@ -65,11 +65,11 @@ def pieces() -> list[Piece]:
         return change
 
     probe_rho = jax.random.normal(key, rho.shape)
-    state = new_state(jax.tree.map(jnp.array, variables), spec)
+    state, step = new_state(jax.tree.map(jnp.array, variables), spec), single_step()
 
     def whole() -> Any:
         nonlocal state
-        state, sums = train_step(state, batch, key, spec)
+        state, sums = step(state, batch, key, spec)
         return state.step, sums
 
     return [

@@ -64,7 +64,7 @@ def steps_of(given: dict[str, Any], periods: int) -> Any:
     from etm_jax.config.settings import RunOptions
     from etm_jax.training.corpus_batches import corpus_batchers
     from etm_jax.training.initialize import initialize
-    from etm_jax.training.steps import new_state, train_step
+    from etm_jax.training.steps import new_state, single_step
 
     config, corpus = prepared("default", **PEOPLES_DAILY, num_topics=TOPICS, vectors="ppmi", **given)
     corpus = with_metadata(corpus, periods)
@@ -78,7 +78,7 @@ def steps_of(given: dict[str, Any], periods: int) -> Any:
         nonlocal state
         batch = next(batches)
         started = time.perf_counter()
-        state, sums = train_step(state, batch, key, spec)
+        state, sums = single_step()(state, batch, key, spec)
         jax.block_until_ready((state.step, sums))
         return time.perf_counter() - started
 

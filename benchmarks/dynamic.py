@@ -45,7 +45,7 @@ def ours(counts: sp.csr_matrix, times: np.ndarray, metadata: Any) -> Callable[[i
     from etm_jax.models.layers import init_variables
     from etm_jax.models.registry import gradient_model
     from etm_jax.training.batches import Batcher
-    from etm_jax.training.steps import Spec, new_state, train_step
+    from etm_jax.training.steps import Spec, new_state, single_step
 
     config = make_config("default", {"kind": "detm", "time_field": "t"})
     parts = config.model, config.objective, config.optimizer
@@ -59,7 +59,7 @@ def ours(counts: sp.csr_matrix, times: np.ndarray, metadata: Any) -> Callable[[i
     def epoch(number: int) -> None:
         nonlocal state
         for batch in batcher.shuffled(1, number):
-            state, sums = train_step(state, batch, jax.random.key(1), spec)
+            state, sums = single_step()(state, batch, jax.random.key(1), spec)
         jax.block_until_ready(sums)
 
     return epoch

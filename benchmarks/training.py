@@ -109,7 +109,7 @@ class Trainer:
         from etm_jax.models.layers import init_variables
         from etm_jax.training.ahead import CompiledAhead
         from etm_jax.training.batches import Batcher
-        from etm_jax.training.steps import Spec, abstract_state, new_state, step_of
+        from etm_jax.training.steps import Spec, abstract_state, new_state, single_step
         from etm_jax.util.machine import keep_freed_memory
 
         keep_freed_memory()
@@ -118,7 +118,7 @@ class Trainer:
         self.spec = Spec(c.model, c.objective, c.optimizer, counts.shape[1], 300, steps, train_rho=False)
         self.key = jax.random.key(0)
         self.batcher = Batcher(counts, counts.astype(np.float32), BATCH)
-        self.train_step = step_of(self.spec)
+        self.train_step = single_step()
         call = (abstract_state(self.spec), self.batcher.abstract(), self.key, self.spec)
         with closing(CompiledAhead()) as ahead:
             ahead.start(lambda: [(self.train_step, call)], [self.train_step])

@@ -28,6 +28,7 @@ from etm_jax.models.layers import (
     init_variables,
     linears,
     needs_no_parameters,
+    side_by_side,
     torch_range,
 )
 from etm_jax.models.noise import DropoutLayer, Noise, Posterior, reparameterize
@@ -178,10 +179,10 @@ class TopicModel(TopicModelKind, Module):
         if context is not None and not by_context:
             x = x + context @ self.context_kernel
         x = hidden(x, self.hidden[1:], () if noise is None else noise.dropout[: len(self.hidden)])
-        mu = self.mu(x)
+        mu, logvar = side_by_side(x, self.mu, self.logvar)
         if context is not None:
             mu = mu + context @ self.context_topics
-        return Posterior(mu, self.logvar(x))
+        return Posterior(mu, logvar)
 
     def theta(self, delta: jax.Array) -> jax.Array:
         """softmax(δ), behind a linear layer where the variant has one. delta: [B, K] → [B, K]."""
@@ -241,7 +242,10 @@ class TopicModel(TopicModelKind, Module):
         return beta
 
     def word_rows(self, beta: jax.Array, batch: Batch) -> jax.Array:
-        """The probability of each nonzero's word in the topics of its document: [N, K]. beta: of `beta_of`."""
+        """The probability of each nonzero's word in the topics of its document, as of `etm_jax.ops.sparse.word_rows`.
+
+        beta: of `beta_of`.
+        """
         return sparse.word_rows(beta.T, batch.pattern)
 
     def log_px(self, theta: jax.Array) -> jax.Array:

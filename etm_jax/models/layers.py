@@ -114,6 +114,17 @@ class Linear(nn.Module):
         return product + self.bias[None, :]
 
 
+def side_by_side(x: jax.Array, *layers: Linear) -> list[jax.Array]:
+    """What each of some layers makes of x, by one product: [B, in] → [B, out] each.
+
+    Of layers as small as a document has topics, products one by one take half as long again.
+    """
+    product = x @ jnp.concatenate([layer.kernel for layer in layers], axis=1)
+    ends = list(itertools.accumulate(layer.width_out for layer in layers))
+    parts = jnp.split(product, ends[:-1], axis=1)
+    return [layer.after_product(part) for layer, part in zip(layers, parts, strict=True)]
+
+
 def linears(
     widths: Sequence[int], reads_words: bool = False, gives_words: bool = False, more_inputs: int = 0
 ) -> list[Linear]:

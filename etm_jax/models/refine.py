@@ -34,10 +34,10 @@ def refine(
 ) -> tuple[jax.Array, jax.Array]:
     """Newton steps from `delta` up log p(x | softmax(δ), β) + log N(δ; m, s²I), m the centre and s² the variance.
 
-    delta: [B, K], counts: [N], rows: [N, K], what each nonzero's word has in the topics, centre: [B, K] or 0 → δ
-    [B, K], and the bound of its curvature at its last step [B, K], both constants to any gradient. A document without
-    words goes to the centre. weights: [B, K], what the topics' words weigh in each document, p(w | θ) ∝ Σ_k θ_k
-    weights_k β_kw; what else a word has there changes nothing.
+    delta: [B, K], counts: [N], rows: [N, L], what each nonzero's word has in the topics, as of
+    `etm_jax.ops.sparse.word_rows`, centre: [B, K] or 0 → δ [B, K], and the bound of its curvature at its last step
+    [B, K], both constants to any gradient. A document without words goes to the centre. weights: [B, K], what the
+    topics' words weigh in each document, p(w | θ) ∝ Σ_k θ_k weights_k β_kw; what else a word has there changes nothing.
 
     With z_w = p(z=k | w, θ), r = Σ_w x_w z_w the words that topic k explains, and n the document's length, the gradient
     is r − nθ − (δ − m)/s², and the curvature nθ(1 − θ) − Σ_w x_w z_w (1 − z_w) + 1/s², which max(r, nθ) + 1/s² bounds.

@@ -29,7 +29,7 @@ from etm_jax.training.steps import (
     abstract_state,
     eval_step,
     posterior_step,
-    step_of,
+    single_step,
     theta_step,
     topics_by_word,
 )
@@ -64,7 +64,7 @@ def make_trainer(
         batchers.update(corpus_batchers(corpus, config, record.batch_size, mesh))
         if mesh is None and default_dtype() == "float32":
             spec, num_seeds = record.spec(), config.train.num_seeds
-            step = step_of(spec) if num_seeds == 1 else train_steps
+            step = single_step() if num_seeds == 1 else train_steps
             programs = (init_variables, step, eval_step, all_finite, theta_step, posterior_step)
             longer = bool(config.objective.neighbour_share)
             ahead.start(lambda: calls(spec, num_seeds, batchers["train"].abstract(), longer), programs)
@@ -107,7 +107,7 @@ def calls(spec: Spec, num_seeds: int, batch: Batch, longer: bool = False) -> Ite
     if longer:
         pass
     elif num_seeds == 1:
-        yield step_of(spec), (one, batch, key, spec)
+        yield single_step(), (one, batch, key, spec)
     else:
         yield train_steps, (all_seeds, batch, jax.random.split(key, num_seeds), spec)
     yield eval_step, (one.variables, batch, key, spec)

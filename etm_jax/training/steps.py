@@ -237,16 +237,13 @@ train_step_wide = jax.jit(
 """The same by whole lines of the cache, where a processor can: XLA prefers half of one. Equal to rounding."""
 
 
-def step_of(spec: Spec) -> Any:
-    """Which of the two trains one member: on CPUs the wide one, where the encoder's kernel is larger than a cache.
+def single_step() -> Any:
+    """Which of the two trains one member here: on CPUs the wide one.
 
-    Its step, which reads and writes memory more than it computes, then takes a seventh less time; others take as long.
+    What reads and writes memory more than it computes, as the step of a large kernel, takes a seventh less time; the
+    default variant a fiftieth.
     """
-    path = spec.fused_kernel
-    if path is None or jax.default_backend() != "cpu":
-        return train_step
-    (kernel,) = fused_adam.take(abstract_state(spec).variables.params, path)
-    return train_step_wide if fused_adam.by_blocks(kernel) else train_step
+    return train_step_wide if jax.default_backend() == "cpu" else train_step
 
 
 @partial(jax.jit, static_argnames="spec")

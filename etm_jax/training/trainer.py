@@ -21,7 +21,7 @@ from etm_jax.training.optimizer import learning_rate
 from etm_jax.training.plateau import anneal, is_finished
 from etm_jax.training.progress import Progress
 from etm_jax.training.signals import Stopped, StopRequest, deferred
-from etm_jax.training.steps import TrainState, eval_step, new_state, step_of
+from etm_jax.training.steps import TrainState, eval_step, new_state, single_step
 from etm_jax.training.together import groups, steps_together, train_group
 from etm_jax.training.train_setup import Row, TrainResult, TrainSetup
 from etm_jax.util.console import TrainingMeter, note
@@ -40,7 +40,7 @@ class Trainer:
         split = (jax.random.split(jax.random.key(seed)) for seed in seeds(setup.config))
         keys, self.eval_keys = zip(*split, strict=True)
         # One seed runs a program of its own, as fast as it can be; several are mapped over.
-        self.step = step_of(setup.spec) if len(keys) == 1 else train_steps
+        self.step = single_step() if len(keys) == 1 else train_steps
         self.key: jax.Array = keys[0] if len(keys) == 1 else jnp.stack(keys)
         self.layout = ModelLayout(setup.spec, setup.train.layout)
         self.spec = self.layout.program_spec

@@ -25,7 +25,7 @@ from etm_jax.training.nonfinite import NonfiniteSteps
 from etm_jax.training.plateau import should_anneal
 from etm_jax.training.run_folder import RunFolder, check_resumable
 from etm_jax.training.run_record import RunRecord, num_epochs_for, overlap_weight_for
-from etm_jax.training.steps import Spec, TrainState, abstract_state, eval_step, new_state, train_step
+from etm_jax.training.steps import Spec, TrainState, abstract_state, eval_step, new_state, single_step, train_step
 from etm_jax.training.train_setup import TrainResult, TrainSetup
 from etm_jax.training.trainer import Trainer
 from etm_jax.util.errors import UserError
@@ -125,12 +125,12 @@ def test_epochs_after_the_last_checkpoint_are_trained_again(tmp_path, monkeypatc
 def test_a_finished_run_is_left_as_it_is(tmp_path, capsys):
     first = train(tmp_path, 2)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
-    compiled = train_step._cache_size()
+    compiled = single_step()._cache_size()
     assert "complete" not in capsys.readouterr().err
     again = train(tmp_path, 2)
     assert bits(again.variables) == bits(first.variables)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
-    assert train_step._cache_size() == compiled
+    assert single_step()._cache_size() == compiled
     assert "was already complete, 2 epochs: nothing is trained" in capsys.readouterr().err
 
 
@@ -334,14 +334,14 @@ def test_without_validation_documents_the_training_nelbo_decides(tmp_path):
 
 def test_a_run_compiles_one_program_for_each_size_and_function(tmp_path):
     # JAX keeps so many programs of all functions: after many tests a new one takes an old one's place.
-    train_step.clear_cache()
+    single_step().clear_cache()
     eval_step.clear_cache()
     dropout = 0.125  # of no other test
     train(tmp_path, 2, dropout=dropout)
-    assert (train_step._cache_size(), eval_step._cache_size()) == (1, 1)
-    after_two = train_step._cache_size()
+    assert (single_step()._cache_size(), eval_step._cache_size()) == (1, 1)
+    after_two = single_step()._cache_size()
     train(tmp_path, 4, dropout=dropout)
-    assert train_step._cache_size() - after_two <= 1
+    assert single_step()._cache_size() - after_two <= 1
 
 
 @pytest.mark.parametrize(
