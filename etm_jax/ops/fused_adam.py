@@ -84,7 +84,7 @@ def adam_step(
     ) -> Weights:
         vocab_size, width = weights.kernel.shape
         row_bytes = width * weights.kernel.dtype.itemsize
-        rows = max(1, BLOCK_BYTES // row_bytes) if by_blocks(weights.kernel) else vocab_size
+        rows = vocab_size if vocab_size * row_bytes <= WHOLE_BYTES else max(1, BLOCK_BYTES // row_bytes)
         return jax.lax.platform_dependent(
             weights,
             *sparse.all_gather_documents(pattern.layout, tile, values, grad),
@@ -96,11 +96,6 @@ def adam_step(
 
     scalars = [(REPLICATED, scalar) for scalar in (count, rate, finite)]
     return sparse.by_tile(local, pattern, WORDS, (WORDS, weights), (TILES, values), (DOCS, grad), *scalars)
-
-
-def by_blocks(kernel: jax.Array | jax.ShapeDtypeStruct) -> bool:
-    """Whether the step of a kernel [V, H] is made block by block on a CPU."""
-    return kernel.size * kernel.dtype.itemsize > WHOLE_BYTES
 
 
 def _by_blocks(
