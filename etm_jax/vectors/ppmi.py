@@ -5,7 +5,7 @@ Levy, Goldberg and Dagan 2015 (TACL 3); here a word's context is the whole docum
 estimated from more data, have larger weights in the factorisation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ import scipy.sparse as sp
 
 from etm_jax.config.settings import VectorsConfig
 from etm_jax.corpus.types import Corpus
+from etm_jax.util.arrays import align
 from etm_jax.util.console import note, track, warn, working_on
 from etm_jax.util.threads import cores, in_threads, libraries
 from etm_jax.vectors.base import SourceVectors
@@ -46,10 +47,19 @@ class PairMatrix(NamedTuple):
 
     values: np.ndarray | sp.csr_matrix
 
-    def times(self, columns: np.ndarray) -> np.ndarray:
-        """Its product with a matrix [N, n] float32, by threads."""
-        columns = np.ascontiguousarray(columns)  # scipy would copy them in each block.
-        return np.concatenate(list(in_threads(lambda rows: rows @ columns, self._blocks())))
+    def product(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Its products with matrices [N, n] float32, by threads, of whose number they do not depend."""
+        from etm_jax.ops.csr import product_on_host
+
+        if isinstance(self.values, sp.csr_matrix) and (product := product_on_host(self.values)) is not None:
+            return product
+        blocks = self._blocks()
+
+        def times(columns: np.ndarray) -> np.ndarray:
+            columns = np.ascontiguousarray(columns)  # scipy would copy them in each block.
+            return np.concatenate(list(in_threads(lambda rows: rows @ columns, blocks)))
+
+        return times
 
     def empty_rows(self) -> np.ndarray:
         """Which rows hold zeros alone: [N] bool."""
@@ -61,10 +71,10 @@ class PairMatrix(NamedTuple):
         """About what its product with [N, dim] takes."""
         if isinstance(self.values, np.ndarray):
             return 4e-11 * self.values.size * dim / cores()
-        return 4e-10 * self.values.nnz * dim / cores()
+        return 2.5e-10 * self.values.nnz * dim / cores()
 
     def _blocks(self) -> Sequence[np.ndarray | sp.csr_matrix]:
-        """Its rows, in blocks that share its memory, and do not depend on the number of threads."""
+        """Its rows, in blocks that share its memory."""
         values, num_rows = self.values, self.values.shape[0]
         if isinstance(values, np.ndarray):
             return [values[low : low + _ROWS] for low in range(0, num_rows, _ROWS)]
@@ -129,7 +139,10 @@ def pair_matrix(pairs: Pairs, words: np.ndarray) -> PairMatrix:
             [sp.csr_matrix((p.data, p.indices, p.indptr), (p.shape[0], size)) for p in parts], format="csr"
         )
         parts.clear()
-        return PairMatrix((lower + lower.T).tocsr())
+        both = (lower + lower.T).tocsr()
+        del lower
+        align(both)
+        return PairMatrix(both)
     full = np.zeros((size, size), np.float32)
 
     def put(low: int, rows: sp.csr_matrix) -> None:
@@ -153,17 +166,21 @@ def leading(matrix: PairMatrix, number: int, start: np.ndarray) -> Svd:
     """
     from scipy.linalg import lu, qr, svd
 
-    found = start
+    found, times = start, matrix.product()
     with libraries().limit(limits=1):
         for _ in range(2 * POWER_ITERATIONS):
             # Cheaper than orthogonal columns, and as far from all being the first.
-            found = lu(matrix.times(found), permute_l=True)[0]
-        basis = qr(matrix.times(found), mode="economic")[0]
-        within, singular, right = svd(matrix.times(basis).T, full_matrices=False)
-        left = basis @ within[:, :number]
+            found = lu(times(found), permute_l=True)[0]
+        basis = qr(times(found), mode="economic")[0]
+        rows = times(basis)
+        # rows = QR, so that rowsᵀ has the singular values and the left vectors of Rᵀ, which is small.
+        within, singular, _ = svd(qr(rows, mode="r")[0][: rows.shape[1]].T)
+        within, singular = within[:, :number], singular[:number]
+        left, right = basis @ within, rows @ within
+        right = np.divide(right, singular, out=right, where=singular > 0)
     # Signs, which are free, by the largest entry of each.
     signs = np.sign(left[np.abs(left).argmax(axis=0), np.arange(number)])
-    return Svd(left * signs, singular[:number], right[:number].T * signs)
+    return Svd(left * signs, singular, right * signs)
 
 
 def frequent_contexts(

@@ -135,7 +135,7 @@ def test_products_are_those_of_the_whole_matrix_in_blocks_of_any_size(monkeypatc
         for size in (1, 7, 40, 1000):
             monkeypatch.setattr(ppmi, "_ROWS", size)
             monkeypatch.setattr(ppmi, "_ENTRIES", size)
-            np.testing.assert_allclose(matrix.times(columns), matrix.values @ columns, atol=1e-4)
+            np.testing.assert_allclose(matrix.product()(columns), matrix.values @ columns, atol=1e-4)
 
 
 def test_the_largest_singular_values_are_those_of_scikit_learn() -> None:
