@@ -11,6 +11,7 @@ from etm_jax.interop.start_weights import read_start_weights
 from etm_jax.models.registry import model_kind
 from etm_jax.ops.mesh import make_mesh
 from etm_jax.results.fit_result import FitResult, trained_result
+from etm_jax.training.ahead import prepare_jax
 from etm_jax.training.checkpoint import Checkpoints
 from etm_jax.training.corpus_batches import batch_size_for, corpus_batchers
 from etm_jax.training.distributed import is_multiprocess, leave
@@ -67,6 +68,7 @@ class TrainingFitter:
             self._weights = read_start_weights(options.ckpt, config.model)
         elif self._resumed is None:
             check_vectors(config.vectors, None if source.documents else source.name)
+        prepare_jax()
 
     def fit(self, corpus: Corpus) -> FitResult:
         config, options, folder = self._config, self._options, self._folder

@@ -209,7 +209,8 @@ class ETM(TopicModel):
         """
         if temperature == 1:
             return variables
-        # By numpy, here and in `_warm`: JAX would compile a program for each operation, for arrays that are small.
+        # By numpy, and `device_put`, here and in `initial_from`: JAX would compile a program for each operation, as it
+        # does for each shape that `jnp.asarray` meets, for arrays that are small.
         alpha, background = np.asarray(variables.params["alpha"]), np.asarray(variables.constants["background"])
         # As XLA divides by a number that it knows.
         inverse = np.reciprocal(alpha.dtype.type(temperature))
@@ -219,8 +220,8 @@ class ETM(TopicModel):
             counted = np.asarray(content.deviations(variables.params["group_words"]))
             divided["group_words"] = content.stored_deviations(counted * inverse)
         return Variables(
-            variables.params | {name: jnp.asarray(values) for name, values in divided.items()},
-            variables.constants | {"background": jnp.asarray(background * inverse)},
+            variables.params | jax.device_put(divided),
+            variables.constants | {"background": jax.device_put(background * inverse)},
         )
 
     @needs_no_parameters
@@ -260,7 +261,7 @@ class ETM(TopicModel):
         theirs, as long as it is drawn.
         """
         params, _ = init_variables(key, self)
-        params = params | {"rho": jnp.asarray(rho)}
+        params = params | {"rho": jax.device_put(rho)}
         if warm is not None:
             params = self._warm(params, warm)
         else:
@@ -271,7 +272,7 @@ class ETM(TopicModel):
         # The share of each word in the text, in log: common words then need no topic of their own.
         log_unigram = np.log(term_freq + 1.0) - np.log(max(term_freq.sum(), 1))
         background = self.config.background * log_unigram
-        return Variables(params, {"background": jnp.asarray(background, jnp.float32)})
+        return Variables(params, {"background": jax.device_put(background.astype(np.float32))})
 
     @needs_no_parameters
     def _warm(self, params: Params, warm: WarmStart) -> Params:
@@ -289,7 +290,7 @@ class ETM(TopicModel):
         }
         if c.skip:
             given["skip_topics"] = np.ascontiguousarray(unit_rows(warm.alpha).astype(np.float32).T)
-        return params | jax.tree.map(jnp.asarray, given)
+        return params | jax.device_put(given)
 
     @classmethod
     def collapse_advice(cls, config: Config, num_docs: int) -> Iterator[str]:

@@ -4,10 +4,27 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import jax
+
 from etm_jax.util.machine import return_freed_memory
 
 Call = tuple[Any, tuple[Any, ...]]
 """A function of `jax.jit`, and the arguments of a call, of which `jax.ShapeDtypeStruct` is enough."""
+
+
+def prepare_jax() -> None:
+    """In a thread, let JAX find its devices and compile what draws keys: as well while a corpus is read as after it.
+
+    That is seconds for an accelerator, and a quarter of one for CPUs. What goes wrong is raised where JAX is next used.
+    """
+
+    def draw() -> None:
+        training, _ = jax.random.split(jax.random.key(0))
+        jax.random.fold_in(training, 0)
+
+    pool = ThreadPoolExecutor(1, "prepare")
+    pool.submit(draw)
+    pool.shutdown(wait=False)
 
 
 class CompiledAhead:

@@ -1,6 +1,7 @@
 """From settings and a prepared corpus to a trainer: what the run is, what it starts from, its batches."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import jax
 import numpy as np
@@ -29,13 +30,19 @@ from etm_jax.training.steps import (
     abstract_state,
     eval_step,
     posterior_step,
+    prior_step,
     single_step,
     theta_step,
     topics_by_word,
+    word_shifts_step,
 )
 from etm_jax.training.train_setup import Row, TrainSetup
 from etm_jax.training.trainer import Trainer
 from etm_jax.util.machine import keep_freed_memory
+
+
+OF_RESULTS = (topics_by_word, prior_step, word_shifts_step)
+"""Programs of the variables alone that a run's results need."""
 
 
 def make_trainer(
@@ -65,7 +72,7 @@ def make_trainer(
         if mesh is None and default_dtype() == "float32":
             spec, num_seeds = record.spec(), config.train.num_seeds
             step = single_step() if num_seeds == 1 else train_steps
-            programs = (init_variables, step, eval_step, all_finite, theta_step, posterior_step)
+            programs = (init_variables, step, eval_step, all_finite, theta_step, posterior_step, *OF_RESULTS)
             longer = bool(config.objective.neighbour_share)
             ahead.start(lambda: calls(spec, num_seeds, batchers["train"].abstract(), longer), programs)
 
@@ -112,9 +119,11 @@ def calls(spec: Spec, num_seeds: int, batch: Batch, longer: bool = False) -> Ite
         yield train_steps, (all_seeds, batch, jax.random.split(key, num_seeds), spec)
     yield eval_step, (one.variables, batch, key, spec)
     yield all_finite, (all_seeds.variables,)
-    by_word = jax.eval_shape(lambda variables: topics_by_word(variables, spec), one.variables)
+    by_word = jax.eval_shape(partial(topics_by_word, spec=spec), one.variables)
     yield theta_step, (one.variables, batch, spec, by_word)
     yield posterior_step, (one.variables, batch, spec)
+    for program in OF_RESULTS:
+        yield program, (one.variables, spec)
 
 
 def measure_quality(beta: np.ndarray, corpus: Corpus) -> dict[str, float]:

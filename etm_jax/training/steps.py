@@ -100,17 +100,13 @@ class TrainState(NamedTuple):
 
 def new_state(variables: Variables, spec: Spec) -> TrainState:
     """The state before the first step. It holds `variables` itself: the first step, which donates it, uses them up."""
-    return TrainState(
-        step=jnp.zeros((), jnp.int32),
-        variables=variables,
-        opt_state=_opt_state(variables.params, spec),
-        lr_scale=jnp.ones(()),
-    )
+    step, opt_state, lr_scale = _beginning(variables.params, spec)
+    return TrainState(step, variables, opt_state, lr_scale)
 
 
 @partial(jax.jit, static_argnames="spec")
-def _opt_state(params: Params, spec: Spec) -> Any:
-    return spec.transformation().init(params)
+def _beginning(params: Params, spec: Spec) -> tuple[jax.Array, Any, jax.Array]:
+    return jnp.zeros((), jnp.int32), spec.transformation().init(params), jnp.ones(())
 
 
 def abstract_state(spec: Spec) -> TrainState:
@@ -297,9 +293,10 @@ def word_shifts_step(variables: Variables, spec: Spec) -> jax.Array | None:
     return spec.with_variables(variables).word_shifts()
 
 
+@partial(jax.jit, static_argnames="spec")
 def topics_by_word(variables: Variables, spec: Spec) -> jax.Array | None:
     """βᵀ, what `theta_step` would make of the topics for each batch again: [V, K]; None where it needs no topics.
 
     By words, as a batch reads the rows of its words.
     """
-    return beta_step(variables, spec).T if spec.model.infer_steps else None
+    return spec.with_variables(variables).beta().T if spec.model.infer_steps else None
