@@ -40,7 +40,6 @@ from etm_jax.training.train_setup import Row, TrainSetup
 from etm_jax.training.trainer import Trainer
 from etm_jax.util.machine import keep_freed_memory
 
-
 OF_RESULTS = (topics_by_word, prior_step, word_shifts_step)
 """Programs of the variables alone that a run's results need."""
 
