@@ -26,6 +26,8 @@ DENSE_BLOCK_BYTES = 2**24
 
 def product(values: jax.Array, cols: Array, starts: Array, dense: jax.Array) -> jax.Array:
     """CSR (values [N], cols [N], starts [M+1]) times dense [n, H] → [M, H], by the kernel that the platform has."""
+    if values.shape[0] == 0:
+        return jnp.zeros((starts.shape[0] - 1, dense.shape[1]), dense.dtype)
     kernels = {"tpu": dense_blocks}
     if _has_native():
         kernels["cpu"] = native

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from etm_jax.ops import csr, sparse
 from etm_jax.training.batches import Batcher
+from etm_jax.util.arrays import align
 
 
 def batch_of(density: float, rows: int = 7, cols: int = 23, pad_rows: int = 2, seed: int = 0, multiple: int = 1):
@@ -65,6 +66,32 @@ def test_some_rows_of_several_seeds_products_equal_dense(kernel):
 
     want = np.einsum("bv,sbh->svh", dense, behind)[:, 5:14]
     np.testing.assert_allclose(jax.vmap(rows)(jnp.asarray(behind)), want, rtol=1e-5, atol=1e-6)
+
+
+def test_a_product_on_the_host_is_scipys_whatever_begins_where():
+    """By the real dispatch, of matrices without entries and of arrays that JAX takes as they are."""
+    dense = np.random.default_rng(1).normal(size=(23, 5)).astype(np.float32)
+    for density in (0.0, 0.4):
+        counts = sp.random(11, 23, density, format="csr", random_state=0, dtype=np.float32)
+        before = csr.product_on_host(counts)(dense)
+        align(counts)
+        assert all(part.ctypes.data % 64 == 0 for part in (counts.data, counts.indices, counts.indptr) if part.size)
+        np.testing.assert_array_equal(csr.product_on_host(counts)(dense), before)
+        np.testing.assert_allclose(before, counts @ dense, rtol=1e-5, atol=1e-6)
+
+
+def test_without_jaxs_kernel_or_a_cpu_products_on_the_host_are_left_to_scipy(monkeypatch):
+    counts = sp.csr_matrix(np.eye(3, dtype=np.float32))
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "jax.experimental.sparse", None)
+        patch.setattr(csr.importlib.util, "find_spec", lambda name: None)
+        assert csr.product_on_host(counts) is None
+
+    def no_cpu(**_):
+        raise RuntimeError("Unknown backend: 'cpu' requested")
+
+    monkeypatch.setattr(jax, "local_devices", no_cpu)
+    assert csr.product_on_host(counts) is None
 
 
 def test_sums_leave_padding_out(kernel):

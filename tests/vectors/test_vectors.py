@@ -16,6 +16,7 @@ from etm_jax.config.build import make_config
 from etm_jax.config.settings import VectorsConfig
 from etm_jax.config.vector_sources import VECTOR_SOURCES
 from etm_jax.corpus.types import Corpus, Documents, TokenStream, Vocabulary
+from etm_jax.ops import csr
 from etm_jax.util.errors import UserError
 from etm_jax.vectors import check_vectors, ppmi, word_vectors
 from etm_jax.vectors import file as files
@@ -136,6 +137,9 @@ def test_products_are_those_of_the_whole_matrix_in_blocks_of_any_size(monkeypatc
             monkeypatch.setattr(ppmi, "_ROWS", size)
             monkeypatch.setattr(ppmi, "_ENTRIES", size)
             np.testing.assert_allclose(matrix.product()(columns), matrix.values @ columns, atol=1e-4)
+            with monkeypatch.context() as patch:
+                patch.setattr(csr, "product_on_host", lambda _: None)
+                np.testing.assert_allclose(matrix.product()(columns), matrix.values @ columns, atol=1e-4)
 
 
 def test_the_largest_singular_values_are_those_of_scikit_learn() -> None:
