@@ -12,10 +12,10 @@ Call = tuple[Any, tuple[Any, ...]]
 """A function of `jax.jit`, and the arguments of a call, of which `jax.ShapeDtypeStruct` is enough."""
 
 
-def prepare_jax() -> None:
-    """In a thread, let JAX find its devices and compile what draws keys: as well while a corpus is read as after it.
+def prepare_jax() -> Future[None]:
+    """In a thread, let JAX find its devices and compile what draws keys, as well while a corpus is read as after it.
 
-    That is seconds for an accelerator, and a quarter of one for CPUs. What goes wrong is raised where JAX is next used.
+    That takes seconds on an accelerator, a quarter of one on CPUs. What goes wrong is raised where JAX is next used.
     """
 
     def draw() -> None:
@@ -23,8 +23,9 @@ def prepare_jax() -> None:
         jax.random.fold_in(training, 0)
 
     pool = ThreadPoolExecutor(1, "prepare")
-    pool.submit(draw)
+    done = pool.submit(draw)
     pool.shutdown(wait=False)
+    return done
 
 
 class CompiledAhead:
