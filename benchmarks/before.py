@@ -142,8 +142,9 @@ def topics(commit: str = "") -> Callable[[], Figures]:
 
 _VECTORS = """
 import sys, time
-import numpy as np, scipy.sparse as sp
+import jax, numpy as np, scipy.sparse as sp
 from etm_jax.vectors.ppmi import ppmi_vectors
+jax.devices()
 counts = sp.load_npz(sys.argv[1])
 started = time.perf_counter()
 ppmi_vectors(counts, 100, 1)
@@ -152,7 +153,7 @@ print(time.perf_counter() - started)
 
 
 def vectors(commit: str = "") -> Callable[[], Figures]:
-    """Of counts that are there, in a process of its own each time."""
+    """Of counts that are there, in a process of its own each time, which has begun with JAX as all commands do."""
     from etm_jax.config.build import make_config
     from etm_jax.corpus.prepare import prepare
     from etm_jax.corpus.sources import find_source

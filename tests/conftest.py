@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 
+from programs import folder_of_programs, forget_old_programs, write_whole_programs
+
 # Compiling takes far longer than what the tests then compute: it is done quickly, and every program is kept, however
 # small, for the other workers and for subprocesses: to read one takes a quarter of compiling it. `XLA_FLAGS= pytest`
 # compiles as users' programs are compiled. Workers share the processors.
@@ -24,7 +26,7 @@ if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):
     # Newer ones have no other way to compile what is fused, and end where they are told to take it.
     QUICKLY += ["--xla_cpu_use_fusion_emitters=false", "--xla_llvm_force_inline_before_split=false"]
 os.environ.setdefault("XLA_FLAGS", " ".join(QUICKLY))
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder_of_programs()))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -43,7 +45,6 @@ from etm_jax.models.base import Output, TopicModel
 from etm_jax.models.batch import Batch
 from etm_jax.models.layers import Variables
 from etm_jax.models.noise import Noise, Posterior, draw
-from programs import write_whole_programs
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 share_contexts()
@@ -53,6 +54,12 @@ write_whole_programs()
 gc.set_threshold(20_000, 20, 20)
 
 pytest_plugins = ["quick"]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Bound what is kept of compiled programs, once the workers have ended."""
+    if not hasattr(session.config, "workerinput"):
+        forget_old_programs()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,16 +1,48 @@
-"""Compiled programs that appear whole in the folder that the tests' processes share.
+"""Compiled programs, which the tests' processes share, and the checkouts of one user: a fifth of what the tests take.
 
-JAX writes each to its place. A worker that needs the same program meanwhile reads a part of it, which is a warning, and
-a warning fails a test.
+JAX finds a program by all that it depends on: what is computed, how it is compiled, and the version of XLA.
 """
 
+import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from etm_jax.util.disk import cache_folder, sweep
+from etm_jax.util.errors import UserError
+from etm_jax.util.machine import processor_name
+
+MOST = 512 << 20
+"""Bytes of the folder. One run of all tests needs 80 million."""
+
+
+def folder_of_programs() -> Path:
+    """Beside those of the package in the user's folder of caches; where that cannot be written, in this checkout."""
+    with suppress(OSError, UserError):
+        folder = _of_all_processors() / processor_name()
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    return Path(__file__).parents[1] / ".pytest_cache" / "jax"
+
+
+def forget_old_programs() -> None:
+    """Delete what was used longest ago where there is more than `MOST`."""
+    with suppress(UserError):
+        sweep(_of_all_processors(), MOST)
+
+
+def _of_all_processors() -> Path:
+    return cache_folder() / "programs_of_tests"
+
 
 def write_whole_programs() -> None:
-    """Have JAX write a program aside, then put it into its place, where its version keeps them as those known do."""
+    """Have JAX write a program aside, then put it into its place, where its version keeps them as those known do.
+
+    By itself it writes each to its place. A worker that needs the same program meanwhile reads a part of it, which is a
+    warning, and a warning fails a test.
+    """
     from jax._src import lru_cache
 
     cache = getattr(lru_cache, "LRUCache", None)

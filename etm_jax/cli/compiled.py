@@ -1,9 +1,7 @@
 """What XLA has compiled, kept in a folder between runs. Whatever is wrong with that folder, only speed is lost."""
 
 import os
-import platform
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +13,7 @@ from etm_jax.util.digests import DIGESTS, FolderDigests, file_digest, file_diges
 from etm_jax.util.disk import cache_folder, free_space, sweep
 from etm_jax.util.errors import UserError
 from etm_jax.util.files import check_writable, replace_text
+from etm_jax.util.machine import processor_name
 
 ENOUGH = 1 << 20
 """Bytes on the disk below which a program is unlikely to find room."""
@@ -57,7 +56,7 @@ def programs_kept(cache: str = "") -> Iterator[None]:
 
 def _named(cache: str) -> Path | None:
     """The folder for this processor in one that was asked for; None where it cannot be made now."""
-    folder = Path(cache).expanduser() / _processor()
+    folder = Path(cache).expanduser() / processor_name()
     check_writable(folder.parent, "compilation_cache")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,20 +73,11 @@ def _default() -> Path | None:
     if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return None
     with suppress(OSError, UserError):
-        folder = cache_folder() / "programs" / _processor()
+        folder = cache_folder() / "programs" / processor_name()
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK) and free_space(folder) >= MOST:
             return folder
     return None
-
-
-def _processor() -> str:
-    """A name for the instructions that this processor has."""
-    about = platform.processor()
-    with suppress(OSError, StopIteration):  # Linux's.
-        lines = Path("/proc/cpuinfo").read_text("utf-8", errors="replace").splitlines()
-        about = next(line for line in lines if line.startswith(("flags", "Features")))
-    return f"{platform.machine() or 'processor'}-{zlib.crc32(about.encode()):08x}"
 
 
 def _drop_changed(folder: Path) -> None:

@@ -2,6 +2,10 @@
 
 import ctypes
 import os
+import platform
+import zlib
+from contextlib import suppress
+from pathlib import Path
 
 
 def memory_bytes() -> int | None:
@@ -47,3 +51,12 @@ def return_freed_memory() -> None:
     except (OSError, TypeError, AttributeError):  # not glibc; on Windows None is no library
         return
     trim(0)
+
+
+def processor_name() -> str:
+    """A name for the instructions that this processor has, for a folder of programs that need them."""
+    about = platform.processor()
+    with suppress(OSError, StopIteration):  # Linux's.
+        lines = Path("/proc/cpuinfo").read_text("utf-8", errors="replace").splitlines()
+        about = next(line for line in lines if line.startswith(("flags", "Features")))
+    return f"{platform.machine() or 'processor'}-{zlib.crc32(about.encode()):08x}"

@@ -77,7 +77,7 @@ def test_a_program_that_a_killed_run_left_half_written_is_compiled_again(tmp_pat
 def test_programs_of_another_processor_are_not_read(tmp_path, monkeypatch):
     right = compute(tmp_path)
     (ours,) = tmp_path.iterdir()
-    monkeypatch.setattr(compiled, "_processor", lambda: "another")
+    monkeypatch.setattr(compiled, "processor_name", lambda: "another")
     for path in ours.iterdir():
         path.write_bytes(b"instructions that are missing here")
     assert compute(tmp_path) == right
