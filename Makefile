@@ -73,7 +73,7 @@ check: lint ## check the code and run the quick tests, two thirds of all: for wh
 	@$(PY) -m pytest -q -n 2 --dist worksteal --quick
 
 test: lint ## check the code and run every test
-	@echo 'Testing: about eight minutes on 2 cores, less where they ran before.'
+	@echo 'Testing: about nine minutes on 2 cores, seven where they ran before.'
 	@$(PY) -m pytest -q -n 3 --dist worksteal
 
 test-matrix: ## run every test on Python 3.11, 3.12 and 3.13, with three versions of JAX (ONLY=3.13: one of them)

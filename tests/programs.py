@@ -3,9 +3,11 @@
 JAX finds a program by all that it depends on: what is computed, how it is compiled, and the version of XLA.
 """
 
+import logging
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,37 @@ def forget_old_programs() -> None:
 
 def _of_all_processors() -> Path:
     return cache_folder() / "programs_of_tests"
+
+
+class _Names(logging.Handler):
+    """Collects what JAX tells that it has compiled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if message.startswith("Finished XLA compilation of jit("):
+            self.names.append(message.split("jit(")[1].split(")")[0])
+
+
+@contextmanager
+def compiled() -> Iterator[list[str]]:
+    """The names of the programs that are compiled, or read from the folder, within the block, in all threads.
+
+    A function's own count is of calls that differ for JAX, and of those that its memory for all functions has room for.
+    """
+    logger, handler = logging.getLogger("jax._src.dispatch"), _Names()
+    before = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    try:
+        yield handler.names
+    finally:
+        logger.removeHandler(handler)
+        logger.level, logger.propagate = before
 
 
 def write_whole_programs() -> None:

@@ -25,10 +25,11 @@ from etm_jax.training.nonfinite import NonfiniteSteps
 from etm_jax.training.plateau import should_anneal
 from etm_jax.training.run_folder import RunFolder, check_resumable
 from etm_jax.training.run_record import RunRecord, num_epochs_for, overlap_weight_for
-from etm_jax.training.steps import Spec, TrainState, abstract_state, eval_step, new_state, single_step, train_step
+from etm_jax.training.steps import Spec, TrainState, abstract_state, new_state, train_step
 from etm_jax.training.train_setup import TrainResult, TrainSetup
 from etm_jax.training.trainer import Trainer
 from etm_jax.util.errors import UserError
+from programs import compiled
 
 V, K, L, DOCS, BATCH = 24, 3, 4, 96, 32
 COUNTS = planted_counts(DOCS, V, K, length=8)
@@ -125,12 +126,12 @@ def test_epochs_after_the_last_checkpoint_are_trained_again(tmp_path, monkeypatc
 def test_a_finished_run_is_left_as_it_is(tmp_path, capsys):
     first = train(tmp_path, 2)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
-    compiled = single_step()._cache_size()
     assert "complete" not in capsys.readouterr().err
-    again = train(tmp_path, 2)
+    with compiled() as names:
+        again = train(tmp_path, 2)
+    assert "_train_step" not in names
     assert bits(again.variables) == bits(first.variables)
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
-    assert single_step()._cache_size() == compiled
     assert "was already complete, 2 epochs: nothing is trained" in capsys.readouterr().err
 
 
@@ -333,15 +334,13 @@ def test_without_validation_documents_the_training_nelbo_decides(tmp_path):
 
 
 def test_a_run_compiles_one_program_for_each_size_and_function(tmp_path):
-    # JAX keeps so many programs of all functions: after many tests a new one takes an old one's place.
-    single_step().clear_cache()
-    eval_step.clear_cache()
     dropout = 0.125  # of no other test
-    train(tmp_path, 2, dropout=dropout)
-    assert (single_step()._cache_size(), eval_step._cache_size()) == (1, 1)
-    after_two = single_step()._cache_size()
-    train(tmp_path, 4, dropout=dropout)
-    assert single_step()._cache_size() - after_two <= 1
+    with compiled() as names:
+        train(tmp_path, 2, dropout=dropout)
+    assert [names.count(name) for name in ("_train_step", "eval_step")] == [1, 1]
+    with compiled() as names:
+        train(tmp_path, 4, dropout=dropout)
+    assert names.count("_train_step") <= 1
 
 
 @pytest.mark.parametrize(
