@@ -42,7 +42,7 @@ def product_on_host(matrix: sp.csr_matrix) -> Callable[[np.ndarray], np.ndarray]
     """
     try:
         host = jax.local_devices(backend="cpu")[0]
-    except RuntimeError:
+    except (RuntimeError, AssertionError):  # The latter where no plugin for CUDA is installed.
         return None
     if not _has_native() or matrix.nnz > np.iinfo(np.int32).max:
         return None

@@ -48,10 +48,12 @@ def room_for(arrays: dict[str, Any]) -> int:
 
 def read_arrays(folder: Path, like: dict[str, Any]) -> dict[str, Any]:
     """The tree of arrays that `write_arrays` wrote. like: a tree of the same shapes and dtypes. Raises ArraysError."""
+    # Before anything is read: where JAX finds no device, it is not the folder that is wrong.
+    abstract = jax.tree.map(abstract_array, like)
 
     def read() -> dict[str, Any]:
         with _checkpointer() as reader:
-            found = reader.restore(folder.resolve(), args=ocp.args.StandardRestore(jax.tree.map(abstract_array, like)))
+            found = reader.restore(folder.resolve(), args=ocp.args.StandardRestore(abstract))
         return cast(dict[str, Any], found)
 
     return _quietly(read)

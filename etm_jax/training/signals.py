@@ -4,6 +4,7 @@ process at once.
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from typing import Any
 
 from etm_jax.util.console import note
 from etm_jax.util.processes import STOPPING
+
+SECONDS_UNTIL_AGAIN = 0.02
+"""After a signal was lost, until it is sent again."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -32,18 +36,35 @@ def _stopping() -> list[int]:
 
 @contextmanager
 def signals_raise() -> Iterator[None]:
-    """Within the block SIGTERM and SIGHUP raise `Stopped`, as SIGINT raises KeyboardInterrupt. For the main thread."""
+    """Within the block SIGTERM and SIGHUP raise `Stopped`, as SIGINT raises KeyboardInterrupt. For the main thread.
+
+    Python ignores what is raised while it calls what JAX and others have it call as it looks for garbage. A signal that
+    was lost so comes again.
+    """
 
     def stop(number: int, _: object) -> None:
         raise Stopped(number)
+
+    def ignored(unraisable: "sys.UnraisableHookArgs") -> None:
+        error = unraisable.exc_value
+        if not isinstance(error, KeyboardInterrupt):
+            hook(unraisable)
+            return
+        number = error.number if isinstance(error, Stopped) else signal.SIGINT
+        # From here it would be ignored once more.
+        again = threading.Timer(SECONDS_UNTIL_AGAIN, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before: dict[int, Any] = {each: signal.signal(each, stop) for each in _stopping() if each != signal.SIGINT}
+    hook, sys.unraisablehook = sys.unraisablehook, ignored
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         _restore(before)
 
 

@@ -82,3 +82,11 @@ def test_devices_that_are_not_there_are_one_line(lines_file, tmp_path):
         assert done.returncode == 2
         assert done.stderr.startswith(f"error: JAX finds no device for JAX_PLATFORMS={platform} here; unset that")
         assert done.stderr.count("\n") == 1
+
+
+def test_a_run_is_not_called_damaged_where_there_is_no_device(lines_file, tmp_path, capsys):
+    assert cli.run(train_main, ["train", f"--corpus={lines_file}", *SMALL, f"--workdir={tmp_path / 'run'}"]) == 0
+    command = [sys.executable, "-m", "etm_jax.evaluate", f"--workdir={tmp_path / 'run'}"]
+    done = forked.run(command, capture_output=True, text=True, env=os.environ | {"JAX_PLATFORMS": "cuda"})
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("error: JAX finds no device for JAX_PLATFORMS=cuda here")
