@@ -209,8 +209,8 @@ class ETM(TopicModel):
         """
         if temperature == 1:
             return variables
-        # By numpy, and `device_put`, here and in `initial_from`: JAX would compile a program for each operation, as it
-        # does for each shape that `jnp.asarray` meets, for arrays that are small.
+        # By numpy and `device_put`, here, in `initial_from` and in `_warm`: JAX would compile a program for each
+        # operation, as it does for each shape that `jnp.asarray` meets, for arrays that are small.
         alpha, background = np.asarray(variables.params["alpha"]), np.asarray(variables.constants["background"])
         # As XLA divides by a number that it knows.
         inverse = np.reciprocal(alpha.dtype.type(temperature))

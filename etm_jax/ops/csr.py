@@ -26,7 +26,7 @@ DENSE_BLOCK_BYTES = 2**24
 
 def product(values: jax.Array, cols: Array, starts: Array, dense: jax.Array) -> jax.Array:
     """CSR (values [N], cols [N], starts [M+1]) times dense [n, H] → [M, H], by the kernel that the platform has."""
-    if values.shape[0] == 0:
+    if values.shape[0] == 0:  # Kernels part entries into blocks.
         return jnp.zeros((starts.shape[0] - 1, dense.shape[1]), dense.dtype)
     kernels = {"tpu": dense_blocks}
     if _has_native():
@@ -145,6 +145,7 @@ def _masked(values: jax.Array, cols: jax.Array, starts: jax.Array, dense: jax.Ar
 
 
 def _has_native() -> bool:
+    """Whether JAX still has the module by which jaxlib's kernel is called."""
     return importlib.util.find_spec("jax.experimental.sparse") is not None
 
 

@@ -106,6 +106,7 @@ def new_state(variables: Variables, spec: Spec) -> TrainState:
 
 @partial(jax.jit, static_argnames="spec")
 def _beginning(params: Params, spec: Spec) -> tuple[jax.Array, Any, jax.Array]:
+    """The number of the step, the optimiser's state and the scale of the learning rate, by one program."""
     return jnp.zeros((), jnp.int32), spec.transformation().init(params), jnp.ones(())
 
 
